@@ -56,6 +56,10 @@ public sealed class ObjectStoreException(StoreProblem problem, string message, E
         {
             HttpStatusCode.PreconditionFailed => (StoreProblem.Changed, "it is another object now"),
             _ when e.ErrorCode is "NoSuchBucket" => (StoreProblem.Refused, $"{answer}: there is no such bucket"),
+            _ when e.ErrorCode is "NoSuchUpload" => (StoreProblem.Refused,
+                $"{answer}: it has forgotten the parts that it had; allow unfinished uploads there to live for days, and try again"),
+            _ when e.ErrorCode is "EntityTooSmall" or "EntityTooLarge" or "InvalidPart" or "InvalidPartOrder" =>
+                (StoreProblem.Refused, $"{answer}: it takes no objects in parts of that size: {OneLine.Of(e.Message)}"),
             HttpStatusCode.NotFound => (StoreProblem.Missing, "there is no such object"),
             HttpStatusCode.Forbidden when e.ErrorCode is "InvalidObjectState" =>
                 (StoreProblem.Archived, "it is in an archive: restore it first"),

@@ -30,9 +30,6 @@ public sealed class S3Bucket : IDisposable
     // What is asked for in one request: each has its attempts, so that a break costs little, and a broken store cannot be asked for ever.
     private const long PieceBytes = 64 << 20;
 
-    // The protocol's limit for what is sent in one request.
-    private const long LargestObject = 5L << 30;
-
     private readonly S3Address _address;
     private readonly AmazonS3Client _client;
 
@@ -46,6 +43,9 @@ public sealed class S3Bucket : IDisposable
 
     /// <summary>The pauses between attempts.</summary>
     public Backoff Pause { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
+
+    /// <summary>Bytes of the parts that a longer file is stored in; the protocol wants at least 5 MiB, and stores of tests may want less.</summary>
+    public long PartBytes { get; init; } = PieceBytes;
 
     /// <summary>The objects whose keys begin with a prefix, in the order of their keys' bytes.</summary>
     /// <exception cref="ObjectStoreException">The store does not list them.</exception>
@@ -112,15 +112,17 @@ public sealed class S3Bucket : IDisposable
         }, cancel);
     }
 
-    /// <summary>Stores a file. An object is there as a whole or not at all.</summary>
+    /// <summary>
+    /// Stores a file, one that is longer than <see cref="PartBytes"/> in parts. An object is there as a whole or not at all.
+    /// </summary>
     /// <exception cref="ObjectStoreException">The store does not take it.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public async Task PutAsync(string key, string path, CancellationToken cancel)
     {
-        if (new FileInfo(path).Length is > LargestObject and var bytes)
-            throw new ObjectStoreException(
-                StoreProblem.Refused, $"{path} has {bytes} bytes, and a store takes {LargestObject} in one request: it is not stored");
-        await PutAsync(key, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), cancel);
+        if (new FileInfo(path).Length is var bytes && bytes > PartBytes)
+            await new PartedUpload(_client, this, _address, key).RunAsync(path, bytes, cancel);
+        else
+            await PutAsync(key, () => Open(path), cancel);
     }
 
     /// <summary>Stores some bytes.</summary>
@@ -166,6 +168,8 @@ public sealed class S3Bucket : IDisposable
         }
     }
 
+    internal static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
     private Task<PutObjectResponse> PutAsync(string key, Func<Stream> open, CancellationToken cancel) => TryAsync(
         key, "cannot be stored", async wait =>
     {
@@ -181,7 +185,8 @@ public sealed class S3Bucket : IDisposable
         }, wait.Token);
     }, cancel);
 
-    private async Task<T> TryAsync<T>(
+    /// <param name="key">Named in the error, before <paramref name="what"/>: "cannot be listed".</param>
+    internal async Task<T> TryAsync<T>(
         string key, string what, Func<CancellationTokenSource, Task<T>> attempt, CancellationToken cancel)
     {
         for (var failures = 0; ; failures++)

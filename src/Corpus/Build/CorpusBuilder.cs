@@ -21,7 +21,7 @@ public sealed record BuildProgress(long Documents, long Bytes, long OfBytes);
 public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, string texts)
 {
     /// <summary>Raised with each change to what a build writes.</summary>
-    private const int Version = 2;
+    private const int Version = 3;
 
     /// <summary>How large parts of files are; none but <see cref="PartSize.TextBytes"/> shows in what is built.</summary>
     internal PartSize PartSize { get; init; } = PartSize.Default;

@@ -13,7 +13,7 @@ namespace Elastic.Corpus.Build;
 public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
-    private const int Version = 2;
+    private const int Version = 3;
 
     /// <summary>Documents that are read of it at most.</summary>
     public long Limit { get; init; } = long.MaxValue;
@@ -45,7 +45,11 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
         var source = manifest.Sources[rank];
         var blocks = BlockList.Read(source.BlockLists);
         var goesOn = source.OnReject == RejectPolicy.Continue;
-        var found = CorpusSources.Find(source.Reading(blocks), allFormats: true, goesOn ? rejects : null);
+        var unread = new List<string>();
+        var found = CorpusSources.Find(source.Reading(blocks), allFormats: true, goesOn ? unread : null);
+        // Folders are listed in no order.
+        foreach (var line in unread.Order(StringComparer.Ordinal))
+            rejects.Add($"source {source.Name}: {line}");
         if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
             rejects.Add($"source {source.Name}: {passedOver}");
         if (found.Files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)

@@ -23,6 +23,7 @@ internal sealed class TextWriters : IDisposable
     private PieceSummary _found = PieceSummary.None;
     // The pieces of a file are one.
     private PieceSummary _ofFile = PieceSummary.None;
+    private string _source = "";
     private long _number;
 
     public TextWriters(string folder, Digest id, BuildManifest manifest)
@@ -78,12 +79,13 @@ internal sealed class TextWriters : IDisposable
         _found = _found.Then(summary);
         if (piece.File.Part is not { Number: > 0 })
             EndFile();
+        _source = _manifest.Sources[piece.Source].Name;
         _ofFile = _ofFile.Then(summary);
     }
 
     private void EndFile()
     {
-        _rejects.AddRange(_ofFile.Lines());
+        _rejects.AddRange(_ofFile.Lines().Select(line => $"source {_source}: {line}"));
         _ofFile = PieceSummary.None;
     }
 

@@ -17,6 +17,9 @@ internal static class ArrowFiles
     {
         using var bytes = file.OpenRead();
         var (start, end) = ArrowMessages.Find(bytes, out var damage);
+        if (!ArrowMessages.BeginWithSchema(bytes, start))
+            throw new RejectedFileException($"{file.Shown} does not say in its first message which columns it has, as a file of Arrow must "
+                + "(Arrow's library for JavaScript leaves that out): write it as a stream, or leave it out");
         bytes.Position = start;
         using var reader = new ArrowStreamReader(new UpTo(bytes, end - start), new BoundedMemory(file.Length));
         var (number, row) = (0, 0L);
@@ -77,7 +80,7 @@ internal static class ArrowFiles
         {
             (source, url) = (Column(batch, "source"), Column(batch, "url"));
             text = Column(batch, file.Reading.TextField) ?? throw new RejectedFileException(
-                $"{file.Path} has no column \"{file.Reading.TextField}\" of strings (it has "
+                $"{file.Shown} has no column \"{file.Reading.TextField}\" of strings (it has "
                 + $"{string.Join(", ", batch.Schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
                 + "with corpus.text-field (text-field in a manifest), or name other files");
             // Each text has its place in four bytes at least.
@@ -94,14 +97,32 @@ internal static class ArrowFiles
     private static Func<int, string?>? Column(RecordBatch batch, string name)
     {
         var field = batch.Schema.FieldsList.Index().FirstOrDefault(f => f.Item.Name == name);
-        return field.Item is null ? null : batch.Column(field.Index) switch
-        {
-            StringArray texts => i => texts.GetString(i),
-            LargeStringArray texts => i => texts.GetString(i),
-            StringViewArray texts => i => texts.GetString(i),
-            _ => null,
-        };
+        return field.Item is null ? null : Strings(batch.Column(field.Index));
     }
+
+    private static Func<int, string?>? Strings(IArrowArray column) => column switch
+    {
+        StringArray texts => i => texts.GetString(i),
+        LargeStringArray texts => i => texts.GetString(i),
+        StringViewArray texts => i => texts.GetString(i),
+        // What repeats is often stored once, with a number in each row.
+        DictionaryArray coded when Strings(coded.Dictionary) is { } values && Numbers(coded.Indices) is { } number =>
+            i => number(i) is { } place ? values(checked((int)place)) : null,
+        _ => null,
+    };
+
+    private static Func<int, long?>? Numbers(IArrowArray column) => column switch
+    {
+        Int8Array numbers => i => numbers.GetValue(i),
+        Int16Array numbers => i => numbers.GetValue(i),
+        Int32Array numbers => i => numbers.GetValue(i),
+        Int64Array numbers => i => numbers.GetValue(i),
+        UInt8Array numbers => i => numbers.GetValue(i),
+        UInt16Array numbers => i => numbers.GetValue(i),
+        UInt32Array numbers => i => numbers.GetValue(i),
+        UInt64Array numbers => i => checked((long?)numbers.GetValue(i)),
+        _ => null,
+    };
 
     private static bool TryRow(
         Func<int, string?> text, Func<int, string?>? source, Func<int, string?>? url, int row,

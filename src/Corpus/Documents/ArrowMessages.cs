@@ -37,12 +37,40 @@ internal static class ArrowMessages
         }
     }
 
+    /// <summary>Whether the first message, if there is one, describes the columns.</summary>
+    /// <param name="start">Where it begins.</param>
+    public static bool BeginWithSchema(Stream bytes, long start)
+    {
+        const int headerType = 1, schema = 1;
+        bytes.Position = start;
+        try
+        {
+            return Metadata(bytes) is not { } first || first.Bytes.Length == 0 || FlatTable.Root(first.Bytes).Byte(headerType) == schema;
+        }
+        catch (InvalidDataException)
+        {
+            return true;        // damaged, which the reader says
+        }
+    }
+
     // The length of the next message with what belongs to it; 0 at the end, null where it is none.
     private static long? Next(Stream bytes)
     {
+        var left = bytes.Length - bytes.Position;
+        if (Metadata(bytes) is not { } message)
+            return null;
+        if (message.Bytes.Length == 0)
+            return 0;
+        var read = message.HeadLength + message.Bytes.Length;
+        return BodyLength(message.Bytes, bytes.Length) is { } body && body >= 0 && body <= left - read ? read + body : null;
+    }
+
+    // The next message without what belongs to it; empty at the end, null where there is none.
+    private static (int HeadLength, byte[] Bytes)? Metadata(Stream bytes)
+    {
         var (head, left) = (new byte[2 * sizeof(int)], bytes.Length - bytes.Position);
         if (left == 0)
-            return 0;
+            return (0, []);
         if (left < sizeof(int))
             return null;
         var read = bytes.ReadAtLeast(head, (int)Math.Min(left, head.Length), throwOnEndOfStream: false);
@@ -55,14 +83,13 @@ internal static class ArrowMessages
             (length, headLength) = (BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(sizeof(int))), head.Length);
         }
         if (length == 0)
-            return 0;
+            return (headLength, []);
         if (length < 0 || length > Math.Min(MostMetadata, left - headLength))
             return null;
         bytes.Position -= read - headLength;
         var metadata = new byte[length];
         bytes.ReadExactly(metadata);
-        return BodyLength(metadata, bytes.Length) is { } body && body >= 0 && body <= left - headLength - length
-            ? headLength + length + body : null;
+        return (headLength, metadata);
     }
 
     // The length of the body that a message claims; null where the message is damaged, or claims columns of more rows than the file has

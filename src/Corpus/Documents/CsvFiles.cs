@@ -20,7 +20,7 @@ internal static class CsvFiles
         var field = head.IndexOf(file.Reading.TextField);
         if (field < 0)
             throw new RejectedFileException(
-                $"{file.Path} has no column \"{file.Reading.TextField}\" (it has "
+                $"{file.Shown} has no column \"{file.Reading.TextField}\" (it has "
                 + $"{string.Join(", ", head.Take(NamesShown).Select(n => OneLine.Of(n, 60)))}): name the right one with corpus.text-field "
                 + "(text-field in a manifest), or name other files");
         var (source, url) = (head.IndexOf("source"), head.IndexOf("url"));

@@ -31,11 +31,11 @@ internal static class ParquetFiles
         var metadata = Open(file, stream);
         var field = file.Reading.TextField;
         var text = TextColumn(metadata, field) ?? throw new ElasticException(
-            $"{file.Path} has no column \"{field}\" of strings (it has {Names(metadata.Fields)}): " +
+            $"{file.Shown} has no column \"{field}\" of strings (it has {Names(metadata.Fields)}): " +
             "name the right one with corpus.text-field, or name other files");
         var source = TextColumn(metadata, "source");
         CheckCodecs(file, metadata, source is null ? [text] : [text, source]);
-        var pages = new ParquetPages(stream, metadata.PagesEnd, new ReadBudget(file.Path, stream.Length));
+        var pages = new ParquetPages(stream, metadata.PagesEnd, new ReadBudget(file.Shown, stream.Length));
         var (lost, firstProblem) = (0.0, "");
         var first = (int)(file.Part?.Skip ?? 0);
         var end = (int)Math.Min(metadata.Groups.Count, first + (file.Part?.Length ?? metadata.Groups.Count));
@@ -61,7 +61,7 @@ internal static class ParquetFiles
         var all = metadata.Groups.Sum(g => (double)g.Rows);
         // Where rejects are passed over, what is lost is named, whatever its share.
         if (!file.Reading.PassesOverRejects && lost > LargestLoss * all)
-            throw new RejectedFileException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
+            throw new RejectedFileException($"{file.Shown} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
                                        $"{100 * LargestLoss:0} %; {firstProblem}: repair it or leave it out");
     }
 
@@ -90,7 +90,7 @@ internal static class ParquetFiles
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new RejectedFileException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
+            throw new RejectedFileException($"{file.Shown} is not a Parquet file ({e.Message}): repair it or leave it out", e);
         }
         catch (IOException e)
         {
@@ -110,7 +110,7 @@ internal static class ParquetFiles
         foreach (var chunk in metadata.Groups.SelectMany(g => columns.Select(c => g.Columns.ElementAtOrDefault(c.Index))))
         {
             if (chunk is not null && ParquetCompression.ProblemOf(chunk.Codec) is { } problem)
-                throw new RejectedFileException($"{file.Path} cannot be read: {problem}");
+                throw new RejectedFileException($"{file.Shown} cannot be read: {problem}");
         }
     }
 
@@ -153,7 +153,7 @@ internal static class ParquetFiles
     }
 
     private static ElasticException Unreadable(SourceFile file, Exception e, int? group = null) => new(
-        $"{file.Path}{(group is null ? "" : $": row group {group}")} cannot be read ({e.Message}): repair the file or leave it out", e);
+        $"{file.Shown}{(group is null ? "" : $": row group {group}")} cannot be read ({e.Message}): repair the file or leave it out", e);
 
     private static string Decode(ReadOnlyMemory<byte> bytes, SourceFile file, ReadStatistics statistics) =>
         Utf8.IsValid(bytes.Span) ? Encoding.UTF8.GetString(bytes.Span) : CountingUtf8.Decode(bytes.Span, file, statistics);

@@ -44,7 +44,7 @@ internal static class ReadLimits
     /// <param name="file">The file beyond the limit.</param>
     /// <param name="what">What it does, after its name: "nests elements more than 4096 deep".</param>
     public static RejectedFileException Exceeded(SourceFile file, string what) =>
-        new($"{file.Path} {what}: mend the file, or leave it out (corpus.exclude = [\"{file.Name}\"])");
+        new($"{file.Shown} {what}: mend the file, or leave it out (corpus.exclude = [\"{file.Name}\"])");
 }
 
 /// <summary>A file that is beyond a limit or damaged as a whole: it ends the reading, unless the source says to go on.</summary>

@@ -31,7 +31,7 @@ public static class CorpusSources
             new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver, allFormats, rejects);
         var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search);
         if (rejects is not null)
-            files.RemoveAll(f => IsUnreadable(f, rejects));
+            files.RemoveAll(f => IsUnreadable(f with { Reading = f.Reading with { PassesOverRejects = true } }, rejects));
         var validation = Ordered(settings.Validation, search).ConvertAll(f => f with { IsValidation = true });
         files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
         files.AddRange(validation);

@@ -49,15 +49,17 @@ internal sealed class FolderSearch(
             }
             catch (Exception e) when (e is UnauthorizedAccessException or IOException)
             {
-                var problem = $"corpus folder {next} cannot be read to its end ({e.Message}): mend that, leave out what cannot be read "
-                    + "(corpus.exclude), or name other sources";
                 if (rejects is null)
-                    throw new ElasticException(problem, e);
-                rejects.Add(problem);
+                    throw new ElasticException(Problem(next, e.Message), e);
+                rejects.Add(Problem(NameOf(next, root), SourceFile.WithoutPath(e)));
             }
         }
         return allFormats ? WithLicences(files) : files;
     }
+
+    private static string Problem(string folder, string why) =>
+        $"corpus folder {folder} cannot be read to its end ({why}): mend that, leave out what cannot be read (corpus.exclude), or name "
+        + "other sources";
 
     // The nearest file LICENSE above holds for a file of source code.
     private List<SourceFile> WithLicences(List<SourceFile> files)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.RegularExpressions;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -54,7 +55,7 @@ public enum DocumentFormat
 /// <param name="Path">Its path on this machine.</param>
 /// <param name="Name">Its path inside the source, with '/'; the same on every machine.</param>
 /// <param name="Format">How it stores documents.</param>
-public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
+public sealed partial record SourceFile(string Path, string Name, DocumentFormat Format)
 {
     /// <summary>A copy of its bytes, made and checked by this program, that is read in its place; messages name the file.</summary>
     public string? Copy { get; init; }
@@ -79,6 +80,12 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 
     /// <summary>The bytes, where they are a part of another file; null for a file of its own.</summary>
     internal MemberBytes? Member { get; init; }
+
+    /// <summary>
+    /// How messages name it. What is passed over is named in a list that belongs to the corpus, which is the same one on every machine;
+    /// an error is read on this one.
+    /// </summary>
+    internal string Shown => Reading.PassesOverRejects ? Name : Path;
 
     /// <summary>The file that the reports name: the one on the disk that this one is a part of.</summary>
     internal string OuterName => Member?.OuterName ?? Name;
@@ -117,7 +124,7 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     {
         if (Content is { } content && content != now)
             throw new ChangedFileException(
-                $"corpus file {Path} changed while it was read: give the same command again when nothing writes to it any more");
+                $"corpus file {Shown} changed while it was read: give the same command again when nothing writes to it any more");
     }
 
     /// <summary>Opens the file for one pass. What has no bytes is never opened: a pipe would wait for a writer for ever.</summary>
@@ -146,7 +153,15 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     private RejectedFileException Unreadable(Exception e) => new(NotRead(e), e);
 
     private string NotRead(Exception e) =>
-        $"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])";
+        $"corpus file {Shown} cannot be read ({(Reading.PassesOverRejects ? WithoutPath(e) : e.Message)}): mend that, or leave it out "
+        + $"(corpus.exclude = [\"{Name}\"])";
+
+    /// <summary>What the operating system says, without the path: "Access to the path is denied."</summary>
+    internal static string WithoutPath(Exception e) => QuotedPath().Replace(e.Message, "");
+
+    // .NET puts paths between single quotes, at the end behind a colon.
+    [GeneratedRegex(" ?:? '.*'", RegexOptions.CultureInvariant | RegexOptions.Singleline | RegexOptions.NonBacktracking)]
+    private static partial Regex QuotedPath();
 }
 
 /// <summary>A file has other bytes than when the corpus was named after it.</summary>

@@ -32,9 +32,9 @@ public sealed class SourceRejectsTests : IDisposable
         _folder.Write("in/latin.txt", Encoding.Latin1.GetBytes("latin é"));
         _folder.Write("in/picture.png", "PNG");
         Directory.CreateDirectory(_folder["in/sub"]);
-        Directory.CreateSymbolicLink(_folder["in/sub/up"], _folder["in"]);
-        File.CreateSymbolicLink(_folder["in/one.txt"], _folder["in/two.txt"]);
-        File.CreateSymbolicLink(_folder["in/two.txt"], _folder["in/one.txt"]);
+        Directory.CreateSymbolicLink(_folder["in/sub/up"], "..");
+        File.CreateSymbolicLink(_folder["in/one.txt"], "two.txt");
+        File.CreateSymbolicLink(_folder["in/two.txt"], "one.txt");
 
         var built = Build([("longest-record", "1")]);
         var read = CorpusSources.Resolve([built.TextFolder]).SelectMany(f => DocumentReader.Read(f, new ReadStatistics()))
@@ -48,9 +48,23 @@ public sealed class SourceRejectsTests : IDisposable
             "source in: not read: 1 .png, 1 linked folder",
         })
             Assert.Single(rejects, line => line.Contains(part, StringComparison.Ordinal));
+        Assert.All(rejects, line => Assert.StartsWith("source in: ", line, StringComparison.Ordinal));
         Assert.Equal((5, 1), (built.Report.Malformed, built.Report.InvalidUtf8Sequences));
         Assert.Contains("Records that could not be read: 5", File.ReadAllText(Path.Combine(built.Folder, "datasheet.md")),
             StringComparison.Ordinal);
+
+        // Nothing of it says where the folder is: the same files elsewhere are the same text, read anew or from what was read before.
+        Directory.Move(_folder["in"], _folder["elsewhere"]);
+        foreach (var pieces in new[] { "pieces", "others" })
+        {
+            var moved = new CorpusBuilder(
+                Manifests.OfSources([("name", "in"), ("paths[]", _folder["elsewhere"]), ("longest-record", "1")]),
+                new PieceStore(_folder[pieces]), _folder[$"texts-{pieces}"]).Run(2, null, CancellationToken.None);
+            Assert.Equal(File.ReadAllText(Path.Combine(built.Folder, "rejects.txt")),
+                File.ReadAllText(Path.Combine(moved.Folder, "rejects.txt")));
+            Assert.Equal(File.ReadAllText(Path.Combine(built.Folder, BuiltText.FileName)),
+                File.ReadAllText(Path.Combine(moved.Folder, BuiltText.FileName)));
+        }
     }
 
     [Fact]
@@ -151,7 +165,7 @@ public sealed class SourceRejectsTests : IDisposable
             "list.txt", "# domains\nbad.example\nhttp://good.example/private/ # and below\nhttp://good.example/other\npath drafts\n");
         var built = Build([("block-lists[]", list)]);
         Assert.Equal((2, 3), (built.Report.Read[0].Documents, built.Report.Unread));
-        Assert.Contains("a.jsonl a.jsonl:2: https://sub.Bad.example/x is in a block list",
+        Assert.Contains("source in: a.jsonl a.jsonl:2: https://sub.Bad.example/x is in a block list",
             File.ReadAllLines(Path.Combine(built.Folder, "rejects.txt")));
         File.AppendAllText(list, "notbad.example\n");
         Assert.Equal(1, Build([("block-lists[]", list)]).Report.Read[0].Documents);

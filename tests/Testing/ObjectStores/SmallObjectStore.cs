@@ -16,23 +16,28 @@ namespace Elastic.Testing;
 
 /// <summary>
 /// What Elastic uses of the S3 protocol, in this process: lists in pages (ListObjectsV2), GET and HEAD with Range, If-Match and versionId,
-/// PUT, DELETE; buckets in the path. It refuses what is not signed with the test's key, which it puts into the environment, and can break
+/// PUT, also in parts, DELETE; buckets in the path. It refuses what is not signed with the test's key, which it puts into the environment, and can break
 /// off, fail, and change an object between two requests.
 /// </summary>
 public sealed class SmallObjectStore : IAsyncDisposable
 {
     private const string AccessKey = "AKIDTEST";
 
-    private static readonly XNamespace Names = "http://s3.amazonaws.com/doc/2006-03-01/";
+    internal static readonly XNamespace Names = "http://s3.amazonaws.com/doc/2006-03-01/";
 
     private readonly WebApplication _app;
     private readonly ConcurrentDictionary<string, byte[]> _objects = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _asked = [];
 
-    private SmallObjectStore(WebApplication app) => _app = app;
+    private readonly PartedUploads _uploads;
+
+    private SmallObjectStore(WebApplication app) => (_app, _uploads) = (app, new PartedUploads(_objects));
 
     /// <summary>Objects by "bucket/key"; a version that is not the newest has "?version" behind.</summary>
     public IDictionary<string, byte[]> Objects => _objects;
+
+    /// <summary>Uploads in parts that were begun, and neither joined nor forgotten.</summary>
+    public int OpenUploads => _uploads.Open;
 
     /// <summary>All requests: method, "bucket/key", and the range where there is one.</summary>
     public IReadOnlyCollection<string> Asked => _asked;
@@ -88,6 +93,8 @@ public sealed class SmallObjectStore : IAsyncDisposable
             await RefuseAsync(response, failure, "Failure");
         else if (!request.Headers.Authorization.ToString().Contains($"Credential={AccessKey}/", StringComparison.Ordinal))
             await RefuseAsync(response, StatusCodes.Status403Forbidden, "AccessDenied");
+        else if (await _uploads.AnswersAsync(request, response, place))
+            return;
         else if (request.Method == "PUT")
             await PutAsync(request, response, place);
         else if (request.Method == "DELETE")
@@ -100,18 +107,22 @@ public sealed class SmallObjectStore : IAsyncDisposable
 
     private async Task PutAsync(HttpRequest request, HttpResponse response, string place)
     {
+        if (await TakeAsync(request, response) is not { } body)
+            return;
+        _objects[place] = body;
+        response.Headers.ETag = TagOf(body);
+    }
+
+    // Null where other bytes have arrived than were sent, which the answer says.
+    internal static async Task<byte[]?> TakeAsync(HttpRequest request, HttpResponse response)
+    {
         using var body = new MemoryStream();
         await request.Body.CopyToAsync(body);
         // The signature is of this digest, so that what arrived is what was sent.
-        var digest = Convert.ToHexStringLower(SHA256.HashData(body.ToArray()));
-        if (request.Headers["x-amz-content-sha256"] != digest)
-        {
-            await RefuseAsync(response, StatusCodes.Status400BadRequest, "XAmzContentSHA256Mismatch");
-            return;
-        }
-
-        _objects[place] = body.ToArray();
-        response.Headers.ETag = TagOf(body.ToArray());
+        if (request.Headers["x-amz-content-sha256"] == Convert.ToHexStringLower(SHA256.HashData(body.ToArray())))
+            return body.ToArray();
+        await RefuseAsync(response, StatusCodes.Status400BadRequest, "XAmzContentSHA256Mismatch");
+        return null;
     }
 
     private void Delete(HttpResponse response, string place)
@@ -169,18 +180,18 @@ public sealed class SmallObjectStore : IAsyncDisposable
         await response.Body.FlushAsync();
     }
 
-    private static async Task RefuseAsync(HttpResponse response, int status, string code)
+    internal static async Task RefuseAsync(HttpResponse response, int status, string code)
     {
         response.StatusCode = status;
         if (response.HttpContext.Request.Method != "HEAD")
             await WriteAsync(response, new XElement("Error", new XElement("Code", code), new XElement("Message", "as the test wants it")));
     }
 
-    private static async Task WriteAsync(HttpResponse response, XElement answer)
+    internal static async Task WriteAsync(HttpResponse response, XElement answer)
     {
         response.ContentType = "application/xml";
         await response.Body.WriteAsync(Encoding.UTF8.GetBytes(answer.ToString()));
     }
 
-    private static string TagOf(byte[] bytes) => $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..32]}\"";
+    internal static string TagOf(byte[] bytes) => $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..32]}\"";
 }

@@ -64,7 +64,7 @@ internal static partial class EpubFiles
         catch (Exception e) when (e is XmlException or InvalidDataException)
         {
             throw new RejectedFileException(
-                $"{file.Path} is no book that can be read ({OneLine.Of(e.Message)}): repair it or leave it out", e);
+                $"{file.Shown} is no book that can be read ({OneLine.Of(e.Message)}): repair it or leave it out", e);
         }
     }
 

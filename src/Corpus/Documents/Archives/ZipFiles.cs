@@ -40,7 +40,7 @@ internal static class ZipFiles
         {
             bytes.Dispose();
             throw new RejectedFileException(
-                $"{file.Path} is not a zip file, or its table is damaged ({e.Message}): repair it or leave it out", e);
+                $"{file.Shown} is not a zip file, or its table is damaged ({e.Message}): repair it or leave it out", e);
         }
     }
 

@@ -18,13 +18,11 @@ internal sealed class DownloadException(string message, bool isFinal) : Exceptio
 /// <param name="path">Where the file will be; what there is of it stands beside it.</param>
 /// <param name="isVerified">The whole file is compared with a digest, so that parts of any server may be joined.</param>
 /// <param name="most">Bytes that are taken at most.</param>
-internal sealed class Download(HttpClient client, Uri address, string path, bool isVerified, long most)
+/// <param name="patience">How long the server may say nothing.</param>
+internal sealed class Download(HttpClient client, Uri address, string path, bool isVerified, long most, TimeSpan patience)
 {
     /// <summary>What there is of a file has this behind its name.</summary>
     public const string PartEnding = ".part";
-
-    /// <summary>How long a server may say nothing.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly string _part = path + PartEnding;
     private readonly string _tag = path + PartEnding + ".etag";
@@ -39,7 +37,7 @@ internal sealed class Download(HttpClient client, Uri address, string path, bool
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new DownloadException($"the server said nothing for {Patience.TotalSeconds:0} seconds", isFinal: false);
+            throw new DownloadException($"the server said nothing for {patience.TotalSeconds:0.#} seconds", isFinal: false);
         }
         catch (Exception e) when (e is HttpRequestException or HttpIOException or IOException { InnerException: SocketException })
         {
@@ -58,7 +56,7 @@ internal sealed class Download(HttpClient client, Uri address, string path, bool
             if (!isVerified)
                 request.Headers.IfRange = new RangeConditionHeaderValue(EntityTagHeaderValue.Parse(TagOfPart()!));
         }
-        deadline.CancelAfter(Patience);
+        deadline.CancelAfter(patience);
         using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token);
         var goesOn = response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == have;
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable
@@ -86,7 +84,7 @@ internal sealed class Download(HttpClient client, Uri address, string path, bool
         var got = 0L;
         while (true)
         {
-            deadline.CancelAfter(Patience);
+            deadline.CancelAfter(patience);
             var count = await body.ReadAsync(buffer, deadline.Token);
             if (count == 0)
                 break;

@@ -22,6 +22,9 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
     /// <summary>The pauses between attempts.</summary>
     internal Backoff Pause { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
 
+    /// <summary>How long a server may say nothing.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>The manifest with files in the place of URLs.</summary>
     /// <exception cref="ElasticException">A file cannot be had, or is another one than is wanted.</exception>
     public async Task<BuildManifest> GetAsync(BuildManifest manifest, CancellationToken cancel)
@@ -30,7 +33,7 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
         if (!manifest.Sources.SelectMany(s => s.Paths).Any(SourceUrl.Is))
             return manifest;
         using var client = new HttpClient(
-            handler ?? new SocketsHttpHandler { ConnectTimeout = Download.Patience, MaxAutomaticRedirections = 10 }, handler is null)
+            handler ?? new SocketsHttpHandler { ConnectTimeout = Patience, MaxAutomaticRedirections = 10 }, handler is null)
         {
             // A file may take days; each wait for a part of it has a deadline of its own.
             Timeout = Timeout.InfiniteTimeSpan,
@@ -92,7 +95,7 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
                 continue;
             try
             {
-                await new Download(client, address, path, wanted is not null, most).RunAsync(cancel);
+                await new Download(client, address, path, wanted is not null, most, Patience).RunAsync(cancel);
                 var got = await HashAsync(path + Download.PartEnding, cancel);
                 if (wanted is null || wanted == got)
                     return got;

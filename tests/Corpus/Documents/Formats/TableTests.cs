@@ -1,6 +1,7 @@
 using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
+using Apache.Arrow.Types;
 
 namespace Elastic.Corpus.Tests.Formats;
 
@@ -60,6 +61,33 @@ public sealed class TableTests : IDisposable
         Assert.Equal((0, 2), (_statistics.MalformedRecords, _statistics.EmptyDocuments));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Texts_of_Arrow_that_are_stored_once_and_numbered_are_read(bool isFile)
+    {
+        var type = new DictionaryType(UInt8Type.Default, StringType.Default, false);
+        var column = new DictionaryArray(type, new UInt8Array.Builder().Append(1).Append(0).AppendNull().Append(1).Build(), Of(["zero", "one"]));
+        var batch = new RecordBatch.Builder().Append("text", true, column).Build();
+        Assert.Equal(["one", "zero", "one"], Read("a.arrow", Written(isFile, batch)).Select(d => d.Text));
+        Assert.Equal((0, 1), (_statistics.MalformedRecords, _statistics.EmptyDocuments));
+
+        // A number beyond the texts costs the rows from there on.
+        var wrong = new DictionaryArray(type, new UInt8Array.Builder().Append(1).Append(2).Append(0).Build(), Of(["zero", "one"]));
+        Assert.Single(Read("b.arrow", Written(isFile, new RecordBatch.Builder().Append("text", true, wrong).Build())));
+        Assert.Equal(2, _statistics.MalformedRecords);
+    }
+
+    // Arrow's library for JavaScript writes a file so: its columns are in the foot alone.
+    [Fact]
+    public void An_Arrow_file_that_does_not_begin_with_its_columns_is_refused_with_what_to_do()
+    {
+        var bytes = Arrow(isFile: true, isLarge: false);
+        var schema = 8 + 8 + BitConverter.ToInt32(bytes, 12);
+        Refusal.Says("does not say in its first message which columns it has", () => Read("a.arrow", [.. bytes[..8], .. bytes[schema..]]));
+        Assert.Equal(3, Read("b.arrow", bytes[..^300]).Count);
+    }
+
     [Fact]
     public void An_Arrow_file_that_is_cut_short_keeps_the_batches_before()
     {
@@ -89,11 +117,17 @@ public sealed class TableTests : IDisposable
         }
         var batch = new RecordBatch.Builder().Append("id", false, new Int64Array.Builder().AppendRange([1L, 2, 3, 4]).Build())
             .Append("text", true, column).Append("source", true, Of(sources)).Build();
+        return Written(isFile, batch, batch);
+    }
+
+    private static byte[] Written(bool isFile, params RecordBatch[] batches)
+    {
         using var memory = new MemoryStream();
-        using (var writer = isFile ? new ArrowFileWriter(memory, batch.Schema, true) : new ArrowStreamWriter(memory, batch.Schema, true))
+        var schema = batches[0].Schema;
+        using (var writer = isFile ? new ArrowFileWriter(memory, schema, true) : new ArrowStreamWriter(memory, schema, true))
         {
-            writer.WriteRecordBatch(batch);
-            writer.WriteRecordBatch(batch);
+            foreach (var batch in batches)
+                writer.WriteRecordBatch(batch);
             writer.WriteEnd();
         }
         return memory.ToArray();
