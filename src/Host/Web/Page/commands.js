@@ -4,7 +4,7 @@ import { confirm, h } from './dom.js';
 
 const words = {
   start: 'Go on', stop: 'Stop', pause: 'Pause', resume: 'Go on', checkpoint: 'Checkpoint', drain: 'Drain', scale: 'Scale',
-  set: 'Change a setting', delete: 'Delete', devices: 'Devices',
+  set: 'Change a setting', delete: 'Delete', devices: 'Devices', priority: 'Priority',
 };
 const destructive = ['stop', 'delete', 'drain'];
 const tooLong = ['evaluate'];                  // takes files of the seed's machine, and minutes: for a terminal
@@ -26,15 +26,22 @@ export async function buttons(subject, name, fits, say) {
     const button = h('button', {
       type: 'button', class: destructive.includes(c.command) ? 'danger' : 'quiet', 'aria-label': `${label}: ${subject} ${name}`,
       onclick: async () => {
-        // Where nothing has to be said, what a start could change is left to a terminal.
-        const fields = c.command === 'start' ? [] : c.arguments;
-        const values = await confirm(`${label}: ${subject} ${name}?`, c.description, label, fields, destructive.includes(c.command));
+        // Where nothing has to be said, what a start could change is left to a terminal. "yes" is asked for below.
+        const fields = c.command === 'start' ? [] : c.arguments.filter(a => a.name !== 'yes');
+        const isDanger = destructive.includes(c.command), title = `${label}: ${subject} ${name}?`;
+        let values = await confirm(title, c.description, label, fields, isDanger);
         if (values === null) return;
         button.disabled = true;
         try {
           const path = c.path.replace('/api/v1', '').replace(/\{[a-z]+\}/, encodeURIComponent(name));
-          const { lines } = await command(path, values);
-          say(lines.map(l => l.text).filter(Boolean).join(' ') || 'done');
+          if (c.arguments.some(a => a.name === 'yes')) {
+            // Without it the command only says what would change.
+            const { lines } = await command(path, values);
+            const would = lines.flatMap(l => l.lines ?? []).join('\n');
+            if (await confirm(title, would, label, [], isDanger) === null) return;
+            values = { ...values, yes: true };
+          }
+          say(textOf(await command(path, values)));
         } catch (problem) {
           say(problem.message, true);
         } finally {
@@ -45,3 +52,6 @@ export async function buttons(subject, name, fits, say) {
     return button;
   });
 }
+
+// A command that tells how it goes says at its end what came of it.
+const textOf = ({ lines }) => lines.map(l => l.text).filter(Boolean).at(-1) ?? 'done';

@@ -12,6 +12,22 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
+/** A list of what was observed, the newest on top, at most so many. What was read and comes as an event as well is told once. */
+export function lines(most) {
+  const element = h('ul', { class: 'plain' });
+  let newest = 0;
+  return {
+    element,
+    tell(o) {
+      if (o.id <= newest) return;
+      newest = o.id;
+      element.prepend(h('li', {}, o.text));
+      if (element.children.length > most) element.lastChild.remove();
+    },
+    clear() { fill(element); newest = 0; },
+  };
+}
+
 /** An element of a drawing. */
 export function svg(name, attributes = {}, ...children) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -80,13 +96,13 @@ export function confirm(title, text, button, fields = [], danger = false) {
   const dialog = document.getElementById('ask');
   document.getElementById('ask-title').textContent = title;
   document.getElementById('ask-text').textContent = text;
-  const inputs = fields.map(field => [field, h('input', {
-    type: 'text', id: `f-${field.name}`, required: field.required, 'aria-describedby': `d-${field.name}`, autocomplete: 'off',
-  })]);
-  fill(document.getElementById('ask-fields'), inputs.flatMap(([field, input]) => [
-    h('label', { for: `f-${field.name}` }, `${field.name}${field.value ? ` (${field.value})` : ''}`), input,
-    h('p', { class: 'faint small', id: `d-${field.name}` }, field.description),
-  ]));
+  const inputs = fields.map(field => [field, inputOf(field)]);
+  fill(document.getElementById('ask-fields'), inputs.flatMap(([field, input]) => {
+    const about = h('p', { class: 'faint small', id: `d-${field.name}` }, field.description);
+    // What has no value is said or not.
+    return field.value ? [h('label', { for: `f-${field.name}` }, `${field.name} (${field.value})`), input, about]
+      : [h('label', { class: 'flag' }, input, field.name), about];
+  }));
   const ok = document.getElementById('ask-ok');
   ok.textContent = button;
   ok.className = danger ? 'danger' : '';
@@ -95,8 +111,9 @@ export function confirm(title, text, button, fields = [], danger = false) {
     dialog.addEventListener('close', () => {
       const values = {};
       for (const [field, input] of inputs) {
-        const value = input.value.trim();
-        if (value) values[field.name] = field.repeatable ? value.split(/\s+/) : value;
+        const value = input.type === 'checkbox' ? input.checked : input.value.trim();
+        if (value === true) values[field.name] = true;
+        else if (value) values[field.name] = field.repeatable ? value.split(/\s+/) : value;
       }
       resolve(dialog.returnValue === 'ok' ? values : null);
     }, { once: true });
@@ -104,4 +121,10 @@ export function confirm(title, text, button, fields = [], danger = false) {
     dialog.querySelector('[value=cancel]').setAttribute('formnovalidate', '');
     dialog.showModal();
   });
+}
+
+function inputOf({ name, value, required, choices }) {
+  const common = { id: `f-${name}`, required, 'aria-describedby': `d-${name}` };
+  return choices ? h('select', common, required ? null : h('option', { value: '' }), choices.map(c => h('option', {}, c)))
+    : h('input', value ? { type: 'text', autocomplete: 'off', ...common } : { type: 'checkbox', ...common });
 }

@@ -2,7 +2,7 @@
 import { get } from './api.js';
 import { chart } from './chart.js';
 import { buttons } from './commands.js';
-import { bytes, count, fill, h, nats, table, tag } from './dom.js';
+import { bytes, count, fill, h, lines, nats, table, tag } from './dom.js';
 import { left, soon, stateOf } from './run.js';
 
 const betweenLooks = 4000, mostLoads = 16;
@@ -25,10 +25,10 @@ export async function runsPage(main, _, { views }) {
 }
 
 export async function nodesPage(main, _, { say }) {
-  const [list, members, recent] = [h('div', { class: 'grid' }), h('div'), h('ul', { class: 'plain' })];
+  const [list, members, recent] = [h('div', { class: 'grid' }), h('div'), lines(100)];
   fill(main, h('h1', {}, 'Nodes'), list,
     h('section', { class: 'card' }, h('h2', {}, 'Members'), members),
-    h('section', { class: 'card' }, h('h2', {}, 'What happened'), recent));
+    h('section', { class: 'card' }, h('h2', {}, 'What happened'), recent.element));
   const known = new Map(), loads = new Map(), cards = new Map();
   let gone = false;
 
@@ -70,8 +70,7 @@ export async function nodesPage(main, _, { say }) {
     }
   }
 
-  const tell = o => { recent.prepend(h('li', {}, o.text)); if (recent.children.length > 100) recent.lastChild.remove(); };
-  (await get('/observations?limit=50&kind=node-joined,node-lost,supervision-began,node-quarantined')).observations.forEach(tell);
+  (await get('/observations?limit=50&kind=node-joined,node-lost,supervision-began,node-quarantined')).observations.forEach(recent.tell);
   await look();
   (async () => {
     while (!gone) {
@@ -83,7 +82,7 @@ export async function nodesPage(main, _, { say }) {
   return {
     onObservation(o) {
       if (!['node-joined', 'node-lost', 'supervision-began', 'node-quarantined'].includes(o.observed)) return;
-      tell(o);
+      recent.tell(o);
       again();
     },
     leave() { gone = true; },
@@ -135,16 +134,14 @@ async function losses(run) {
 }
 
 export async function eventsPage(main) {
-  const list = h('ul', { class: 'plain' }), every = h('input', { type: 'checkbox', id: 'every' });
+  const list = lines(500), every = h('input', { type: 'checkbox', id: 'every' });
   fill(main, h('div', { class: 'row head inline' }, h('h1', {}, 'Events'),
-    h('label', { for: 'every' }, every, 'steps and phases, too')), h('section', { class: 'card' }, list));
+    h('label', { for: 'every' }, every, 'steps and phases, too')), h('section', { class: 'card' }, list.element));
   const frequent = ['step', 'phase', 'source-score', 'language-score', 'goodput', 'devices-wanted'];
   const tell = o => {
-    if (!every.checked && frequent.includes(o.observed)) return;
-    list.prepend(h('li', {}, o.text));
-    if (list.children.length > 500) list.lastChild.remove();
+    if (every.checked || !frequent.includes(o.observed)) list.tell(o);
   };
-  const load = async () => { fill(list); (await get('/observations?limit=1000')).observations.forEach(tell); };
+  const load = async () => { list.clear(); (await get('/observations?limit=1000')).observations.forEach(tell); };
   every.addEventListener('change', load);
   await load();
   return { onObservation: tell };

@@ -1,7 +1,7 @@
 // A run's rounds as bars of their phases, and what was lost in them, in sentences.
 import { duration, h, percent, svg } from './dom.js';
 
-const phases = ['computing', 'averaging', 'assembling', 'waiting', 'idle'];
+const phases = ['computing', 'averaging', 'assembling', 'waiting', 'paused', 'idle'];
 const leastGap = 0.05;                         // seconds; less is the time that messages take
 
 /** The bars, the newest round on top. */

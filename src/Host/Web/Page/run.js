@@ -2,10 +2,12 @@
 import { get } from './api.js';
 import { chart } from './chart.js';
 import { buttons } from './commands.js';
-import { count, duration, facts, fill, h, nats, percent, table, tag } from './dom.js';
+import { count, duration, facts, fill, h, lines, nats, percent, table, tag } from './dom.js';
 import { rounds } from './rounds.js';
 
-const frequent = ['step', 'phase', 'source-score', 'language-score', 'round-committed', 'goodput', 'devices-wanted', 'work-recovered'];
+const frequent = [
+  'step', 'phase', 'score', 'source-score', 'language-score', 'round-committed', 'goodput', 'devices-wanted', 'work-recovered',
+];
 const mostLive = 2000;
 
 /** What people call the state of a run. */
@@ -24,8 +26,7 @@ export const fits = view => name => {
 export async function runPage(main, name, { views, say }) {
   const path = `/runs/${encodeURIComponent(name)}`;
   const shown = await get(path);
-  const [head, now, roundsCard, places, happened] = ['div', 'div', 'div', 'div', 'ul'].map(n => h(n));
-  happened.className = 'plain';
+  const [head, now, roundsCard, places] = ['div', 'div', 'div', 'div'].map(n => h(n)), happened = lines(100);
   const axes = { x: 'tokens', y: 'nats per token', xText: count, yText: lossText };
   const curves = chart({ label: `Losses of run ${name} over tokens`, ...axes });
   const sources = chart({ label: `Validation loss of run ${name} by source`, ...axes });
@@ -37,7 +38,7 @@ export async function runPage(main, name, { views, say }) {
     sourcesCard,
     h('section', { class: 'card' }, h('h2', {}, 'Rounds'), roundsCard),
     h('section', { class: 'card' }, h('h2', {}, 'Replicas'), places),
-    h('section', { class: 'card' }, h('h2', {}, 'What happened'), happened),
+    h('section', { class: 'card' }, h('h2', {}, 'What happened'), happened.element),
     h('section', { class: 'card' }, h('h2', {}, 'Settings'), settings(shown)));
 
   let points = [], live = [], buttonsOf = null, gone = false;
@@ -98,21 +99,17 @@ export async function runPage(main, name, { views, say }) {
 
   // At most every few seconds, however fast rounds are.
   const refresh = soon(async () => { await losses(); await more(); }, 4000, () => gone, say);
-  const tell = o => {
-    happened.prepend(h('li', {}, o.text));
-    if (happened.children.length > 100) happened.lastChild.remove();
-  };
   await view(views.get(name) ?? shown.view);
   await losses();
   await more();
-  const rare = 'work-given-again,result-lost,node-quarantined,run-failed,run-waits,run-finished,score';
-  (await get(`/observations?run=${encodeURIComponent(name)}&limit=50&kind=${rare}`)).observations.forEach(tell);
+  const rare = 'work-given-again,result-lost,node-quarantined,run-failed,run-waits,run-finished';
+  (await get(`/observations?run=${encodeURIComponent(name)}&limit=50&kind=${rare}`)).observations.forEach(happened.tell);
   return {
     onRuns: () => view(views.get(name)).catch(problem => say(problem.message, true)),
     onObservation(o) {
       if (o.runId !== shown.runId) return;
       if (['round-committed', 'score', 'work-given-again', 'work-recovered', 'result-lost'].includes(o.observed)) refresh();
-      if (!frequent.includes(o.observed)) tell(o);
+      if (!frequent.includes(o.observed)) happened.tell(o);
     },
     leave() { gone = true; },
   };
