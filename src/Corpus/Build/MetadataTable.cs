@@ -24,8 +24,11 @@ public static class MetadataTable
     /// <param name="settings">By which the corpus was made of the text: see <see cref="BuiltText.Of"/>.</param>
     /// <returns>Its path.</returns>
     /// <exception cref="ElasticException">The corpus was made of another text, or a file is damaged.</exception>
-    public static async Task<string> WriteAsync(
-        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel)
+    public static Task<string> WriteAsync(BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel) =>
+        WriteAsync(text, corpus, settings, RowsInGroup, cancel);
+
+    internal static async Task<string> WriteAsync(
+        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, int rowsInGroup, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(corpus);
@@ -47,12 +50,16 @@ public static class MetadataTable
                     ["elastic.text"] = text.Report.Id,
                     ["elastic.corpus"] = corpus.Id.Hex,
                 };
-                foreach (var rows in Rows(text, corpus, settings).Chunk(RowsInGroup))
+                var rows = 0;
+                foreach (var row in Rows(text, corpus, settings))
                 {
-                    using var group = writer.CreateRowGroup();
                     foreach (var column in columns)
-                        await column.WriteAsync(group, rows, cancel);
+                        column.Add(row);
+                    if (++rows % rowsInGroup == 0)
+                        await WriteAsync(writer, columns, cancel);
                 }
+                if (rows % rowsInGroup != 0)
+                    await WriteAsync(writer, columns, cancel);
             }
             DurableFile.Flush(temporary);
             File.Move(temporary, path, overwrite: true);
@@ -63,6 +70,13 @@ public static class MetadataTable
         {
             File.Delete(temporary);
         }
+    }
+
+    private static async Task WriteAsync(ParquetWriter writer, List<Column> columns, CancellationToken cancel)
+    {
+        using var group = writer.CreateRowGroup();
+        foreach (var column in columns)
+            await column.WriteAsync(group, cancel);
     }
 
     private static IEnumerable<Row> Rows(BuiltText text, BuiltCorpus corpus, CorpusSettings settings)
@@ -112,22 +126,51 @@ public static class MetadataTable
 
     private sealed record Row(BuiltDocument Document, long? Tokens, bool IsHeldOut);
 
+    // The values of a group by column, and not its rows: with all that was read of each, these take a hundred megabytes.
     private abstract class Column(DataField column)
     {
         public DataField Field { get; } = column;
 
-        public abstract Task WriteAsync(ParquetRowGroupWriter group, Row[] rows, CancellationToken cancel);
+        public abstract void Add(Row row);
+
+        /// <summary>Writes what was added, and forgets it.</summary>
+        public abstract Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancel);
     }
 
     private sealed class Texts(string name, Func<Row, string?> value) : Column(new DataField<string>(name))
     {
-        public override async Task WriteAsync(ParquetRowGroupWriter group, Row[] rows, CancellationToken cancel) =>
-            await group.WriteAsync(Field, rows.Select(value).ToArray()!);
+        private readonly List<string?> _values = [];
+
+        // Most columns say the same for many rows, each of which has a string of its own.
+        public override void Add(Row row)
+        {
+            var text = value(row);
+            _values.Add(_values.Count > 0 && text == _values[^1] ? _values[^1] : text);
+        }
+
+        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancel)
+        {
+            await group.WriteAsync(Field, _values!);
+            _values.Clear();
+        }
     }
 
     private sealed class Numbers<T>(string name, Func<Row, T?> value) : Column(new DataField<T?>(name)) where T : struct
     {
-        public override async Task WriteAsync(ParquetRowGroupWriter group, Row[] rows, CancellationToken cancel) =>
-            await group.WriteAsync<T>(Field, rows.Select(value).ToArray(), cancellationToken: cancel);
+        private T?[] _values = new T?[1024];
+        private int _count;
+
+        public override void Add(Row row)
+        {
+            if (_count == _values.Length)
+                Array.Resize(ref _values, 2 * _count);
+            _values[_count++] = value(row);
+        }
+
+        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancel)
+        {
+            await group.WriteAsync<T>(Field, _values.AsMemory(0, _count), cancellationToken: cancel);
+            _count = 0;
+        }
     }
 }

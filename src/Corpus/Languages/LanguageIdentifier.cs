@@ -39,32 +39,26 @@ internal sealed class LanguageIdentifier(IReadOnlyList<string> languages)
     public LanguageGuess Identify(string text, int most)
     {
         var models = _models.Value;
-        var (sums, letters) = (new long[models.Languages.Count], 0);
-        foreach (var word in Words(Addresses.Replace(Composed(Beginning.Of(text, most)), " ")))
-            letters += models.Add(word, sums);
-        if (letters == 0)
+        var costs = new LetterCosts(models);
+        Add(Addresses.Replace(Composed(Beginning.Of(text, most)), " "), costs);
+        if (costs.Letters == 0)
             return default;
+        var (sums, letters) = (costs.Sums, costs.Letters);
         var best = Array.IndexOf(sums, sums.Min());
         var second = sums.Where((_, language) => language != best).DefaultIfEmpty((long)letters * LetterModels.Unseen).Min();
         return new LanguageGuess(models.Languages[best], second - sums[best], letters);
     }
 
     // Letters in lower case. As in the counts, marks (vowel signs of India, tones of Thailand) are passed over, and all else ends a word.
-    private static IEnumerable<string> Words(string text)
+    private static void Add(string text, LetterCosts costs)
     {
-        var (word, length) = (new char[text.Length], 0);
         foreach (var c in text)
         {
             if (char.IsLetter(c))
-                word[length++] = c == 'İ' ? 'i' : char.ToLowerInvariant(c);
-            else if (length > 0 && !IsPassedOver(c))
-            {
-                yield return new string(word, 0, length);
-                length = 0;
-            }
+                costs.Add(c == 'İ' ? 'i' : char.ToLowerInvariant(c));
+            else if (!IsPassedOver(c))
+                costs.EndWord();
         }
-        if (length > 0)
-            yield return new string(word, 0, length);
     }
 
     private static bool IsPassedOver(char c) => char.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Elastic.Kernels;
 
 namespace Elastic.Corpus.Languages;
@@ -24,6 +26,9 @@ internal sealed class LetterModels
     // The Universal Declaration of Human Rights has 8,700 letters in English, 3,800 in Japanese, 3,300 in Korean and 2,600 in Chinese.
     private const int LettersOfCharacter = 3;
 
+    // A power of two. Pages of one language have some thousand triples; these take 4 MB for all languages.
+    private const int RecentLetters = 1 << 14;
+
     private const double LnTwo = 0.6931471805599453;
 
     private static readonly ConcurrentDictionary<string, Lazy<LetterModels>> Made = new(StringComparer.Ordinal);
@@ -34,6 +39,10 @@ internal sealed class LetterModels
     private readonly int[] _first;
     private readonly byte[] _languages;
     private readonly ushort[] _costs;
+
+    // Costs of the letters that came last, each at a place that follows from its key: a text has few triples of letters, again and again, and
+    // to look them up took most of the time. Threads share it: of two that write at once, one loses its entry.
+    private readonly KnownCosts?[] _recent = new KnownCosts?[RecentLetters];
 
     // Languages of which only single letters are known never had a chance of more.
     private readonly bool[] _hasSingleLettersOnly;
@@ -86,36 +95,48 @@ internal sealed class LetterModels
         return Made.GetOrAdd(key, _ => new Lazy<LetterModels>(() => new LetterModels(languages))).Value;
     }
 
+    /// <summary>Costs of a letter: one for each language, and zeros up to a whole vector.</summary>
+    public int Width => (Languages.Count + Vector256<ushort>.Count - 1) / Vector256<ushort>.Count * Vector256<ushort>.Count;
+
     /// <summary>
-    /// Adds the cost of a word's letters in each language to that language's sum, and returns how many they are. A character of Chinese,
-    /// Japanese or Korean is three: otherwise one sentence of English would outweigh three of Chinese.
+    /// What the last of some letters of a word costs in each language. A character of Chinese, Japanese or Korean costs three times as much,
+    /// and is <see cref="Weight"/> letters: otherwise one sentence of English would outweigh three of Chinese.
     /// </summary>
-    public int Add(ReadOnlySpan<char> word, Span<long> sums)
+    /// <param name="key">The letter and the two before it, or as many as the word has: see <see cref="Next"/>.</param>
+    /// <returns><see cref="Width"/> numbers, not to be changed.</returns>
+    public ushort[] CostsOf(ulong key)
     {
-        Span<int> costs = stackalloc int[Languages.Count];
-        var letters = 0;
-        for (var i = 0; i < word.Length; i++)
-        {
-            costs.Fill(Unseen);
-            var most = Math.Min(i + 1, LinguaCounts.MostLetters);
-            for (var n = 1; n <= most; n++)
-                Lower(costs, word.Slice(i + 1 - n, n), (most - n) * BackOff);
-            var weight = word[i] is >= '\u3040' and <= '\u9FFF' or >= '\uAC00' and <= '\uD7A3' ? LettersOfCharacter : 1;
-            for (var language = 0; language < costs.Length; language++)
-                sums[language] += weight * costs[language];
-            letters += weight;
-        }
-        return letters;
+        // The upper bits of the product depend on all letters (Knuth, "The Art of Computer Programming", volume 3, section 6.4).
+        ref var place = ref _recent[key * 0x9E3779B97F4A7C15 >> (64 - BitOperations.Log2(RecentLetters))];
+        if (Volatile.Read(ref place) is { } known && known.Key == key)
+            return known.Costs;
+        var costs = new ushort[Width];
+        costs.AsSpan(0, Languages.Count).Fill(Unseen);
+        // No letter is the character 0, so the key tells how many there are.
+        var most = key > uint.MaxValue ? 3 : key > ushort.MaxValue ? 2 : 1;
+        for (var n = 1; n <= most; n++)
+            Lower(costs, key & (ulong.MaxValue >> (64 - 16 * n)), (most - n) * BackOff);
+        foreach (ref var cost in costs.AsSpan())
+            cost = (ushort)(cost * Weight((char)key));
+        Volatile.Write(ref place, new KnownCosts(key, costs));
+        return costs;
     }
 
-    private void Lower(Span<int> costs, ReadOnlySpan<char> letters, int backOff)
+    /// <summary>The key of a letter that follows the letters of a key; 0 is the beginning of a word.</summary>
+    public static ulong Next(ulong key, char letter) => (key << 16 | letter) & (ulong.MaxValue >> (64 - 16 * LinguaCounts.MostLetters));
+
+    /// <summary>As how many letters one counts.</summary>
+    public static int Weight(char letter) =>
+        letter is >= '\u3040' and <= '\u9FFF' or >= '\uAC00' and <= '\uD7A3' ? LettersOfCharacter : 1;
+
+    private void Lower(ushort[] costs, ulong key, int backOff)
     {
-        if (!_numbers.TryGetValue(Key(letters), out var number))
+        if (!_numbers.TryGetValue(key, out var number))
             return;
         for (var at = _first[number]; at < _first[number + 1]; at++)
         {
             var language = _languages[at];
-            costs[language] = Math.Min(Unseen, _hasSingleLettersOnly[language] ? _costs[at] : _costs[at] + backOff);
+            costs[language] = (ushort)Math.Min(Unseen, _hasSingleLettersOnly[language] ? _costs[at] : _costs[at] + backOff);
         }
     }
 
@@ -126,7 +147,9 @@ internal sealed class LetterModels
     {
         var key = 0UL;
         foreach (var letter in letters)
-            key = key << 16 | letter;
+            key = Next(key, letter);
         return key;
     }
+
+    private sealed record KnownCosts(ulong Key, ushort[] Costs);
 }

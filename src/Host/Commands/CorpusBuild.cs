@@ -29,6 +29,7 @@ internal static class CorpusBuild
             return opened;
         var asked = DefaultMixture.Apply(settings.Training.Corpus);
         var corpus = await node.BuildCorpusAsync(asked, new Report(display, () => true), cancel);
+        UnusedMemory.Return();
         await DescribeAsync(corpus, asked, cancel);
         return corpus;
     }

@@ -20,6 +20,7 @@ internal static class TextBuild
                 var text = new CorpusBuilder(here, new PieceStore(data.Pieces), data.Texts) { Limit = limit }
                     .Run(Environment.ProcessorCount, new Report(display), cancel);
                 DefaultMixture.Write(text, manifest);
+                UnusedMemory.Return();
                 return text;
             },
             cancel);

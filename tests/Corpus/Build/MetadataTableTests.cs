@@ -48,6 +48,27 @@ public sealed class MetadataTableTests : IDisposable
         Assert.Equal(Path.GetFileName(first), Path.GetFileName(second));
     }
 
+    // The last group is full, or has fewer rows.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    public async Task No_row_is_lost_or_doubled_between_groups(int rowsInGroup)
+    {
+        var text = _folders.Build(Manifest());
+        var path = await MetadataTable.WriteAsync(text, _folders.Corpus(text), Settings(text), rowsInGroup, CancellationToken.None);
+        var rows = text.Rows().ToList();
+        await using var file = await ParquetReader.CreateAsync(path);
+        Assert.Equal((rows.Count + rowsInGroup - 1) / rowsInGroup, file.RowGroupCount);
+        var (ids, names) = (new List<long?>(), new List<string?>());
+        for (var group = 0; group < file.RowGroupCount; group++)
+        {
+            ids.AddRange(await Numbers<long>(file, "id", group));
+            names.AddRange(await Texts(file, "path", group));
+        }
+        Assert.Equal(rows.Select(r => (long?)r.Id), ids);
+        Assert.Equal(rows.Select(r => r.Name), names);
+    }
+
     [Fact]
     public async Task A_corpus_of_another_text_is_refused()
     {
@@ -153,17 +174,17 @@ public sealed class MetadataTableTests : IDisposable
         };
     }
 
-    private static async Task<T?[]> Numbers<T>(ParquetReader file, string name) where T : struct
+    private static async Task<T?[]> Numbers<T>(ParquetReader file, string name, int number = 0) where T : struct
     {
-        using var group = file.OpenRowGroupReader(0);
+        using var group = file.OpenRowGroupReader(number);
         var values = new T?[group.RowCount];
         await group.ReadAsync<T>(Field(file, name), values.AsMemory());
         return values;
     }
 
-    private static async Task<string?[]> Texts(ParquetReader file, string name)
+    private static async Task<string?[]> Texts(ParquetReader file, string name, int number = 0)
     {
-        using var group = file.OpenRowGroupReader(0);
+        using var group = file.OpenRowGroupReader(number);
         var values = new string?[group.RowCount];
         await group.ReadAsync(Field(file, name), values.AsMemory());
         return values;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -12,12 +13,21 @@ internal sealed class MinHash
 {
     private const ulong Prime = (1UL << 61) - 1;
 
-    private readonly (ulong Factor, ulong Summand)[] _functions;
+    // Whole vectors: what is behind the last function is not read.
+    private readonly ulong[] _factors, _summands;
+    private readonly int _functions;
 
     /// <param name="functions">
     /// Function i of a hash h of 32 bits is the lower half of (Factor h + Summand mod 2^64) mod (2^61 - 1).
     /// </param>
-    public MinHash((ulong Factor, ulong Summand)[] functions) => _functions = functions;
+    public MinHash((ulong Factor, ulong Summand)[] functions)
+    {
+        ArgumentNullException.ThrowIfNull(functions);
+        var width = (functions.Length + Vector512<ulong>.Count - 1) / Vector512<ulong>.Count * Vector512<ulong>.Count;
+        (_functions, _factors, _summands) = (functions.Length, new ulong[width], new ulong[width]);
+        foreach (var (i, function) in functions.Index())
+            (_factors[i], _summands[i]) = function;
+    }
 
     /// <summary>Hash functions that follow from their number alone.</summary>
     public static MinHash Of(int functions) => new([.. Enumerable.Range(0, functions).Select(i =>
@@ -31,16 +41,25 @@ internal sealed class MinHash
     /// <returns>A value for each function; 2^32 - 1 everywhere for the empty set.</returns>
     public uint[] Signature(IEnumerable<uint> hashes)
     {
-        var least = new uint[_functions.Length];
+        var least = new ulong[_factors.Length];
         least.AsSpan().Fill(uint.MaxValue);
         foreach (var hash in hashes)
         {
-            for (var i = 0; i < least.Length; i++)
+            for (nuint i = 0; i < (nuint)least.Length; i += (nuint)Vector512<ulong>.Count)
             {
-                var (factor, summand) = _functions[i];
-                least[i] = Math.Min(least[i], (uint)(unchecked(factor * hash + summand) % Prime));
+                var values = Remainder(Vector512.LoadUnsafe(ref _factors[0], i) * hash + Vector512.LoadUnsafe(ref _summands[0], i));
+                Vector512.Min(Vector512.LoadUnsafe(ref least[0], i), values & Vector512.Create((ulong)uint.MaxValue))
+                    .StoreUnsafe(ref least[0], i);
             }
         }
-        return least;
+        return [.. least.Take(_functions).Select(value => (uint)value)];
+    }
+
+    // Of the division by 2^61 - 1: 2^61 is 1 there. The sum of both parts is less than twice the prime; where it is smaller than the prime, the
+    // difference wraps around and is the larger one.
+    private static Vector512<ulong> Remainder(Vector512<ulong> value)
+    {
+        var sum = (value & Vector512.Create(Prime)) + Vector512.ShiftRightLogical(value, 61);
+        return Vector512.Min(sum, sum - Vector512.Create(Prime));
     }
 }

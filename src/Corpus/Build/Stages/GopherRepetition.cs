@@ -1,5 +1,3 @@
-using System.IO.Hashing;
-using System.Runtime.InteropServices;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build.Stages;
@@ -32,17 +30,15 @@ public sealed class GopherRepetition(GopherRepetitionSettings settings) : Stage
         ArgumentNullException.ThrowIfNull(draft);
         var (lines, paragraphs, words) = (Lines.Of(draft.Text), Lines.Paragraphs(draft.Text), Lines.Words(draft.Text));
         var (repeatedLines, repeatedParagraphs) = (Lines.Repeated(lines), Lines.Repeated(paragraphs));
-        var ends = new long[words.Length + 1];                          // characters up to the end of each word
-        for (var i = 0; i < words.Length; i++)
-            ends[i + 1] = ends[i] + words[i].Length;
+        var grams = new WordGrams(words);
         return
         [
             Thresholds.Share(repeatedLines.Parts, lines.Count),
             Thresholds.Share(repeatedParagraphs.Parts, paragraphs.Count),
             Thresholds.Share(repeatedLines.Characters, lines.Sum(line => (long)line.Length)),
             Thresholds.Share(repeatedParagraphs.Characters, paragraphs.Sum(paragraph => (long)paragraph.Length)),
-            .. Enumerable.Range(FirstFrequent, LastFrequent - FirstFrequent + 1).Select(n => Frequent(words, ends, n)),
-            .. Enumerable.Range(FirstRepeated, LastRepeated - FirstRepeated + 1).Select(n => Repeated(words, ends, n)),
+            .. Enumerable.Range(FirstFrequent, LastFrequent - FirstFrequent + 1).Select(n => Thresholds.Share(grams.InMostFrequent(n), grams.Characters)),
+            .. Enumerable.Range(FirstRepeated, LastRepeated - FirstRepeated + 1).Select(n => Thresholds.Share(grams.InRepeated(n), grams.Characters)),
         ];
     }
 
@@ -60,52 +56,6 @@ public sealed class GopherRepetition(GopherRepetitionSettings settings) : Stage
             why = Thresholds.Outside(signals[Shares.Length + LastFrequent - FirstFrequent + 1 + n - FirstRepeated], 0,
                 settings.MostRepeated(n), $"{{0}} of its characters are in {n} words that it repeats");
         return why;
-    }
-
-    // Of the n-gram that occurs most often, among these of the longest: all its occurrences, those that overlap included, as far as they
-    // cover characters.
-    private static double Frequent(string[] words, long[] ends, int n)
-    {
-        var places = new Dictionary<ulong, List<int>>();
-        for (var first = 0; first + n <= words.Length; first++)
-        {
-            ref var at = ref CollectionsMarshal.GetValueRefOrAddDefault(places, Hash(words, first, n), out _);
-            (at ??= []).Add(first);
-        }
-        var most = places.Values.Where(at => at.Count > 1).DefaultIfEmpty([])
-            .MaxBy(at => (at.Count, at.Count == 0 ? 0 : ends[at[0] + n] - ends[at[0]]))!;
-        return Thresholds.Share(Covered(most, ends, n), ends[^1]);
-    }
-
-    // All n-grams that occur before: where one does, its words are passed over.
-    private static double Repeated(string[] words, long[] ends, int n)
-    {
-        var (seen, again) = (new HashSet<ulong>(), new List<int>());
-        for (var first = 0; first + n <= words.Length; first++)
-        {
-            if (!seen.Add(Hash(words, first, n)))
-                again.Add(first);
-        }
-        return Thresholds.Share(Covered(again, ends, n), ends[^1]);
-    }
-
-    private static long Covered(List<int> places, long[] ends, int n)
-    {
-        var (characters, until) = (0L, 0);
-        foreach (var first in places)
-        {
-            characters += ends[first + n] - ends[Math.Max(first, until)];
-            until = first + n;
-        }
-        return characters;
-    }
-
-    private static ulong Hash(string[] words, int first, int n)
-    {
-        Span<ulong> hashes = stackalloc ulong[LastRepeated];
-        for (var i = 0; i < n; i++)
-            hashes[i] = XxHash3.HashToUInt64(MemoryMarshal.AsBytes(words[first + i].AsSpan()));
-        return XxHash3.HashToUInt64(MemoryMarshal.AsBytes(hashes[..n]));
     }
 }
 
