@@ -22,10 +22,11 @@ public static class MetadataTable
 
     /// <summary>Writes the table, unless it is there.</summary>
     /// <param name="settings">By which the corpus was made of the text: see <see cref="BuiltText.Of"/>.</param>
+    /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
     /// <returns>Its path.</returns>
     /// <exception cref="ElasticException">The corpus was made of another text, or a file is damaged.</exception>
     public static async Task<string> WriteAsync(
-        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel)
+        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel, Action<string>? step = null)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(corpus);
@@ -51,7 +52,10 @@ public static class MetadataTable
                 {
                     using var group = writer.CreateRowGroup();
                     foreach (var column in columns)
+                    {
+                        step?.Invoke("metadata");
                         await column.WriteAsync(group, rows, cancel);
+                    }
                 }
             }
             DurableFile.Flush(temporary);

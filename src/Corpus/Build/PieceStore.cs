@@ -20,12 +20,14 @@ public sealed class PieceStore
     private const string TextsEnd = ".texts", DocumentsEnd = ".documents.jsonl.zst";
 
     private readonly string _folder;
+    private readonly Action<string>? _step;
 
     /// <param name="folder">Made where it is missing.</param>
-    public PieceStore(string folder)
+    /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
+    public PieceStore(string folder, Action<string>? step = null)
     {
         Directory.CreateDirectory(folder);
-        _folder = folder;
+        (_folder, _step) = (folder, step);
     }
 
     /// <summary>True where the piece was read already.</summary>
@@ -49,6 +51,7 @@ public sealed class PieceStore
                 foreach (var document in DocumentReader.Read(piece.File, statistics))
                 {
                     cancel.ThrowIfCancellationRequested();
+                    _step?.Invoke(BuildWatch.Reads);
                     var read = Through(document, piece, manifest);
                     takenDown += read.Document.TakenDown ? 1 : 0;
                     writer.Append(read);
@@ -60,9 +63,7 @@ public sealed class PieceStore
                 summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
                 writer.Complete(summary);
             }
-            Keep(texts, TextsPath(piece));
-            Keep(documents, DocumentsPath(piece));
-            DurableFile.FlushFolder(_folder);
+            Keep(texts, documents, piece);
             return summary;
         }
         finally
@@ -128,9 +129,7 @@ public sealed class PieceStore
             Copy(from, texts);
             Copy(from, documents);
             _ = PieceLines.Read<PieceSummary>(Lines(documents).Last().Line, documents);
-            Keep(texts, TextsPath(piece));
-            Keep(documents, DocumentsPath(piece));
-            DurableFile.FlushFolder(_folder);
+            Keep(texts, documents, piece);
         }
         catch (EndOfStreamException e)
         {
@@ -219,7 +218,7 @@ public sealed class PieceStore
         ? Encoding.UTF8.GetString(frame, at, bytes)
         : throw new ElasticException("a text ends behind its frame: delete the folder of pieces, and give the same command again");
 
-    private static (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
+    private (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
     {
         var source = manifest.Sources[piece.Source];
         var facts = new DocumentFacts(source.Name, document.Name, document.Format ?? piece.File.Format)
@@ -240,6 +239,7 @@ public sealed class PieceStore
         {
             if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))
                 continue;
+            _step?.Invoke(planned.Kind.Name);
             signals[i] = planned.Stage.Read(draft);
             sketches[i] = (planned.Stage as SketchingStage)?.Sketch(draft);
         }
@@ -261,10 +261,14 @@ public sealed class PieceStore
         }
     }
 
-    private static void Keep(string temporary, string path)
+    private void Keep(string texts, string documents, SourcePiece piece)
     {
-        DurableFile.Flush(temporary);
-        File.Move(temporary, path, overwrite: true);
+        DurableFile.Flush(texts);
+        DurableFile.Flush(documents);
+        File.Move(texts, TextsPath(piece), overwrite: true);
+        _step?.Invoke("keeps a piece");
+        File.Move(documents, DocumentsPath(piece), overwrite: true);
+        DurableFile.FlushFolder(_folder);
     }
 
     private static ElasticException Damaged(string path, string why) =>

@@ -130,7 +130,7 @@ internal sealed class CorpusPalette
             if (now.Phase == phase && shown is { } at && _time.GetElapsedTime(at) < BetweenLines)
                 continue;
             (shown, phase) = (_time.GetTimestamp(), now.Phase);
-            yield return new PbmLine(Line(now), Json(status));
+            yield return new PbmLine(BuildLines.Of(now), Json(status));
         }
 
         switch (last)
@@ -144,13 +144,6 @@ internal sealed class CorpusPalette
                 throw new ElasticException($"the build {build}: {last?.Note}");
         }
     }
-
-    private static string Line(BuildSight now) =>
-        $"{now.Phase}: {Units.Count(now.Documents, "document")}, {Units.Bytes(now.Bytes)} of {Units.Bytes(now.OfBytes)}"
-        + (now.DocumentsPerSecond > 0 ? $", {Units.Count(now.DocumentsPerSecond)}/s, {Units.Bytes(now.BytesPerSecond)}/s" : "")
-        + (now.Left is { } left ? $", {Units.Duration(left)} left" : "")
-        + (now.Nodes > 0 ? $", {Units.Many(now.Nodes, "node")}" : "")
-        + string.Concat(now.Dropped.Select(d => $", {d.Stage} dropped {Units.Count(d.Documents)}"));
 
     private static JsonObject Json(BuildStatus build) => new()
     {
