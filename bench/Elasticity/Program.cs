@@ -1,9 +1,11 @@
 // Kills nodes and seeds of a cluster on this machine, lets nodes join it, and times how its run goes on; counts the messages of a round:
-// see README.md. One word says what to measure; with the word "paced" it is a node whose link carries so many bytes a second to it.
+// see README.md. One word says what to measure; with the word "paced" it is a node whose link carries so many bytes a second to it,
+// and with "mortal" one that dies in the middle of the build of a corpus.
 using System.Globalization;
 using Elastic.Actors.Nodes;
 using Elastic.Bench.Elasticity;
 using Elastic.Bench.Elasticity.Control;
+using Elastic.Bench.Elasticity.Corpora;
 using Elastic.Host.Commands;
 using Elastic.Testing;
 
@@ -11,7 +13,12 @@ if (args is ["paced", var bytesPerSecond, .. var command])
     return await ElasticCommandLine.RunAsync(command, Console.Out, Console.Error, new NodeFaults(
         Transport: new PacedLink(double.Parse(bytesPerSecond, CultureInfo.InvariantCulture)).Below));
 
+if (args is ["mortal", var fault, .. var mortal])
+    return await new MortalProcess(fault).RunAsync(mortal);
+
 var options = new Options(args);
+if (args is ["corpus", ..])
+    return await new BuildKills(options).RunAsync();
 var benchmarks = new Dictionary<string, Func<Task>>
 {
     ["replica"] = () => new ReplicaRestart(options).RunAsync(),
@@ -24,7 +31,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))
 {
-    Console.Error.WriteLine($"say what to measure: {string.Join(", ", benchmarks.Keys)}");
+    Console.Error.WriteLine($"say what to measure: {string.Join(", ", benchmarks.Keys)}, corpus");
     return 2;
 }
 

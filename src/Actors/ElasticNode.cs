@@ -89,6 +89,8 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal ClusterBuilds Builds { get; }
 
+    internal NodeFaults Faults => Context.Faults;
+
     internal DataPaths Paths => _paths;
 
     internal CorpusBuild Corpora => _corpora;

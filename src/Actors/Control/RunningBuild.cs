@@ -13,25 +13,18 @@ namespace Elastic.Actors.Control;
 internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusProgress>, IDisposable
 {
     private const int NoticesKept = 100;
-    private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Queue<string> _notices = [];
-    private readonly Queue<(TimeSpan At, long Documents, long Bytes)> _samples = [];
-    private readonly TimeProvider _time;
-    private readonly long _began;
-    private readonly DropCounts _drops;
-    private BuildProgress _progress = new(0, 0, 0);
+    private readonly BuildPace _pace;
     private PieceReading? _reading;
-    private string _phase = "looks at its sources";
+    // Once the text is there.
+    private string? _phase;
     private int _told;
 
-    public RunningBuild(string build, BuildPlan plan, TimeProvider time)
-    {
-        (Build, Plan, _time, _began) = (build, plan, time, time.GetTimestamp());
-        _drops = new DropCounts(plan.Manifest);
-    }
+    public RunningBuild(string build, BuildPlan plan, TimeProvider time) =>
+        (Build, Plan, _pace) = (build, plan, new BuildPace(time));
 
     /// <summary>Its name.</summary>
     public string Build { get; }
@@ -48,13 +41,14 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
         {
             lock (_gate)
             {
-                var now = _time.GetElapsedTime(_began);
-                var (at, documents, bytes) = _samples.TryPeek(out var oldest) ? oldest : (now, 0, 0);
-                var seconds = (now - at).TotalSeconds;
-                return new BuildSight(
-                    _phase, _progress.Documents, _progress.Bytes, _progress.OfBytes,
-                    seconds > 0 ? (_progress.Documents - documents) / seconds : 0, seconds > 0 ? (_progress.Bytes - bytes) / seconds : 0,
-                    _reading?.Nodes ?? 0, _drops.All, [.. _notices], _told);
+                var now = _pace.Sight();
+                return now with
+                {
+                    Phase = _phase ?? (_reading is null ? now.Phase : $"{now.Phase} by nodes"),
+                    Nodes = _reading?.Nodes ?? 0,
+                    Notices = [.. _notices],
+                    Told = _told,
+                };
             }
         }
     }
@@ -73,16 +67,21 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
     public async Task<BuiltCorpus> RunAsync(ElasticNode node, Origin origin)
     {
         var (cancel, paths) = (_stop.Token, node.Paths);
-        var here = await new Downloads(paths.Downloads, Say).GetAsync(Plan.Manifest, cancel);
-        var store = new PieceStore(paths.Pieces);
+        var here = await new Downloads(paths.Downloads, Say) { Nodes = new FilesOfNodes(node, origin, Say) }
+            .GetAsync(Plan.Manifest, cancel);
+        var step = node.Context.Faults.BuildStep;
+        var store = new PieceStore(paths.Pieces, step);
+        using var acknowledged = new AcknowledgedPieces(Build, node.Database!, store, node.Context.Blobs, Say);
+        await acknowledged.GoOnAsync(cancel);
         // It blocks for hours while nodes read.
         var text = await Task.Factory.StartNew(
             () =>
             {
                 var built = new CorpusBuilder(here, store, paths.Texts)
                 {
-                    Others = (pieces, came, stop) =>
-                        ReadByNodesAsync(node, origin, here, store, pieces, came, stop).GetAwaiter().GetResult(),
+                    Step = step,
+                    Others = (pieces, came, stop) => ReadByNodesAsync(
+                        new PieceReading(node, origin, acknowledged, Say), here, store, pieces, came, stop).GetAwaiter().GetResult(),
                 }.Run(Environment.ProcessorCount, this, cancel);
                 DefaultMixture.Write(built, here);
                 return built;
@@ -91,24 +90,17 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
         var settings = DefaultMixture.Apply(text.CorpusOf(Plan.Corpus));
         var corpus = await node.BuildCorpusAsync(settings, this, cancel);
         if (BuiltText.Of(settings) is { } own)
-            await MetadataTable.WriteAsync(own, corpus, settings, cancel);
+        {
+            Enter("writes the table of documents");
+            await MetadataTable.WriteAsync(own, corpus, settings, cancel, step);
+        }
         return corpus;
     }
 
     void IProgress<BuildProgress>.Report(BuildProgress value)
     {
         lock (_gate)
-        {
-            var now = _time.GetElapsedTime(_began);
-            if (_samples.Count == 0)
-                _samples.Enqueue((now, _progress.Documents, _progress.Bytes));
-            _progress = value;
-            _samples.Enqueue((now, value.Documents, value.Bytes));
-            while (_samples.Count > 1 && now - _samples.Peek().At > Window)
-                _samples.Dequeue();
-            if (value.Bytes >= value.OfBytes)
-                _phase = "decides and writes";
-        }
+            _pace.Add(value);
     }
 
     void IProgress<CorpusProgress>.Report(CorpusProgress value)
@@ -120,21 +112,14 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
     public void Dispose() => _stop.Dispose();
 
     private async Task ReadByNodesAsync(
-        ElasticNode node, Origin origin, BuildManifest manifest, PieceStore store, IReadOnlyList<SourcePiece> pieces,
-        Action<SourcePiece> came, CancellationToken cancel)
+        PieceReading reading, BuildManifest manifest, PieceStore store, IReadOnlyList<SourcePiece> pieces, Action<SourcePiece> came,
+        CancellationToken cancel)
     {
-        var reading = new PieceReading(node, origin, Say);
         lock (_gate)
-            (_reading, _phase) = (reading, "reads by nodes");
-        await reading.RunAsync(manifest, store, pieces, piece =>
-        {
-            came(piece);
-            var dropped = _drops.Count(store.Documents(piece));
-            lock (_gate)
-                _drops.Add(dropped);
-        }, cancel);
+            _reading = reading;
+        await reading.RunAsync(manifest, store, pieces, came, cancel);
         lock (_gate)
-            (_reading, _phase) = (null, "reads here");
+            _reading = null;
     }
 
     private void Enter(string phase)

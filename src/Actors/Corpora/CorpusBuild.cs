@@ -52,6 +52,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
 
         while (ahead.TryDequeue(out var next))
             Write(await next);
+        faults.BuildStep?.Invoke("shards");
         return writer.Complete(statistics);
 
         CorpusGrowth? Watched(CorpusGrowth? read) => faults.AfterWindow is not { } after || read is null ? read : read with
@@ -65,6 +66,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
 
         void Write(TokenizedBatch batch)
         {
+            faults.BuildStep?.Invoke("tokens");
             writer.Append(batch);
             documents += batch.Documents.Count;
             bytes += batch.Documents.Sum(d => (long)d.ByteCount);

@@ -32,7 +32,7 @@ internal sealed class NodeBuild : NodeJob
         : base(build.RunId, context, blobs)
     {
         (Manifest, _manifest, _sources, _folder) = (build.Manifest!.Value, manifest, sources, folder);
-        _store = new PieceStore(Path.Combine(folder, "pieces"));
+        _store = new PieceStore(Path.Combine(folder, "pieces"), context.Faults.BuildStep);
     }
 
     /// <summary>The digest of the manifest.</summary>

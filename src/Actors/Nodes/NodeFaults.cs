@@ -1,4 +1,5 @@
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Model.Training;
@@ -21,13 +22,16 @@ namespace Elastic.Actors.Nodes;
 /// <param name="BeforePiece">
 /// Waited for, with the name of the file, before a piece of a source is read for a corpus; the token says that nobody wants it any more.
 /// </param>
+/// <param name="BuildStep">
+/// Called with the name of each step of the build of a corpus in this process, before it is taken: see <see cref="CorpusBuilder.Step"/>.
+/// </param>
 /// <param name="Transport">Connections that break or are slow, made of the process's own.</param>
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
     Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null,
     Action<DeviceId>? BeforeDeviceWork = null, Func<StepDeadlines?>? Deadlines = null, long? FreeMemoryBytes = null,
     long TokensPerShard = CorpusWriter.TokensPerShard, Action<int>? AfterWindow = null,
-    Func<string, CancellationToken, Task>? BeforePiece = null)
+    Func<string, CancellationToken, Task>? BeforePiece = null, Action<string>? BuildStep = null)
 {
     public static readonly NodeFaults None = new();
 }

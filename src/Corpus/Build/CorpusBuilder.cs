@@ -5,12 +5,6 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus.Build;
 
-/// <summary>How far a build is.</summary>
-/// <param name="Documents">Documents in the pieces that are read.</param>
-/// <param name="Bytes">Bytes of the files of the pieces that are read.</param>
-/// <param name="OfBytes">Bytes of all files; of a trial, those of the pieces that are read.</param>
-public sealed record BuildProgress(long Documents, long Bytes, long OfBytes);
-
 /// <summary>
 /// Makes clean text of the sources of a manifest: reads each piece through the stages (many at once; what was read before is used again),
 /// lets the stages decide, and writes what stays and what goes, in key order. The bytes that it writes follow from the manifest and the
@@ -26,14 +20,14 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// <summary>How large parts of files are; none but <see cref="PartSize.TextBytes"/> shows in what is built.</summary>
     internal PartSize PartSize { get; init; } = PartSize.Default;
 
-    /// <summary>Documents of each source that are read, for a trial; null for all.</summary>
-    public long? Limit { get; init; }
-
     /// <summary>
     /// Has other machines read pieces into the store; null to read all of them here. It gets the pieces that the store lacks, and calls its
     /// second argument with each one that has come; those that have not come when it ends are read here. Not used for a trial.
     /// </summary>
     public Action<IReadOnlyList<SourcePiece>, Action<SourcePiece>, CancellationToken>? Others { get; init; }
+
+    /// <summary>Takes the name of each step before it is taken, for a test that ends the process there; null for nobody.</summary>
+    public Action<string>? Step { get; init; }
 
     /// <summary>Builds the text, unless it is there.</summary>
     /// <param name="threads">Pieces that are read at once.</param>
@@ -43,26 +37,42 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         // Also where the text is there: another build may have read them again since.
         store.Purge(manifest.TakeDowns);
         var rejects = new List<string>(manifest.Unfetched);
-        var report = new Progress(progress);
-        var pieces = Limit is { } limit ? Trial(limit, rejects, report, cancel)
-            : Enumerable.Range(0, manifest.Sources.Count).SelectMany(i => SourcePiece.Of(manifest, i, PartSize, rejects)).ToList();
+        var watch = new BuildWatch(manifest, progress, Step);
+        watch.Enter(BuildWatch.Lists);
+        var pieces = manifest.Limit is { } limit ? Trial(limit, rejects, watch, cancel) : List(rejects, watch, cancel);
         if (BuiltText.TryOpen(FolderOf(pieces, rejects)) is { } built)
             return built;
-        if (Limit is null)
-            pieces = Read(pieces, rejects, threads, report, cancel);
+        if (manifest.Limit is null)
+            pieces = Read(pieces, rejects, threads, watch, cancel);
         var folder = FolderOf(pieces, rejects);
-        return BuiltText.TryOpen(folder) ?? Write(folder, pieces, rejects, cancel);
+        return BuiltText.TryOpen(folder) ?? Write(folder, pieces, rejects, watch, cancel);
     }
 
-    private BuiltText Write(string folder, List<SourcePiece> pieces, List<string> rejects, CancellationToken cancel)
+    // Reads every file once, for its digest.
+    private List<SourcePiece> List(List<string> rejects, BuildWatch watch, CancellationToken cancel)
+    {
+        var pieces = new List<SourcePiece>();
+        foreach (var piece in Enumerable.Range(0, manifest.Sources.Count)
+            .SelectMany(rank => SourcePiece.Of(manifest, rank, PartSize, rejects)))
+        {
+            cancel.ThrowIfCancellationRequested();
+            watch.Step(BuildWatch.Lists);
+            pieces.Add(piece);
+        }
+        return pieces;
+    }
+
+    private BuiltText Write(
+        string folder, List<SourcePiece> pieces, List<string> rejects, BuildWatch watch, CancellationToken cancel)
     {
         using var build = new BuildFolder(folder, BuiltText.FileName);
         var work = Path.Combine(build.Current, "work");
         using (var decisions = new Decisions(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), work))
         {
             using (var all = new DocumentTexts(store, pieces, work))
-                decisions.Make(all, document => manifest.SplitOf(document) == Split.Train);
-            using var writer = new TextWriters(build.Current, new Digest(Path.GetFileName(folder)), manifest);
+                decisions.Make(all, document => manifest.SplitOf(document) == Split.Train, watch);
+            watch.Enter(BuildWatch.Writes);
+            using var writer = new TextWriters(build.Current, new Digest(Path.GetFileName(folder)), manifest, watch.Step);
             writer.Reject(rejects);
             using var fates = decisions.InOrder().GetEnumerator();
             foreach (var piece in pieces)
@@ -72,6 +82,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                 {
                     if (!fates.MoveNext())
                         throw new InvalidOperationException("there are more documents than decisions");
+                    watch.Step(BuildWatch.Writes);
                     writer.Append(document, text, fates.Current);
                 }
                 writer.Append(piece, store.Summary(piece));
@@ -79,6 +90,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             writer.Complete();
         }
         Directory.Delete(work, recursive: true);
+        watch.Step("makes it visible");
         build.Complete();
         return BuiltText.TryOpen(folder)
             ?? throw new ElasticException($"{folder} went away while it was made: give the same command again");
@@ -104,11 +116,12 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
 
     // The pieces that were read: without those of files that changed meanwhile, where the source says to go on.
     private List<SourcePiece> Read(
-        List<SourcePiece> pieces, List<string> rejects, int threads, Progress progress, CancellationToken cancel)
+        List<SourcePiece> pieces, List<string> rejects, int threads, BuildWatch watch, CancellationToken cancel)
     {
         var changed = new ConcurrentDictionary<Digest, string>();
         var fresh = new ConcurrentDictionary<Digest, SourcePiece>();
-        progress.Expect(pieces.Sum(p => p.Bytes));
+        watch.Expect(pieces.Sum(p => p.Bytes));
+        watch.Enter(BuildWatch.Reads);
         var over = new ConcurrentDictionary<Digest, bool>();
         if (Others is not null)
         {
@@ -118,7 +131,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             if (missing.Count > 0)
                 Others(missing, piece =>
                 {
-                    Read(piece, progress, cancel);
+                    Read(piece, watch, cancel);
                     over[piece.Identity] = true;
                 }, cancel);
         }
@@ -128,7 +141,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                 return;
             if (!IsRead(pieces[i]) && pieces[i].File.Part is not null)
                 fresh[pieces[i].OfFile] = pieces[i];
-            Guarded(pieces[i], changed, () => Read(pieces[i], progress, cancel));
+            Guarded(pieces[i], changed, () => Read(pieces[i], watch, cancel));
         }, cancel);
         // What was read of files in parts is right where these are still the same.
         foreach (var piece in fresh.Values)
@@ -153,7 +166,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
 
     private bool IsRead(SourcePiece piece) => store.Has(piece) && store.Agrees(piece, manifest.TakeDowns);
 
-    private PieceSummary Read(SourcePiece piece, Progress progress, CancellationToken cancel)
+    private PieceSummary Read(SourcePiece piece, BuildWatch watch, CancellationToken cancel)
     {
         var found = IsRead(piece) ? store.Summary(piece) : store.Read(piece, manifest, cancel);
         var source = manifest.Sources[piece.Source];
@@ -161,13 +174,14 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
                 $"the source {source.Name} has {found.Malformed} records that cannot be read, and its on-reject is stop: "
                 + $"{found.Rejects[0].Line}: mend them, or set on-reject = continue"));
-        progress.Add(found.Documents, piece.Bytes);
+        watch.Add(store.Documents(piece), found.Documents, piece.Bytes);
         return found;
     }
 
     // The first documents of each source: files behind them are not even looked at.
-    private List<SourcePiece> Trial(long limit, List<string> rejects, Progress progress, CancellationToken cancel)
+    private List<SourcePiece> Trial(long limit, List<string> rejects, BuildWatch watch, CancellationToken cancel)
     {
+        watch.Enter(BuildWatch.Reads);
         var pieces = new List<SourcePiece>();
         for (var rank = 0; rank < manifest.Sources.Count; rank++)
         {
@@ -176,8 +190,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             {
                 cancel.ThrowIfCancellationRequested();
                 var piece = whole.Of(left);
-                progress.Expect(piece.Bytes);
-                left -= Read(piece, progress, cancel).Documents;
+                watch.Expect(piece.Bytes);
+                left -= Read(piece, watch, cancel).Documents;
                 pieces.Add(piece);
                 if (left <= 0)
                     break;
@@ -195,23 +209,6 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         catch (AggregateException e) when (e.InnerExceptions.OfType<ElasticException>().FirstOrDefault() is { } problem)
         {
             ExceptionDispatchInfo.Throw(problem);
-        }
-    }
-
-    private sealed class Progress(IProgress<BuildProgress>? progress)
-    {
-        private readonly Lock _gate = new();
-        private long _documents, _bytes, _all;
-
-        public void Expect(long bytes) => _all += bytes;
-
-        public void Add(long documents, long bytes)
-        {
-            lock (_gate)
-            {
-                (_documents, _bytes) = (_documents + documents, _bytes + bytes);
-                progress?.Report(new BuildProgress(_documents, _bytes, _all));
-            }
         }
     }
 }

@@ -45,7 +45,7 @@ internal sealed class Decisions : IDisposable
     /// <summary>Lets each stage decide, in their order.</summary>
     /// <param name="texts">The texts of all documents.</param>
     /// <param name="isTraining">True for a document that is to be trained on, if it stays.</param>
-    public void Make(DocumentTexts texts, Func<PieceDocument, bool> isTraining)
+    public void Make(DocumentTexts texts, Func<PieceDocument, bool> isTraining, BuildWatch watch)
     {
         foreach (var document in _documents())
             _fates.Add(document.TakenDown ? TakenDown : document.Bytes == 0 ? Emptied : Kept);
@@ -55,20 +55,33 @@ internal sealed class Decisions : IDisposable
         {
             if (_stages[first].Stage is CorpusStage stage)
             {
-                Compare(stage, first++, texts);
+                Compare(stage, first, texts, Entered(first, watch));
+                watch.Decided(first, _fates.LongCount(fate => fate == first + 1));
+                first++;
                 continue;
             }
             if (_stages[first].Stage is CuttingStage cutting)
             {
-                Cut(cutting, first++, isTraining);
+                Cut(cutting, first, isTraining, Entered(first, watch));
+                watch.Decided(first, _fates.LongCount(fate => fate == first + 1));
+                first++;
                 continue;
             }
             var last = first;
             while (last < _stages.Count && _stages[last].Stage is not (CorpusStage or CuttingStage))
                 last++;
             Judge(first, last);
-            first = last;
+            for (; first < last; first++)
+                watch.Decided(first, _fates.LongCount(fate => fate == first + 1));
         }
+    }
+
+    // The step of this stage.
+    private Action Entered(int stage, BuildWatch watch)
+    {
+        var phase = $"decides: {_stages[stage].Kind.Name}";
+        watch.Enter(phase);
+        return () => watch.Step(phase);
     }
 
     /// <summary>What becomes of each document, in key order. To be called once.</summary>
@@ -120,9 +133,9 @@ internal sealed class Decisions : IDisposable
         }
     }
 
-    private void Compare(CorpusStage stage, int index, DocumentTexts texts)
+    private void Compare(CorpusStage stage, int index, DocumentTexts texts, Action step)
     {
-        foreach (var removal in stage.Decide(Candidates(index, _ => true), texts, _folder))
+        foreach (var removal in stage.Decide(Candidates(index, _ => true, step), texts, _folder))
         {
             _fates[(int)removal.Number] = (byte)(index + 1);
             _standIns[(int)removal.Number] = (int)removal.StandIn;
@@ -130,9 +143,9 @@ internal sealed class Decisions : IDisposable
         }
     }
 
-    private void Cut(CuttingStage stage, int index, Func<PieceDocument, bool> isTraining)
+    private void Cut(CuttingStage stage, int index, Func<PieceDocument, bool> isTraining, Action step)
     {
-        foreach (var (number, left) in stage.Cut(Candidates(index, isTraining), _folder))
+        foreach (var (number, left) in stage.Cut(Candidates(index, isTraining, step), _folder))
         {
             if (left.Count == 0)
                 _fates[(int)number] = (byte)(index + 1);
@@ -142,12 +155,16 @@ internal sealed class Decisions : IDisposable
     }
 
     // As they were before this stage: nothing forces it to ask for all candidates before its first decision.
-    private IEnumerable<Candidate> Candidates(int index, Func<PieceDocument, bool> isWanted)
+    private IEnumerable<Candidate> Candidates(int index, Func<PieceDocument, bool> isWanted, Action step)
     {
         var fates = _fates.ToArray();
         return _documents().Index()
             .Where(d => fates[d.Index] == Kept && d.Item.Sketches[index] is { Length: > 0 } && isWanted(d.Item))
-            .Select(d => new Candidate(d.Index, d.Item.Sketches[index]!));
+            .Select(d =>
+            {
+                step();
+                return new Candidate(d.Index, d.Item.Sketches[index]!);
+            });
     }
 
     // Documents of each cluster, at the number of the one that stands in for all. That one comes first, whichever stages dropped the

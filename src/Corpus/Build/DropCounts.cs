@@ -2,7 +2,7 @@ namespace Elastic.Corpus.Build;
 
 /// <summary>
 /// What the stages of a manifest drop of the documents that are read so far, while a build goes on: by the stages that decide about each
-/// document alone. What is dropped for others is known when all are read. Not thread-safe.
+/// document alone. What is dropped for others is known when all are read, and set then. Not thread-safe.
 /// </summary>
 public sealed class DropCounts(BuildManifest manifest)
 {
@@ -33,6 +33,9 @@ public sealed class DropCounts(BuildManifest manifest)
         for (var stage = 0; stage < dropped.Length; stage++)
             _dropped[stage] += dropped[stage];
     }
+
+    /// <summary>Notes what a stage has dropped in the end.</summary>
+    public void Set(int stage, long dropped) => _dropped[stage] = dropped;
 
     /// <summary>Each stage that has dropped any, with how many.</summary>
     public IReadOnlyList<(string Stage, long Documents)> All =>

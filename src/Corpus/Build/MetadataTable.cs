@@ -22,13 +22,15 @@ public static class MetadataTable
 
     /// <summary>Writes the table, unless it is there.</summary>
     /// <param name="settings">By which the corpus was made of the text: see <see cref="BuiltText.Of"/>.</param>
+    /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
     /// <returns>Its path.</returns>
     /// <exception cref="ElasticException">The corpus was made of another text, or a file is damaged.</exception>
-    public static Task<string> WriteAsync(BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel) =>
-        WriteAsync(text, corpus, settings, RowsInGroup, cancel);
+    public static Task<string> WriteAsync(
+        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel, Action<string>? step = null) =>
+        WriteAsync(text, corpus, settings, RowsInGroup, cancel, step);
 
     internal static async Task<string> WriteAsync(
-        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, int rowsInGroup, CancellationToken cancel)
+        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, int rowsInGroup, CancellationToken cancel, Action<string>? step = null)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(corpus);
@@ -55,6 +57,7 @@ public static class MetadataTable
                 {
                     foreach (var column in columns)
                         column.Add(row);
+                    step?.Invoke("metadata");
                     if (++rows % rowsInGroup == 0)
                         await WriteAsync(writer, columns, cancel);
                 }

@@ -20,16 +20,18 @@ public sealed class PieceStore
     private const string TextsEnd = ".texts", DocumentsEnd = ".documents.jsonl.zst";
 
     private readonly string _folder;
+    private readonly Action<string>? _step;
 
     /// <param name="folder">Made where it is missing.</param>
-    public PieceStore(string folder)
+    /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
+    public PieceStore(string folder, Action<string>? step = null)
     {
         Directory.CreateDirectory(folder);
-        _folder = folder;
+        (_folder, _step) = (folder, step);
     }
 
     /// <summary>True where the piece was read already.</summary>
-    public bool Has(SourcePiece piece) => File.Exists(DocumentsPath(piece));
+    public bool Has(SourcePiece piece) => Has(piece.Identity);
 
     /// <summary>Reads a piece through the stages and stores it. Safe to be called for several pieces at once.</summary>
     /// <returns>What reading found.</returns>
@@ -49,6 +51,7 @@ public sealed class PieceStore
                 foreach (var document in DocumentReader.Read(piece.File, statistics))
                 {
                     cancel.ThrowIfCancellationRequested();
+                    _step?.Invoke(BuildWatch.Reads);
                     var read = Through(document, piece, manifest);
                     takenDown += read.Document.TakenDown ? 1 : 0;
                     writer.Append(read);
@@ -60,9 +63,7 @@ public sealed class PieceStore
                 summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
                 writer.Complete(summary);
             }
-            Keep(texts, TextsPath(piece));
-            Keep(documents, DocumentsPath(piece));
-            DurableFile.FlushFolder(_folder);
+            Keep(texts, documents, piece.Identity);
             return summary;
         }
         finally
@@ -101,7 +102,9 @@ public sealed class PieceStore
         DurableFile.FlushFolder(_folder);
     }
 
-    /// <summary>Writes a piece that is here behind what is in a stream, for <see cref="TakeIn"/> of another store.</summary>
+    /// <summary>
+    /// Writes a piece that is here behind what is in a stream, for <see cref="TakeIn(SourcePiece, Stream)"/> of another store.
+    /// </summary>
     public void Write(SourcePiece piece, Stream into)
     {
         ArgumentNullException.ThrowIfNull(into);
@@ -128,9 +131,7 @@ public sealed class PieceStore
             Copy(from, texts);
             Copy(from, documents);
             _ = PieceLines.Read<PieceSummary>(Lines(documents).Last().Line, documents);
-            Keep(texts, TextsPath(piece));
-            Keep(documents, DocumentsPath(piece));
-            DurableFile.FlushFolder(_folder);
+            Keep(texts, documents, piece.Identity);
         }
         catch (EndOfStreamException e)
         {
@@ -142,6 +143,15 @@ public sealed class PieceStore
             File.Delete(documents);
         }
     }
+
+    /// <summary>Where the texts and the documents of a piece are that is here.</summary>
+    public (string Texts, string Documents) PathsOf(Digest piece) => (TextsPath(piece), DocumentsPath(piece));
+
+    /// <summary>True where the piece is here.</summary>
+    public bool Has(Digest piece) => File.Exists(DocumentsPath(piece));
+
+    /// <summary>Takes the files of a piece in that another machine has, checked by their digests; they are gone afterwards.</summary>
+    public void TakeIn(Digest piece, string texts, string documents) => Keep(texts, documents, piece);
 
     /// <summary>Forgets a piece.</summary>
     public void Remove(SourcePiece piece)
@@ -219,7 +229,7 @@ public sealed class PieceStore
         ? Encoding.UTF8.GetString(frame, at, bytes)
         : throw new ElasticException("a text ends behind its frame: delete the folder of pieces, and give the same command again");
 
-    private static (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
+    private (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
     {
         var source = manifest.Sources[piece.Source];
         var facts = new DocumentFacts(source.Name, document.Name, document.Format ?? piece.File.Format)
@@ -240,6 +250,7 @@ public sealed class PieceStore
         {
             if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))
                 continue;
+            _step?.Invoke(planned.Kind.Name);
             signals[i] = planned.Stage.Read(draft);
             sketches[i] = (planned.Stage as SketchingStage)?.Sketch(draft);
         }
@@ -261,10 +272,14 @@ public sealed class PieceStore
         }
     }
 
-    private static void Keep(string temporary, string path)
+    private void Keep(string texts, string documents, Digest piece)
     {
-        DurableFile.Flush(temporary);
-        File.Move(temporary, path, overwrite: true);
+        DurableFile.Flush(texts);
+        DurableFile.Flush(documents);
+        File.Move(texts, TextsPath(piece), overwrite: true);
+        _step?.Invoke("keeps a piece");
+        File.Move(documents, DocumentsPath(piece), overwrite: true);
+        DurableFile.FlushFolder(_folder);
     }
 
     private static ElasticException Damaged(string path, string why) =>
@@ -285,9 +300,13 @@ public sealed class PieceStore
         yield return (before ?? throw Damaged(path, "it is empty"), true);
     }
 
-    private string TextsPath(SourcePiece piece) => Path.Combine(_folder, piece.Identity.Hex + TextsEnd);
+    private string TextsPath(SourcePiece piece) => TextsPath(piece.Identity);
 
-    private string DocumentsPath(SourcePiece piece) => Path.Combine(_folder, piece.Identity.Hex + DocumentsEnd);
+    private string DocumentsPath(SourcePiece piece) => DocumentsPath(piece.Identity);
+
+    private string TextsPath(Digest piece) => Path.Combine(_folder, piece.Hex + TextsEnd);
+
+    private string DocumentsPath(Digest piece) => Path.Combine(_folder, piece.Hex + DocumentsEnd);
 
     /// <summary>Writes the two files of a piece.</summary>
     private sealed class PieceWriter(string texts, string documents) : IDisposable

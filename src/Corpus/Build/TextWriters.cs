@@ -13,6 +13,7 @@ internal sealed class TextWriters : IDisposable
     private readonly string _folder;
     private readonly Digest _id;
     private readonly BuildManifest _manifest;
+    private readonly Action<string> _step;
     private readonly TextSeries[] _kept;
     private readonly TextSeries _dropped;
     private readonly TextSeries _documents;
@@ -26,9 +27,10 @@ internal sealed class TextWriters : IDisposable
     private string _source = "";
     private long _number;
 
-    public TextWriters(string folder, Digest id, BuildManifest manifest)
+    /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
+    public TextWriters(string folder, Digest id, BuildManifest manifest, Action<string> step)
     {
-        (_folder, _id, _manifest) = (folder, id, manifest);
+        (_folder, _id, _manifest, _step) = (folder, id, manifest, step);
         _kept = [.. Enum.GetValues<Split>().Select(s => new TextSeries(folder, BuiltText.NameOf(s), "kept"))];
         _dropped = new TextSeries(folder, BuiltText.Dropped, "dropped");
         _documents = new TextSeries(folder, BuiltText.Documents, "documents");
@@ -143,6 +145,7 @@ internal sealed class TextWriters : IDisposable
 
     private BuiltFile Written(string name, string text)
     {
+        _step(name);
         var bytes = Encoding.UTF8.GetBytes(text);
         DurableFile.WriteDurably(Path.Combine(_folder, name), bytes);
         return new BuiltFile(name, bytes.Length, Digest.Of(bytes).Hex);

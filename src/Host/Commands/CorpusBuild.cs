@@ -1,8 +1,10 @@
 using Elastic.Actors;
 using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages.Settings;
@@ -12,9 +14,10 @@ namespace Elastic.Host.Commands;
 /// <summary>Builds the corpus of some settings with the node's tokenizer pool, and shows the progress.</summary>
 internal static class CorpusBuild
 {
-    public static async Task<BuiltCorpus> RunAsync(ElasticSettings settings, IRunDisplay display, CancellationToken cancel)
+    public static async Task<BuiltCorpus> RunAsync(
+        ElasticSettings settings, IRunDisplay display, NodeFaults faults, CancellationToken cancel)
     {
-        await using var node = await ElasticNode.StartAsync(settings.Node, cancel);
+        await using var node = await ElasticNode.StartAsync(settings.Node, NodeDuty.Train, _ => { }, faults, Transport.Plain, cancel);
         return await RunAsync(node, settings, display, cancel);
     }
 
@@ -30,7 +33,7 @@ internal static class CorpusBuild
         var asked = DefaultMixture.Apply(settings.Training.Corpus);
         var corpus = await node.BuildCorpusAsync(asked, new Report(display, () => true), cancel);
         UnusedMemory.Return();
-        await DescribeAsync(corpus, asked, cancel);
+        await DescribeAsync(corpus, asked, cancel, node.Faults.BuildStep);
         return corpus;
     }
 
@@ -43,10 +46,11 @@ internal static class CorpusBuild
             : await node.StreamCorpusAsync(DefaultMixture.Apply(settings.Training.Corpus), new Report(display, shows), cancel);
 
     /// <summary>Writes the table of metadata of a corpus, where it is of the text of a build.</summary>
-    public static async Task DescribeAsync(BuiltCorpus corpus, CorpusSettings asked, CancellationToken cancel)
+    public static async Task DescribeAsync(
+        BuiltCorpus corpus, CorpusSettings asked, CancellationToken cancel, Action<string>? step = null)
     {
         if (BuiltText.Of(asked) is { } text)
-            await MetadataTable.WriteAsync(text, corpus, asked, cancel);
+            await MetadataTable.WriteAsync(text, corpus, asked, cancel, step);
     }
 
     // Progress<T> would hand the reports to the thread pool, where they can overtake each other.

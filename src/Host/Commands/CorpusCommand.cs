@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Actors.Nodes;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
@@ -9,7 +10,8 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic corpus</c>: builds, shows and audits token shards, and trains tokenizers, without training a model.</summary>
 internal static class CorpusCommand
 {
-    public static Command Build() => new TeachingCommand("corpus",
+    /// <param name="faults">Of the build of a corpus; only tests simulate any.</param>
+    public static Command Build(NodeFaults faults) => new TeachingCommand("corpus",
         "Builds, shows and audits token shards, and trains tokenizers. \"train\" builds what it needs by itself.",
         """
         elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
@@ -19,9 +21,9 @@ internal static class CorpusCommand
         elastic corpus audit --run tiny
         elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
         """)
-    { Make(), CorpusShow.Build(), CorpusAudit.Build(), TrainTokenizer.Build() };
+    { Make(faults), CorpusShow.Build(), CorpusAudit.Build(), TrainTokenizer.Build() };
 
-    private static Command Make()
+    private static Command Make(NodeFaults faults)
     {
         var (config, set, corpus, dataDir) = (CommonOptions.Config(), CommonOptions.Set(), CommonOptions.Corpus(), CommonOptions.DataDir());
         var manifest = new Option<string?>("--manifest")
@@ -59,6 +61,8 @@ internal static class CorpusCommand
                 EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var sources = parsed.GetValue(manifest) is { } file ? BuildManifestFile.Read(file) : null;
+            if (parsed.GetValue(limit) is { } most)
+                sources = sources! with { Limit = most };
             var data = new DataDirectory(settings.Node.DataDir);
             using var held = data.Take();
             BuiltCorpus built;
@@ -71,12 +75,12 @@ internal static class CorpusCommand
                 {
                     if (sources is not null)
                     {
-                        text = await TextBuild.RunAsync(sources, parsed.GetValue(limit), data, display, interruption.Token);
+                        text = await TextBuild.RunAsync(sources, data, display, faults.BuildStep, interruption.Token);
                         settings = TextBuild.Of(text, settings);
                         takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge))];
                     }
 
-                    built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
+                    built = await CorpusBuild.RunAsync(settings, display, faults, interruption.Token);
                 }
                 catch (OperationCanceledException) when (interruption.IsRequested)
                 {

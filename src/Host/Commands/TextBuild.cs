@@ -1,4 +1,4 @@
-using Elastic.Actors.Corpora;
+using Elastic.Actors.Control;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
@@ -9,15 +9,15 @@ namespace Elastic.Host.Commands;
 /// <summary>Makes clean text of the sources of a manifest, and shows the progress.</summary>
 internal static class TextBuild
 {
-    /// <param name="limit">Documents of each source that are read, for a trial; null for all.</param>
+    /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
     public static async Task<BuiltText> RunAsync(
-        BuildManifest manifest, long? limit, DataDirectory data, IRunDisplay display, CancellationToken cancel)
+        BuildManifest manifest, DataDirectory data, IRunDisplay display, Action<string>? step, CancellationToken cancel)
     {
         var here = await new Downloads(data.Downloads, display.Notice).GetAsync(manifest, cancel);
         return await Task.Run(
             () =>
             {
-                var text = new CorpusBuilder(here, new PieceStore(data.Pieces), data.Texts) { Limit = limit }
+                var text = new CorpusBuilder(here, new PieceStore(data.Pieces, step), data.Texts) { Step = step }
                     .Run(Environment.ProcessorCount, new Report(display), cancel);
                 DefaultMixture.Write(text, manifest);
                 UnusedMemory.Return();
@@ -32,9 +32,15 @@ internal static class TextBuild
         Training = settings.Training with { Corpus = DefaultMixture.Apply(text.CorpusOf(settings.Training.Corpus)) },
     };
 
+    // The builder reports one after the other.
     private sealed class Report(IRunDisplay display) : IProgress<BuildProgress>
     {
-        void IProgress<BuildProgress>.Report(BuildProgress value) =>
-            display.Corpus(new CorpusProgress(value.Documents, value.Bytes, value.OfBytes, TokensWritten: 0));
+        private readonly BuildPace _pace = new(TimeProvider.System);
+
+        void IProgress<BuildProgress>.Report(BuildProgress value)
+        {
+            _pace.Add(value);
+            display.Text(_pace.Sight());
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
 using Elastic.Messages.Runs;
 
@@ -10,6 +11,9 @@ internal interface IRunDisplay : IAsyncDisposable
     void Header(IReadOnlyList<string> lines);
 
     void Corpus(CorpusProgress progress);
+
+    /// <summary>How far the text of a manifest is.</summary>
+    void Text(BuildSight progress);
 
     void Show(RunView view);
 

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
 using Elastic.Foundation;
 using Elastic.Messages.Runs;
@@ -44,6 +45,11 @@ internal sealed class LiveDisplay : IRunDisplay
     public void Corpus(CorpusProgress progress) => Post(live => live.UpdateTarget(Rows(
     [
         Line(RunLines.Corpus(progress)), Bar(progress.TotalBytes > 0 ? (double)progress.BytesRead / progress.TotalBytes : 0),
+    ])));
+
+    public void Text(BuildSight progress) => Post(live => live.UpdateTarget(Rows(
+    [
+        Line(BuildLines.Of(progress)), Bar(progress.OfBytes > 0 ? (double)progress.Bytes / progress.OfBytes : 0),
     ])));
 
     public void Notice(string text) => Post(_ => WriteAbove(text));

@@ -1,3 +1,4 @@
+using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
 using Elastic.Messages.Runs;
 
@@ -26,6 +27,15 @@ internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunD
         {
             if (Since(_written) >= Shortest)
                 WriteNow(RunLines.Corpus(progress));
+        }
+    }
+
+    public void Text(BuildSight progress)
+    {
+        lock (_gate)
+        {
+            if (Since(_written) >= Shortest)
+                WriteNow(BuildLines.Of(progress));
         }
     }
 

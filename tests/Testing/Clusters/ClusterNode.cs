@@ -70,6 +70,9 @@ public sealed partial class ClusterNode(
         _mayEnd = mayEnd;
     }
 
+    /// <summary>It may end by itself from now on.</summary>
+    public void MayEnd() => _mayEnd = true;
+
     /// <summary>Reads what it says of itself.</summary>
     /// <returns>True once its newest process has joined the cluster.</returns>
     public bool HasJoined()

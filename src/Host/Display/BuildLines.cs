@@ -1,0 +1,15 @@
+using Elastic.Actors.Control;
+
+namespace Elastic.Host.Display;
+
+/// <summary>How far the build of a manifest is, for people.</summary>
+internal static class BuildLines
+{
+    /// <summary>In one line.</summary>
+    public static string Of(BuildSight now) =>
+        $"{now.Phase}: {Units.Count(now.Documents, "document")}, {Units.Bytes(now.Bytes)} of {Units.Bytes(now.OfBytes)}"
+        + (now.DocumentsPerSecond > 0 ? $", {Units.Count(now.DocumentsPerSecond)}/s, {Units.Bytes(now.BytesPerSecond)}/s" : "")
+        + (now.Left is { } left ? $", {Units.Duration(left)} left" : "")
+        + (now.Nodes > 0 ? $", {Units.Many(now.Nodes, "node")}" : "")
+        + string.Concat(now.Dropped.Select(d => $", {d.Stage} dropped {Units.Count(d.Documents)}"));
+}
