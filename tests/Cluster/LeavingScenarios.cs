@@ -10,7 +10,7 @@ public sealed class LeavingScenarios : ClusterScenario
     private static readonly string[] LongRounds = ["run.inner-steps=100", "run.rounds=8"];
 
     [Fact]
-    public async Task A_node_that_leaves_in_any_way_or_drains_and_a_run_that_is_paused_hand_over_at_the_step_that_they_are_at()
+    public async Task A_node_that_leaves_in_any_way_hands_over_at_the_step_that_it_is_at()
     {
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
@@ -29,13 +29,7 @@ public sealed class LeavingScenarios : ClusterScenario
             await LeaveAsync(asked, AskOverHttpAsync),
         };
 
-        await Cluster.RoundAsync(Cluster.Round + 1);
-        await PauseAndDrainAsync();
-
         var events = await Cluster.SameAsUndisturbedAsync(seed, LongRounds);
-        Assert.Single(events.OfType<RunEvent.RunPaused>(), e => e.IsBreak);
-        Assert.Single(events.OfType<RunEvent.RunResumed>());
-        Assert.Single(events.OfType<RunEvent.CheckpointRequested>());
         foreach (var (leaver, (round, replica)) in workers.Zip(left))
         {
             Assert.Contains("handed over", leaver.Said, StringComparison.Ordinal);
@@ -52,25 +46,6 @@ public sealed class LeavingScenarios : ClusterScenario
             var computed = Assert.Single(
                 events.OfType<RunEvent.ReplicaComputed>(), e => (e.Result.Round, e.Result.Replica) == (round, replica));
             Assert.NotEqual(leaver.Id, computed.Node);
-        }
-
-        // By pbm: the run takes a break, in which a checkpoint is made; then the only node that computes is drained, and takes work again.
-        async Task PauseAndDrainAsync()
-        {
-            await PbmAsync("run", "pause", "-n", TestCluster.Run);
-            await Cluster.UntilAsync("the run was paused", () => Cluster.Phase == "paused");
-            Assert.Matches("the checkpoint of round [1-9] of run [^ ]+ stands: [^ ]+\nfingerprint [0-9a-f]{64}\n",
-                await PbmAsync("run", "checkpoint", "-n", TestCluster.Run));
-            await PbmAsync("run", "resume", "-n", TestCluster.Run);
-            Assert.Contains("nothing is lost", await PbmAsync("node", "drain", "-n", staying.Endpoint), StringComparison.Ordinal);
-            await PbmAsync("node", "drain", "-n", staying.Endpoint, "--undo");
-        }
-
-        async Task<string> PbmAsync(params string[] words)
-        {
-            var (code, output, error) = await Cluster.PbmAsync(words);
-            Assert.True(code == 0, error);
-            return output;
         }
 
         async Task AskOverHttpAsync() =>

@@ -67,9 +67,15 @@ internal sealed class TestCluster : ElasticCluster
     /// <param name="auditor">A seed that has the run's corpus.</param>
     /// <param name="settings">As the run was started with; only those that change the weights.</param>
     /// <returns>What has happened to the run.</returns>
-    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor, params string[] settings)
+    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor, params string[] settings) =>
+        await ProvenAsync(auditor, await Undisturbed.FingerprintAsync(settings));
+
+    /// <summary>Waits for the end of the run, then compares its fingerprint with this one and proves its journal.</summary>
+    /// <param name="auditor">A seed that has the run's corpus.</param>
+    /// <returns>What has happened to the run.</returns>
+    public async Task<IReadOnlyList<RunEvent>> ProvenAsync(ClusterNode auditor, string fingerprint)
     {
-        Assert.Equal(await Undisturbed.FingerprintAsync(settings), await FinishedAsync());
+        Assert.Equal(fingerprint, await FinishedAsync());
         foreach (var node in Nodes.Where(n => n.IsUp))
             await node.KillAsync();
         using var audit = new ElasticProcess(

@@ -12,10 +12,14 @@ internal static class Undisturbed
     public static Task<string> FingerprintAsync(params string[] settings) =>
         Fingerprints.GetOrAdd(string.Join(' ', settings), _ => new Lazy<Task<string>>(() => TrainAsync(settings))).Value;
 
-    private static async Task<string> TrainAsync(string[] settings)
+    /// <summary>The same with settings that change in mid-run.</summary>
+    /// <param name="changes">Lines of the file of <c>elastic train --changes</c>.</param>
+    public static Task<string> ChangedAsync(string[] changes, params string[] settings) => TrainAsync(settings, changes);
+
+    private static async Task<string> TrainAsync(string[] settings, string[]? changes = null)
     {
         using var files = new TinyFiles();
-        using var train = files.Train("undisturbed", "cpu:2", files.ClusterConfig, settings);
+        using var train = files.Train("undisturbed", "cpu:2", files.ClusterConfig, settings, changes);
         return (await train.ResultAsync()).GetProperty("fingerprint").GetString()!;
     }
 }

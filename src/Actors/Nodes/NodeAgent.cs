@@ -282,12 +282,16 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         string[] lines =
         [
             .. _working.OrderBy(w => w.Key).Take(MostShown).Select(w => w.Value.Activity.ToString()),
-            $"the thread pool has {ThreadPool.ThreadCount} threads, and {ThreadPool.PendingWorkItemCount} pieces of work wait for one",
+            PoolLine(ThreadPool.ThreadCount, ThreadPool.PendingWorkItemCount),
         ];
         _ = Task.Run(() => ThreadSurvey.TakeAsync()).PipeTo(
             _link, Self, success: threads => new NodeReport.ThreadsShown(
                 _context.Facts.Id, show.Request, Environment.ProcessId, lines, threads));
     }
+
+    /// <summary>How busy the thread pool is, for people.</summary>
+    public static string PoolLine(int threads, long waiting) => $"the thread pool has {Plural.Of(threads, "thread")}, and "
+        + (waiting == 1 ? "1 piece of work waits for one" : $"{waiting} pieces of work wait for one");
 
     // The device may still write to the memory of the work that it was lost from.
     private void Lose(WorkLostDevice lost)

@@ -48,6 +48,16 @@ internal sealed class RunDirectory
     /// <summary>Draws the id of a new run of that name.</summary>
     public RunId Draw(RunName name) => _ids[name] = RunId.Draw(name, RandomNumberGenerator.GetBytes(Identifier.DrawnBytes));
 
+    /// <summary>Takes the run that has the name in the database: perhaps another seed drew it, which supervised until just now.</summary>
+    /// <param name="run">Null where the database could not be reached.</param>
+    public void Entered(RunName name, RunId? run)
+    {
+        if (run is { } known)
+            _ids[name] = known;
+        else
+            Forget(name);
+    }
+
     /// <summary>Removes a name whose run could not be entered in the database, or was deleted.</summary>
     public void Forget(RunName name) => _ids.Remove(name);
 }

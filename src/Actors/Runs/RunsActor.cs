@@ -170,7 +170,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _entering.Add(start.Run);
         _waiting.Add((start, sender));
         _ = _context.List.AddAsync(id, start.Run.Value, _ended.Token)
-            .PipeTo(Self, success: () => new Entered(start.Run, null), failure: why => new Entered(start.Run, why));
+            .PipeTo(Self, success: run => new Entered(start.Run, run, null), failure: why => new Entered(start.Run, null, why));
     }
 
     private void Enter(Entered entered)
@@ -178,8 +178,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _entering.Remove(entered.Name);
         var starts = _waiting.Where(w => w.Start.Run == entered.Name).ToList();
         _waiting.RemoveAll(w => w.Start.Run == entered.Name);
-        if (entered.Failure is not null)
-            _runs.Forget(entered.Name);
+        _runs.Entered(entered.Name, entered.Run);
         foreach (var (start, sender) in starts)
         {
             if (entered.Failure is { } why)
@@ -277,7 +276,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
         if (_nodes.Note(report, Sender))
         {
-            _log.Info("node {0} ({1}) is here with {2} devices", report.Address, report.Node, report.Devices.Length);
+            _log.Info("node {0} ({1}) is here with {2}", report.Address, report.Node, Plural.Of(report.Devices.Length, "device"));
             _context.Supervisors.Observations.Record(new NodeJoined(report.Node, report.Devices.Length));
             Context.Watch(Sender);
         }
@@ -381,7 +380,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private sealed record RunsListed(IReadOnlyList<ListedRun> Runs);
 
-    private sealed record Entered(RunName Name, Exception? Failure);
+    private sealed record Entered(RunName Name, RunId? Run, Exception? Failure);
 
     private sealed record Removed(RunDiscarded Run, Exception? Failure);
 

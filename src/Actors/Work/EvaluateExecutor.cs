@@ -32,7 +32,8 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
         }
 
         var scores = await context.Devices.EvaluateAsync(
-            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), sources, context.Stop);
+            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), sources,
+            run.Faults.Deadlines?.Invoke(), context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
         var score = HeldOutScore.Of(scores, run.Corpus);

@@ -20,12 +20,10 @@ public static class Expiry
     /// <summary>"3 days", "1 day", "5 hours".</summary>
     public static string InDays(DateTimeOffset expires, DateTimeOffset now) => (expires - now) switch
     {
-        { TotalDays: >= 1 } left => Many((int)left.TotalDays, "day"),
-        { TotalHours: >= 1 } left => Many((int)left.TotalHours, "hour"),
-        var left => Many(Math.Max(0, (int)left.TotalMinutes), "minute"),
+        { TotalDays: >= 1 } left => Plural.Of((int)left.TotalDays, "day"),
+        { TotalHours: >= 1 } left => Plural.Of((int)left.TotalHours, "hour"),
+        var left => Plural.Of(Math.Max(0, (int)left.TotalMinutes), "minute"),
     };
 
     internal static string Text(DateTimeOffset time) => $"{time.UtcDateTime:yyyy-MM-dd HH:mm}Z";
-
-    private static string Many(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 }

@@ -17,13 +17,10 @@ internal static class Units
     }
 
     /// <summary>A number of things, e.g. 1 epoch, 40 rounds.</summary>
-    public static string Many(long n, string one) => $"{n} {Noun(n, one)}";
+    public static string Many(long n, string one) => Plural.Of(n, one);
 
     /// <summary>The same with three significant digits.</summary>
-    public static string Count(double n, string one) => $"{Count(n)} {Noun(n, one)}";
-
-    // Of what is counted here, one noun alone takes another ending.
-    private static string Noun(double n, string one) => n == 1 ? one : one == "micro-batch" ? "micro-batches" : one + "s";
+    public static string Count(double n, string one) => $"{Count(n)} {Plural.Noun(n, one)}";
 
     /// <summary>The two largest units: 12s, 3m 05s, 2h 07m, 4d 11h.</summary>
     public static string Duration(TimeSpan time) => time switch

@@ -16,13 +16,27 @@ public sealed class RunList(DatabaseAddress database)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StatementDeadline = TimeSpan.FromSeconds(10);
 
-    /// <summary>Enters a run. Asking again is safe, and changes nothing.</summary>
+    /// <summary>
+    /// Enters a run, unless its name is in use: two seeds may enter one name at once while the supervision moves from one to the other.
+    /// Asking again is safe, and changes nothing.
+    /// </summary>
+    /// <returns>The run that has the name from now on: this one, or the one that had it before.</returns>
     /// <exception cref="System.Data.Common.DbException">The database is down; it was tried for half a minute.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public Task AddAsync(RunId run, string name, CancellationToken cancel) => database.RetryAsync(
-        Patience, StatementDeadline, (connection, token) => connection.ExecuteAsync(
-            $"INSERT INTO elastic_runs (run, name, started_at) VALUES (@run, @name, {database.Now()}) ON CONFLICT (run) DO NOTHING",
-            token, ("run", run.Value), ("name", name)), cancel);
+    public Task<RunId> AddAsync(RunId run, string name, CancellationToken cancel) => database.RetryAsync(
+        Patience, StatementDeadline, async (connection, token) =>
+        {
+            await using var exclusive = await database.BeginExclusiveAsync(connection, token);
+            if (await connection.ScalarAsync(
+                "SELECT run FROM elastic_runs WHERE name = @name ORDER BY started_at DESC, run DESC LIMIT 1",
+                token, ("name", name)) is string known)
+                return new RunId(known);
+            await connection.ExecuteAsync(
+                $"INSERT INTO elastic_runs (run, name, started_at) VALUES (@run, @name, {database.Now()}) ON CONFLICT (run) DO NOTHING",
+                token, ("run", run.Value), ("name", name));
+            await exclusive.CommitAsync(token);
+            return run;
+        }, cancel);
 
     /// <summary>Removes a run from the list; its events stay. Asking again is safe, and changes nothing.</summary>
     /// <exception cref="System.Data.Common.DbException">The database is down; it was tried for half a minute.</exception>

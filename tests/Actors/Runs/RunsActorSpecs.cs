@@ -189,6 +189,17 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Assert.Single((await JournalReader.ReadAsync(_database, before.RunId, default)).OfType<RunEvent.RunPaused>());
     }
 
+    // The other seed does not know yet that it does not supervise any more.
+    [Fact]
+    public async Task A_name_that_another_seed_has_entered_in_the_database_meanwhile_stays_one_run()
+    {
+        var runs = Begin();
+        Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+        var other = await new RunList(_database).AddAsync(new RunId("tiny-3k9v2mq7"), Name.Value, default);
+        Assert.Equal(other, Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId);
+        Assert.Equal(other, Assert.Single(await new RunList(_database).ReadAsync(default)).Run);
+    }
+
     [Fact]
     public async Task A_request_that_is_repeated_under_its_id_is_carried_out_once()
     {

@@ -39,6 +39,22 @@ public sealed class RunListTests(Databases databases)
         Assert.Equal(before, await list.ReadAsync(default));
     }
 
+    // As seeds do of which one does not know yet that another one supervises the runs by now.
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task Of_several_runs_that_are_entered_under_one_name_at_once_all_askers_get_the_same_one(DatabaseKind kind)
+    {
+        var database = await databases.NewAsync(kind);
+        var list = new RunList(database);
+        var entered = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => list.AddAsync(new RunId($"tiny-{i}"), "tiny", default)));
+        var run = Assert.Single(entered.Distinct());
+        Assert.Equal(new RunId("b"), await list.AddAsync(new RunId("b"), "other", default));
+
+        await JournalTable.WriteAsync(database, run, [new RunEvent.RunPaused(run, By)]);
+        Assert.Equal(run, Assert.Single(await list.ReadAsync(default)).Run);
+        await list.RemoveAsync(run, default);
+        Assert.Equal(new RunId("tiny-9"), await list.AddAsync(new RunId("tiny-9"), "tiny", default));
+    }
+
     [Theory, MemberData(nameof(Kinds))]
     public async Task A_run_that_an_older_version_recorded_is_listed_although_it_was_never_entered(DatabaseKind kind)
     {

@@ -90,7 +90,8 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     public IEnumerable<string> PbmOptions(ClusterNode seed) =>
         AdminCertificates is { } own ? ["--certs", own] : ["--token-file", PbmToken.PathIn(seed.DataDir)];
 
-    private string? AdminCertificates { get; set; }
+    /// <summary>The folder of the certificates of somebody who may change things; null for a cluster without.</summary>
+    public string? AdminCertificates { get; private set; }
 
     /// <summary>Starts a run, as a person does.</summary>
     /// <param name="settings">"key=value", on top of the configuration.</param>

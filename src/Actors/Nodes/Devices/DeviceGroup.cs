@@ -11,6 +11,12 @@ namespace Elastic.Actors.Nodes.Devices;
 /// <summary>The devices that work on one replica together. Their number changes which one does what, never a bit of the result.</summary>
 internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
 {
+    // Of a part of a text that is scored: rows of about the same length in it go through the network together.
+    private const int TokensOfAPart = 4 * MicroBatchGroups.EnoughRows;
+
+    // What a row of few tokens costs, too.
+    private const int ShortRow = 64;
+
     /// <summary>True where there is another one than this.</summary>
     public bool HasOthersThan(DeviceId device) => devices.Any(d => d.Id != device);
 
@@ -28,19 +34,30 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>
     /// <param name="rows">Of a causal model's text.</param>
     /// <param name="fill">Any token.</param>
-    public async Task<double[]> ScoreAsync(IReadOnlyList<ScoredRow> rows, int fill)
+    /// <param name="late">When a device that does not end a piece counts as lost; null for the default.</param>
+    public async Task<double[]> ScoreAsync(IReadOnlyList<ScoredRow> rows, int fill, StepDeadlines? late)
     {
         var parts = rows.Chunk(Math.Max(1, (rows.Count + devices.Count - 1) / devices.Count)).ToList();
-        var nats = await Task.WhenAll(parts.Select((part, i) => devices[i].RunAsync(d => new RowScorer(d, fill).Nats(part))));
+        var deadlines = DeadlinesOf(late);
+        var nats = await Task.WhenAll(parts.Select(async (part, i) =>
+        {
+            var scores = new List<double>(part.Length);
+            foreach (var rows in PartsOf(part))
+                scores.AddRange(await deadlines.RunAsync(
+                    devices[i], rows.Sum(SizeOf), d => new RowScorer(d, fill).Nats(rows)));
+            return scores;
+        }));
         return [.. nats.SelectMany(n => n)];
     }
 
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>
+    /// <param name="late">When a device that does not end a batch counts as lost; null for the default.</param>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>
     public async Task<IReadOnlyList<SampleScore>> EvaluateAsync(
-        IReadOnlyList<MicroBatch> batches, IReadOnlyList<IReadOnlyList<SourceRun>> sources, CancellationToken stop)
+        IReadOnlyList<MicroBatch> batches, IReadOnlyList<IReadOnlyList<SourceRun>> sources, StepDeadlines? late, CancellationToken stop)
     {
+        var deadlines = DeadlinesOf(late);
         // The first sample of each batch.
         var firsts = new int[batches.Count];
         for (var i = 1; i < firsts.Length; i++)
@@ -50,9 +67,32 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
         await Task.WhenAll(devices.Select(async device =>
         {
             for (int i; !stop.IsCancellationRequested && (i = Interlocked.Increment(ref next)) < batches.Count;)
-                scores[i] = await device.RunAsync(
-                    d => SampleScore.Of(d, batches[i], [.. sources.Skip(firsts[i]).Take(batches[i].Rows)]));
+                scores[i] = await deadlines.RunAsync(device, batches[i].Rows, d => SampleScore.Of(
+                    d, batches[i], [.. sources.Skip(firsts[i]).Take(batches[i].Rows)]));
         }));
         return [.. scores.Where(l => l is not null).SelectMany(l => l)];
     }
+
+    private static PieceDeadlines DeadlinesOf(StepDeadlines? late) =>
+        new("evaluation", late ?? StepDeadlines.Default, TimeProvider.System);
+
+    // So many tokens go through the network at once anyway; the more a piece has, the later a device that hangs is found.
+    private static IEnumerable<ScoredRow[]> PartsOf(IReadOnlyList<ScoredRow> rows)
+    {
+        var (part, size) = (new List<ScoredRow>(), 0);
+        foreach (var row in rows)
+        {
+            part.Add(row);
+            if ((size += SizeOf(row)) < TokensOfAPart)
+                continue;
+            yield return [.. part];
+            part.Clear();
+            size = 0;
+        }
+
+        if (part.Count > 0)
+            yield return [.. part];
+    }
+
+    private static int SizeOf(ScoredRow row) => row.Tokens.Length + ShortRow;
 }

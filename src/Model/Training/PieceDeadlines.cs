@@ -1,0 +1,59 @@
+using System.Globalization;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// Work that devices do piece by piece and not together, as an evaluation. A device that hangs is found by what other pieces have taken, of
+/// whichever device: before one has ended, nothing says how long a piece takes.
+/// </summary>
+/// <param name="what">For messages, e.g. "evaluation".</param>
+/// <param name="time">Measures the deadlines.</param>
+public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimeProvider time)
+{
+    // A process that was stopped for an hour, or whose machine was, finds one look too long; it has not waited for its devices.
+    internal static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _lock = new();
+    private TimeSpan? _slowest;                                        // of one element; null before a piece has ended
+
+    /// <summary>Has a device do a piece.</summary>
+    /// <param name="elements">How large the piece is, in whatever takes about the same time everywhere, e.g. tokens.</param>
+    /// <exception cref="DeviceFailedException">The device did not end it in time; it may still be at it.</exception>
+    public async Task<T> RunAsync<T>(IDeviceThread device, int elements, Func<TrainingDevice, T> piece)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfLessThan(elements, 1);
+        var (began, waited) = (time.GetTimestamp(), TimeSpan.Zero);
+        var work = device.RunAsync(piece);
+        while (!work.IsCompleted)
+        {
+            if (waited >= LimitOf(elements))
+                throw new DeviceFailedException(device.Id, isLost: true, string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{device.Id} did not end its piece of the {what} within {waited.TotalSeconds:0.#} s: it hangs"));
+            using var ended = new CancellationTokenSource();
+            await Task.WhenAny(work, Task.Delay(Look, time, ended.Token));
+            await ended.CancelAsync();
+            Count();
+        }
+
+        var result = await work;
+        Count();
+        lock (_lock)
+            _slowest = waited / elements is var element && element > _slowest.GetValueOrDefault() ? element : _slowest ?? element;
+        return result;
+
+        void Count()
+        {
+            var now = time.GetTimestamp();
+            var took = time.GetElapsedTime(began, now);
+            (began, waited) = (now, waited + (took < Look ? took : Look));
+        }
+    }
+
+    private TimeSpan LimitOf(int elements)
+    {
+        lock (_lock)
+            return _slowest is { } slowest ? deadlines.After(slowest * elements) : deadlines.Most;
+    }
+}

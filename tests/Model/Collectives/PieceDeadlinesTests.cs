@@ -1,0 +1,54 @@
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Tests.Collectives;
+
+/// <summary>Pieces of an evaluation: a device that hangs in one is found by what the others took.</summary>
+public sealed class PieceDeadlinesTests
+{
+    private readonly HandClock _clock = new();
+    private readonly DevicePool _pool = new(Samples.Tiny(), 2);
+
+    [Fact]
+    public async Task A_device_that_hangs_is_lost_a_minute_after_what_ten_pieces_of_its_size_take_and_not_in_half_an_hour()
+    {
+        using var pool = _pool;
+        var deadlines = new PieceDeadlines("evaluation", StepDeadlines.Default, _clock);
+        // Four elements take two seconds, so that ten pieces of eight take forty.
+        Assert.Equal(7, await deadlines.RunAsync(pool.Devices[1], 4, _ =>
+        {
+            _clock.Advance(TimeSpan.FromSeconds(2));
+            return 7;
+        }));
+        var hung = new TroubledDevice(pool.Devices[0]) { HangsIn = 0 };
+        var (passed, piece) = (TimeSpan.Zero, deadlines.RunAsync(hung, 8, _ => 7));
+        while (!piece.IsCompleted)
+        {
+            var next = _clock.NextTimerChange();
+            _clock.Advance(PieceDeadlines.Look);
+            passed += PieceDeadlines.Look;
+            await Task.WhenAny(next, piece);
+        }
+
+        var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => piece);
+        Assert.Equal("cpu:0 did not end its piece of the evaluation within 100 s: it hangs", lost.Message);
+        Assert.True(lost.IsLost);
+        Assert.Equal(TimeSpan.FromSeconds(100), passed);
+        hung.Release();
+    }
+
+    [Fact]
+    public async Task A_process_that_was_stopped_for_an_hour_in_the_middle_of_a_piece_loses_no_device()
+    {
+        using var pool = _pool;
+        var deadlines = new PieceDeadlines("evaluation", StepDeadlines.Default, _clock);
+        Assert.Equal(1, await deadlines.RunAsync(pool.Devices[1], 1, _ => 1));
+        var stopped = new TroubledDevice(pool.Devices[0]) { HangsIn = 0 };
+        var piece = deadlines.RunAsync(stopped, 1, _ => 2);
+        await stopped.Hangs;
+        var next = _clock.NextTimerChange();
+        _clock.Advance(TimeSpan.FromHours(1));
+        await next;
+        stopped.Release();
+        Assert.Equal(2, await piece);
+    }
+}
