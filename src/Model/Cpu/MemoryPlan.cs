@@ -27,12 +27,14 @@ internal sealed class MemoryPlan
     private readonly Dictionary<int, Block> _scratch = [];
     private readonly HashSet<(Operation, Value)> _additions = [];
     private readonly List<Block> _blocks = [];
+    private readonly PassSegments _segments;
 
     /// <param name="recompute">What it forgets, and makes again: less memory, more time, the same bits.</param>
     public MemoryPlan(Tape tape, int threads, RecomputeMode recompute = RecomputeMode.None)
     {
         CheckOverwrites(tape);
         Steps = PassSchedule.Of(tape, recompute);
+        _segments = new PassSegments(tape, Steps);
         var rests = ValueRest.Of(tape, Steps);
         (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
         for (var now = 0; now < Steps.Count; now++)
@@ -60,6 +62,9 @@ internal sealed class MemoryPlan
 
     /// <summary>Floats of the block.</summary>
     public long Floats { get; private set; }
+
+    /// <inheritdoc cref="PassSegments.Begins"/>
+    public bool BeginsSegment(int now) => _segments.Begins(now);
 
     /// <summary>Where a value lies at a step.</summary>
     public long ActivationOf(Value value, int now) => BlockOf(value, now).Offset;
@@ -125,7 +130,7 @@ internal sealed class MemoryPlan
     private void PlanForward(Operation operation, int now)
     {
         foreach (var input in operation.Inputs)
-            BlockOf(input, now).NeededUntil(now);
+            BlockOf(input, now).NeededUntil(_segments.Until(now));
         if (operation.Output is { } output)
         {
             PlaceFrom(now, _activations, output, operation.MadeInPlaceOf is { } input
@@ -137,13 +142,13 @@ internal sealed class MemoryPlan
 
     private void PlanBackward(Tape tape, int index, int now)
     {
-        var operation = tape.Operations[index];
+        var (operation, until) = (tape.Operations[index], _segments.Until(now));
         foreach (var kept in operation.KeptForBackward)
-            BlockOf(kept, now).NeededUntil(now);
+            BlockOf(kept, now).NeededUntil(until);
         if (operation.SavedFloats > 0)
-            At(_saved[operation], now).NeededUntil(now);
+            At(_saved[operation], now).NeededUntil(until);
         var output = operation.Output is null ? null : _gradients.GetValueOrDefault(operation.Output);
-        output?.NeededUntil(now);
+        output?.NeededUntil(until);
         var makesAll = operation.MakesAllGradients && operation.Inputs.Any(tape.NeedsGradient);
         foreach (var input in operation.Inputs.Where(v => makesAll || tape.NeedsGradient(v)).Distinct())
         {

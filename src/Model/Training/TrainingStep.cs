@@ -29,6 +29,7 @@ public sealed class TrainingStep
     private readonly TimeProvider _time;
     private readonly Ranks _ranks;
     private readonly ShardedAccumulation? _shards;
+    private readonly List<TensorGroup> _groups;
     private readonly ReplicaVectors? _mirror;
     private bool _isFrozenNarrow;
     private bool _isFrozenMirrored;
@@ -50,14 +51,19 @@ public sealed class TrainingStep
     /// The stage of ZeRO (Rajbhandari et al. 2020). 1: each device updates its slice of the parameters and moments, which there are once.
     /// 2: each device holds its slice of the gradients only, too. The bits are the same.
     /// </param>
+    /// <param name="tensor">
+    /// Devices that compute each micro-batch together (<see cref="TensorGroup"/>); 1 where each computes micro-batches by itself. The bits
+    /// are the same.
+    /// </param>
     /// <param name="mirror">
     /// Vectors of the same kind as the replica's, which hold its state of before the update while there is one; null for none. See
     /// <see cref="IsUpdating"/>.
     /// </param>
+    /// <exception cref="ElasticException">The devices are no whole tensor groups, or are to take part in ZeRO-2 as such.</exception>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
         Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
-        ReplicaVectors? mirror = null)
+        ReplicaVectors? mirror = null, int tensor = 1)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
@@ -66,6 +72,7 @@ public sealed class TrainingStep
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
         _shards = zero == 2 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
+        _groups = GroupsOf(tensor, zero);
         _mirror = mirror;
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
@@ -151,19 +158,29 @@ public sealed class TrainingStep
         return loss;
     }
 
-    // Each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours; then each owner sums its
-    // slice of all devices' subtree roots, in tree order.
+    // Each device, or group of devices, sums the gradients of its range of micro-batches, along the tree as far as they are neighbours;
+    // then each owner sums its slice of all devices' subtree roots, in tree order.
     private async Task<Gradient> SumAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
     {
-        var accumulated = await _ranks.RunAsync(
+        var accumulated = _groups.Count > 0 ? await SumInGroupsAsync(microBatches, seed, lossScale) : await _ranks.RunAsync(
             "forward and backward pass", _deadlines.Most,
-            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed, _precision, lossScale), d.Roots),
+            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, _devices.Count, microBatches), seed, _precision, lossScale), d.Roots),
             // A device without a micro-batch ends at once, and says nothing of the others.
             microBatches.Count >= _devices.Count ? _deadlines.After : null);
         // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
         var deadline = _deadlines.After(_time.GetElapsedTime(began));
         var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
         return new Gradient([.. accumulated.SelectMany(a => a.Losses)], deadline, squares);
+    }
+
+    // The first rank of each group brings what the group has; the others fold their slices there.
+    private async Task<(double[] Losses, IReadOnlyList<SubtreeRoot> Roots)[]> SumInGroupsAsync(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale)
+    {
+        var groups = await Task.WhenAll(_groups.Select((group, i) =>
+            group.AccumulateAsync(RangeOf(i, _groups.Count, microBatches), seed, _precision, lossScale)));
+        var each = _devices.Count / _groups.Count;
+        return [.. groups.SelectMany(g => Enumerable.Range(0, each).Select(rank => rank == 0 ? g : ([], [])))];
     }
 
     // Each owner has its slice of all micro-batches already.
@@ -238,10 +255,21 @@ public sealed class TrainingStep
     private async Task<T> OnFirstAsync<T>(string what, Func<TrainingDevice, T> act) =>
         (await _ranks.RunAsync(what, _deadlines.Most, (d, rank) => rank == 0 ? act(d) : default))[0]!;
 
-    // Contiguous ranges whose sizes differ by one at most.
-    private List<MicroBatch> RangeOf(int device, IReadOnlyList<MicroBatch> all)
+    private List<TensorGroup> GroupsOf(int tensor, int zero)
     {
-        var (first, end) = ((long)all.Count * device / _devices.Count, (long)all.Count * (device + 1) / _devices.Count);
+        if (tensor == 1)
+            return [];
+        if (zero == 2)
+            throw new ElasticException("ZeRO-2 keeps slices of whole gradients: a tensor group has each once, so use node.zero = 1");
+        if (_devices.Count % tensor != 0)
+            throw new ElasticException($"{_devices.Count} devices are no whole groups of {tensor}: use a multiple of {tensor}");
+        return [.. _devices.Chunk(tensor).Select(group => new TensorGroup(group, _deadlines, _time))];
+    }
+
+    // Contiguous ranges whose sizes differ by one at most.
+    private static List<MicroBatch> RangeOf(int index, int count, IReadOnlyList<MicroBatch> all)
+    {
+        var (first, end) = ((long)all.Count * index / count, (long)all.Count * (index + 1) / count);
         return [.. all.Skip((int)first).Take((int)(end - first))];
     }
 
