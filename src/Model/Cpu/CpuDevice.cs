@@ -6,6 +6,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 

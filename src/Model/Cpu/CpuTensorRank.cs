@@ -1,6 +1,8 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -20,9 +22,9 @@ internal sealed class CpuTensorRank(
     public HostVector? Gradient { get; private set; }
 
     /// <inheritdoc/>
-    public void BeginStep()
+    public void BeginStep(DeviceVector? foldsInto = null)
     {
-        (_pass, Gradient) = (null, null);
+        (_pass, Gradient) = (null, (HostVector?)foldsInto);
         if (_rented is { } left)
             gradients.Return(left);
         _rented = null;
@@ -44,6 +46,9 @@ internal sealed class CpuTensorRank(
         TensorShare share, IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale, GradientBuffer into,
         bool adds)
     {
+        var rows = group.Count * group[0].Inputs.Length;
+        if (rows < share.Ranks)
+            throw new ElasticException($"{rows} tokens cannot be divided among the {share.Ranks} devices of a tensor group");
         var (flat, given) = ((HostVector)into.Flat, inputs(seed, precision, lossScale));
         _scattered.Clear();
         return _pass = new Share(network.BeginShare(share, group, given, flat, adds, _scattered), group, into, given);
@@ -78,9 +83,6 @@ internal sealed class CpuTensorRank(
         _rented = null;
         return CpuNetwork.LossesOf(own.Pass, own.Group);
     }
-
-    /// <inheritdoc/>
-    public void FoldInto(DeviceVector gradient) => Gradient = (HostVector)gradient;
 
     /// <inheritdoc/>
     public void Dispose() => _scattered.Dispose();

@@ -6,6 +6,7 @@ using Elastic.Model.Evaluation;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Training;

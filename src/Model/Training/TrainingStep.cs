@@ -3,6 +3,7 @@ using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Training;
@@ -52,14 +53,13 @@ public sealed class TrainingStep
     /// 2: each device holds its slice of the gradients only, too. The bits are the same.
     /// </param>
     /// <param name="tensor">
-    /// Devices that compute each micro-batch together (<see cref="TensorGroup"/>); 1 where each computes micro-batches by itself. The bits
-    /// are the same.
+    /// Devices that compute each micro-batch together (<see cref="TensorGroup"/>), a power of two and no more than there are; 1 where each
+    /// computes micro-batches by itself. A group has a gradient once, whatever <paramref name="zero"/> says. The bits are the same.
     /// </param>
     /// <param name="mirror">
     /// Vectors of the same kind as the replica's, which hold its state of before the update while there is one; null for none. See
     /// <see cref="IsUpdating"/>.
     /// </param>
-    /// <exception cref="ElasticException">The devices are no whole tensor groups, or are to take part in ZeRO-2 as such.</exception>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
         Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
@@ -67,12 +67,14 @@ public sealed class TrainingStep
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor, devices.Count);
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
-        _shards = zero == 2 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
-        _groups = GroupsOf(tensor, zero);
+        _shards = zero == 2 && tensor == 1 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
+        _groups = tensor == 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
+            .Select(g => new TensorGroup(g, _deadlines, _time))];
         _mirror = mirror;
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
@@ -179,8 +181,15 @@ public sealed class TrainingStep
     {
         var groups = await Task.WhenAll(_groups.Select((group, i) =>
             group.AccumulateAsync(RangeOf(i, _groups.Count, microBatches), seed, _precision, lossScale)));
-        var each = _devices.Count / _groups.Count;
-        return [.. groups.SelectMany(g => Enumerable.Range(0, each).Select(rank => rank == 0 ? g : ([], [])))];
+        var (each, first) = (_groups[0].Count, groups.First(g => g.Roots.Count > 0).Roots[0].Gradient);
+        // Devices that are left over, and groups without a micro-batch, fold their slices into what others have.
+        await _ranks.RunAsync("forward and backward pass", _deadlines.Most, (d, rank) =>
+        {
+            if (rank / each >= groups.Length || groups[rank / each].Roots.Count == 0)
+                d.InTensorGroup().BeginStep(first);
+            return true;
+        });
+        return [.. _devices.Select((_, rank) => rank % each == 0 && rank / each < groups.Length ? groups[rank / each] : ([], []))];
     }
 
     // Each owner has its slice of all micro-batches already.
@@ -254,17 +263,6 @@ public sealed class TrainingStep
 
     private async Task<T> OnFirstAsync<T>(string what, Func<TrainingDevice, T> act) =>
         (await _ranks.RunAsync(what, _deadlines.Most, (d, rank) => rank == 0 ? act(d) : default))[0]!;
-
-    private List<TensorGroup> GroupsOf(int tensor, int zero)
-    {
-        if (tensor == 1)
-            return [];
-        if (zero == 2)
-            throw new ElasticException("ZeRO-2 keeps slices of whole gradients: a tensor group has each once, so use node.zero = 1");
-        if (_devices.Count % tensor != 0)
-            throw new ElasticException($"{_devices.Count} devices are no whole groups of {tensor}: use a multiple of {tensor}");
-        return [.. _devices.Chunk(tensor).Select(group => new TensorGroup(group, _deadlines, _time))];
-    }
 
     // Contiguous ranges whose sizes differ by one at most.
     private static List<MicroBatch> RangeOf(int index, int count, IReadOnlyList<MicroBatch> all)

@@ -2,8 +2,9 @@ using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
+using Elastic.Model.Training;
 
-namespace Elastic.Model.Training;
+namespace Elastic.Model.Splits;
 
 /// <summary>
 /// Devices that compute each micro-batch together, each its share of every layer (<see cref="TensorShare"/>). A pass is cut into segments:
@@ -12,19 +13,23 @@ namespace Elastic.Model.Training;
 /// </summary>
 internal sealed class TensorGroup
 {
+    private const string What = "forward and backward pass";
+
     private readonly IReadOnlyList<IDeviceThread> _devices;
     private readonly StepDeadlines _deadlines;
     private readonly Ranks _ranks;
 
     /// <param name="devices">The ranks, in order: a power of two.</param>
     /// <param name="time">Measures the deadlines.</param>
-    /// <exception cref="ElasticException">It is no power of two.</exception>
     public TensorGroup(IReadOnlyList<IDeviceThread> devices, StepDeadlines deadlines, TimeProvider time)
     {
         if (!int.IsPow2(devices.Count))
-            throw new ElasticException($"a tensor group of {devices.Count} devices: use a power of two");
+            throw new ArgumentException($"a tensor group of {devices.Count} devices: use a power of two", nameof(devices));
         (_devices, _deadlines, _ranks) = (devices, deadlines, new Ranks(devices, time));
     }
+
+    /// <summary>How many.</summary>
+    public int Count => _devices.Count;
 
     /// <summary>Forward and backward of consecutive micro-batches of a step.</summary>
     /// <returns>
@@ -39,6 +44,8 @@ internal sealed class TensorGroup
         var vocabulary = (await OnAllAsync((d, rank) =>
         {
             d.InTensorGroup().BeginStep();
+            if (rank == 0)
+                TensorSplit.Check(d.Architecture, _devices.Count);
             return d.Architecture.Vocabulary;
         }))[0];
         foreach (var (node, group) in MicroBatchGroups.Of(microBatches, vocabulary))
@@ -55,15 +62,15 @@ internal sealed class TensorGroup
         await OnAllAsync((d, rank) =>
         {
             if (rank > 0 && roots.Count > 0)
-                d.InTensorGroup().FoldInto(roots[0].Gradient);
+                d.InTensorGroup().BeginStep(roots[0].Gradient);
             return true;
         });
         return ([.. losses], roots);
     }
 
     private Task<T[]> OnAllAsync<T>(Func<TrainingDevice, int, T> work) =>
-        _ranks.RunAsync("forward and backward pass", _deadlines.Most, work, _deadlines.After);
+        _ranks.RunAsync(What, _deadlines.Most, work, _deadlines.After);
 
     private async Task<T> OnFirstAsync<T>(Func<ITensorRank, T> work) => (await _ranks.RunAsync(
-        "forward and backward pass", _deadlines.Most, (d, rank) => rank == 0 ? work(d.InTensorGroup()) : default))[0]!;
+        What, _deadlines.Most, (d, rank) => rank == 0 ? work(d.InTensorGroup()) : default))[0]!;
 }

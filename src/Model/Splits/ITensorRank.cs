@@ -1,9 +1,10 @@
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
-namespace Elastic.Model.Training;
+namespace Elastic.Model.Splits;
 
 /// <summary>
 /// A device as a rank of a tensor group, whose devices compute micro-batches together. Its first rank keeps the sums of their gradients,
@@ -12,7 +13,10 @@ namespace Elastic.Model.Training;
 public interface ITensorRank
 {
     /// <summary>Forgets all sums.</summary>
-    void BeginStep();
+    /// <param name="foldsInto">
+    /// Where the device folds its slice of the gradient, as another device has the sums; null where it has its own.
+    /// </param>
+    void BeginStep(DeviceVector? foldsInto = null);
 
     /// <summary>On the first rank: where the next subtree's gradient goes, and whether it is added to what is there.</summary>
     (GradientBuffer Into, bool Adds) Rent(Kernels.TreeNode node);
@@ -20,7 +24,7 @@ public interface ITensorRank
     /// <summary>Begins the rank's share of the forward and backward pass of a full subtree of micro-batches.</summary>
     /// <param name="into">Where all ranks' gradients go.</param>
     /// <param name="adds">Adds to what is there.</param>
-    /// <exception cref="Foundation.ElasticException">The network cannot be shared so.</exception>
+    /// <exception cref="Foundation.ElasticException">The micro-batches have fewer rows than the group has ranks.</exception>
     ITensorPass Begin(
         TensorShare share, IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale, GradientBuffer into,
         bool adds);
@@ -33,9 +37,6 @@ public interface ITensorRank
     /// <summary>On the first rank: the pass has ended on all ranks; their gradient joins the tree.</summary>
     /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
     double[] End(Kernels.TreeNode node, IReadOnlyList<ITensorPass> ranks);
-
-    /// <summary>The rank folds its slice of the gradient here, where the first rank has the sums of the group.</summary>
-    void FoldInto(DeviceVector gradient);
 }
 
 /// <summary>A rank's share of a pass, which other ranks read.</summary>
