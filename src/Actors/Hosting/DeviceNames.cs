@@ -18,11 +18,15 @@ public static class DeviceNames
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(devices);
+        if (node.ReplicaSplit.Tensor > 1)
+            throw new ElasticException($"node.split = {node.Split}: models are not split into tensor groups yet; use pipeline:2 or none");
         if (devices.All(d => d.IsCpu))
             return;
         var other = devices.First(d => !d.IsCpu);
         if (node.Zero == 2)
             throw new ElasticException($"node.zero = 2 is for replicas on CPU devices, and this node has {other}: use node.zero = 1");
+        if (!node.ReplicaSplit.IsNone)
+            throw new ElasticException($"node.split = {node.Split} is for CPU devices, and this node has {other}: use node.split = none");
         if (node.Offload != OffloadMode.None)
             throw new ElasticException($"node.offload = file is for CPU devices, and this node has {other}: use node.offload = none");
     }

@@ -47,6 +47,18 @@ public sealed record NodeSettings : SettingsGroup
     [Between(1, 2)]
     public required int Zero { get; init; }
 
+    [Setting("node.split", "none", """
+        How a replica's model is split over CPU devices of this node. pipeline:2 cuts it into 2 stages of consecutive layers: each of 2
+        devices holds the activations of its stage only, and micro-batches go through one after another. tensor:2 shares each layer between
+        2 devices. tensor:2, pipeline:2 does both, with 4. Where a replica has fewer devices, the largest split that fits counts. For models
+        whose activations one device has no room for. The weights do not depend on it.
+        """, PartOfAnswer = false)]
+    [Split]
+    public required string Split { get; init; }
+
+    /// <summary>What <see cref="Split"/> says.</summary>
+    public ReplicaSplit ReplicaSplit => ReplicaSplit.Parse(Split);
+
     [Setting("node.offload", OffloadMode.None, """
         file: what only the update of a replica reads (the moments, and in bf16 and fp16 the fp32 parameters) lies in files of the data
         directory, of which some MiB are in memory at a time; the next are read ahead. For models that memory has no room for, and a fast

@@ -6,6 +6,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
@@ -20,8 +21,12 @@ public sealed class CpuDevice : TrainingDevice
     private readonly GradientTree _gradients;
     private readonly CpuNetwork _network;
     private readonly CpuShards _shards;
+    private readonly double _labelSmoothing;
+    private readonly RecomputeMode _recompute;
     private GradientBuffer? _folded;
+    private readonly CpuTensorRank _tensorRank;
     private bool _isSharded;
+    private CpuStage? _stage;
 
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
@@ -31,15 +36,20 @@ public sealed class CpuDevice : TrainingDevice
         RecomputeMode recompute = RecomputeMode.None)
         : base(id, architecture)
     {
+        (_labelSmoothing, _recompute) = (labelSmoothing, recompute);
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
             () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
         _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recompute);
         _shards = new CpuShards(_network, _team);
+        _tensorRank = new CpuTensorRank(_network, _gradients, InputsOf);
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _isSharded ? _shards.Roots : _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots => _stage is not null ? _stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
+
+    /// <inheritdoc/>
+    public override PipelineStage? Stage => _stage;
 
     /// <summary>Where the time of its passes goes; to be set before the first one.</summary>
     internal OperatorTimes? Times
@@ -56,8 +66,9 @@ public sealed class CpuDevice : TrainingDevice
     {
         ArgumentNullException.ThrowIfNull(microBatches);
         var inputs = InputsOf(seed, precision, lossScale);
+        CloseStage();
         _isSharded = false;
-        _gradients.Clear();
+        _tensorRank.BeginStep();
         var losses = new List<double>();
         foreach (var (node, group) in MicroBatchGroups.Of(microBatches, Architecture.Vocabulary))
         {
@@ -84,9 +95,19 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
+    public override ITensorRank InTensorGroup()
+    {
+        CloseStage();
+        _isSharded = false;
+        return _tensorRank;
+    }
+
+    /// <inheritdoc/>
     public override void BeginShards(Slice slice)
     {
+        CloseStage();
         _isSharded = true;
+        _tensorRank.BeginStep();
         _shards.Begin(slice);
     }
 
@@ -102,6 +123,17 @@ public sealed class CpuDevice : TrainingDevice
     {
         ArgumentNullException.ThrowIfNull(buckets);
         _shards.Fold(buckets);
+    }
+
+    /// <inheritdoc/>
+    public override void OpenStage(PipelineGroup group, int stage)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        CloseStage();
+        _tensorRank.BeginStep();
+        _shards.Begin(default);
+        _stage = new CpuStage(group, stage, Architecture, Layout, _labelSmoothing, _team, _recompute, InputsOf);
+        group[stage] = _stage;
     }
 
     /// <inheritdoc/>
@@ -157,6 +189,7 @@ public sealed class CpuDevice : TrainingDevice
     public override void Retire()
     {
         base.Retire();
+        _stage?.Retire();
         _network.Dispose();
         _team.Dispose();
     }
@@ -164,10 +197,12 @@ public sealed class CpuDevice : TrainingDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        CloseStage();
         Retire();
         _folded?.Dispose();
         _gradients.Dispose();
         _shards.Dispose();
+        _tensorRank.Dispose();
     }
 
     // The slice at once where nothing of it lies in files; else piece by piece, each read ahead while the one before it is worked on.
@@ -197,6 +232,16 @@ public sealed class CpuDevice : TrainingDevice
         }
     }
 
+    // Where other stages may be at work yet, the garbage collector frees what they read.
+    private void CloseStage()
+    {
+        if (_stage is { Group.IsAtWork: true })
+            _stage.Retire();
+        else
+            _stage?.Close();
+        _stage = null;
+    }
+
     private TrainingInputs InputsOf(DropoutSeed seed, Precision precision, double lossScale)
     {
         ArgumentNullException.ThrowIfNull(precision);
@@ -208,7 +253,8 @@ public sealed class CpuDevice : TrainingDevice
         public void Run(int piece) => work(piece);
     }
 
-    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
-    private HostVector Gradient()
-        => Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
+    // Where the folded slice goes: the first root of the device or its tensor group, whose slice no other device reads, or a buffer of its
+    // own if there is none.
+    private HostVector Gradient() => Roots is [var first, ..]
+        ? (HostVector)first.Gradient : _tensorRank.Gradient ?? (HostVector)(_folded ??= _gradients.Rent()).Flat;
 }

@@ -20,7 +20,8 @@ internal sealed unsafe class CpuNetwork(
     // A pass of a tape takes some kilobytes, and a millisecond to plan.
     private const int MostDecodingPasses = 64;
 
-    private readonly Dictionary<(TapePurpose Purpose, BatchShape, Precision), CpuPass> _passes = [];
+    private readonly Dictionary<(TapePurpose Purpose, BatchShape, Precision, TensorShare?), CpuPass> _passes = [];
+    private readonly PassInputs _inputs = new(architecture);
     private NativeBuffer? _arena;
     private KeyValueShape? _cacheShape;
 
@@ -62,6 +63,19 @@ internal sealed unsafe class CpuNetwork(
         return pass;
     }
 
+    /// <summary>Begins a rank's share of a pass.</summary>
+    /// <param name="gradients">The flat gradient, of which each rank of the tensor group writes its share.</param>
+    /// <param name="scattered">Where the rows of embeddings of the rank's tokens go.</param>
+    public CpuPass BeginShare(
+        TensorShare share, IReadOnlyList<MicroBatch> group, TrainingInputs inputs, HostVector gradients, bool adds,
+        ScatteredRows scattered)
+    {
+        var pass = OpenTraining(group, inputs.Precision, share);
+        pass.Begin(
+            _arena!.Floats, inputs, gradients.Data, adds, scattered, inputs.LossScale / group[0].StepTargets, group[0].Index);
+        return pass;
+    }
+
     /// <summary>The sum of the losses of each micro-batch's counted targets, nats, when the pass has run.</summary>
     public static double[] LossesOf(CpuPass pass, IReadOnlyList<MicroBatch> group)
     {
@@ -73,7 +87,7 @@ internal sealed unsafe class CpuNetwork(
     public double[] Losses(MicroBatch batch, HostVector parameters)
     {
         var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns, batch.SourceColumns));
-        Take(batch, pass, 0);
+        _inputs.Take(batch, pass, 0);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
         return [.. pass.Losses.AsSpan(0, batch.Targets.Length)];
@@ -83,10 +97,10 @@ internal sealed unsafe class CpuNetwork(
     /// <param name="source">What an encoder reads; empty for other networks.</param>
     public float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens, HostVector parameters)
     {
-        CheckRows(tokens.Length, 1);
+        _inputs.CheckRows(tokens.Length, 1);
         var pass = Open(TapePurpose.Generation, new BatchShape(1, 1, tokens.Length, source.Length));
-        Tokens(tokens, 1, pass.Inputs);
-        TakeSources(source, 1, pass.Sources);
+        _inputs.Tokens(tokens, 1, pass.Inputs);
+        _inputs.TakeSources(source, 1, pass.Sources);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
         return pass.Logits;
@@ -112,9 +126,9 @@ internal sealed unsafe class CpuNetwork(
     /// <summary>Runs the encoder over a source, and keeps the keys and values that the decoder's layers make of what it says.</summary>
     public EncodedSource Encode(ReadOnlySpan<int> source, HostVector parameters)
     {
-        CheckRows(source.Length, 1);
+        _inputs.CheckRows(source.Length, 1);
         var pass = Open(TapePurpose.Encoding, new BatchShape(1, 1, 0, source.Length));
-        TakeSources(source, 1, pass.Sources);
+        _inputs.TakeSources(source, 1, pass.Sources);
         var kept = new SourceKeys(source, CacheShape);
         pass.Source = kept;
         pass.Forward(_arena!.Floats, parameters.Data);
@@ -139,7 +153,7 @@ internal sealed unsafe class CpuNetwork(
         foreach (var input in inputs)
         {
             var (before, count) = (input.State.Tokens.Count, input.Tokens.Length);
-            Tokens(input.Tokens.Span, 1, pass.Inputs.AsSpan(row));
+            _inputs.Tokens(input.Tokens.Span, 1, pass.Inputs.AsSpan(row));
             for (var i = 0; i < count; i++)
                 pass.Positions[row + i] = before + i;
             texts.Add(new CachedText((KeyValueCache)input.State, row, count, input.Predicts));
@@ -153,9 +167,9 @@ internal sealed unsafe class CpuNetwork(
 
     private static Tape Record(
         IArchitecture architecture, FlatLayout layout, TapePurpose purpose, BatchShape shape, double labelSmoothing,
-        Precision? precision = null)
+        Precision? precision = null, TensorShare? share = null)
     {
-        var tape = new Tape(purpose, shape, layout, labelSmoothing, precision);
+        var tape = new Tape(purpose, shape, layout, labelSmoothing, precision, share);
         architecture.Record(tape);
         return tape;
     }
@@ -170,19 +184,19 @@ internal sealed unsafe class CpuNetwork(
         return sum;
     }
 
-    private CpuPass OpenTraining(IReadOnlyList<MicroBatch> group, Precision precision)
+    private CpuPass OpenTraining(IReadOnlyList<MicroBatch> group, Precision precision, TensorShare? share = null)
     {
         var pass = Open(
-            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), precision);
+            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), precision, share);
         for (var i = 0; i < group.Count; i++)
-            Take(group[i], pass, i);
+            _inputs.Take(group[i], pass, i);
         return pass;
     }
 
-    private CpuPass Open(TapePurpose purpose, BatchShape shape, Precision? given = null)
+    private CpuPass Open(TapePurpose purpose, BatchShape shape, Precision? given = null, TensorShare? share = null)
     {
         var precision = given ?? Precision.Fp32;
-        if (_passes.TryGetValue((purpose, shape, precision), out var pass))
+        if (_passes.TryGetValue((purpose, shape, precision, share), out var pass))
             return pass;
         // Generation meets every length once, as encoding does, the others few. Texts that go on meet most numbers of rows again and again.
         foreach (var used in _passes.Keys.Where(k => k.Purpose is TapePurpose.Generation or TapePurpose.Encoding).ToList())
@@ -190,7 +204,7 @@ internal sealed unsafe class CpuNetwork(
         var decoding = _passes.Keys.Where(k => k.Purpose == TapePurpose.Decoding).ToList();
         if (decoding.Count >= MostDecodingPasses)
             decoding.ForEach(used => _passes.Remove(used));
-        var tape = Record(architecture, layout, purpose, shape, labelSmoothing, precision);
+        var tape = Record(architecture, layout, purpose, shape, labelSmoothing, precision, share);
         var plan = new MemoryPlan(tape, team.Threads, recompute);
         Products.Reserve(team, ProductBytes(tape, team.Threads));
         var bytes = plan.Floats * sizeof(float);
@@ -200,56 +214,6 @@ internal sealed unsafe class CpuNetwork(
             _arena = null;                                            // in case the larger one cannot be had
             _arena = new NativeBuffer(bytes);
         }
-        return _passes[(purpose, shape, precision)] = new CpuPass(tape, plan, team) { Times = Times };
-    }
-
-    // The micro-batch of that index in the pass.
-    private void Take(MicroBatch batch, CpuPass pass, int index)
-    {
-        var (rows, at) = (batch.Inputs.Length, index * batch.Inputs.Length);
-        Tokens(batch.Inputs, batch.Rows, pass.Inputs.AsSpan(at, rows));
-        Span<int> targets = pass.Targets.AsSpan(at, rows), segments = pass.Segments.AsSpan(at, rows);
-        batch.Targets.CopyTo(targets);
-        for (var i = 0; i < rows; i++)
-        {
-            pass.TargetWeights[at + i] = targets[i] == MicroBatch.NotCounted ? 0 : 1;
-            targets[i] = targets[i] == MicroBatch.NotCounted ? 0 : targets[i];
-        }
-        Tokens(targets, batch.Rows, targets);
-        segments.Clear();
-        batch.Segments?.CopyTo(segments);
-        pass.HasSegments = batch.Segments is not null;
-        pass.Types.AsSpan(at, rows).Clear();
-        batch.Types?.CopyTo(pass.Types.AsSpan(at, rows));
-        pass.HasTypes = batch.Types is not null;
-        var sources = batch.Rows * batch.SourceColumns;
-        TakeSources(batch.Sources, batch.Rows, pass.Sources.AsSpan(index * sources, sources));
-        batch.SourceSegments().CopyTo(pass.SourceSegments.AsSpan(index * sources, sources));
-    }
-
-    private void TakeSources(ReadOnlySpan<int> tokens, int rows, Span<int> into)
-    {
-        if (tokens.IsEmpty != (architecture.SourceContext == 0))
-            throw new ArgumentException(tokens.IsEmpty ? "the network needs a source" : "the network reads no source", nameof(tokens));
-        if (!tokens.IsEmpty)
-            Tokens(tokens, rows, into);
-    }
-
-    private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)
-    {
-        CheckRows(tokens.Length, rows);
-        foreach (var token in tokens)
-        {
-            if ((uint)token >= (uint)architecture.Vocabulary)
-                throw new ArgumentException($"token {token} is not in the vocabulary of {architecture.Vocabulary}", nameof(tokens));
-        }
-        tokens.CopyTo(into);
-    }
-
-    private void CheckRows(int tokens, int rows)
-    {
-        if (rows < 1 || tokens % rows != 0 || tokens / rows < 1 || tokens / rows > architecture.Context)
-            throw new ArgumentException(
-                $"{tokens} tokens in {rows} rows: use whole rows of 1 to the context's {architecture.Context}", nameof(tokens));
+        return _passes[(purpose, shape, precision, share)] = new CpuPass(tape, plan, team) { Times = Times };
     }
 }

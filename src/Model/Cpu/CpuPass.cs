@@ -15,12 +15,13 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     // Elements of a piece of work: some microseconds, so that threads share evenly and the hand-over does not count.
     private const int Piece = 16_384;
 
-    private float* _arena, _parameters, _gradients;
+    private float* _arena, _kept, _parameters, _gradients;
     private ushort* _workingCopy;
     private int _now;
     private DropoutSeed _seed;
     private int _firstMicroBatch;
     private GradientBucket? _bucket;
+    private bool _isPrepared;
 
     /// <summary>The tape that runs.</summary>
     public Tape Tape { get; } = tape;
@@ -90,20 +91,32 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>Where the gradients of embeddings' rows go.</summary>
     public ScatteredRows Scattered { get; private set; } = new();
 
+    /// <summary>The passes of all ranks of the tensor group, in order, this one too; none without a group.</summary>
+    public IReadOnlyList<CpuPass> Ranks { get; set; } = [];
+
+    /// <summary>The operation that runs, of another rank.</summary>
+    public RankView RankAt(int rank) => new(Ranks[rank], Ranks[rank].Tape.Operations[plan.Steps[_now].Index], _now);
+
+    /// <summary>Where a value lies at a step.</summary>
+    public float* ValueAt(Value value, int now) => At(plan.ActivationOf(value, now));
+
+    /// <summary>Where lies at a step what an operation has saved.</summary>
+    public float* SavedAt(Operation operation, int now) => At(plan.SavedOf(operation, now));
+
     /// <summary>The activations of a value, (N, C).</summary>
-    public float* this[Value value] => _arena + plan.ActivationOf(value, _now);
+    public float* this[Value value] => At(plan.ActivationOf(value, _now));
 
     /// <summary>The gradient of a value, (N, C); null where none is needed.</summary>
-    public float* Gradient(Value value) => plan.GradientOf(value) is { } offset ? _arena + offset : null;
+    public float* Gradient(Value value) => plan.GradientOf(value) is { } place ? At(place) : null;
 
     /// <inheritdoc cref="MemoryPlan.AddsTo"/>
     public bool AddsTo(Operation operation, Value input) => plan.AddsTo(operation, input);
 
     /// <summary>What the forward pass leaves for the backward pass, if one follows.</summary>
-    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, _now);
+    public float* Saved(Operation operation) => At(plan.SavedOf(operation, _now));
 
     /// <summary>What the operation that runs may work with, see <see cref="Operation.ScratchFloats"/>.</summary>
-    public float* Scratch => _arena + plan.ScratchOf(_now);
+    public float* Scratch => At(plan.ScratchOf(_now));
 
     /// <summary>A parameter.</summary>
     public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;
@@ -151,7 +164,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         _workingCopy = inputs.WorkingCopy is { } copy ? (ushort*)copy.Data : null;
         _gradients = gradients;
         (AddsToGradients, Scattered, LossScale) = (adds, scattered, lossScale);
-        (_seed, _firstMicroBatch, _bucket, _now) = (inputs.Seed, firstMicroBatch, null, 0);
+        (_seed, _firstMicroBatch, _bucket, _now, _isPrepared) = (inputs.Seed, firstMicroBatch, null, 0, false);
     }
 
     /// <summary>Goes on until a bucket of the gradient is complete, which lies where <see cref="Begin"/> was told.</summary>
@@ -163,6 +176,54 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
             isLast = plan.Steps[_now] == new PassStep(bucket.LastOperation, PassKind.Backward);
             RunStep();
         }
+    }
+
+    /// <summary>Begins a pass of a stage, whose forward and backward halves <see cref="RunForward"/> and <see cref="RunBackward"/> are.</summary>
+    /// <param name="kept">Holds what the backward half needs until then.</param>
+    public void BeginStage(float* arena, float* kept, TrainingInputs inputs, double lossScale, int firstMicroBatch)
+    {
+        Begin(arena, inputs, null, false, Scattered, lossScale, firstMicroBatch);
+        _kept = kept;
+    }
+
+    /// <summary>The forward half.</summary>
+    public void RunForward()
+    {
+        for (; _now < plan.ForwardSteps; _now++)
+            RunStep();
+    }
+
+    /// <summary>The backward half.</summary>
+    /// <param name="gradients">The flat gradient.</param>
+    /// <inheritdoc cref="Begin" path="/param"/>
+    public void RunBackward(float* gradients, bool adds, ScatteredRows scattered)
+    {
+        _gradients = gradients;
+        (AddsToGradients, Scattered) = (adds, scattered);
+        for (; _now < plan.Steps.Count; _now++)
+            RunStep();
+    }
+
+    /// <summary>What the forward half has made of a value, which stays until the backward half.</summary>
+    public float* Made(Value value) => At(plan.ActivationOf(value, plan.ForwardSteps - 1));
+
+    private float* At(ArenaPlace place) => (place.IsKept ? _kept : _arena) + place.Offset;
+
+    /// <summary>Goes on until the other ranks of the group have to have what this one made (<see cref="PassSegments"/>).</summary>
+    /// <returns>True when the pass has ended.</returns>
+    public bool RunSegment()
+    {
+        do
+        {
+            RunStep();
+            _now++;
+        }
+        while (!plan.BeginsSegment(_now));
+        if (_now == plan.Steps.Count)
+            return true;
+        // Other ranks read it in the next segment.
+        Prepare();
+        return false;
     }
 
     private void Run()
@@ -177,23 +238,38 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
         foreach (var rest in plan.EndingAt(_now))
             Wake(rest);
-        var output = operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
+        if (!_isPrepared)
+            Prepare();
+        _isPrepared = false;
         if (kind == PassKind.Backward)
         {
-            if (output is not null)
-                Round(Gradient(output), output.Count);
             operation.Backward(this);
         }
         else
         {
             operation.Forward(this);
-            if (output is not null)
+            if (NarrowOutput(operation) is { } output)
                 Round(this[output], output.Count);
         }
         foreach (var rest in plan.BeginningAt(_now))
             Rest(rest);
         Times?.Add(operation, kind, start);
     }
+
+    // The gradient of the output is complete.
+    private void Prepare()
+    {
+        var (index, kind) = plan.Steps[_now];
+        var operation = Tape.Operations[index];
+        _isPrepared = true;
+        if (kind != PassKind.Backward)
+            return;
+        if (NarrowOutput(operation) is { } output)
+            Round(Gradient(output), output.Count);
+        operation.PrepareBackward(this);
+    }
+
+    private Value? NarrowOutput(Operation operation) => operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
 
     private void Round(float* values, long count)
     {
@@ -204,7 +280,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private void Rest(ValueRest rest)
     {
         float* values = this[rest.Value];
-        var narrow = (ushort*)(_arena + plan.PlaceOf(rest));
+        var narrow = (ushort*)At(plan.PlaceOf(rest));
         ForElements(rest.Value.Count, (first, count) =>
             NarrowRows.Narrow(Tape.Precision.Storage!.Value, narrow + first, values + first, count));
     }
@@ -212,7 +288,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private void Wake(ValueRest rest)
     {
         float* values = this[rest.Value];
-        var narrow = (ushort*)(_arena + plan.PlaceOf(rest));
+        var narrow = (ushort*)At(plan.PlaceOf(rest));
         ForElements(rest.Value.Count, (first, count) =>
             NarrowRows.Widen(Tape.Precision.Storage!.Value, values + first, narrow + first, count));
     }
@@ -235,11 +311,15 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// </summary>
     public void ForMask(DropoutMask dropout, Value value, MaskWork work)
     {
-        var elements = (long)RowsOfMicroBatch(value) * value.Columns;
+        var elements = (long)value.AllRows / Shape.MicroBatches * value.Columns;
+        var own = (long)value.FirstRow * value.Columns;
         for (var i = 0; i < Shape.MicroBatches; i++)
         {
-            var (key, start) = (dropout.Key(_seed, _firstMicroBatch + i), i * elements);
-            ForElements(elements, (first, count) => work(key, start + first, first, count));
+            var (begin, end) = (Math.Max(own, i * elements), Math.Min(own + value.Count, (i + 1) * elements));
+            if (begin >= end)
+                continue;
+            var (key, at, within) = (dropout.Key(_seed, _firstMicroBatch + i), begin - own, begin - i * elements);
+            ForElements(end - begin, (first, count) => work(key, at + first, within + first, count));
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Model.Operators;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 
 namespace Elastic.Model.Cpu;
@@ -36,27 +38,31 @@ internal readonly record struct PassStep(int Index, PassKind Kind);
 internal static class PassSchedule
 {
     /// <param name="recompute">What is made again in place of being kept.</param>
-    public static IReadOnlyList<PassStep> Of(Tape tape, RecomputeMode recompute)
+    /// <param name="stage">The part of the tape that runs; null for all of it.</param>
+    public static IReadOnlyList<PassStep> Of(Tape tape, RecomputeMode recompute, TapeStage? stage = null)
     {
-        var count = tape.Operations.Count;
-        List<PassStep> steps = [.. Enumerable.Range(0, count).Select(i => new PassStep(i, PassKind.Forward))];
+        var (start, end) = (stage?.First ?? 0, stage?.End ?? tape.Operations.Count);
+        List<PassStep> steps = [.. Enumerable.Range(start, end - start).Select(i => new PassStep(i, PassKind.Forward))];
         if (tape.Purpose != TapePurpose.Training)
             return steps;
-        var blocks = tape.Blocks.Where(_ => recompute != RecomputeMode.None).ToDictionary(b => b.End);
-        var groups = GroupsOf(tape.Blocks).Where(_ => recompute == RecomputeMode.Full).ToDictionary(g => g[^1].End);
-        for (var i = count - 1; i >= 0; i--)
+        List<TapeBlock> own = [.. tape.Blocks.Where(b => b.First >= start && b.End <= end)];
+        var blocks = own.Where(_ => recompute != RecomputeMode.None).ToDictionary(b => b.End);
+        var groups = GroupsOf(own).Where(_ => recompute == RecomputeMode.Full).ToDictionary(g => g[^1].End);
+        for (var i = end - 1; i >= start; i--)
         {
             if (groups.TryGetValue(i + 1, out var group))
                 steps.AddRange(OfGroup(tape, group).Select(again => new PassStep(again, PassKind.Recompute)));
             if (blocks.TryGetValue(i + 1, out var block))
                 steps.AddRange(OfBlock(tape, block).Select(again => new PassStep(again, PassKind.Recompute)));
+            // A copy of all ranks' rows is made again, not kept.
+            steps.AddRange(GathersOf(tape, i).Select(again => new PassStep(again, PassKind.Recompute)));
             steps.Add(new PassStep(i, PassKind.Backward));
         }
         return steps;
     }
 
     // Each run of L blocks that follow one another, in groups of ⌈√L⌉: as many are kept as are made again at once.
-    private static IEnumerable<TapeBlock[]> GroupsOf(IReadOnlyList<TapeBlock> blocks)
+    private static IEnumerable<TapeBlock[]> GroupsOf(List<TapeBlock> blocks)
     {
         for (var first = 0; first < blocks.Count;)
         {
@@ -111,7 +117,12 @@ internal static class PassSchedule
     }
 
     private static IEnumerable<Value> KeptOf(Tape tape, TapeBlock block)
-        => Indices(block).Where(i => HasGradient(tape, i)).SelectMany(i => tape.Operations[i].KeptForBackward);
+        => Indices(block).Where(i => HasGradient(tape, i)).SelectMany(i => tape.Operations[i].KeptForBackward)
+            .Select(v => v.Producer is GatherRowsOperation gather ? gather.Inputs[0] : v);
+
+    private static IEnumerable<int> GathersOf(Tape tape, int i) => tape.Share is null || !HasGradient(tape, i) ? []
+        : tape.Operations[i].KeptForBackward.Where(v => v.Producer is GatherRowsOperation)
+            .Select(v => tape.Operations.Index().First(o => o.Item == v.Producer).Index);
 
     private static bool HasGradient(Tape tape, int i) => tape.Operations[i].Output is not { } output || tape.NeedsGradient(output);
 

@@ -1,6 +1,7 @@
 using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
 
@@ -18,7 +19,7 @@ namespace Elastic.Model.Training;
 /// <param name="EmbeddingBytes">Rows of gradients of embeddings in a pass, which are summed apart.</param>
 /// <param name="FlopsOfMicroBatch">
 /// Floating-point operations of the products of a micro-batch, two for each multiply-add, those that are computed again included. What goes
-/// over elements once is not counted.
+/// over elements once is not counted. Of a pipeline those of the stage that has the most.
 /// </param>
 public sealed record PassPlan(
     double ActivationBytes, double GradientBytes, double LogitBytes, double ScratchBytes, double EmbeddingBytes, double FlopsOfMicroBatch)
@@ -26,13 +27,26 @@ public sealed record PassPlan(
     // A plan of more rows than anybody has memory for is not made: from there on they grow with the sequences.
     private const int MostRows = 1 << 24;
 
+    /// <summary>
+    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch: activations and their gradients; 0 where
+    /// there is no pipeline.
+    /// </summary>
+    public double CutBytesOfMicroBatch { get; init; }
+
+    /// <summary>Memory of the stage of a pipeline that takes the most; the other numbers are what its devices take on average.</summary>
+    public double MostBytes { get; init; }
+
     /// <summary>Memory, all together.</summary>
     public double Bytes => ActivationBytes + GradientBytes + LogitBytes + ScratchBytes + EmbeddingBytes;
 
     /// <summary>Of micro-batches that go through a network together.</summary>
     /// <param name="shape">Their number, and the sequences and tokens of each.</param>
     /// <param name="threads">Of the device.</param>
-    public static PassPlan Of(IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision)
+    /// <param name="stages">Of a pipeline; 1 for none.</param>
+    /// <param name="units">What goes through it in a step, each of this shape.</param>
+    public static PassPlan Of(
+        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages = 1,
+        int units = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var planned = shape with
@@ -42,13 +56,41 @@ public sealed record PassPlan(
         };
         var tape = new Tape(TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision);
         architecture.Record(tape);
-        var (plan, scale) = (new MemoryPlan(tape, threads, recompute), (double)shape.Sequences / planned.Sequences);
-        var (use, products) = (plan.Fullest(), tape.Operations.Max(o => o.ProductBytes(planned, threads)));
+        var scale = (double)shape.Sequences / planned.Sequences;
+        return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
+            : OfAll([.. TapeStage.Cut(architecture, stages).Select((stage, number) => Of(
+                tape, threads, recompute, scale, stage, Math.Min(units, PipelineSchedule.InFlight(number, stages))))]);
+    }
+
+    // On average, but for what decides how long a step takes.
+    private static PassPlan OfAll(IReadOnlyList<PassPlan> stages) => new(
+        stages.Average(s => s.ActivationBytes), stages.Average(s => s.GradientBytes), stages.Average(s => s.LogitBytes),
+        stages.Average(s => s.ScratchBytes), stages.Average(s => s.EmbeddingBytes), stages.Max(s => s.FlopsOfMicroBatch))
+    {
+        CutBytesOfMicroBatch = stages.Max(s => s.CutBytesOfMicroBatch),
+        MostBytes = stages.Max(s => s.Bytes),
+    };
+
+    // Of a whole tape, or of a stage that has so many passes in flight.
+    private static PassPlan Of(Tape tape, int threads, RecomputeMode recompute, double scale, TapeStage? stage, int inFlight)
+    {
+        var (planned, plan) = (tape.Shape, new MemoryPlan(tape, threads, recompute, stage));
+        List<Operation> operations = [.. stage is null ? tape.Operations : tape.Operations.Take(stage.First..stage.End)];
+        var (use, products) = (plan.Fullest(), operations.Max(o => o.ProductBytes(planned, threads)));
+        // Over a cut go activations one way, and their gradients the other, in fp32.
+        var (outgoing, incoming) = (Elements(stage?.Outgoing, _ => true), Elements(stage?.Incoming, tape.NeedsGradient));
         double Bytes(long floats) => scale * sizeof(float) * floats;
         return new PassPlan(
-            Bytes(use.Activations), Bytes(use.Gradients), Bytes(use.Logits), Bytes(use.Scratch + use.Gaps) + products,
-            Bytes(tape.Operations.Where(o => o.SumsRowsApart).Sum(o => o.Output!.Count)),
+            Bytes(use.Activations + (inFlight - 1) * plan.KeptFloats), Bytes(use.Gradients + inFlight * incoming), Bytes(use.Logits),
+            Bytes(use.Scratch + use.Gaps) + products,
+            Bytes(operations.Where(o => o.SumsRowsApart).Sum(o => o.Output!.Count)),
             scale * plan.Steps.Sum(s => s.Kind == PassKind.Backward
-                ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches);
+                ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches)
+        {
+            CutBytesOfMicroBatch = Bytes(outgoing + incoming) / planned.MicroBatches,
+        };
+
+        long Elements(IReadOnlyList<int>? crossing, Predicate<Value> which) =>
+            (crossing ?? []).Select(i => tape.Operations[i].Output!).Where(v => which(v)).Sum(v => v.Count);
     }
 }

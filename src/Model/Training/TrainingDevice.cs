@@ -6,6 +6,7 @@ using Elastic.Model.Evaluation;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Training;
@@ -72,6 +73,11 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
         => Accumulate(microBatches, seed, Precision.Fp32, 1);
 
+    /// <summary>What the device does as a rank of a tensor group.</summary>
+    /// <exception cref="NotSupportedException">This kind of device computes whole micro-batches.</exception>
+    public virtual ITensorRank InTensorGroup() =>
+        throw new NotSupportedException($"{Id} computes whole micro-batches: it takes no part in a tensor group");
+
     /// <summary>
     /// The device takes its part of ZeRO-2 in the next step: it keeps sums of <paramref name="slice"/> alone, over the micro-batches of all
     /// devices. <see cref="Roots"/> are these sums then.
@@ -93,6 +99,16 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <summary>Adds the device's slice of a bucket of all passes of a turn, in the order of the micro-batches, to its sums.</summary>
     /// <inheritdoc cref="BeginShards" path="/exception"/>
     public virtual void FoldBucket(IReadOnlyList<PassBucket> buckets) => throw NoShards();
+
+    /// <summary>The stage of a pipeline that the device computes; null for none.</summary>
+    public virtual PipelineStage? Stage => null;
+
+    /// <summary>
+    /// The device computes this stage of a pipeline, until it takes whole micro-batches again. <see cref="Roots"/> are the pipeline's then.
+    /// </summary>
+    /// <exception cref="NotSupportedException">This kind of device computes whole networks.</exception>
+    public virtual void OpenStage(PipelineGroup group, int stage)
+        => throw new NotSupportedException($"{Id} computes whole networks: it takes no part in a pipeline");
 
     /// <summary>Rounds <paramref name="slice"/> of the parameters into the replica's working copy, where the device has one.</summary>
     public virtual void NarrowSlice(Slice slice, Precision precision)
