@@ -25,7 +25,7 @@ internal sealed class CommandRoundTrips(Options options)
         (string What, string Command, Samples Milliseconds)[] commands =
         [
             ("run status", $"run status -n {BenchRun.Name}", new()),
-            ("run set, which says what would change", $"run set -n {BenchRun.Name} -k optimizer.learning-rate -v 5e-5", new()),
+            ("run set, which says what would change", $"run set -n {BenchRun.Name} -k optimizer.learning-rate -v 2e-4", new()),
             ("run priority, which is stored", $"run priority -n {BenchRun.Name} -p ", new()),
             ("node drain --undo, which asks the node", $"node drain -n {worker.Endpoint} --undo", new()),
         ];

@@ -44,8 +44,8 @@ internal sealed class CostOfWatching(Options options)
             Report.Turn(turn, turns, _worker);
         }
 
-        Console.WriteLine($"pbm run watch, a dashboard's stream and scrapes of metrics every {BetweenScrapes.TotalSeconds} s: processor time, "
-            + $"windows of {window.TotalSeconds} s with and without in turns; medians of {turns} (quartiles)");
+        Console.WriteLine($"pbm run watch, a dashboard's stream and scrapes of metrics every {BetweenScrapes.TotalSeconds} s: processor "
+            + $"time, windows of {window.TotalSeconds} s with and without in turns; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, 1 worker of 1 device, {Environment.ProcessorCount} cores, {run}");
         Report.Row("the worker, for each step, more when watched, % (aim: < 1)", _worker);
         Report.Row("the same alone, ms", _perStep);
