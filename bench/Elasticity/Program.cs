@@ -6,6 +6,7 @@ using Elastic.Actors.Nodes;
 using Elastic.Bench.Elasticity;
 using Elastic.Bench.Elasticity.Control;
 using Elastic.Bench.Elasticity.Corpora;
+using Elastic.Bench.Elasticity.Operation;
 using Elastic.Host.Commands;
 using Elastic.Testing;
 
@@ -27,6 +28,10 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["join"] = () => new FirstStepOfAJoiner(options).RunAsync(),
     ["supervisor"] = () => Task.Run(new SupervisorLoad(options).Run),
     ["handshakes"] = () => new Handshakes(options).RunAsync(),
+    ["commands"] = () => new CommandRoundTrips(options).RunAsync(),
+    ["leave"] = () => new LeaveTimes(options).RunAsync(),
+    ["watched"] = () => new CostOfWatching(options).RunAsync(),
+    ["upgrade"] = () => new Upgrades(options).RunAsync(),
     ["messages"] = () => new MessagesOfARound(options).RunAsync(),
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))

@@ -31,7 +31,6 @@ public sealed class RestoredJournalScenarios : ClusterScenario
         await Cluster.StartAsync(successor);
 
         var events = await Cluster.SameAsUndisturbedAsync(successor, settings);
-        // What they had computed under the seed that is gone counts, and is not computed again: it is the same bytes.
         Assert.DoesNotContain(events, e => e is RunEvent.NodeQuarantined or RunEvent.ReplicaContested);
     }
 

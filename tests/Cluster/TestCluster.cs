@@ -56,7 +56,7 @@ internal sealed class TestCluster : ElasticCluster
     public async Task<string> FinishedAsync()
     {
         await UntilAsync("the run was finished", () => Phase == "finished");
-        var (code, output, error) = await PbmAsync("run", "status", "--json");
+        var (code, output, error) = await PbmAsync("run", "status", "-n", Run, "--json");
         Assert.True(code == 0, error);
         var run = JsonDocument.Parse(output).RootElement;
         Assert.Equal("finished", run.GetProperty("phase").GetString());
@@ -89,13 +89,13 @@ internal sealed class TestCluster : ElasticCluster
     /// <summary>True once a seed has all of the run's corpus.</summary>
     public static bool HasCorpus(ClusterNode seed) => seed.Log.Lines.Any(l => l.Contains("is whole here", StringComparison.Ordinal));
 
-    /// <summary>What has happened so far to the newest run of that name.</summary>
+    /// <summary>What has happened so far to the newest run of a name.</summary>
     /// <param name="seed">Has, or had, the database.</param>
-    public async Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed)
+    public async Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed, string name = Run)
     {
         var database = DatabaseAddress.Parse(Database, seed.DataDir);
         var runs = await new RunList(database).ReadAsync(TestContext.Current.CancellationToken);
-        return runs.LastOrDefault(r => r.Name == Run) is { } newest
+        return runs.LastOrDefault(r => r.Name == name) is { } newest
             ? await JournalReader.ReadAsync(database, newest.Run, TestContext.Current.CancellationToken)
             : [];
     }

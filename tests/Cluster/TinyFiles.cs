@@ -48,7 +48,8 @@ internal sealed class TinyFiles : IDisposable
         return new(
         [
             "train", "--config", config ?? Config, "--corpus", Corpus, "--data-dir", Path.Combine(Root, data), "--devices", devices,
-            "--json", .. (settings ?? []).SelectMany(s => new[] { "--set", s }), .. changes is null ? Array.Empty<string>() : ["--changes", file],
+            "--json", .. (settings ?? []).SelectMany(s => new[] { "--set", s }),
+            .. changes is null ? Array.Empty<string>() : ["--changes", file],
         ]);
     }
 

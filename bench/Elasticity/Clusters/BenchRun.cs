@@ -20,6 +20,9 @@ internal sealed record BenchRun(int Replicas, int InnerSteps)
 
     public int Vocabulary { get; init; } = 257;
 
+    /// <summary>Parameters of the model, a GPT-2 whose head is its embedding.</summary>
+    public long Parameters => Layers * ((12L * Width * Width) + (13 * Width)) + (2 * Width) + ((long)(Vocabulary + Context) * Width);
+
     /// <summary>As text of a configuration file.</summary>
     public string Configuration => string.Create(CultureInfo.InvariantCulture, $$"""
         run { name = {{Name}}, replicas = {{Replicas}}, inner-steps = {{InnerSteps}}, rounds = 1000000 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.ObjectStore;
@@ -19,6 +20,7 @@ internal static class BackupCommand
             HelpName = "DIR|s3://...",
             Required = true,
         };
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("backup",
             "Copies the journal, the newest checkpoint of each run and the corpora to another folder or store, also while the seed works. "
             + "Certificates and tokens are not copied; a journal in PostgreSQL is backed up with its own tools.",
@@ -28,10 +30,10 @@ internal static class BackupCommand
             elastic backup --out s3://bucket/elastic                   to a store; --set node.backup-store does so by itself
             elastic restore --from /backup/elastic --data-dir seed     on this or another machine; then elastic seed --data-dir seed
             """)
-        { to, dataDir, database };
+        { to, dataDir, database, json };
         command.SetAction(async (parsed, cancel) =>
         {
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             using var bucket = S3Address.Is(parsed.GetValue(to)!) ? BackupBucket.At(parsed.GetValue(to)!) : null;
             var place = bucket is null ? Path.GetFullPath(parsed.GetValue(to)!) : null;
@@ -43,10 +45,12 @@ internal static class BackupCommand
             var manifest = await new DataBackup(
                 new DataPaths(data.Root), source, bucket ?? (BackupPlace)new BackupFolder(new DataPaths(place!)),
                 text => error.WriteLine(text)).RunAsync(cancel);
-            await WriteAsync(output, manifest);
+            Say(output, manifest);
             if (!manifest.Journal)
                 await error.WriteLineAsync($"the journal is in {source}: back it up with pg_dump, before this command each time");
-            await output.WriteLineAsync(place is null ? $"in {bucket}" : $"{Units.Bytes(KeptRuns.SizeOf(place))} in {place}");
+            var bytes = place is null ? (long?)null : KeptRuns.SizeOf(place);
+            output.Say(bytes is { } size ? $"{Units.Bytes(size)} in {place}" : $"in {bucket}");
+            output.Result(Json(manifest, "backup", place ?? bucket!.ToString()!, bytes));
             return ExitCodes.Done;
         });
         return command;
@@ -61,6 +65,7 @@ internal static class BackupCommand
             HelpName = "DIR|s3://...",
             Required = true,
         };
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("restore",
             "Makes a seed's data directory of a backup, after all of it was compared with its digests. A run goes on where the backup's "
             + "journal ends; what nodes have computed since counts where they still have it, and is computed again to the same weights "
@@ -70,10 +75,10 @@ internal static class BackupCommand
             elastic restore --from s3://bucket/elastic                 from a store; what an interrupted one has fetched is used
             elastic seed --data-dir seed                               at the old address, or restart the workers with the new one
             """)
-        { from, dataDir };
+        { from, dataDir, json };
         command.SetAction(async (parsed, cancel) =>
         {
-            var output = parsed.InvocationConfiguration.Output;
+            var output = CommandOutput.Of(parsed, json);
             // The folder may be made by this command.
             var data = new DataDirectory(parsed.GetValue(dataDir) ?? CommonOptions.DefaultDataDir);
             using var bucket = S3Address.Is(parsed.GetValue(from)!) ? BackupBucket.At(parsed.GetValue(from)!) : null;
@@ -89,19 +94,28 @@ internal static class BackupCommand
                 await bucket.FetchAsync(backup, cancel);
             var manifest = await new DataRestore(
                 new DataPaths(backup), new DataPaths(data.Root), moves: bucket is not null).RunAsync(cancel);
-            await WriteAsync(output, manifest);
-            await output.WriteLineAsync($"restored to {data.Root}: start it with elastic seed --data-dir {data.Root}");
+            Say(output, manifest);
+            output.Say($"restored to {data.Root}: start it with elastic seed --data-dir {data.Root}");
+            output.Result(Json(manifest, "restored", data.Root, null));
             return ExitCodes.Done;
         });
         return command;
     }
 
-    private static async Task WriteAsync(TextWriter output, BackupManifest manifest)
+    private static void Say(CommandOutput output, BackupManifest manifest) => output.Say(manifest.Runs.Select(run =>
+        $"run {run.Run}   {Units.Many(run.Round, "round")}   checkpoint "
+        + $"{(run.Checkpoint is { } round ? $"after round {round}" : "none")}   corpus {run.Corpus?[..12] ?? "not here"}"));
+
+    private static JsonObject Json(BackupManifest manifest, string key, string place, long? bytes) => new()
     {
-        foreach (var run in manifest.Runs)
-            await output.WriteLineAsync($"run {run.Run}   {run.Round} rounds   checkpoint "
-                + $"{(run.Checkpoint is { } round ? $"after round {round}" : "none")}   corpus {run.Corpus?[..12] ?? "not here"}");
-    }
+        [key] = place,
+        ["bytes"] = bytes,
+        ["journal"] = manifest.Journal,
+        ["runs"] = new JsonArray([.. manifest.Runs.Select(run => new JsonObject
+        {
+            ["runId"] = run.Run, ["round"] = run.Round, ["checkpointRound"] = run.Checkpoint, ["corpus"] = run.Corpus,
+        })]),
+    };
 
     private static void CheckPlace(DataDirectory data, string place)
     {

@@ -2,6 +2,7 @@ using Elastic.Host.Configuration;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 using System.CommandLine;
+using System.Text.Json.Nodes;
 
 namespace Elastic.Host.Commands;
 
@@ -16,6 +17,7 @@ internal static class ConfigCommand
         var run = CommonOptions.RunName("Names the run.");
         var dataDir = CommonOptions.DataDir();
         var devices = CommonOptions.Devices();
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("config",
             "Shows every setting that elastic train would use with the same options, and where its value comes from: a default, a preset, "
             + "a file with its line, an option. The output is itself a configuration.",
@@ -24,15 +26,20 @@ internal static class ConfigCommand
             elastic config --config gpt2-124m --set run.epochs=3     before a long run
             elastic config --config mine.conf > whole.conf           all of it in one file
             """)
-        { config, set, corpus, run, dataDir, devices };
+        { config, set, corpus, run, dataDir, devices, json };
         command.SetAction((parsed, _) =>
         {
             var request = new ConfigurationRequest(
                 parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
                 parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir);
             ConfigurationLoader.Load(request);
-            foreach (var line in Lines(ConfigurationLoader.Effective(request, [])))
-                parsed.InvocationConfiguration.Output.WriteLine(line);
+            var (output, values) = (CommandOutput.Of(parsed, json), ConfigurationLoader.Effective(request, []));
+            output.Say(Lines(values));
+            output.Result(new JsonObject(SettingsSchema.All.Settings.Select(s => KeyValuePair.Create(s.Key, (JsonNode?)new JsonObject
+            {
+                ["value"] = Shown(s, values.GetValueOrDefault(s.Key)),
+                ["from"] = values.GetValueOrDefault(s.Key)?.Where,
+            }))));
             return Task.FromResult(ExitCodes.Done);
         });
         return command;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
@@ -27,6 +28,7 @@ internal static class CorpusAudit
             HelpName = "HOST:PORT",
             DefaultValueFactory = _ => [],
         };
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("audit",
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not; "
             + "and of a text that its files are the build's and each document was decided about once.",
@@ -34,7 +36,7 @@ internal static class CorpusAudit
             elastic corpus audit --run tiny
             elastic corpus audit --text 5f2c
             """)
-        { run, text, dataDir, database, from };
+        { run, text, dataDir, database, from, json };
         command.Validators.Add(result =>
         {
             if (result.GetResult(run) is null == result.GetResult(text) is null)
@@ -46,7 +48,7 @@ internal static class CorpusAudit
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             if (parsed.GetValue(text) is { } id)
                 return Report(BuildAudit.Check(BuiltTexts.Find(data, id), cancel), output, error);
             var url = DatabaseAddresses.Checked(parsed.GetValue(database));
@@ -57,7 +59,7 @@ internal static class CorpusAudit
                 var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
                 foreach (var path in await CorpusRepair.RunAsync(
                     new DataPaths(data.Root), corpus, manifest, nodes, Transport.Plain, cancel))
-                    await output.WriteLineAsync($"fetched {path}");
+                    output.Say($"fetched {path}");
             }
 
             return Report(
@@ -96,42 +98,51 @@ internal static class CorpusAudit
     private static string Times(int least, int most) =>
         least == most ? Units.Many(least, "time") : $"{least} to {Units.Many(most, "time")}";
 
-    private static int Report(BuildAuditReport report, TextWriter output, TextWriter error)
+    private static int Report(BuildAuditReport report, CommandOutput output, TextWriter error)
     {
-        output.WriteLine($"{Units.Many(report.Documents, "document")}, {report.Kept} kept, {report.Dropped} dropped");
+        output.Say($"{Units.Many(report.Documents, "document")}, {report.Kept} kept, {report.Dropped} dropped");
         if (report.TakenDown > 0)
-            output.WriteLine($"cannot be proven: what was in {Units.Many(report.TakenDown, "document")} that the manifest takes down, and "
+            output.Say($"cannot be proven: what was in {Units.Many(report.TakenDown, "document")} that the manifest takes down, and "
                 + "that nothing else was decided by them; only their names are left");
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
-        output.WriteLine(report.Problems.Count == 0
+        output.Result(new JsonObject
+        {
+            ["documents"] = report.Documents,
+            ["kept"] = report.Kept,
+            ["dropped"] = report.Dropped,
+            ["takenDown"] = report.TakenDown,
+            ["problems"] = CommandOutput.Texts(report.Problems),
+            ["proven"] = report.Problems.Count == 0,
+        });
+        output.Say(report.Problems.Count == 0
             ? "proven: every file is the build's, and every document above was decided about exactly once"
             : $"NOT proven: {Units.Many(report.Problems.Count, "problem")}; delete the text and build it again");
         return report.Problems.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
-    private static int Report(AuditReport report, TextWriter output, TextWriter error)
+    private static int Report(AuditReport report, CommandOutput output, TextWriter error)
     {
-        output.WriteLine(string.Join(
+        output.Say(string.Join(
             ", ", Units.Many(report.Rounds, "round"), Units.Many(report.Samples, "sample"), Units.Many(report.Tokens, "token")));
         foreach (var epoch in report.Epochs)
-            output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {Units.Many(epoch.Blocks, "block")}");
+            output.Say($"epoch {epoch.Epoch}: {epoch.Consumed} of {Units.Many(epoch.Blocks, "block")}");
         foreach (var source in report.Sources)
-            output.WriteLine($"source {OneLine.Of(source.Source, 80)}: {Units.Many(source.Samples, "sample")} of "
+            output.Say($"source {OneLine.Of(source.Source, 80)}: {Units.Many(source.Samples, "sample")} of "
                 + $"{Units.Many(source.Blocks, "block")}, each {Times(source.Least, source.Most)}");
         foreach (var change in report.Changes)
-            output.WriteLine($"settings changed {RunLines.Segment(change)}");
-        foreach (var line in Lines(report.Drawn))
-            output.WriteLine(line);
+            output.Say($"settings changed {RunLines.Segment(change)}");
+        output.Say(Lines(report.Drawn));
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
+        output.Result(Json(report));
         if (report is { Rounds: 0, Problems: [] })
         {
             error.WriteLine("error: nothing to prove: no round of the run is committed; train it, then audit it again");
             return ExitCodes.Failed;
         }
 
-        output.WriteLine(report.IsProven
+        output.Say(report.IsProven
             ? (report.Sources.Count == 0 ? "proven: every block above was consumed exactly once in its epoch"
                 : "proven: every source above was read exactly as often as corpus.mixture says")
                 + ", and every digest of what was read fits"
@@ -139,4 +150,22 @@ internal static class CorpusAudit
               "the journal or the corpus was changed after the fact, or is damaged");
         return report.IsProven ? ExitCodes.Done : ExitCodes.Failed;
     }
+
+    private static JsonObject Json(AuditReport report) => new()
+    {
+        ["rounds"] = report.Rounds,
+        ["samples"] = report.Samples,
+        ["tokens"] = report.Tokens,
+        ["epochs"] = new JsonArray([.. report.Epochs.Select(e => new JsonObject
+        { ["epoch"] = e.Epoch, ["consumed"] = e.Consumed, ["blocks"] = e.Blocks })]),
+        ["sources"] = new JsonArray([.. report.Sources.Select(s => new JsonObject
+        {
+            ["source"] = s.Source, ["blocks"] = s.Blocks, ["samples"] = s.Samples, ["least"] = s.Least, ["most"] = s.Most,
+        })]),
+        ["segments"] = RunJson.Segments(report.Changes),
+        ["drawn"] = report.Drawn.Drawn,
+        ["drawnAndAlone"] = CommandOutput.Texts(report.Drawn.Single.Select(s => $"{s}")),
+        ["problems"] = CommandOutput.Texts(report.Problems),
+        ["proven"] = report.IsProven,
+    };
 }

@@ -41,8 +41,9 @@ internal static class CorpusCommand
             Description = "Builds a trial of the first N documents of each source of the manifest.",
             HelpName = "N",
         };
+        var json = CommandOutput.Option();
         var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.")
-        { config, set, corpus, manifest, limit, purge, dataDir };
+        { config, set, corpus, manifest, limit, purge, dataDir, json };
         command.Validators.Add(result =>
         {
             if (result.GetResult(manifest) is not null && result.GetResult(corpus) is not null)
@@ -68,7 +69,7 @@ internal static class CorpusCommand
             BuiltCorpus built;
             BuiltText? text = null;
             List<string> takenDown = [];
-            await using (var display = RunDisplays.Choose(json: false, plain: false, output, error))
+            await using (var display = RunDisplays.Choose(parsed.GetValue(json), plain: false, output, error))
             {
                 using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
                 try
@@ -88,8 +89,11 @@ internal static class CorpusCommand
                 }
             }
 
-            foreach (var line in (text is null ? [] : TextLines.Of(text)).Concat(CorpusLines.Of(built)).Concat(takenDown))
-                await output.WriteLineAsync(line);
+            var said = CommandOutput.Of(parsed, json);
+            said.Say((text is null ? [] : TextLines.Of(text)).Concat(CorpusLines.Of(built)).Concat(takenDown));
+            var result = CorpusLines.Json(built);
+            (result["text"], result["takenDown"]) = (text?.Report.Id, CommandOutput.Texts(takenDown));
+            said.Result(result);
             return ExitCodes.Done;
         });
         return command;

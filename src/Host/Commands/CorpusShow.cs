@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
@@ -39,6 +40,7 @@ internal static class CorpusShow
         var seed = new Option<ulong>("--seed") { Description = "Another seed gives other documents. Default: 0.", HelpName = "N" };
         var source = new Option<string?>("--source") { Description = "With --random: of this source.", HelpName = "NAME" };
         var language = new Option<string?>("--language") { Description = "With --random: in this language.", HelpName = "CODE" };
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("show",
             "Lists the texts and the corpora in the data directory, or shows where samples and decisions come from.",
             """
@@ -47,7 +49,7 @@ internal static class CorpusShow
             elastic corpus show --sample 4711 --config tiny    # from a training sample to file and line
             elastic corpus show --random 5 --language de
             """)
-        { text, document, sample, random, seed, source, language, verify, config, set, dataDir };
+        { text, document, sample, random, seed, source, language, verify, config, set, dataDir, json };
         command.Validators.Add(result =>
         {
             Option[] views = [document, sample, random];
@@ -67,20 +69,20 @@ internal static class CorpusShow
         });
         command.SetAction((parsed, _) =>
         {
-            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.InvocationConfiguration.Output);
+            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), CommandOutput.Of(parsed, json));
             var isOfText = new Option[] { text, document, sample, random }.Any(o => parsed.GetResult(o) is not null);
             if (!isOfText)
                 return Task.FromResult(Listed(data, parsed.GetValue(verify), output, parsed.InvocationConfiguration.Error));
             var built = BuiltTexts.Find(data, parsed.GetValue(text));
-            var lines = parsed.GetValue(document) is { } id ? DocumentLines.Of(built, id)
+            string[] lines = [.. parsed.GetValue(document) is { } id ? DocumentLines.Of(built, id)
                 : parsed.GetValue(sample) is { } number ? Sample(built, data, number, ConfigurationLoader.Load(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, DataDir: parsed.GetValue(dataDir),
                     EnvironmentDataDir: CommonOptions.EnvironmentDataDir)))
                 : parsed.GetValue(random) is { } count ? DocumentLines.Random(
                     built, count, parsed.GetValue(seed), parsed.GetValue(source), parsed.GetValue(language))
-                : TextLines.Of(built).Concat(TextLines.Details(built));
-            foreach (var line in lines)
-                output.WriteLine(line);
+                : TextLines.Of(built).Concat(TextLines.Details(built))];
+            output.Say(lines);
+            output.Result(new JsonObject { ["text"] = built.Report.Id, ["lines"] = CommandOutput.Texts(lines) });
             return Task.FromResult(ExitCodes.Done);
         });
         return command;
@@ -115,26 +117,30 @@ internal static class CorpusShow
             + $"{data.Corpora}: set those that it was built with, or build it with: elastic corpus build --manifest FILE");
     }
 
-    private static int Listed(DataDirectory data, bool verify, TextWriter output, TextWriter error)
+    private static int Listed(DataDirectory data, bool verify, CommandOutput output, TextWriter error)
     {
         var (texts, corpora) = (BuiltTexts.All(data).ToList(), Corpora(data).ToList());
         if (corpora.Count + texts.Count == 0)
             throw new NotFoundException($"there is no corpus in {data.Corpora}: build one with: elastic corpus build");
-        foreach (var line in texts.SelectMany(TextLines.Of))
-            output.WriteLine(line);
-        var problems = 0;
+        output.Say(texts.SelectMany(TextLines.Of));
+        var problems = new List<string>();
         foreach (var corpus in corpora)
         {
-            foreach (var line in CorpusLines.Of(corpus))
-                output.WriteLine(line);
+            output.Say(CorpusLines.Of(corpus));
             foreach (var problem in verify ? corpus.Problems() : [])
             {
-                problems++;
+                problems.Add(problem);
                 error.WriteLine($"error: {problem}; delete {corpus.Folder} and build the corpus again");
             }
         }
 
-        return problems == 0 ? ExitCodes.Done : ExitCodes.Failed;
+        output.Result(new JsonObject
+        {
+            ["texts"] = new JsonArray([.. texts.Select(t => new JsonObject { ["text"] = t.Report.Id, ["folder"] = t.Folder })]),
+            ["corpora"] = new JsonArray([.. corpora.Select(CorpusLines.Json)]),
+            ["problems"] = CommandOutput.Texts(problems),
+        });
+        return problems.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
     private static IEnumerable<BuiltCorpus> Corpora(DataDirectory data)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Display;
 using Elastic.Host.Doctor;
@@ -31,7 +32,7 @@ internal static class DoctorCommand
                 + "observed of them. It has no weights, no text and no keys; look into it before you give it away.",
             HelpName = "FILE.zip",
         };
-        var certs = CommonOptions.Certs();
+        var (certs, json) = (CommonOptions.Certs(), CommandOutput.Option());
         var command = new TeachingCommand("doctor",
             "Says what this machine can do: arithmetic, devices, memory, disk, default corpus, open files, ports, certificates, database. "
             + "Every problem comes with its remedy, and exit code 1.",
@@ -42,38 +43,49 @@ internal static class DoctorCommand
             elastic doctor --data-dir seed --bundle help.zip       something is wrong, and somebody else should look at it
             ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch, in builds with -p:Torch=true
             """)
-        { dataDir, host, certs, database, bundle };
+        { dataDir, host, certs, database, bundle, json };
         command.SetAction(async (parsed, cancel) =>
         {
-            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.InvocationConfiguration.Output);
+            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), CommandOutput.Of(parsed, json));
             var url = parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase;
             Finding[] findings = [];
             var code = Report(
                 Findings(data, parsed.GetValue(host)!, CommonOptions.CertificatesOf(parsed, certs, dataDir), url)
                     .Select(f => (findings = [.. findings, f])[^1]), output);
+            var result = new JsonObject
+            {
+                ["findings"] = new JsonArray([.. findings.Select(f => new JsonObject
+                { ["subject"] = f.Subject, ["text"] = f.Text, ["remedy"] = f.Remedy })]),
+                ["problems"] = findings.Count(f => f.Remedy is not null),
+            };
             if (parsed.GetValue(bundle) is not { } file)
+            {
+                output.Result(result);
                 return code;
+            }
+
             var names = await new SupportBundle(data).WriteAsync(
                 Path.GetFullPath(file), string.Join('\n', findings.SelectMany(f => f.Lines())),
                 JournalOf(data, url) is { } journal ? DatabaseAddress.Parse(journal, data.Root) : null, cancel);
-            await output.WriteLineAsync($"written to {file}: {string.Join(", ", names)}");
+            output.Say($"written to {file}: {string.Join(", ", names)}");
+            result["bundle"] = file;
+            output.Result(result);
             return ExitCodes.Done;
         });
         return command;
     }
 
     /// <summary>Writes the findings as they come; some take a second.</summary>
-    public static int Report(IEnumerable<Finding> findings, TextWriter output)
+    public static int Report(IEnumerable<Finding> findings, CommandOutput output)
     {
         var problems = 0;
         foreach (var finding in findings)
         {
             problems += finding.Remedy is null ? 0 : 1;
-            foreach (var line in finding.Lines())
-                output.WriteLine(line);
+            output.Say(finding.Lines());
         }
 
-        output.WriteLine(problems == 0 ? "no problems: elastic train will do" : $"{Units.Many(problems, "problem")}");
+        output.Say(problems == 0 ? "no problems: elastic train will do" : $"{Units.Many(problems, "problem")}");
         return problems == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;
@@ -35,7 +36,7 @@ internal static class ExportCommand
             Description = "Writes the adapter alone (model.lora-rank), as a folder that PEFT opens beside the model that it was trained "
                 + "with. Without it, the adapter is added to the weights.",
         };
-        var dataDir = CommonOptions.DataDir();
+        var (dataDir, json) = (CommonOptions.DataDir(), CommandOutput.Option());
 
         var command = new TeachingCommand("export",
             "Writes the newest checkpoint of a run as a Hugging Face folder: config.json, model.safetensors and the tokenizer's files. "
@@ -46,10 +47,10 @@ internal static class ExportCommand
             elastic export --run fine --out fine-adapter --adapter                   what LoRA has trained, some megabytes
             python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
             """)
-        { run, folder, type, adapter, dataDir };
+        { run, folder, type, adapter, dataDir, json };
         command.SetAction((parsed, _) =>
         {
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var (name, place) = (CommonOptions.RunOf(parsed.GetValue(run)!), Path.GetFullPath(parsed.GetValue(folder)!));
             var root = CommonOptions.OpenDataDirectory(parsed, dataDir).ExistingRun(name).Root;
             NewFolder.CheckFree(place, folder.Name);
@@ -64,9 +65,19 @@ internal static class ExportCommand
                 ModelFolderWriter.Write(
                     place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
                     TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, tokenizer, error.WriteLine)));
-            output.WriteLine($"run {name} after {checkpoint.Manifest.Version} rounds   {model.Signature}   "
+            var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
+            output.Say($"run {name} after {Units.Many(rounds, "round")}   {model.Signature}   "
                 + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
-            output.WriteLine($"written as {elements.Word()} to {place}, {Units.Bytes(KeptRuns.SizeOf(place))}");
+            output.Say($"written as {elements.Word()} to {place}, {Units.Bytes(bytes)}");
+            output.Result(new JsonObject
+            {
+                ["run"] = name.Value,
+                ["round"] = rounds,
+                ["fingerprint"] = checkpoint.Manifest.Fingerprint,
+                ["dtype"] = elements.Word(),
+                ["folder"] = place,
+                ["bytes"] = bytes,
+            });
             return Task.FromResult(ExitCodes.Done);
         });
         return command;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Endpoint = Elastic.Foundation.Endpoint;
@@ -19,6 +20,7 @@ internal static class HealthCommand
             Description = $"The node's --host and --ops-port. Default: this machine's name, and port {NodeOptions.UsualOpsPort}.",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("health",
             "Asks a node's ops port whether it is ready, that is, in a cluster: exit code 0 where it is, else 1 and the reason. "
             + "For the health check of a container.",
@@ -26,10 +28,13 @@ internal static class HealthCommand
             elastic health                          of the node on this machine, started with --ops-port 9464 and the machine's name
             elastic health 127.0.0.1:9464           of the node that listens there
             """)
-        { node };
+        { node, json };
         command.SetAction(async (parsed, cancel) =>
         {
-            await parsed.InvocationConfiguration.Output.WriteLineAsync(await AskAsync(AddressOf(parsed.GetValue(node)), cancel));
+            var (output, address) = (CommandOutput.Of(parsed, json), AddressOf(parsed.GetValue(node)));
+            await AskAsync(address, cancel);
+            output.Say($"{address} is ready");
+            output.Result(new JsonObject { ["node"] = address.ToString(), ["ready"] = true });
             return ExitCodes.Done;
         });
         return command;
@@ -42,9 +47,9 @@ internal static class HealthCommand
         return Endpoint.TryParse(given, out var address, out var problem) ? address : throw new SettingsException([problem]);
     }
 
-    /// <summary>Returns what is to be said of a node that is ready.</summary>
+    /// <summary>Returns where the node is ready.</summary>
     /// <exception cref="ElasticException">It is not ready, or nothing answers there: says why.</exception>
-    private static async Task<string> AskAsync(Endpoint address, CancellationToken cancel)
+    private static async Task AskAsync(Endpoint address, CancellationToken cancel)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
         {
@@ -55,7 +60,8 @@ internal static class HealthCommand
         {
             using var answer = await http.GetAsync(new Uri($"http://{address}/healthz/ready"), cancel);
             var text = (await answer.Content.ReadAsStringAsync(cancel)).Trim();
-            return answer.IsSuccessStatusCode ? $"{address} is ready" : throw new ElasticException($"{address} is not ready: {text}");
+            if (!answer.IsSuccessStatusCode)
+                throw new ElasticException($"{address} is not ready: {text}");
         }
         catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !cancel.IsCancellationRequested))
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Simulation;
 
@@ -21,6 +22,7 @@ internal static class SimulateCommand
             Description = "Only this one: " + string.Join("; ", Scenario.All.Select(s => $"{s.Name} ({s.Description})")) + ".",
             HelpName = "NAME",
         };
+        var json = CommandOutput.Option();
         seeds.Validators.Add(result => AtLeast(result, seeds, 1));
         from.Validators.Add(result => AtLeast(result, from, 0));
         scenario.Validators.Add(result =>
@@ -36,12 +38,12 @@ internal static class SimulateCommand
             elastic simulate --seeds 5000                              before a release
             elastic simulate --scenario churn --from 4711 --seeds 1    one run again
             """)
-        { seeds, from, scenario };
+        { seeds, from, scenario, json };
         command.SetAction((parsed, cancel) => Task.Run(
             () => Simulate(
                 Scenario.All.Where(s => parsed.GetValue(scenario) is not { } name || s.Name == name),
                 parsed.GetValue(from), parsed.GetValue(seeds),
-                parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel),
+                CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error, cancel),
             cancel));
         return command;
     }
@@ -53,26 +55,33 @@ internal static class SimulateCommand
     }
 
     private static int Simulate(
-        IEnumerable<Scenario> scenarios, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
+        IEnumerable<Scenario> scenarios, int from, int seeds, CommandOutput output, TextWriter error, CancellationToken cancel)
     {
-        var (failed, reached) = (0, new Reached());
+        var (failed, reached, results) = (0, new Reached(), new JsonArray());
         foreach (var scenario in scenarios)
         {
             var violations = SimulateAll(scenario, from, seeds, reached, output, error, cancel);
-            output.WriteLine($"{scenario.Name}: {seeds} simulated {(seeds == 1 ? "run" : "runs")}, "
+            output.Say($"{scenario.Name}: {seeds} simulated {(seeds == 1 ? "run" : "runs")}, "
                 + $"{violations} {(violations == 1 ? "violation" : "violations")}");
+            results.Add(new JsonObject { ["scenario"] = scenario.Name, ["runs"] = seeds, ["violations"] = violations });
             failed += violations;
         }
 
         // What no run came to, the simulation says nothing about.
-        output.WriteLine("how often:");
+        output.Say("how often:");
         foreach (var (situation, times) in reached.Counts)
-            output.WriteLine($"{times,10}  {situation}");
+            output.Say($"{times,10}  {situation}");
+        output.Result(new JsonObject
+        {
+            ["scenarios"] = results,
+            ["violations"] = failed,
+            ["situations"] = new JsonObject(reached.Counts.Select(c => KeyValuePair.Create(c.Situation, (JsonNode?)c.Times))),
+        });
         return failed == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
     private static int SimulateAll(
-        Scenario scenario, int from, int seeds, Reached reached, TextWriter output, TextWriter error, CancellationToken cancel)
+        Scenario scenario, int from, int seeds, Reached reached, CommandOutput output, TextWriter error, CancellationToken cancel)
     {
         var (done, violations, shown) = (0, 0, Stopwatch.StartNew());
         var console = new Lock();                                     // the workers below share both writers and the counts
@@ -93,7 +102,7 @@ internal static class SimulateCommand
 
                 if (shown.Elapsed >= BetweenLines)
                 {
-                    output.WriteLine($"{scenario.Name}: {done} of {seeds}");
+                    output.Say($"{scenario.Name}: {done} of {seeds}");
                     shown.Restart();
                 }
             }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
@@ -30,6 +31,7 @@ internal static class TrainTokenizer
             HelpName = "DIR",
             Required = true,
         };
+        var json = CommandOutput.Option();
         var command = new TeachingCommand("train-tokenizer",
             "Trains a byte-level BPE on the documents of a corpus that are not held out. The same text gives the same files, whatever the "
             + "machine and the number of its cores. Needs at most about 2 GiB of memory: of too many different words the "
@@ -38,14 +40,14 @@ internal static class TrainTokenizer
             elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
             elastic train --corpus ~/books --set corpus.tokenizer=my-tokenizer
             """)
-        { config, set, corpus, vocabulary, folder };
+        { config, set, corpus, vocabulary, folder, json };
         command.SetAction(async (parsed, _) =>
         {
             var settings = ConfigurationLoader.Load(
                 new ConfigurationRequest(parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus)),
                 Problems(parsed.GetValue(vocabulary)));
             var target = Target(parsed.GetValue(folder)!);
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var found = CorpusSources.Find(settings.Training.Corpus);
             TrainedTokenizer trained;
             using (var interruption = Interruption.Listen(() => error.WriteLine("stopping; nothing is written")))
@@ -65,8 +67,16 @@ internal static class TrainTokenizer
             Write(trained, target);
             if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
                 await error.WriteLineAsync($"corpus: {passedOver}");
-            foreach (var line in Lines(trained, parsed.GetValue(vocabulary), target))
-                await output.WriteLineAsync(line);
+            output.Say(Lines(trained, parsed.GetValue(vocabulary), target));
+            output.Result(new JsonObject
+            {
+                ["tokenizer"] = TokenizerFile.Find(target).Id,
+                ["folder"] = target,
+                ["tokens"] = trained.Tokens.Count,
+                ["documents"] = trained.Documents,
+                ["bytes"] = trained.Bytes,
+                ["forgotten"] = trained.Forgotten,
+            });
             return ExitCodes.Done;
         });
         return command;

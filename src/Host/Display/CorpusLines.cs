@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Elastic.Corpus;
 
 namespace Elastic.Host.Display;
@@ -25,6 +26,28 @@ internal static class CorpusLines
             yield return $"  repaired   {repair}";
         yield return $"  folder     {corpus.Folder}, "
             + Units.Many(manifest.TrainShards.Count + manifest.HeldOutShards.Count, "shard");
+    }
+
+    /// <summary>The same for programs, with all sources.</summary>
+    public static JsonObject Json(BuiltCorpus corpus)
+    {
+        var manifest = corpus.Manifest;
+        return new JsonObject
+        {
+            ["corpus"] = manifest.Id.Hex,
+            ["folder"] = corpus.Folder,
+            ["tokenizer"] = manifest.Tokenizer,
+            ["documents"] = manifest.Documents,
+            ["bytes"] = manifest.Bytes,
+            ["tokens"] = manifest.Tokens,
+            ["heldOut"] = new JsonObject
+            {
+                ["documents"] = manifest.HeldOut.Documents, ["bytes"] = manifest.HeldOut.Bytes, ["tokens"] = manifest.HeldOut.Tokens,
+            },
+            ["sources"] = new JsonArray([.. manifest.Sources.Select(s => new JsonObject
+            { ["source"] = s.Name, ["documents"] = s.Documents, ["tokens"] = s.Tokens })]),
+            ["shards"] = manifest.TrainShards.Count + manifest.HeldOutShards.Count,
+        };
     }
 
     /// <summary>The repairs of the text, and the first files of each: never an error, but nobody should have to guess them.</summary>

@@ -30,13 +30,7 @@ internal static class RunJson
         ["lossScale"] = Finite(view.LossScale),
         ["skippedSteps"] = view.SkippedSteps,
         ["fingerprint"] = view.Fingerprint?.Hex,
-        ["segments"] = new JsonArray([.. view.Segments.Select(s => new JsonObject
-        {
-            ["fromRound"] = s.FromRound,
-            ["fromSample"] = s.FromSample,
-            ["fromStep"] = s.FromStep,
-            ["changes"] = new JsonArray([.. s.Changes.Select(c => JsonValue.Create(c))]),
-        })]),
+        ["segments"] = Segments(view.Segments),
         ["checkpoint"] = view.Checkpoint,
         ["checkpointVersion"] = view.CheckpointVersion,
         ["priority"] = view.Priority,
@@ -57,6 +51,18 @@ internal static class RunJson
         }),
     ];
 
-    // JSON has no NaN: a loss that is not finite becomes null.
-    private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
+    /// <summary>Where settings change in mid-run, and what.</summary>
+    public static JsonArray Segments(IEnumerable<RunSegment> segments) =>
+    [
+        .. segments.Select(s => new JsonObject
+        {
+            ["fromRound"] = s.FromRound,
+            ["fromSample"] = s.FromSample,
+            ["fromStep"] = s.FromStep,
+            ["changes"] = new JsonArray([.. s.Changes.Select(c => JsonValue.Create(c))]),
+        }),
+    ];
+
+    /// <summary>JSON has no NaN: a loss that is not finite becomes null.</summary>
+    public static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }

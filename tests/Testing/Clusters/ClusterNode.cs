@@ -16,6 +16,9 @@ public sealed partial class ClusterNode(
 
     public bool IsSeed => role == "seed";
 
+    /// <summary>Of a seed's dashboard; null for a seed without one.</summary>
+    public string? DashboardPort { get; set; }
+
     public string DataDir => dataDir;
 
     /// <summary>What its data directory says; results carry it. There once it has been started.</summary>
@@ -63,8 +66,8 @@ public sealed partial class ClusterNode(
     public void Launch(bool mayEnd = false)
     {
         string[] ports = !IsSeed ? ["--port", port]
-            : Endpoint.Length == 0 ? ["--port", port, "--http-port", FreePort.Text(), "--pbm-port", FreePort.Text(), "--no-dashboard"]
-            : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint), "--no-dashboard"];
+            : Endpoint.Length == 0 ? ["--port", port, "--http-port", FreePort.Text(), "--pbm-port", FreePort.Text(), .. Dashboard]
+            : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint), .. Dashboard];
         UpAt = null;
         _processes.Add(new ElasticProcess(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
         _mayEnd = mayEnd;
@@ -130,6 +133,8 @@ public sealed partial class ClusterNode(
     }
 
     public void Dispose() => _processes.ForEach(p => p.Dispose());
+
+    private string[] Dashboard => DashboardPort is { } own ? ["--dashboard-port", own] : ["--no-dashboard"];
 
     private static string PortOf(string endpoint) => endpoint[(endpoint.LastIndexOf(':') + 1)..];
 

@@ -6,7 +6,8 @@ using Elastic.Pbm;
 namespace Elastic.Testing;
 
 /// <summary>
-/// The real <c>pbm</c> with a pipe in place of a terminal: one process and one connection for command after command, as a script gives them.
+/// The real <c>pbm</c> with a pipe in place of a terminal: one process and one connection for command after command, as a script gives
+/// them.
 /// </summary>
 /// <param name="address">Of the seed's pbm port.</param>
 /// <param name="options">Without which the seed refuses it.</param>

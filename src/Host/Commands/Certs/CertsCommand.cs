@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
@@ -113,7 +114,7 @@ internal static class CertsCommand
 
     private static TeachingCommand Renew()
     {
-        var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
+        var (certs, dataDir, json) = (CommonOptions.Certs(), CommonOptions.DataDir(), CommandOutput.Option());
         var seed = CertsTokens.SeedOption(
             "A seed that has the authority's key, by its control plane. Not needed where the authority's key is in the folder.");
         var command = new TeachingCommand("renew",
@@ -123,16 +124,17 @@ internal static class CertsCommand
             elastic certs renew --seed 10.0.0.5:4053           on a worker's machine
             elastic certs renew                                on the machine on which elastic certs init was done
             """)
-        { seed, certs, dataDir };
+        { seed, certs, dataDir, json };
         command.SetAction(async (parsed, cancel) =>
         {
-            var (files, output) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), parsed.InvocationConfiguration.Output);
+            var (files, output) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), CommandOutput.Of(parsed, json));
             Role[] held = [.. new[] { Role.Worker, Role.Admin }.Where(r => File.Exists(files.Of(r).Certificate))];
             if (held.Length == 0)
                 throw new NotFoundException(CertsShow.NothingIn(files));
             if (!files.CanIssue && parsed.GetValue(seed) is null)
                 throw new SettingsException([
                     $"{files.Folder} has not the authority's key: name a seed that has it with --seed HOST:PORT"]);
+            var certificates = new JsonArray();
             foreach (var kind in held)
             {
                 if (files.CanIssue)
@@ -140,10 +142,12 @@ internal static class CertsCommand
                 else
                     await RenewThereAsync(CertsTokens.SeedOf(parsed.GetValue(seed)!), files, kind, cancel);
                 using var renewed = X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(files.Of(kind).Certificate, cancel));
-                await output.WriteLineAsync(
-                    $"renewed {files.Of(kind).Certificate}: valid until {CertsShow.Day(CertificateAuthority.EndOf(renewed))}");
+                var ends = CertificateAuthority.EndOf(renewed);
+                output.Say($"renewed {files.Of(kind).Certificate}: valid until {CertsShow.Day(ends)}");
+                certificates.Add(new JsonObject { ["file"] = files.Of(kind).Certificate, ["expires"] = ends });
             }
 
+            output.Result(new JsonObject { ["renewed"] = certificates });
             return ExitCodes.Done;
         });
         return command;
@@ -166,7 +170,7 @@ internal static class CertsCommand
 
     private static TeachingCommand Revoke()
     {
-        var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
+        var (certs, dataDir, json) = (CommonOptions.Certs(), CommonOptions.DataDir(), CommandOutput.Option());
         var whose = new Argument<string>("WHOSE")
         {
             Description = "A name, whose certificates all count no more; a serial number; or a join token's hash. "
@@ -180,24 +184,29 @@ internal static class CertsCommand
             elastic certs revoke 5F0C81AA3E07                  one certificate, by its serial number
             elastic certs revoke 3f9ab2c07d11                  a join token (elastic certs show lists them)
             """)
-        { whose, certs, dataDir };
+        { whose, certs, dataDir, json };
         command.SetAction(async (parsed, cancel) =>
         {
-            var (files, output) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), parsed.InvocationConfiguration.Output);
+            var (files, output) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), CommandOutput.Of(parsed, json));
             var text = parsed.GetValue(whose)!;
             using var issuer = await Issuer.OpenAsync(files, TimeProvider.System, cancel);
             var revoked = issuer.Revoke(text);
             foreach (var one in revoked)
-                await output.WriteLineAsync(
-                    $"revoked {one.Role} {one.Name}, serial {one.Serial}, issued on {CertsShow.Day(one.At)} ({one.How}), "
+                output.Say($"revoked {one.Role} {one.Name}, serial {one.Serial}, issued on {CertsShow.Day(one.At)} ({one.How}), "
                     + $"valid until {CertsShow.Day(one.Expires)}");
             var withdrawn = revoked.Count == 0 ? issuer.Withdraw(text) : [];
             foreach (var token in withdrawn)
-                await output.WriteLineAsync($"withdrew join token {token.Hash.Short} for a {Identity.Text(token.Role)}");
+                output.Say($"withdrew join token {token.Hash.Short} for a {Identity.Text(token.Role)}");
             if (revoked.Count + withdrawn.Count == 0)
                 throw new NotFoundException(
                     $"no certificate that counts and no open join token is {text}: "
                     + EditDistance.Suggest(text, CertsShow.Counting(issuer).Select(i => i.Name).Distinct()));
+            output.Result(new JsonObject
+            {
+                ["revoked"] = new JsonArray([.. revoked.Select(one => new JsonObject
+                { ["name"] = one.Name, ["role"] = $"{one.Role}", ["serial"] = one.Serial, ["expires"] = one.Expires })]),
+                ["withdrawn"] = CommandOutput.Texts(withdrawn.Select(token => token.Hash.Hex)),
+            });
             return ExitCodes.Done;
         });
         return command;
