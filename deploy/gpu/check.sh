@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks Elastic on a machine with an NVIDIA GPU and an installed PyTorch, row by row: doctor, which compiles our kernels and compares their
-# bits with the CPU's; the preset tiny twice (the fingerprints must be equal), and on all GPUs together where there are several (again equal);
+# bits with the CPU's; the preset tiny twice (the fingerprints must be equal), and with all GPUs where there are several (again equal);
 # an export of tiny, whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's.
 # A row that fails leaves the others running; the last lines are a table of all. Fetches nothing; the text is made here. README.md beside this
 # file says how to get here.

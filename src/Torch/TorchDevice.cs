@@ -215,7 +215,8 @@ internal sealed class TorchDevice : TrainingDevice
             return leaf;
         });
         var pass = Pass(
-            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision, factor: lossScale / batch.StepTargets);
+            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision,
+            factor: lossScale / batch.StepTargets);
         var losses = pass.Run();
         pass.Backward(losses);
         _update?.Kernels.ThrowIfFailed();

@@ -34,7 +34,8 @@ internal static class CudaDescription
             var reach = reached.Count > 0 ? $" reaches {string.Join(", ", reached)}" : driver.Count > 1 ? " reaches no other" : "";
             // bf16 came with 8.0.
             var narrow = major < 8 ? " computes no bf16" : "";
-            return string.Create(CultureInfo.InvariantCulture, $"GPU {index} {driver.NameOf(index)} (capability {major}.{minor}){reach}{narrow}");
+            return string.Create(
+                CultureInfo.InvariantCulture, $"GPU {index} {driver.NameOf(index)} (capability {major}.{minor}){reach}{narrow}");
         });
         var missing = driver.Missing.Count > 0 ? $"; {CudaDriver.Library} lacks {string.Join(", ", driver.Missing)}" : "";
         return string.Create(

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Runs our kernels on a GPU with made-up numbers, and compares each one's bits with those of <c>Kernels</c> on the CPU: in a second it says
-/// whether this GPU, its driver and its compiler compute what is written.
+/// Runs our kernels on a GPU with made-up numbers, and compares each one's bits with those of <c>Kernels</c> on the CPU: in a second it
+/// says whether this GPU, its driver and its compiler compute what is written.
 /// </summary>
 internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
 {
@@ -21,7 +21,9 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
     public (int Checks, IReadOnlyList<string> Wrong) Run()
     {
         using var scope = NewDisposeScope();
-        Compare("GELU", [_x, _zeros], p => kernels.GeluForward(p[1], p[0], Count, true), p => Activations.Forward<GeluTanh>(p[1], p[0], Count));
+        Compare(
+            "GELU", [_x, _zeros], p => kernels.GeluForward(p[1], p[0], Count, true),
+            p => Activations.Forward<GeluTanh>(p[1], p[0], Count));
         Compare(
             "GELU's gradient by erf", [_x, _y, _zeros], p => kernels.GeluBackward(p[2], p[1], p[0], Count, false),
             p => Activations.Backward<GeluErf>(p[2], p[1], p[0], Count));

@@ -22,8 +22,8 @@ public sealed partial class PtxTests : TemporaryFolder
         var words = new[] { "global", "device", "shared" }.Select(w => $"-D__{w}__=__attribute__(({w}))");
         var start = new ProcessStartInfo(compiler,
         [
-            "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-gpu-arch=sm_80", "-std=c++17", "-ffp-contract=off", "-O2",
-            "-S", "-Wall", "-Werror", .. words, source, "-o", ptx,
+            "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-gpu-arch=sm_80", "-std=c++17", "-ffp-contract=off",
+            "-O2", "-S", "-Wall", "-Werror", .. words, source, "-o", ptx,
         ])
         { RedirectStandardError = true };
         using var process = Process.Start(start)!;
