@@ -25,7 +25,7 @@ public sealed partial class PtxTests : TemporaryFolder
             "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-gpu-arch=sm_80", "-std=c++17", "-ffp-contract=off",
             "-O2", "-S", "-Wall", "-Werror", .. words, source, "-o", ptx,
         ])
-        { RedirectStandardError = true };
+        { RedirectStandardError = true, UseShellExecute = false };
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
@@ -45,10 +45,10 @@ public sealed partial class PtxTests : TemporaryFolder
         Assert.True(written > 50);
     }
 
-    [GeneratedRegex(@"\b(fma|mad)\.[a-z.]*f(32|64)")]
+    [GeneratedRegex(@"\b(fma|mad)\.[a-z.]*f(32|64)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Fused();
 
     // Sums and products without a rounding mode may be contracted later; approximations and flushed numbers; what threads do in any order.
-    [GeneratedRegex(@"\b(add|sub|mul|div|sqrt)\.f(32|64)\b|\.approx|\.ftz|\b(atom|red)\.")]
+    [GeneratedRegex(@"\b(add|sub|mul|div|sqrt)\.f(32|64)\b|\.approx|\.ftz|\b(atom|red)\.", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Inexact();
 }
