@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Checks Elastic on a machine with an NVIDIA GPU and an installed PyTorch: doctor, the preset tiny twice (the fingerprints must be equal),
-# then a few steps of GPT-2 124M for their speed. Where Python has Transformers, it opens an export of tiny and compares its logits. Fetches
-# nothing; the text is made here. README.md beside this file says how to get here.
+# Checks Elastic on a machine with an NVIDIA GPU and an installed PyTorch, row by row: doctor, which compiles our kernels and compares their
+# bits with the CPU's; the preset tiny twice (the fingerprints must be equal), and with all GPUs where there are several (again equal);
+# an export of tiny, whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's.
+# A row that fails leaves the others running; the last lines are a table of all. Fetches nothing; the text is made here. README.md beside this
+# file says how to get here.
 #
 #   check.sh [--cpu] [--micro N] [--keep] [PUBLISHED]
 #
@@ -24,7 +26,7 @@ while [ $# -gt 0 ]; do
         --cpu) cpu=true ;;
         --keep) keep=true ;;
         --micro) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--micro needs a number, e.g. --micro 8"; micro=$2; shift ;;
-        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) fail "$1 is no option here; see: $0 --help" ;;
         *) published=$1 ;;
     esac
@@ -40,18 +42,20 @@ number() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
 
 if $cpu; then
     step "rehearsal without a GPU"
-    devices=cpu:2 micro=1
+    devices=cpu:2 all=cpu:3 micro=1 precisions=(fp32)
     tiny=(--set run.rounds=2 --set run.inner-steps=5)
     gpt2=(--set model.context=64 --set batch.sequences=2 --set run.inner-steps=3 --set run.rounds=1 --set evaluation.sequences=1)
     [ -n "${ELASTIC_LIBTORCH:-}" ] || fail "set ELASTIC_LIBTORCH to the folder of a libtorch_cpu.so 2.10 for the rehearsal"
 else
     step "GPU and PyTorch"
-    devices=cuda:0
+    devices=cuda:0 precisions=(fp32 bf16)
     tiny=(--set run.rounds=5)
     gpt2=(--set "batch.sequences=$((8 * micro))" --set run.inner-steps=15 --set run.rounds=2 --set evaluation.sequences=8)
     command -v nvidia-smi > /dev/null || fail "nvidia-smi is not here: this machine has no NVIDIA driver; $0 --cpu rehearses without one"
     nvidia-smi --query-gpu=index,name,memory.total,driver_version --format=csv,noheader \
         || fail "nvidia-smi sees no GPU: is one given to this machine or container (docker run --gpus all)?"
+    # E.g. cuda:0,1,2,3.
+    all=cuda:$(nvidia-smi --query-gpu=index --format=csv,noheader | paste -sd,)
     command -v python3 > /dev/null || fail "python3 is not here: it is needed to find the installed PyTorch"
     found=$(python3 -c 'import os, torch
 print(torch.__version__, torch.cuda.is_available(), os.path.join(os.path.dirname(torch.__file__), "lib"))') \
@@ -71,11 +75,28 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/elastic-check-XXXXXX")
 if $keep; then trap 'echo "data: $work"' EXIT; else trap 'rm -rf "$work"' EXIT; fi
 export ELASTIC_DATA_DIR="$work/data"
 
-step "elastic doctor"
-# A machine without the .NET SDK has no default text, which is no matter here; so look at the lines, not at the exit code.
-"$elastic" doctor | tee "$work/doctor" || true
-grep -q '^ok  *libtorch' "$work/doctor" || fail "libtorch does not load: see the line above"
-$cpu || grep -q '^ok  *devices .* CUDA device' "$work/doctor" || fail "libtorch loads, but offers no CUDA device: see the lines above"
+# Runs one row: what it writes last to $work/result is its line of the table. A failure is the row's own.
+rows=0 failed=0
+: > "$work/table"
+row() {
+    local name=$1 began=$SECONDS verdict=ok
+    shift
+    step "$name"
+    rm -f "$work/result"
+    # Not within a condition: bash would ignore errors inside.
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    [ $? = 0 ] || verdict=FAILED
+    set -e
+    rows=$((rows + 1))
+    [ "$verdict" = ok ] || failed=$((failed + 1))
+    printf '%-7s %-34s %4d s  %s\n' "$verdict" "$name" "$((SECONDS - began))" "$(cat "$work/result" 2> /dev/null || true)" >> "$work/table"
+}
+result() { printf '%s' "$*" | tee "$work/result"; echo; }
+wrong() { result "$*"; return 1; }
 
 # Two megabytes of sentences that mean nothing, the same everywhere: awk's own generators of chance differ, so this is one of arithmetic.
 mkdir -p "$work/text"
@@ -92,39 +113,94 @@ awk -v folder="$work/text" 'BEGIN {
     }
 }'
 
-# One run to its end; prints its JSON on standard output, its progress on standard error.
-train() { "$elastic" train --json --corpus "$work/text" --devices "$devices" --set evaluation.every-rounds=1000 --set checkpoint.every-rounds=1000 "$@"; }
+# One run to its end; writes its JSON to $work/RUN.json, its progress to standard error.
+train() {
+    local run=$1
+    shift
+    "$elastic" train --json --corpus "$work/text" --run "$run" --set evaluation.every-rounds=1000 --set checkpoint.every-rounds=1000 "$@" > "$work/$run.json"
+}
+of() { number "$2" < "$work/$1.json"; }
 
-step "tiny, twice, on $devices"
-first=$(train --run first "${tiny[@]}") || fail "the run \"first\" failed: see above"
-second=$(train --run second "${tiny[@]}") || fail "the run \"second\" failed: see above"
-one=$(number fingerprint <<< "$first") two=$(number fingerprint <<< "$second")
-echo "first    $one"
-echo "second   $two"
-[[ -n $one && $one = "$two" ]] || fail "the two fingerprints differ: the same run gave other weights on this device"
-"$elastic" corpus audit --run second
+doctor() {
+    # A machine without the .NET SDK has no default text, which is no matter here; so look at the lines, not at the exit code.
+    "$elastic" doctor | tee "$work/doctor" || true
+    if $cpu; then
+        grep -q '^ok  *torch' "$work/doctor" || wrong "libtorch does not load"
+        result "libtorch loads"
+        return
+    fi
+    grep -q '^ok  *cuda' "$work/doctor" || wrong "libtorch does not load"
+    ! grep -q 'no CUDA' "$work/doctor" || wrong "libtorch loads, but offers no CUDA device"
+    # "kernels HASH on GPU 0: 10 of 10 give the CPU's bits", or why libtorch's operators compute.
+    local kernels
+    kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's operators compute on GPU [^;]*" "$work/doctor" | sort -u)
+    ! grep -q "(not \|libtorch's operators" <<< "$kernels" || wrong "$kernels"
+    result "${kernels//$'\n'/; }"
+}
 
-step "an export of tiny, opened by Transformers"
-if python3 -c 'import torch, transformers; print("transformers", transformers.__version__)'; then
+tiny_twice() {
+    train first --devices "$devices" "${tiny[@]}"
+    train second --devices "$devices" "${tiny[@]}"
+    local one two
+    one=$(of first fingerprint) two=$(of second fingerprint)
+    [[ -n $one && $one = "$two" ]] || wrong "two fingerprints of one run: $one and $two"
+    result "$one"
+}
+
+tiny_on_all() {
+    train together --devices "$all" "${tiny[@]}"
+    local one two
+    one=$(of first fingerprint) two=$(of together fingerprint)
+    [[ -n $two && $one = "$two" ]] || wrong "one device: $one, $all: $two"
+    result "$two"
+}
+
+audit() {
+    "$elastic" corpus audit --run second | tee "$work/audit"
+    result "$(tail -n 1 "$work/audit")"
+}
+
+transformers() {
     # Beginnings of one sentence; only the whole one has characters of several bytes, which bash may cut. Shorter than the context of tiny.
     mkdir -p "$work/probes"
-    sentence='the model reads a shard, and every node writes it down: naïve café, 12 of 3 (x += 1)'
+    local sentence='the model reads a shard, and every node writes it down: naïve café, 12 of 3 (x += 1)' length
     for length in 1 2 3 5 8 12 17 23 30 40 ${#sentence}; do printf '%s' "${sentence:0:$length}" > "$work/probes/$length.txt"; done
     "$elastic" export --run first --out "$work/export"
     "$elastic" eval --run first --data "$work"/probes/*.txt --json > "$work/scores"
-    python3 "$here/compare_logits.py" "$work/export" "$work/scores" "$work"/probes/*.txt || fail "Transformers computes other logits: see above"
+    python3 "$here/compare_logits.py" "$work/export" "$work/scores" "$work"/probes/*.txt | tee "$work/logits"
+    [ "${PIPESTATUS[0]}" = 0 ] || wrong "Transformers computes other logits"
+    result "$(tail -n 1 "$work/logits")"
+}
+
+# Its tokens/second are those of the last 15 seconds of steps, the first step (which sets up the libraries of the GPU) not among them where
+# there were fewer.
+speed() {
+    local precision=$1
+    train "speed-$precision" --devices "$devices" --config gpt2-124m --set "run.precision=$precision" --set "batch.micro=$micro" "${gpt2[@]}" \
+        || wrong "see above; where the memory of the GPU did not suffice, take a smaller --micro"
+    local rate
+    rate=$(of "speed-$precision" tokensPerSecond)
+    # Model FLOPs utilization of an H100 (989 TFLOP/s in bf16): 6 N + 6 L C T FLOP a token, N 124 million, L 12, C 768, T 1024.
+    result "$rate tokens/s, $(awk -v rate="${rate:-0}" 'BEGIN { printf "%.1f", rate * (6 * 124.4e6 + 6 * 12 * 768 * 1024) / 989e12 * 100 }') % of an H100's 989 TFLOP/s, loss $(of "speed-$precision" trainLoss)"
+}
+
+peer() { python3 "$here/peer_gpt2.py" --micro "$micro" "$@" | tee "$work/peer"; [ "${PIPESTATUS[0]}" = 0 ] || wrong "see above"; result "$(tail -n 1 "$work/peer")"; }
+
+row "elastic doctor" doctor
+row "tiny twice on $devices" tiny_twice
+row "audit of what was read" audit
+[ "$all" = "$devices" ] || row "tiny on $all" tiny_on_all
+if python3 -c 'import torch, transformers' 2> /dev/null; then
+    row "export opened by Transformers" transformers
 else
-    echo "passed over: python3 has no transformers (see above); pip install transformers, and run this again"
+    echo "passed over: python3 has no transformers; pip install transformers, and run this again"
+fi
+for precision in "${precisions[@]}"; do row "GPT-2 124M in $precision, $micro at once" speed "$precision"; done
+if ! $cpu; then
+    row "PyTorch, eager" peer
+    row "PyTorch, torch.compile" peer --compile
 fi
 
-step "GPT-2 124M on $devices, micro-batches of $micro"
-large=$(train --config gpt2-124m --run speed --set "batch.micro=$micro" "${gpt2[@]}") \
-    || fail "GPT-2 failed: see above; where the memory of the GPU did not suffice, take a smaller --micro"
-echo "steps            $(number steps <<< "$large")"
-echo "train loss       $(number trainLoss <<< "$large")"
-# Over the last 15 seconds of steps, the first step (which sets up the libraries of the GPU) not among them where there were fewer.
-echo "tokens/second    $(number tokensPerSecond <<< "$large")"
-
-step "all is well"
-echo "tiny         $one"
-echo "gpt2-124m    $(number fingerprint <<< "$large")   $(number tokensPerSecond <<< "$large") tokens/s"
+step "$((rows - failed)) of $rows rows are well"
+cat "$work/table"
+[ "$failed" = 0 ]

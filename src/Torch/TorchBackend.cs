@@ -79,7 +79,7 @@ public sealed class TorchBackend : IDeviceBackend
         }
         catch (CudaException e) when (e.IsLost)
         {
-            throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}", e);
+            throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}");
         }
     }
 

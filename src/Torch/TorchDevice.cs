@@ -132,6 +132,24 @@ internal sealed class TorchDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
+    public override void CopySlice(Slice slice, IReadOnlyList<string> names, ReplicaVectors into)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        ArgumentNullException.ThrowIfNull(into);
+        OnDevice(() =>
+        {
+            using var scope = NewDisposeScope();
+            foreach (var name in names)
+            {
+                Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
+                ((TorchVector)into[name]).Touch();
+            }
+            _update?.Kernels.Synchronize($"the copy of {slice.Tiles} tiles");
+            return true;
+        });
+    }
+
+    /// <inheritdoc/>
     public override double[] Losses(MicroBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -197,7 +215,8 @@ internal sealed class TorchDevice : TrainingDevice
             return leaf;
         });
         var pass = Pass(
-            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision, factor: lossScale / batch.StepTargets);
+            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision,
+            factor: lossScale / batch.StepTargets);
         var losses = pass.Run();
         pass.Backward(losses);
         _update?.Kernels.ThrowIfFailed();
@@ -279,7 +298,8 @@ internal sealed class TorchDevice : TrainingDevice
         catch (Exception e) when (e is CudaException { IsLost: true } || e is ExternalException && e.Message.Contains(
             "CUDA error", StringComparison.Ordinal) && !e.Message.Contains("out of memory", StringComparison.Ordinal))
         {
-            throw new DeviceFailedException(Id, isLost: true, $"{Id} is lost to this process: {e.Message.Split('\n')[0]}", e);
+            // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
+            throw new DeviceFailedException(Id, isLost: true, $"{Id} is lost to this process: {e.Message.Split('\n')[0]}");
         }
     }
 

@@ -124,8 +124,8 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     public abstract void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step);
 
-    /// <summary>Copies a slice of vectors of the replica, which lie in this machine's memory, to others of the same kind.</summary>
-    public void CopySlice(Slice slice, IReadOnlyList<string> names, ReplicaVectors into)
+    /// <summary>Copies a slice of vectors of the replica to others of the same kind, which lie in the same memory.</summary>
+    public virtual void CopySlice(Slice slice, IReadOnlyList<string> names, ReplicaVectors into)
     {
         ArgumentNullException.ThrowIfNull(names);
         ArgumentNullException.ThrowIfNull(into);
@@ -148,7 +148,11 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
         ArgumentNullException.ThrowIfNull(into);
         CopySlice(frozen, [VectorSet.Parameters], into);
         foreach (var name in names)
-            into.CopyFrom(name, 0, Vectors.Floats(name, 0, (int)Layout.LengthOf(name)));
+        {
+            var values = new float[Layout.LengthOf(name)];
+            Vectors.CopyTo(name, 0, values);
+            into.CopyFrom(name, 0, values);
+        }
     }
 
     /// <summary>

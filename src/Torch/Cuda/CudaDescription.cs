@@ -1,6 +1,8 @@
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Torch.Native;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda;
 
@@ -12,7 +14,8 @@ internal static class CudaDescription
     {
         try
         {
-            return $"{Of(CudaDriver.Load())}; {Kernels()}; {Nccl()}";
+            var driver = CudaDriver.Load();
+            return $"{Of(driver)}; {string.Join("; ", Enumerable.Range(0, driver.Count).Select(KernelsOf))}; {Nccl()}";
         }
         catch (ElasticException e)
         {
@@ -31,7 +34,8 @@ internal static class CudaDescription
             var reach = reached.Count > 0 ? $" reaches {string.Join(", ", reached)}" : driver.Count > 1 ? " reaches no other" : "";
             // bf16 came with 8.0.
             var narrow = major < 8 ? " computes no bf16" : "";
-            return string.Create(CultureInfo.InvariantCulture, $"GPU {index} {driver.NameOf(index)} (capability {major}.{minor}){reach}{narrow}");
+            return string.Create(
+                CultureInfo.InvariantCulture, $"GPU {index} {driver.NameOf(index)} (capability {major}.{minor}){reach}{narrow}");
         });
         var missing = driver.Missing.Count > 0 ? $"; {CudaDriver.Library} lacks {string.Join(", ", driver.Missing)}" : "";
         return string.Create(
@@ -39,9 +43,18 @@ internal static class CudaDescription
             $"driver for CUDA {driver.Version / 1000}.{driver.Version % 1000 / 10}, {string.Join("; ", gpus)}{missing}");
     }
 
-    private static string Kernels() => GpuKernels.WhyNot(0) is { } why
-        ? $"libtorch's operators compute: {why}"
-        : $"kernels {KernelSource.Hash} by NVRTC {GpuKernels.Compiler().Version}";
+    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 10 of 10 give the CPU's bits".</summary>
+    public static string Of(DeviceKernels kernels, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(kernels);
+        var (checks, wrong) = new KernelCheck(kernels, device).Run();
+        var others = wrong.Count > 0 ? $" (not {string.Join(", ", wrong)})" : "";
+        return $"kernels {KernelSource.Hash} on GPU {kernels.Gpu}: {checks - wrong.Count} of {checks} give the CPU's bits{others}";
+    }
+
+    private static string KernelsOf(int index) => GpuKernels.Of(index) is { } kernels
+        ? Of(kernels, new Device(DeviceType.CUDA, index))
+        : $"libtorch's operators compute on GPU {index}: {GpuKernels.WhyNot(index)}";
 
     private static unsafe string Nccl()
     {

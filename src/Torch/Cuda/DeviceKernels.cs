@@ -7,8 +7,8 @@ using Elastic.Kernels.Optimization;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Our kernels on one GPU. Each call starts a kernel on the default stream and returns; memory is that of the GPU, or of another one that it
-/// reaches. All is contiguous. A result's bits do not depend on how many blocks compute it.
+/// Our kernels on one GPU. Each call starts a kernel on the default stream and returns; memory is that of the GPU, or of another one that
+/// it reaches. All is contiguous. A result's bits do not depend on how many blocks compute it.
 /// </summary>
 internal sealed unsafe class DeviceKernels
 {
@@ -69,7 +69,9 @@ internal sealed unsafe class DeviceKernels
         _driver.Synchronize(what);
     }
 
-    /// <summary>As <see cref="CrossEntropy.Rows"/>, of fp32 or bf16 logits in place; or, without gradients, <see cref="CrossEntropy.Losses"/>.</summary>
+    /// <summary>
+    /// <see cref="CrossEntropy.Rows"/>, of fp32 or bf16 logits in place; or, without gradients, <see cref="CrossEntropy.Losses"/>.
+    /// </summary>
     public void CrossEntropyRows(
         void* z, bool isNarrow, long stride, int rows, int vocabulary, int padded, int partLength, int* targets, float* weights,
         double smoothing, double scale, bool hasGradients, double* losses)
@@ -137,8 +139,9 @@ internal sealed unsafe class DeviceKernels
         float* gradient, int* tokens, int* starts, int* rows, int count, float* dy, int partRows, int columns)
     {
         if (count > 0)
-            Start("embedding_gradient", Math.Min(count, 32 * _multiprocessors), Threads, gradient, tokens, starts, rows, count, dy, partRows,
-                columns);
+            Start(
+                "embedding_gradient", Math.Min(count, 32L * _multiprocessors), Threads, gradient, tokens, starts, rows, count, dy,
+                partRows, columns);
     }
 
     /// <summary><see cref="AdamWUpdate.Run"/>.</summary>

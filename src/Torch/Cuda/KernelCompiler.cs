@@ -38,10 +38,7 @@ internal sealed unsafe class KernelCompiler
     public IReadOnlyList<string> Missing => _functions.Missing;
 
     /// <summary>Where compiled kernels are kept on this machine.</summary>
-    public static string DefaultCache { get; } = Path.Combine(
-        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify) is { Length: > 0 } home
-            ? home
-            : Path.GetTempPath(), "elastic", "kernels");
+    public static string DefaultCache { get; } = Path.Combine(LocalFolder(), "elastic", "kernels");
 
     /// <summary>The kernels for a compute capability, e.g. 9.0: a cubin.</summary>
     /// <exception cref="ElasticException">The compiler refuses the source or the capability; has its words.</exception>
@@ -61,6 +58,11 @@ internal sealed unsafe class KernelCompiler
         Keep(path, cubin);
         return cubin;
     }
+
+    private static string LocalFolder() => Environment.GetFolderPath(
+        Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify) is { Length: > 0 } local
+            ? local
+            : Path.GetTempPath();
 
     // A file is the SHA-256 of the rest of it, and the rest: a damaged one is compiled again.
     private static byte[]? Read(string path)

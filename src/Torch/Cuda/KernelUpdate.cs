@@ -41,8 +41,8 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
     }
 
     /// <summary>
-    /// The step on elements [first, first + count), whose parameters decay alike: where they lie, or on copies where this GPU does not reach
-    /// them.
+    /// The step on elements [first, first + count), whose parameters decay alike: where they lie, or on copies where this GPU does not
+    /// reach them.
     /// </summary>
     public void AdamW(
         OptimizerSettings settings, ReplicaVectors vectors, Tensor gradient, long first, long count, double weightDecay, OptimizerStep step)

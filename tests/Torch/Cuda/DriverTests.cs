@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Testing;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Native;
 
 namespace Elastic.Torch.Tests.Cuda;
 
@@ -12,6 +13,15 @@ public sealed class DriverTests : TemporaryFolder
         => Assert.Equal(
             "driver for CUDA 12.8, GPU 0 Fake GPU 0 (capability 9.0) reaches 1; GPU 1 Fake GPU 1 (capability 9.0) reaches 0",
             CudaDescription.Of(FakeGpu.Shared.Driver));
+
+    [Fact]
+    public void A_GPUs_kernels_are_compared_with_the_CPUs()
+    {
+        NativeTorch.Load();
+        Assert.Equal(
+            $"kernels {KernelSource.Hash} on GPU 1: 10 of 10 give the CPU's bits",
+            CudaDescription.Of(FakeGpu.Shared.Kernels(1), TorchSharp.torch.CPU));
+    }
 
     [Fact]
     public void A_missing_function_is_named_where_it_is_called_and_is_no_error_elsewhere()

@@ -95,6 +95,67 @@ public sealed class KernelDeviceTests
         }
     }
 
+    [Fact]
+    public async Task A_GPU_that_is_lost_in_an_update_leaves_the_mirror_as_the_replica_was()
+    {
+        NativeTorch.Load();
+        var (model, pair) = (Samples.Tiny(), new List<TorchDevice>());
+        var architecture = Architectures.Open(model);
+        ReplicaVectors New() => new(
+            new FlatLayout(architecture.Parameters), length => new TorchVector(length, TorchSharp.torch.CPU, 0));
+        using ReplicaVectors vectors = New(), mirror = New();
+        Initialization.Fill(vectors, 7);
+        try
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                pair.Add(new TorchDevice(
+                    new DeviceId($"cuda:{i}"), TorchSharp.torch.CPU, architecture, 0, FakeGpu.Shared.Kernels(i), i));
+                pair[i].Attach(vectors);
+            }
+            var threads = pair.Select(d => new InlineDevice(d)).ToList();
+            var collective = new LosesAfterReduction(new LocalCollective(threads));
+            var step = new TrainingStep(
+                threads, collective, vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Fp32, mirror: mirror);
+            await step.RunAsync(Samples.MicroBatches(model, 4, 2, 0), Seed, 1e-2, 1);
+            string[] names = [Messages.Vectors.VectorSet.Parameters, Messages.Vectors.VectorSet.FirstMoment];
+            var before = names.Select(n => Samples.Values(vectors[n])).ToList();
+            collective.IsTime = true;
+            var loss = await Assert.ThrowsAsync<DeviceFailedException>(
+                () => step.RunAsync(Samples.MicroBatches(model, 4, 2, 1), Seed, 1e-2, 2));
+            Assert.Contains("rank 1 of 2 (cuda:1) is gone in its update", loss.Message, StringComparison.Ordinal);
+            Assert.True(step.IsUpdating);
+            Assert.NotEqual(before[0], Samples.Values(vectors.Parameters));
+            Assert.Equal(before, names.Select(n => Samples.Values(mirror[n])));
+        }
+        finally
+        {
+            FakeGpu.Shared.Lose(1, -1);
+            pair.ForEach(d => d.Dispose());
+        }
+    }
+
+    // The second GPU is lost at the first kernel after the gradients were summed: that of its update.
+    private sealed class LosesAfterReduction(ICollective inner) : ICollective
+    {
+        public bool IsTime { get; set; }
+
+        public async Task<IReadOnlyList<double>> ReduceScatterAsync(
+            IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
+        {
+            var squares = await inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
+            if (IsTime)
+                FakeGpu.Shared.Lose(1, 0);
+            return squares;
+        }
+
+        public Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline) => inner.ReduceBucketAsync(buckets, deadline);
+
+        public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => inner.AllGatherAsync(slices, deadline);
+
+        public void Abort(string why) => inner.Abort(why);
+    }
+
     // Three steps of so many GPUs, the fake's two in turns; the parameters at the end.
     private static float[] Train(ModelSettings model, int gpus, bool hasKernels, Precision precision)
     {

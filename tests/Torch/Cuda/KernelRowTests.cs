@@ -77,8 +77,8 @@ public sealed unsafe class KernelRowTests
         float[] y = new float[rows * columns], y2 = [.. y], added = [.. y], dx = numbers[3], dx2 = [.. dx];
         float[] m = new float[rows], m2 = [.. m], v = [.. m], v2 = [.. m];
         float[] dGain = new float[columns], dBias = [.. dGain], dGain2 = [.. dGain], dBias2 = [.. dGain];
-        fixed (float* x = numbers[0], branch = numbers[1], s = sum, dy = numbers[2], g = gain, b = bias, ours = y, theirs = y2, into = added,
-            m1 = m, mo = m2, i1 = v, io = v2, d1 = dx, d2 = dx2, dg = dGain, db = dBias, dgo = dGain2, dbo = dBias2,
+        fixed (float* x = numbers[0], branch = numbers[1], s = sum, dy = numbers[2], g = gain, b = bias, ours = y, theirs = y2,
+            into = added, m1 = m, mo = m2, i1 = v, io = v2, d1 = dx, d2 = dx2, dg = dGain, db = dBias, dgo = dGain2, dbo = dBias2,
             parts = new float[2 * rows * columns])
         {
             var kernels = FakeGpu.Shared.Kernels(1);

@@ -1,7 +1,7 @@
-// A fake CUDA driver for tests, not NVIDIA's: libcuda.so.1 as far as Elastic calls it. Two GPUs whose memory is that of the process and which
-// run kernels with fiber.h, at once, in the launch. It checks what a driver cannot: that a launch has one dimension, no shared memory and no
-// extras, that a thread entered a context before it works, and that a block's threads come to barriers together. fake_lose() makes a GPU fall
-// off the bus. The tests put kernels.cu, the source that NVRTC would get, beside it.
+// A fake CUDA driver for tests, not NVIDIA's: libcuda.so.1 as far as Elastic calls it. Two GPUs whose memory is that of the process and
+// which run kernels with fiber.h, at once, in the launch. It checks what a driver cannot: that a launch has one dimension, no shared memory
+// and no extras, that a thread entered a context before it works, and that a block's threads come to barriers together. fake_lose() makes a
+// GPU fall off the bus. The tests put kernels.cu, the source that NVRTC would get, beside it.
 #include "fiber.h"
 #include "kernels.cu"
 #include <mutex>
@@ -48,7 +48,11 @@ int cuGetErrorName(int error, const char **name)
     *name = error == LaunchFailed ? "CUDA_ERROR_LAUNCH_FAILED" : error == NotFound ? "CUDA_ERROR_NOT_FOUND" : "CUDA_ERROR_FAKE";
     return 0;
 }
-int cuGetErrorString(int error, const char **text) { *text = error == LaunchFailed ? "unspecified launch failure" : "an error of the fake"; return 0; }
+int cuGetErrorString(int error, const char **text)
+{
+    *text = error == LaunchFailed ? "unspecified launch failure" : "an error of the fake";
+    return 0;
+}
 int cuDeviceGetCount(int *count) { *count = Gpus; return 0; }
 int cuDeviceGet(int *device, int index) { *device = index + 40; return index >= 0 && index < Gpus ? 0 : NoDevice; }
 int cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "Fake GPU %d", device - 40); return 0; }

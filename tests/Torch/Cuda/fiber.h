@@ -1,6 +1,10 @@
-// Runs CUDA kernels on the CPU, one block after another: each thread of a block is a fiber (ucontext) that gives way at a barrier. Not a
-// GPU: no warps, no caches, no speed. It gives the kernels' arithmetic, order and indices, and sees a block whose threads do not all come to
-// a barrier, which hangs a GPU. In place of the part of arithmetic.cuh that is for GPUs.
+// Runs CUDA kernels on the CPU, one block after another: each thread of a block is a fiber that gives way at a barrier. Not a GPU: no warps,
+// no caches, no speed. It gives the kernels' arithmetic, order and indices, and sees a block whose threads do not all come to a barrier,
+// which hangs a GPU. In place of the part of arithmetic.cuh that is for GPUs.
+//
+// Fibers are made once for each thread of the process, and run all blocks of all launches. A fiber begins with setcontext, and from then on
+// is left and entered with _longjmp, which makes no system calls.
+#include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,53 +27,86 @@ namespace fiber
 constexpr size_t StackBytes = 32768;
 constexpr u32 MostThreads = 1024;
 
-struct Thread { ucontext_t context; bool has_ended; };
-static thread_local ucontext_t scheduler;
+struct Thread { ucontext_t start; jmp_buf place; bool has_begun, has_ended; };
+static thread_local jmp_buf scheduler;
 static thread_local Thread *running;
 static thread_local u32 thread, block, block_threads, grid_blocks;
 static thread_local u32 exchanged[MostThreads];
 static thread_local void (*body)(void *);
 static thread_local void *arguments;
 
-static void give_way() { swapcontext(&running->context, &scheduler); }
+static void give_way()
+{
+    Thread *me = running;
+    if (_setjmp(me->place) == 0)
+        _longjmp(scheduler, 1);
+}
 
 static void enter()
 {
-    body(arguments);
-    running->has_ended = true;
-    give_way();
+    for (;;)
+    {
+        body(arguments);
+        running->has_ended = true;
+        give_way();
+    }
 }
+
+// A function of its own: no variable of it changes between the two returns of _setjmp.
+__attribute__((noinline)) static void resume(Thread *next)
+{
+    running = next;
+    if (_setjmp(scheduler) != 0)
+        return;
+    if (next->has_begun)
+        _longjmp(next->place, 1);
+    next->has_begun = true;
+    setcontext(&next->start);
+}
+
+struct Fibers
+{
+    std::vector<char> stacks = std::vector<char>(MostThreads * StackBytes);
+    std::vector<Thread> all = std::vector<Thread>(MostThreads);
+
+    Fibers()
+    {
+        for (u32 t = 0; t < MostThreads; t++)
+        {
+            getcontext(&all[t].start);
+            all[t].start.uc_stack.ss_sp = stacks.data() + t * StackBytes;
+            all[t].start.uc_stack.ss_size = StackBytes;
+            all[t].start.uc_link = nullptr;
+            makecontext(&all[t].start, enter, 0);
+        }
+    }
+};
 
 // Returns false where some threads of a block ended while others wait at a barrier.
 static bool run(u32 blocks, u32 threads, void (*kernel)(void *), void *values)
 {
-    static thread_local std::vector<char> stacks(MostThreads * StackBytes);
-    static thread_local std::vector<Thread> fibers(MostThreads);
+    static thread_local Fibers fibers;
     if (threads == 0 || threads > MostThreads)
         return false;
     body = kernel, arguments = values, block_threads = threads, grid_blocks = blocks;
     for (block = 0; block < blocks; block++)
     {
         for (u32 t = 0; t < threads; t++)
-        {
-            getcontext(&fibers[t].context);
-            fibers[t].context.uc_stack.ss_sp = stacks.data() + t * StackBytes;
-            fibers[t].context.uc_stack.ss_size = StackBytes;
-            fibers[t].context.uc_link = nullptr;
-            fibers[t].has_ended = false;
-            makecontext(&fibers[t].context, enter, 0);
-        }
+            fibers.all[t].has_ended = false;
         for (u32 ended = 0; ended < threads;)
         {
             ended = 0;
             for (thread = 0; thread < threads; thread++)
             {
-                running = &fibers[thread];
-                swapcontext(&scheduler, &running->context);
-                ended += running->has_ended;
+                resume(&fibers.all[thread]);
+                ended += fibers.all[thread].has_ended;
             }
             if (ended > 0 && ended < threads)
+            {
+                // What waits within a kernel begins anew with the next one.
+                fibers = Fibers();
                 return false;
+            }
         }
     }
     return true;
@@ -83,7 +120,12 @@ template <class... A, size_t... I> void call(void (*kernel)(A...), void **values
 template <class... A> bool launch(void (*kernel)(A...), u32 blocks, u32 threads, void **values)
 {
     struct Call { void (*kernel)(A...); void **values; } it = {kernel, values};
-    return run(blocks, threads, [](void *p) { Call *c = static_cast<Call *>(p); call(c->kernel, c->values, std::index_sequence_for<A...>()); }, &it);
+    auto enter = [](void *p)
+    {
+        Call *c = static_cast<Call *>(p);
+        call(c->kernel, c->values, std::index_sequence_for<A...>());
+    };
+    return run(blocks, threads, enter, &it);
 }
 }
 
@@ -93,7 +135,14 @@ static inline u32 block_index() { return fiber::block; }
 static inline u32 blocks() { return fiber::grid_blocks; }
 static inline void barrier() { fiber::give_way(); }
 
-template <class To, class From> static inline To bits_as(From x) { To y; static_assert(sizeof x == sizeof y, ""); std::memcpy(&y, &x, sizeof y); return y; }
+template <class To, class From> static inline To bits_as(From x)
+{
+    static_assert(sizeof(To) == sizeof(From), "the same bits");
+    To y;
+    std::memcpy(&y, &x, sizeof y);
+    return y;
+}
+
 static inline u32 bits_of(float x) { return bits_as<u32>(x); }
 static inline float of_bits(u32 x) { return bits_as<float>(x); }
 static inline u64 bits_of(double x) { return bits_as<u64>(x); }

@@ -1,6 +1,6 @@
 // What all kernels are made of: IEEE operations, 16 lanes, our own elementary functions. The same operations in the same order as
-// Elastic.Kernels, so the same bits. No headers: NVRTC, and clang without a toolkit, have none to include. Nothing here may be contracted to
-// a fused multiply-add but fused(): compilers are told so (--fmad=false, -ffp-contract=off). No atomics: their order is chance.
+// Elastic.Kernels, so the same bits. No headers: NVRTC, and clang without a toolkit, have none to include. Nothing may be contracted to a
+// fused multiply-add but fused(): compilers are told so (--fmad=false, -ffp-contract=off). No atomics: their order is chance.
 
 typedef unsigned short u16;
 typedef unsigned int u32;

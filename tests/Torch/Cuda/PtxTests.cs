@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using Elastic.Testing;
+using Elastic.Torch.Cuda;
+
+namespace Elastic.Torch.Tests.Cuda;
+
+/// <summary>The kernels compile to PTX for a GPU, by a compiler that is no NVIDIA's, and to what they say: nothing is contracted.</summary>
+public sealed partial class PtxTests : TemporaryFolder
+{
+    private static readonly string[] Compilers =
+        ["clang", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14"];
+
+    [Fact]
+    public void No_fused_multiply_add_but_the_written_ones_no_atomics_and_each_operation_is_rounded()
+    {
+        var compiler = Programs.Find(Programs.SearchPath, Compilers);
+        Requirement.Need(compiler is not null, "needs clang, which compiles CUDA to PTX: apt-get install clang");
+        string source = Path.Combine(Folder, "kernels.cu"), ptx = Path.Combine(Folder, "kernels.ptx");
+        File.WriteAllText(source, KernelSource.Text);
+        // What NVRTC defines by itself.
+        var words = new[] { "global", "device", "shared" }.Select(w => $"-D__{w}__=__attribute__(({w}))");
+        var start = new ProcessStartInfo(compiler,
+        [
+            "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-gpu-arch=sm_80", "-std=c++17", "-ffp-contract=off",
+            "-O2", "-S", "-Wall", "-Werror", .. words, source, "-o", ptx,
+        ])
+        { RedirectStandardError = true, UseShellExecute = false };
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, errors);
+
+        var (isWritten, kernels, written) = (false, 0, 0);
+        foreach (var line in File.ReadLines(ptx))
+        {
+            isWritten = line.Contains("begin inline asm", StringComparison.Ordinal)
+                || isWritten && !line.Contains("end inline asm", StringComparison.Ordinal);
+            kernels += line.Contains(".visible .entry", StringComparison.Ordinal) ? 1 : 0;
+            written += isWritten && line.Contains("fma.rn.f32", StringComparison.Ordinal) ? 1 : 0;
+            Assert.False(!isWritten && Fused().IsMatch(line), line);
+            Assert.False(Inexact().IsMatch(line), line);
+        }
+        Assert.Equal(KernelSource.Text.Split("extern \"C\" __global__").Length - 1, kernels);
+        Assert.True(written > 50);
+    }
+
+    [GeneratedRegex(@"\b(fma|mad)\.[a-z.]*f(32|64)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Fused();
+
+    // Sums and products without a rounding mode may be contracted later; approximations and flushed numbers; what threads do in any order.
+    [GeneratedRegex(@"\b(add|sub|mul|div|sqrt)\.f(32|64)\b|\.approx|\.ftz|\b(atom|red)\.", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Inexact();
+}
