@@ -50,6 +50,12 @@ internal readonly unsafe struct AttentionShape
     /// <summary>Sequences of a micro-batch: sequence b draws with key b / SequencesPerDropoutKey.</summary>
     public int SequencesPerDropoutKey { get; init; }
 
+    /// <summary>Which of all heads the first is, where devices share them: each draws the words of its own.</summary>
+    public int FirstHead { get; init; }
+
+    /// <summary>Heads of all devices together; 0 where these are all.</summary>
+    public int AllHeads { get; init; }
+
     /// <summary>Heads of queries that share a head of keys.</summary>
     internal int GroupSize => Heads / KeyHeads;
 

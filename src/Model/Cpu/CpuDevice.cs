@@ -24,6 +24,7 @@ public sealed class CpuDevice : TrainingDevice
     private readonly double _labelSmoothing;
     private readonly RecomputeMode _recompute;
     private GradientBuffer? _folded;
+    private readonly CpuTensorRank _tensorRank;
     private bool _isSharded;
     private CpuStage? _stage;
 
@@ -41,6 +42,7 @@ public sealed class CpuDevice : TrainingDevice
             () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
         _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recompute);
         _shards = new CpuShards(_network, _team);
+        _tensorRank = new CpuTensorRank(_network, _gradients, InputsOf);
     }
 
     /// <inheritdoc/>
@@ -66,7 +68,7 @@ public sealed class CpuDevice : TrainingDevice
         var inputs = InputsOf(seed, precision, lossScale);
         CloseStage();
         _isSharded = false;
-        _gradients.Clear();
+        _tensorRank.BeginStep();
         var losses = new List<double>();
         foreach (var (node, group) in MicroBatchGroups.Of(microBatches, Architecture.Vocabulary))
         {
@@ -93,10 +95,19 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
+    public override ITensorRank InTensorGroup()
+    {
+        CloseStage();
+        _isSharded = false;
+        return _tensorRank;
+    }
+
+    /// <inheritdoc/>
     public override void BeginShards(Slice slice)
     {
         CloseStage();
         _isSharded = true;
+        _tensorRank.BeginStep();
         _shards.Begin(slice);
     }
 
@@ -119,7 +130,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         ArgumentNullException.ThrowIfNull(group);
         CloseStage();
-        _gradients.Clear();
+        _tensorRank.BeginStep();
         _shards.Begin(default);
         _stage = new CpuStage(group, stage, Architecture, Layout, _labelSmoothing, _team, _recompute, InputsOf);
         group[stage] = _stage;
@@ -191,6 +202,7 @@ public sealed class CpuDevice : TrainingDevice
         _folded?.Dispose();
         _gradients.Dispose();
         _shards.Dispose();
+        _tensorRank.Dispose();
     }
 
     // The slice at once where nothing of it lies in files; else piece by piece, each read ahead while the one before it is worked on.
@@ -241,7 +253,8 @@ public sealed class CpuDevice : TrainingDevice
         public void Run(int piece) => work(piece);
     }
 
-    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
-    private HostVector Gradient()
-        => Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
+    // Where the folded slice goes: the first root of the device or its tensor group, whose slice no other device reads, or a buffer of its
+    // own if there is none.
+    private HostVector Gradient() => Roots is [var first, ..]
+        ? (HostVector)first.Gradient : _tensorRank.Gradient ?? (HostVector)(_folded ??= _gradients.Rent()).Flat;
 }

@@ -20,7 +20,7 @@ internal sealed unsafe class CpuNetwork(
     // A pass of a tape takes some kilobytes, and a millisecond to plan.
     private const int MostDecodingPasses = 64;
 
-    private readonly Dictionary<(TapePurpose Purpose, BatchShape, Precision), CpuPass> _passes = [];
+    private readonly Dictionary<(TapePurpose Purpose, BatchShape, Precision, TensorShare?), CpuPass> _passes = [];
     private readonly PassInputs _inputs = new(architecture);
     private NativeBuffer? _arena;
     private KeyValueShape? _cacheShape;
@@ -60,6 +60,19 @@ internal sealed unsafe class CpuNetwork(
         pass.Begin(
             _arena!.Floats, inputs, ((HostVector)into.Flat).Data, false, into.Scattered, inputs.LossScale / group[0].StepTargets,
             group[0].Index);
+        return pass;
+    }
+
+    /// <summary>Begins a rank's share of a pass.</summary>
+    /// <param name="gradients">The flat gradient, of which each rank of the tensor group writes its share.</param>
+    /// <param name="scattered">Where the rows of embeddings of the rank's tokens go.</param>
+    public CpuPass BeginShare(
+        TensorShare share, IReadOnlyList<MicroBatch> group, TrainingInputs inputs, HostVector gradients, bool adds,
+        ScatteredRows scattered)
+    {
+        var pass = OpenTraining(group, inputs.Precision, share);
+        pass.Begin(
+            _arena!.Floats, inputs, gradients.Data, adds, scattered, inputs.LossScale / group[0].StepTargets, group[0].Index);
         return pass;
     }
 
@@ -154,9 +167,9 @@ internal sealed unsafe class CpuNetwork(
 
     private static Tape Record(
         IArchitecture architecture, FlatLayout layout, TapePurpose purpose, BatchShape shape, double labelSmoothing,
-        Precision? precision = null)
+        Precision? precision = null, TensorShare? share = null)
     {
-        var tape = new Tape(purpose, shape, layout, labelSmoothing, precision);
+        var tape = new Tape(purpose, shape, layout, labelSmoothing, precision, share);
         architecture.Record(tape);
         return tape;
     }
@@ -171,19 +184,19 @@ internal sealed unsafe class CpuNetwork(
         return sum;
     }
 
-    private CpuPass OpenTraining(IReadOnlyList<MicroBatch> group, Precision precision)
+    private CpuPass OpenTraining(IReadOnlyList<MicroBatch> group, Precision precision, TensorShare? share = null)
     {
         var pass = Open(
-            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), precision);
+            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), precision, share);
         for (var i = 0; i < group.Count; i++)
             _inputs.Take(group[i], pass, i);
         return pass;
     }
 
-    private CpuPass Open(TapePurpose purpose, BatchShape shape, Precision? given = null)
+    private CpuPass Open(TapePurpose purpose, BatchShape shape, Precision? given = null, TensorShare? share = null)
     {
         var precision = given ?? Precision.Fp32;
-        if (_passes.TryGetValue((purpose, shape, precision), out var pass))
+        if (_passes.TryGetValue((purpose, shape, precision, share), out var pass))
             return pass;
         // Generation meets every length once, as encoding does, the others few. Texts that go on meet most numbers of rows again and again.
         foreach (var used in _passes.Keys.Where(k => k.Purpose is TapePurpose.Generation or TapePurpose.Encoding).ToList())
@@ -191,7 +204,7 @@ internal sealed unsafe class CpuNetwork(
         var decoding = _passes.Keys.Where(k => k.Purpose == TapePurpose.Decoding).ToList();
         if (decoding.Count >= MostDecodingPasses)
             decoding.ForEach(used => _passes.Remove(used));
-        var tape = Record(architecture, layout, purpose, shape, labelSmoothing, precision);
+        var tape = Record(architecture, layout, purpose, shape, labelSmoothing, precision, share);
         var plan = new MemoryPlan(tape, team.Threads, recompute);
         Products.Reserve(team, ProductBytes(tape, team.Threads));
         var bytes = plan.Floats * sizeof(float);
@@ -201,6 +214,6 @@ internal sealed unsafe class CpuNetwork(
             _arena = null;                                            // in case the larger one cannot be had
             _arena = new NativeBuffer(bytes);
         }
-        return _passes[(purpose, shape, precision)] = new CpuPass(tape, plan, team) { Times = Times };
+        return _passes[(purpose, shape, precision, share)] = new CpuPass(tape, plan, team) { Times = Times };
     }
 }

@@ -21,6 +21,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private DropoutSeed _seed;
     private int _firstMicroBatch;
     private GradientBucket? _bucket;
+    private bool _isPrepared;
 
     /// <summary>The tape that runs.</summary>
     public Tape Tape { get; } = tape;
@@ -90,6 +91,18 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>Where the gradients of embeddings' rows go.</summary>
     public ScatteredRows Scattered { get; private set; } = new();
 
+    /// <summary>The passes of all ranks of the tensor group, in order, this one too; none without a group.</summary>
+    public IReadOnlyList<CpuPass> Ranks { get; set; } = [];
+
+    /// <summary>The operation that runs, of another rank.</summary>
+    public RankView RankAt(int rank) => new(Ranks[rank], Ranks[rank].Tape.Operations[plan.Steps[_now].Index], _now);
+
+    /// <summary>Where a value lies at a step.</summary>
+    public float* ValueAt(Value value, int now) => At(plan.ActivationOf(value, now));
+
+    /// <summary>Where lies at a step what an operation has saved.</summary>
+    public float* SavedAt(Operation operation, int now) => At(plan.SavedOf(operation, now));
+
     /// <summary>The activations of a value, (N, C).</summary>
     public float* this[Value value] => At(plan.ActivationOf(value, _now));
 
@@ -151,7 +164,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         _workingCopy = inputs.WorkingCopy is { } copy ? (ushort*)copy.Data : null;
         _gradients = gradients;
         (AddsToGradients, Scattered, LossScale) = (adds, scattered, lossScale);
-        (_seed, _firstMicroBatch, _bucket, _now) = (inputs.Seed, firstMicroBatch, null, 0);
+        (_seed, _firstMicroBatch, _bucket, _now, _isPrepared) = (inputs.Seed, firstMicroBatch, null, 0, false);
     }
 
     /// <summary>Goes on until a bucket of the gradient is complete, which lies where <see cref="Begin"/> was told.</summary>
@@ -196,6 +209,23 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
 
     private float* At(ArenaPlace place) => (place.IsKept ? _kept : _arena) + place.Offset;
 
+    /// <summary>Goes on until the other ranks of the group have to have what this one made (<see cref="PassSegments"/>).</summary>
+    /// <returns>True when the pass has ended.</returns>
+    public bool RunSegment()
+    {
+        do
+        {
+            RunStep();
+            _now++;
+        }
+        while (!plan.BeginsSegment(_now));
+        if (_now == plan.Steps.Count)
+            return true;
+        // Other ranks read it in the next segment.
+        Prepare();
+        return false;
+    }
+
     private void Run()
     {
         for (_now = 0; _now < plan.Steps.Count; _now++)
@@ -208,23 +238,38 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
         foreach (var rest in plan.EndingAt(_now))
             Wake(rest);
-        var output = operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
+        if (!_isPrepared)
+            Prepare();
+        _isPrepared = false;
         if (kind == PassKind.Backward)
         {
-            if (output is not null)
-                Round(Gradient(output), output.Count);
             operation.Backward(this);
         }
         else
         {
             operation.Forward(this);
-            if (output is not null)
+            if (NarrowOutput(operation) is { } output)
                 Round(this[output], output.Count);
         }
         foreach (var rest in plan.BeginningAt(_now))
             Rest(rest);
         Times?.Add(operation, kind, start);
     }
+
+    // The gradient of the output is complete.
+    private void Prepare()
+    {
+        var (index, kind) = plan.Steps[_now];
+        var operation = Tape.Operations[index];
+        _isPrepared = true;
+        if (kind != PassKind.Backward)
+            return;
+        if (NarrowOutput(operation) is { } output)
+            Round(Gradient(output), output.Count);
+        operation.PrepareBackward(this);
+    }
+
+    private Value? NarrowOutput(Operation operation) => operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
 
     private void Round(float* values, long count)
     {
@@ -266,11 +311,15 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// </summary>
     public void ForMask(DropoutMask dropout, Value value, MaskWork work)
     {
-        var elements = (long)RowsOfMicroBatch(value) * value.Columns;
+        var elements = (long)value.AllRows / Shape.MicroBatches * value.Columns;
+        var own = (long)value.FirstRow * value.Columns;
         for (var i = 0; i < Shape.MicroBatches; i++)
         {
-            var (key, start) = (dropout.Key(_seed, _firstMicroBatch + i), i * elements);
-            ForElements(elements, (first, count) => work(key, start + first, first, count));
+            var (begin, end) = (Math.Max(own, i * elements), Math.Min(own + value.Count, (i + 1) * elements));
+            if (begin >= end)
+                continue;
+            var (key, at, within) = (dropout.Key(_seed, _firstMicroBatch + i), begin - own, begin - i * elements);
+            ForElements(end - begin, (first, count) => work(key, at + first, within + first, count));
         }
     }
 

@@ -28,6 +28,7 @@ internal sealed class MemoryPlan
     private readonly Dictionary<int, Block> _scratch = [];
     private readonly HashSet<(Operation, Value)> _additions = [];
     private readonly List<Block> _blocks = [];
+    private readonly PassSegments _segments;
 
     private readonly int _start;
 
@@ -39,6 +40,7 @@ internal sealed class MemoryPlan
         _start = stage?.First ?? 0;
         Steps = PassSchedule.Of(tape, recompute, stage);
         ForwardSteps = Steps.TakeWhile(s => s.Kind == PassKind.Forward).Count();
+        _segments = new PassSegments(tape, Steps);
         var rests = ValueRest.Of(tape, Steps);
         (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
         foreach (var value in stage is null ? [] : stage.Incoming.Select(i => tape.Operations[i].Output!))
@@ -81,6 +83,9 @@ internal sealed class MemoryPlan
 
     /// <summary>Floats of what a stage keeps of a micro-batch between its two passes; 0 where one follows the other at once.</summary>
     public long KeptFloats { get; private set; }
+
+    /// <inheritdoc cref="PassSegments.Begins"/>
+    public bool BeginsSegment(int now) => _segments.Begins(now);
 
     /// <summary>Where a value lies at a step.</summary>
     public ArenaPlace ActivationOf(Value value, int now) => BlockOf(value, now).Place;
@@ -158,7 +163,7 @@ internal sealed class MemoryPlan
     private void PlanForward(Operation operation, int now)
     {
         foreach (var input in operation.Inputs)
-            BlockOf(input, now).NeededUntil(now);
+            BlockOf(input, now).NeededUntil(_segments.Until(now));
         if (operation.Output is { } output)
         {
             PlaceFrom(now, _activations, output, operation.MadeInPlaceOf is { } input
@@ -170,13 +175,13 @@ internal sealed class MemoryPlan
 
     private void PlanBackward(Tape tape, int index, int now)
     {
-        var operation = tape.Operations[index];
+        var (operation, until) = (tape.Operations[index], _segments.Until(now));
         foreach (var kept in operation.KeptForBackward)
-            BlockOf(kept, now).NeededUntil(now);
+            BlockOf(kept, now).NeededUntil(until);
         if (operation.SavedFloats > 0)
-            At(_saved[operation], now).NeededUntil(now);
+            At(_saved[operation], now).NeededUntil(until);
         var output = operation.Output is null ? null : _gradients.GetValueOrDefault(operation.Output);
-        output?.NeededUntil(now);
+        output?.NeededUntil(until);
         var makesAll = operation.MakesAllGradients && operation.Inputs.Any(tape.NeedsGradient);
         foreach (var input in operation.Inputs.Where(v => makesAll || tape.NeedsGradient(v)).Distinct())
         {

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Model.Operators;
 using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 
@@ -53,6 +54,8 @@ internal static class PassSchedule
                 steps.AddRange(OfGroup(tape, group).Select(again => new PassStep(again, PassKind.Recompute)));
             if (blocks.TryGetValue(i + 1, out var block))
                 steps.AddRange(OfBlock(tape, block).Select(again => new PassStep(again, PassKind.Recompute)));
+            // A copy of all ranks' rows is made again, not kept.
+            steps.AddRange(GathersOf(tape, i).Select(again => new PassStep(again, PassKind.Recompute)));
             steps.Add(new PassStep(i, PassKind.Backward));
         }
         return steps;
@@ -114,7 +117,12 @@ internal static class PassSchedule
     }
 
     private static IEnumerable<Value> KeptOf(Tape tape, TapeBlock block)
-        => Indices(block).Where(i => HasGradient(tape, i)).SelectMany(i => tape.Operations[i].KeptForBackward);
+        => Indices(block).Where(i => HasGradient(tape, i)).SelectMany(i => tape.Operations[i].KeptForBackward)
+            .Select(v => v.Producer is GatherRowsOperation gather ? gather.Inputs[0] : v);
+
+    private static IEnumerable<int> GathersOf(Tape tape, int i) => tape.Share is null || !HasGradient(tape, i) ? []
+        : tape.Operations[i].KeptForBackward.Where(v => v.Producer is GatherRowsOperation)
+            .Select(v => tape.Operations.Index().First(o => o.Item == v.Producer).Index);
 
     private static bool HasGradient(Tape tape, int i) => tape.Operations[i].Output is not { } output || tape.NeedsGradient(output);
 

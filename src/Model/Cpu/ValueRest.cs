@@ -19,7 +19,8 @@ internal sealed record ValueRest(Value Value, int After, int Before)
     /// </summary>
     public static IReadOnlyList<ValueRest> Of(Tape tape, IReadOnlyList<PassStep> steps)
     {
-        if (!tape.Precision.IsNarrow || tape.Purpose != TapePurpose.Training)
+        // What other ranks of a tensor group may read stays as it is.
+        if (!tape.Precision.IsNarrow || tape.Purpose != TapePurpose.Training || tape.Share is not null)
             return [];
         Dictionary<Value, int> lastForward = [], firstBackward = [];
         var isForward = true;

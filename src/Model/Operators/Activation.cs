@@ -18,7 +18,7 @@ public enum Activation
 public sealed class ActivationOperation : Operation
 {
     internal ActivationOperation(Value x, Activation function)
-        => (Inputs, Output, Function) = ([x], new Value(this, x.Rows, x.Columns), function);
+        => (Inputs, Output, Function) = ([x], Value.Like(this, x), function);
 
     /// <summary>The function.</summary>
     public Activation Function { get; }

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
@@ -10,8 +11,12 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class AddRowOperation : Operation
 {
-    internal AddRowOperation(Value x, string table)
-        => (Inputs, Parameters, Table, Output) = ([x], [table], table, new Value(this, x.Rows, x.Columns));
+    internal AddRowOperation(Tape tape, Value x, string table)
+    {
+        if (tape.Share is not null)
+            throw new ElasticException("an encoder's embedding of segments is not shared by the devices of a tensor group");
+        (Inputs, Parameters, Table, Output) = ([x], [table], table, new Value(this, x.Rows, x.Columns));
+    }
 
     /// <summary>(types, C).</summary>
     public string Table { get; }
@@ -78,5 +83,9 @@ public static class AddRowOperator
 {
     /// <inheritdoc cref="AddRowOperation"/>
     /// <param name="x">Nothing else may read it: the sum takes its memory.</param>
-    public static Value AddRow(this Tape tape, Value x, string table) => tape.Record(new AddRowOperation(x, table));
+    public static Value AddRow(this Tape tape, Value x, string table)
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        return tape.Record(new AddRowOperation(tape, x, table));
+    }
 }

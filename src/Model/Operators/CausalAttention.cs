@@ -14,17 +14,20 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
 {
-    private readonly int _layer, _headSize;
+    private readonly int _layer, _headSize, _firstHead, _allHeads;
 
     internal CausalAttentionOperation(Tape tape, IReadOnlyList<Value> qkv, int heads, int keyHeads, DropoutMask? mask, int window)
     {
-        (Inputs, Heads, KeyHeads, Mask, Window) = (qkv, heads, keyHeads, mask, window);
+        (Inputs, Mask, Window, _allHeads) = (qkv, mask, window, heads);
+        Heads = tape.Share?.Of(heads, "heads of queries") ?? heads;
+        KeyHeads = tape.Share?.Of(keyHeads, "heads of keys and values") ?? keyHeads;
+        _firstHead = (tape.Share?.Rank ?? 0) * Heads;
         _layer = tape.Operations.Count(o => o is CausalAttentionOperation);
-        _headSize = qkv.Sum(v => v.Columns) / (heads + 2 * keyHeads);
-        Output = new Value(this, qkv[0].Rows, heads * _headSize);
+        _headSize = qkv.Sum(v => v.Columns) / (Heads + 2 * KeyHeads);
+        Output = new Value(this, qkv[0].Rows, Heads * _headSize);
     }
 
-    /// <summary>H.</summary>
+    /// <summary>H; of a rank's share its own.</summary>
     public int Heads { get; }
 
     /// <summary>Hkv, a divisor of H.</summary>
@@ -144,6 +147,8 @@ public sealed class CausalAttentionOperation : Operation
         HeadSize = _headSize,
         IsCausal = true,
         Window = Window,
+        FirstHead = _firstHead,
+        AllHeads = _allHeads,
         Dropout = Mask?.Rate ?? DropoutRate.None,
         SequencesPerDropoutKey = batch.Sequences,
     };

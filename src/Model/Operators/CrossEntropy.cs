@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
@@ -236,7 +237,17 @@ public static class CrossEntropyOperator
     public static void CrossEntropy(this Tape tape, Value h, string weight, string? bias = null)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        tape.Add(new CrossEntropyOperation(tape, h, weight, bias));
+        if (tape.Share is not { } share)
+        {
+            tape.Add(new CrossEntropyOperation(tape, h, weight, bias));
+            return;
+        }
+        if (bias is not null)
+            throw new ElasticException("a head with a bias is not shared by the devices of a tensor group");
+        var logits = new RankLogitsOperation(tape, tape.GatherRows(h), weight);
+        tape.Record(logits);
+        tape.Add(new RankSumsOperation(logits));
+        tape.Add(new RankLossOperation(share, logits));
     }
 
     /// <summary>The same with another amount of logits at once, for tests.</summary>

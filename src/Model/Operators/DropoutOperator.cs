@@ -8,7 +8,7 @@ namespace Elastic.Model.Operators;
 /// <summary>Dropout by itself, where no other operation draws it. (N, C) -> (N, C)</summary>
 public sealed class DropoutOperation : Operation
 {
-    internal DropoutOperation(Value x, DropoutMask mask) => (Inputs, Output, Mask) = ([x], new Value(this, x.Rows, x.Columns), mask);
+    internal DropoutOperation(Value x, DropoutMask mask) => (Inputs, Output, Mask) = ([x], Value.Like(this, x), mask);
 
     /// <summary>What is dropped.</summary>
     public DropoutMask Mask { get; }

@@ -13,12 +13,14 @@ namespace Elastic.Model.Operators;
 public sealed class EmbedOperation : Operation
 {
     private readonly bool _isTied;
+    private readonly TensorShare? _share;
 
     internal EmbedOperation(Tape tape, string table, string? positions, DropoutMask? mask)
     {
         (Table, Positions, Mask) = (table, positions, mask);
         Parameters = positions is null ? [table] : [table, positions];
-        Output = new Value(this, tape.Shape.Rows, (int)tape.Layout[table].Shape[1]);
+        _share = tape.Share;
+        Output = Value.RowsOf(this, _share, tape.Shape.Rows, (int)tape.Layout[table].Shape[1]);
         _isTied = tape.Layout.IsTied(table);
     }
 
@@ -37,62 +39,103 @@ public sealed class EmbedOperation : Operation
 
     internal override bool SumsRowsApart => true;
 
-    internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(batch.Rows);
+    internal override bool ReadsRanksBackward => _share is not null;
+
+    // A rank of a tensor group sums over all ranks' rows.
+    internal override long ScratchFloats(BatchShape batch, int threads)
+        => EmbeddingPlan.WorkspaceInts(batch.Rows) + (_share is null ? 0 : (long)Output!.AllRows * Output.Columns);
 
     internal override unsafe void Forward(CpuPass pass)
     {
         var (C, tokens, rate) = (Output!.Columns, pass.Inputs, Mask?.Rate ?? DropoutRate.None);
-        var places = pass.Positions;
+        var (places, firstRow) = (pass.Positions, Output!.FirstRow);
         float* x = pass[Output!], table = pass.Parameter(Table), positions = Positions is null ? null : pass.Parameter(Positions);
         pass.ForRows(Output!.Rows, C, (first, count) =>
         {
             fixed (int* ids = tokens, at = places)
-                Embedding.Gather(x + first * C, table, ids + first, positions, at + first, count, C);
+                Embedding.Gather(x + first * C, table, ids + firstRow + first, positions, at + firstRow + first, count, C);
         });
         if (Mask is not null)
             pass.ForMask(Mask, Output!, (key, at, first, count) =>
                 Dropout.Apply(x + at, x + at, null, key, first, count, rate));
     }
 
+    internal override unsafe void PrepareBackward(CpuPass pass)
+    {
+        var rate = Mask?.Rate ?? DropoutRate.None;
+        var dx = pass.Gradient(Output!);
+        if (Mask is not null && dx is not null)
+            pass.ForMask(Mask, Output!, (key, at, first, count) =>
+                Dropout.Apply(dx + at, dx + at, null, key, first, count, rate));
+    }
+
     internal override unsafe void Backward(CpuPass pass)
     {
-        var (C, shape, rate) = (Output!.Columns, pass.Shape, Mask?.Rate ?? DropoutRate.None);
+        var (C, shape) = (Output!.Columns, pass.Shape);
         var dx = pass.Gradient(Output!);
         if (dx is null)
             return;
-        if (Mask is not null)
-            pass.ForMask(Mask, Output!, (key, at, first, count) =>
-                Dropout.Apply(dx + at, dx + at, null, key, first, count, rate));
+        if (_share is not null)
+            dx = Gather(pass);
         var adds = pass.AddsToGradients;
         if (Positions is not null && pass.ParameterGradient(Positions) is var dPositions && dPositions is not null)
         {
-            pass.For(shape.Tokens, 8, (first, count) => ColumnSums.AddPositions(
-                dPositions + first * C, dx, shape.MicroBatches, shape.Sequences, shape.Tokens, C, (int)first, count, adds));
+            var (position, positions) = _share?.RowsOf(shape.Tokens) ?? (0, shape.Tokens);
+            pass.For(positions, 8, (first, count) => ColumnSums.AddPositions(
+                dPositions + (position + first) * C, dx, shape.MicroBatches, shape.Sequences, shape.Tokens, C, position + (int)first,
+                count, adds));
             // Positions that no sequence reaches.
             var rest = pass.Tape.Layout[Positions].Count - (long)shape.Tokens * C;
-            if (!adds)
+            if (!adds && _share is null or { Rank: 0 })
                 pass.ForElements(rest, (first, count) => Ranges.Clear(dPositions + (long)shape.Tokens * C + first, count));
         }
         if (pass.ParameterGradient(Table) is var dTable && dTable is not null)
             Scatter(pass, dx, dTable);
     }
 
+    // All ranks' rows.
+    private unsafe float* Gather(CpuPass pass)
+    {
+        var C = Output!.Columns;
+        var all = pass.Scratch;
+        for (var rank = 0; rank < pass.Ranks.Count; rank++)
+        {
+            var view = pass.RankAt(rank);
+            var its = view.Operation.Output!;
+            float* from = view.OutputGradient, into = all + (long)its.FirstRow * C;
+            pass.ForElements(its.Count, (first, count) => Ranges.Copy(into + first, from + first, count));
+        }
+        return all;
+    }
+
+    // Of a tensor group each rank sums the rows of its tokens.
     private unsafe void Scatter(CpuPass pass, float* dx, float* dTable)
     {
         var (C, shape, segment) = (Output!.Columns, pass.Shape, pass.Tape.Layout[Table]);
+        var (firstToken, ownTokens) = _share?.RowsOf((int)segment.Shape[0]) ?? (0, (int)segment.Shape[0]);
         if (!_isTied && !pass.AddsToGradients)
-            pass.ForElements(segment.Count, (first, count) => Ranges.Clear(dTable + first, count));
+            pass.ForElements((long)ownTokens * C, (first, count) => Ranges.Clear(dTable + (long)firstToken * C + first, count));
         var scattered = pass.Scattered;
+        var plans = pass.Scratch + (_share is null ? 0 : (long)shape.Rows * C);
         var tokens = scattered.Prepare(segment.Offset, C, shape.Rows);
         fixed (int* ids = pass.Inputs)
         {
-            var plan = EmbeddingPlan.Build((int*)pass.Scratch, ids, shape.Rows, (int)segment.Shape[0]);
-            new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(tokens);
+            var plan = EmbeddingPlan.Build((int*)plans, ids, shape.Rows, (int)segment.Shape[0]);
+            var all = new ReadOnlySpan<int>(plan.Tokens, plan.Count);
+            var (begin, end) = (IndexOf(all, firstToken), IndexOf(all, firstToken + ownTokens));
+            all[begin..end].CopyTo(tokens);
             var rows = scattered.Rows;
-            pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(
-                rows + first * C, plan, (int)first, count, dx, shape.RowsOfMicroBatch, shape.MicroBatches, C));
-            scattered.Keep(plan.Count);
+            pass.For(end - begin, 16, (first, count) => Embedding.WriteGradients(
+                rows + first * C, plan, begin + (int)first, count, dx, shape.RowsOfMicroBatch, shape.MicroBatches, C));
+            scattered.Keep(end - begin);
         }
+    }
+
+    // Of the first token that is not below this one.
+    private static int IndexOf(ReadOnlySpan<int> tokens, int token)
+    {
+        var at = tokens.BinarySearch(token);
+        return at < 0 ? ~at : at;
     }
 }
 

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
@@ -17,6 +18,8 @@ public sealed class EmbedPairsOperation : Operation
 
     internal EmbedPairsOperation(Tape tape, string table, SinusoidalPositions positions, DropoutMask? mask)
     {
+        if (tape.Share is not null)
+            throw new ElasticException("an encoder-decoder's sources and sequences are not shared by the devices of a tensor group");
         (Table, Positions, Mask, Parameters) = (table, positions, mask, [table]);
         Output = new Value(this, tape.Shape.SourceRows + tape.Shape.Rows, (int)tape.Layout[table].Shape[1]);
         _isTied = tape.Layout.IsTied(table);

@@ -7,7 +7,7 @@ namespace Elastic.Model.Operators;
 /// <summary>GELU by its tanh approximation (Hendrycks and Gimpel 2016, section 2), as GPT-2 has it. (N, C) -> (N, C)</summary>
 public sealed class GeluOperation : Operation
 {
-    internal GeluOperation(Value x) => (Inputs, Output) = ([x], new Value(this, x.Rows, x.Columns));
+    internal GeluOperation(Value x) => (Inputs, Output) = ([x], Value.Like(this, x));
 
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 

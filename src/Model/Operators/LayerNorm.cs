@@ -7,10 +7,13 @@ namespace Elastic.Model.Operators;
 /// <summary>Layer normalisation (Ba et al. 2016) of each row, with gain and bias. (N, C) -> (N, C)</summary>
 public sealed class LayerNormOperation : Operation
 {
-    internal LayerNormOperation(Value x, string name, double epsilon)
+    private readonly TensorShare? _share;
+
+    internal LayerNormOperation(Tape tape, Value x, string name, double epsilon)
     {
+        _share = tape.Share;
         (Gain, Bias, Epsilon) = (name + ".weight", name + ".bias", epsilon);
-        (Inputs, Parameters, Output) = ([x], [Gain, Bias], new Value(this, x.Rows, x.Columns));
+        (Inputs, Parameters, Output) = ([x], [Gain, Bias], Value.Like(this, x));
     }
 
     /// <summary>(C).</summary>
@@ -25,6 +28,11 @@ public sealed class LayerNormOperation : Operation
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
     internal override bool CanAddToGradients => true;
+
+    internal override bool ReadsRanksBackward => _share is not null;
+
+    internal override long ScratchFloats(BatchShape batch, int threads)
+        => RankNorms.ScratchFloats(_share, Inputs[0].AllRows, Inputs[0].Columns);
 
     // Mean and 1 / deviation of each row.
     internal override long SavedFloats => 2L * Inputs[0].Rows;
@@ -51,7 +59,9 @@ public sealed class LayerNormOperation : Operation
         }
         float* dGain = pass.ParameterGradient(Gain), dBias = pass.ParameterGradient(Bias);
         var (parts, ofPart, addsToGradients) = (pass.Shape.MicroBatches, pass.RowsOfMicroBatch(Output!), pass.AddsToGradients);
-        if (dGain is not null)
+        if (dGain is not null && _share is not null)
+            RankNorms.AddGradients(pass, this, C, 1, dGain, dBias);
+        else if (dGain is not null)
         {
             pass.ForColumns(C, (first, count) => NormGradients.Add(
                 dGain + first, dBias + first, dy + first, C, x + first, C, mean, inverse, ofPart, parts, count, addsToGradients));
@@ -65,5 +75,5 @@ public static class LayerNormOperator
     /// <inheritdoc cref="LayerNormOperation"/>
     /// <param name="name">Of its parameters, without ".weight" and ".bias".</param>
     public static Value LayerNorm(this Tape tape, Value x, string name, double epsilon)
-        => tape.Record(new LayerNormOperation(x, name, epsilon));
+        => tape.Record(new LayerNormOperation(tape, x, name, epsilon));
 }

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
@@ -19,10 +20,16 @@ public enum WeightOrder
 /// y = x W + b, or without b. (N, in) (in, out) (out) -> (N, out), whichever way W is stored. Where devices may share an axis of W, sums
 /// along it are folds over its parts: those of y along W's inputs, those of dx = dy Wᵀ along its outputs. dW = xᵀ dy and db sum over rows,
 /// micro-batch by micro-batch along the tree.
+///
+/// A rank of a tensor group has whole parts of the shared axis. Where these are outputs, it has columns of y, and its dx is a sum that the
+/// ranks' fold completes; where they are inputs, it has columns of x, and its y is such a sum.
 /// </summary>
 public sealed class LinearOperation : Operation
 {
     private readonly DepthParts _forward, _backward;
+    private readonly bool _sharesOutputs;
+    private readonly int _allInputs, _allOutputs;
+    private readonly IReadOnlyList<Piece> _pieces;
 
     internal LinearOperation(Tape tape, Value x, string name, WeightOrder order, bool hasBias)
     {
@@ -30,9 +37,16 @@ public sealed class LinearOperation : Operation
         var segment = tape.Layout[Weight];
         var (inputs, outputs) = order == WeightOrder.InOut ? (0, 1) : (1, 0);
         (Inputs, Parameters) = ([x], Bias is null ? [Weight] : [Weight, Bias]);
-        Output = new Value(this, x.Rows, (int)segment.Shape[outputs]);
-        _forward = PartsOf(segment.Parameter.Shared, inputs);
-        _backward = PartsOf(segment.Parameter.Shared, outputs);
+        (_allInputs, _allOutputs) = ((int)segment.Shape[inputs], (int)segment.Shape[outputs]);
+        var (shared, share) = (segment.Parameter.Shared, tape.Share);
+        _sharesOutputs = share is null || shared?.Axis == outputs;
+        StaysWide = !_sharesOutputs;
+        _pieces = share is null ? [new Piece(0, 0, _allOutputs)]
+            : PiecesOf(share, _sharesOutputs ? _allOutputs : _allInputs, shared?.Sections ?? 1);
+        Output = new Value(this, x.Rows, _sharesOutputs ? _pieces.Sum(p => p.Count) : _allOutputs);
+        var parts = shared is null ? 1 : share?.PartsOf(segment.Parameter) ?? shared.Parts;
+        _forward = PartsOf(shared, inputs, parts);
+        _backward = PartsOf(shared, outputs, parts);
     }
 
     /// <summary>Of the shape that <see cref="Order"/> says.</summary>
@@ -44,16 +58,24 @@ public sealed class LinearOperation : Operation
     /// <inheritdoc cref="WeightOrder"/>
     public WeightOrder Order { get; }
 
+    // What the ranks' fold completes is rounded afterwards.
+    internal override bool StaysWide { get; }
+
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
     internal override bool CanAddToGradients => true;
 
+    // Pieces of the weight, side by side.
+    internal override long ScratchFloats(BatchShape batch, int threads)
+        => _pieces.Count > 1 ? (long)Inputs[0].Columns * Output!.Columns : 0;
+
     internal override long ProductBytes(BatchShape batch, int threads)
     {
         var (rows, x, y) = (Inputs[0].Rows, Inputs[0].Columns, Output!.Columns);
-        var (m, n) = Order == WeightOrder.InOut ? (x, y) : (y, x);
+        var piece = _sharesOutputs ? _pieces[0].Count : y;
+        var (m, n) = Order == WeightOrder.InOut ? (x, piece) : (piece, x);
         return Math.Max(
-            Math.Max(Products.WorkspaceBytes(threads, rows, y, x, _forward), Products.WorkspaceBytes(threads, rows, x, y, _backward)),
+            Math.Max(Products.WorkspaceBytes(threads, rows, piece, x, _forward), Products.WorkspaceBytes(threads, rows, x, y, _backward)),
             Products.WorkspaceBytes(threads, m, n, rows, DepthParts.Equal(batch.MicroBatches)));
     }
 
@@ -65,9 +87,13 @@ public sealed class LinearOperation : Operation
     internal override unsafe void Forward(CpuPass pass)
     {
         var (x, y) = (Inputs[0], Output!);
-        Products.Multiply(
-            pass.Team, Matrix(pass[y], y), Matrix(pass[x], x), InOut(pass), _forward,
-            bias: Bias is null ? null : pass.Parameter(Bias));
+        var bias = Bias is null ? null : pass.Parameter(Bias);
+        foreach (var piece in _pieces)
+        {
+            Products.Multiply(
+                pass.Team, OfOutputs(Matrix(pass[y], y), piece), Matrix(pass[x], x), InOut(pass, piece), _forward,
+                bias: bias is null ? null : bias + piece.First);
+        }
     }
 
     internal override unsafe void Backward(CpuPass pass)
@@ -76,33 +102,90 @@ public sealed class LinearOperation : Operation
         var dy = Matrix(pass.Gradient(y), y);
         if (pass.ParameterGradient(Weight) is var dW && dW is not null)
         {
-            // The rows of a product are contiguous, so the gradient is computed as the weight lies: (in, out) or (out, in).
-            var (left, right) = Order == WeightOrder.InOut ? (Matrix(pass[x], x), dy) : (dy, Matrix(pass[x], x));
-            Products.Multiply(
-                pass.Team, Matrices.Of(dW, left.Columns, right.Columns), left.Transposed(), right,
-                DepthParts.Equal(pass.Shape.MicroBatches), pass.AddsToGradients);
+            foreach (var piece in _pieces)
+            {
+                // The rows of a product are contiguous, so the gradient is computed as the weight lies: (in, out) or (out, in).
+                var (left, right) = Order == WeightOrder.InOut
+                    ? (Matrix(pass[x], x), OfOutputs(dy, piece)) : (OfOutputs(dy, piece), Matrix(pass[x], x));
+                Products.Multiply(
+                    pass.Team, AsItLies(dW, piece), left.Transposed(), right, DepthParts.Equal(pass.Shape.MicroBatches),
+                    pass.AddsToGradients);
+            }
         }
         if (Bias is not null && pass.ParameterGradient(Bias) is var db && db is not null)
         {
-            var (parts, rows, columns, adds) = (pass.Shape.MicroBatches, pass.RowsOfMicroBatch(y), y.Columns, pass.AddsToGradients);
-            var gradient = dy.Data;
-            pass.ForColumns(columns, (first, count) => ColumnSums.Add(
-                db + first, gradient + first, columns, rows, (long)rows * columns, parts, count, adds));
+            foreach (var piece in _pieces)
+                AddBias(pass, OfOutputs(dy, piece), db + piece.First);
         }
         if (pass.Gradient(x) is var dx && dx is not null)
-            Products.Multiply(pass.Team, Matrix(dx, x), dy, InOut(pass).Transposed(), _backward, pass.AddsTo(this, x));
+            Products.Multiply(pass.Team, Matrix(dx, x), dy, Whole(pass).Transposed(), _backward, pass.AddsTo(this, x));
     }
 
-    private MatrixView InOut(CpuPass pass)
+    private unsafe void AddBias(CpuPass pass, MatrixView dy, float* db)
     {
-        var (x, y) = (Inputs[0].Columns, Output!.Columns);
-        return Order == WeightOrder.InOut ? pass.Weight(Weight, x, y) : pass.Weight(Weight, y, x).Transposed();
+        var (parts, rows, stride, adds) = (pass.Shape.MicroBatches, pass.RowsOfMicroBatch(Output!), dy.RowStride, pass.AddsToGradients);
+        var gradient = dy.Data;
+        pass.ForColumns(dy.Columns, (first, count) => ColumnSums.Add(
+            db + first, gradient + first, stride, rows, rows * stride, parts, count, adds));
     }
 
-    private static DepthParts PartsOf(SharedAxis? shared, int axis)
-        => shared is { } s && s.Axis == axis ? DepthParts.Equal(s.Parts, s.Sections) : DepthParts.One;
+    private MatrixView OfOutputs(MatrixView y, Piece piece) => _sharesOutputs ? y.Part(0, y.Rows, piece.Place, piece.Count) : y;
+
+    // (in, out), of which the rank's piece.
+    private MatrixView InOut(CpuPass pass, Piece piece)
+    {
+        var all = Order == WeightOrder.InOut
+            ? pass.Weight(Weight, _allInputs, _allOutputs) : pass.Weight(Weight, _allOutputs, _allInputs).Transposed();
+        return _sharesOutputs ? all.Part(0, _allInputs, piece.First, piece.Count) : all.Part(piece.First, piece.Count, 0, _allOutputs);
+    }
+
+    private unsafe MatrixView AsItLies(float* gradient, Piece piece)
+    {
+        var (rows, columns) = Order == WeightOrder.InOut ? (_allInputs, _allOutputs) : (_allOutputs, _allInputs);
+        return _sharesOutputs == (Order == WeightOrder.InOut)
+            ? Matrices.Of(gradient, rows, columns).Part(0, rows, piece.First, piece.Count)
+            : Matrices.Of(gradient, rows, columns).Part(piece.First, piece.Count, 0, columns);
+    }
+
+    // All pieces of the rank, (in, out): copied side by side where there are several, of queries, keys and values.
+    private unsafe MatrixView Whole(CpuPass pass)
+    {
+        if (_pieces.Count == 1)
+            return InOut(pass, _pieces[0]);
+        var (x, y) = (Inputs[0].Columns, Output!.Columns);
+        var type = InOut(pass, _pieces[0]).Type;
+        var whole = new MatrixView(pass.Scratch, x, y, y, 1, type);
+        pass.ForRows(x, y, (first, count) =>
+        {
+            foreach (var piece in _pieces)
+            {
+                var from = InOut(pass, piece);
+                for (var row = first; row < first + count; row++)
+                {
+                    if (type is null)
+                        Ranges.Copy(whole.At(row, piece.Place), from.At(row, 0), piece.Count);
+                    else
+                        new ReadOnlySpan<ushort>(from.NarrowAt(row, 0), piece.Count).CopyTo(
+                            new Span<ushort>(whole.NarrowAt(row, piece.Place), piece.Count));
+                }
+            }
+        });
+        return whole;
+    }
+
+    private static IReadOnlyList<Piece> PiecesOf(TensorShare share, int size, int sections)
+    {
+        var (section, count) = (size / sections, size / sections / share.Ranks);
+        return [.. Enumerable.Range(0, sections).Select(i => new Piece(i * count, i * section + share.Rank * count, count))];
+    }
+
+    private static DepthParts PartsOf(SharedAxis? shared, int axis, int parts)
+        => shared is { } s && s.Axis == axis ? DepthParts.Equal(parts, s.Sections) : DepthParts.One;
 
     private static unsafe MatrixView Matrix(float* data, Value value) => Matrices.Of(data, value.Rows, value.Columns);
+
+    // A range of the weight's shared axis, and where it begins among the rank's columns.
+    private sealed record Piece(int Place, int First, int Count);
 }
 
 /// <summary>Records a product with a weight.</summary>
@@ -115,10 +198,26 @@ public static class LinearOperator
         this Tape tape, Value x, string name, WeightOrder order = WeightOrder.InOut, bool hasBias = true)
     {
         ArgumentNullException.ThrowIfNull(tape);
+        if (tape.Share is not null)
+            return Shared(tape, x, name, order, hasBias);
         var y = tape.Record(new LinearOperation(tape, x, name, order, hasBias));
         if (tape.Layout.AdapterOf(name) is not { } scale)
             return y;
         var low = tape.Linear(x, Adapter.A(name), WeightOrder.OutIn, hasBias: false);                                     // (N, r)
         return tape.ScaledSum(y, tape.Linear(low, Adapter.B(name), WeightOrder.OutIn, hasBias: false), scale);
+    }
+
+    // A rank's share. Outputs are shared: it needs all rows of x. Inputs are shared: it gets its rows of the sum.
+    private static Value Shared(Tape tape, Value x, string name, WeightOrder order, bool hasBias)
+    {
+        var parameter = tape.Layout[name + ".weight"].Parameter;
+        if (tape.Layout.AdapterOf(name) is not null)
+            throw new ElasticException("adapters (LoRA) are not shared by the devices of a tensor group");
+        tape.Share!.PartsOf(parameter);
+        var outputs = order == WeightOrder.InOut ? 1 : 0;
+        return parameter.Shared!.Axis == outputs
+            ? tape.Record(new LinearOperation(tape, tape.GatherRows(x), name, order, hasBias))
+            : tape.FoldRanks(
+                tape.Record(new LinearOperation(tape, x, name, order, hasBias: false)), hasBias ? name + ".bias" : null);
     }
 }

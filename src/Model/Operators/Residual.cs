@@ -9,7 +9,7 @@ namespace Elastic.Model.Operators;
 public sealed class ResidualOperation : Operation
 {
     internal ResidualOperation(Value x, Value branch, DropoutMask? mask)
-        => (Inputs, Output, Mask) = ([x, branch], new Value(this, x.Rows, x.Columns), mask);
+        => (Inputs, Output, Mask) = ([x, branch], Value.Like(this, x), mask);
 
     /// <summary>(N, C).</summary>
     public Value X => Inputs[0];

@@ -10,10 +10,13 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class RmsNormOperation : Operation
 {
+    private readonly TensorShare? _share;
+
     internal RmsNormOperation(Tape tape, Value x, string name, double epsilon)
     {
+        _share = tape.Share;
         (Gain, Epsilon) = (name + ".weight", epsilon);
-        (Inputs, Parameters, Output) = ([x], [Gain], new Value(this, x.Rows, x.Columns));
+        (Inputs, Parameters, Output) = ([x], [Gain], Value.Like(this, x));
         Channels = (int)tape.Layout[Gain].Shape[0];
     }
 
@@ -29,6 +32,11 @@ public sealed class RmsNormOperation : Operation
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
     internal override bool CanAddToGradients => true;
+
+    internal override bool ReadsRanksBackward => _share is not null;
+
+    internal override long ScratchFloats(BatchShape batch, int threads) => RankNorms.ScratchFloats(
+        _share, (long)Inputs[0].AllRows * HeadsOfRow * (Inputs[0].AllRows != Inputs[0].Rows ? 1 : _share?.Ranks ?? 1), Channels);
 
     // 1 / root mean square of each row or head.
     internal override long SavedFloats => Inputs[0].Count / Channels;
@@ -56,6 +64,11 @@ public sealed class RmsNormOperation : Operation
         }
         if (dGain is null)
             return;
+        if (_share is not null)
+        {
+            RankNorms.AddGradients(pass, this, D, HeadsOfRow, dGain, null);
+            return;
+        }
         var (parts, ofPart, addsToGradients) = (pass.Shape.MicroBatches, pass.Shape.RowsOfMicroBatch * HeadsOfRow, pass.AddsToGradients);
         pass.ForColumns(D, (first, count) => NormGradients.Add(
             dGain + first, null, dy + first, D, x + first, D, null, inverse, ofPart, parts, count, addsToGradients));

@@ -46,7 +46,7 @@ public sealed class RotaryAngles(IReadOnlyList<double> frequencies, double magni
 public sealed class RotaryOperation : Operation
 {
     internal RotaryOperation(Value x, RotaryAngles angles)
-        => (Inputs, Output, Angles) = ([x], new Value(this, x.Rows, x.Columns), angles);
+        => (Inputs, Output, Angles) = ([x], Value.Like(this, x), angles);
 
     /// <summary>By how much.</summary>
     public RotaryAngles Angles { get; }

@@ -8,7 +8,7 @@ namespace Elastic.Model.Operators;
 public sealed class ScaledSumOperation : Operation
 {
     internal ScaledSumOperation(Value x, Value branch, double scale)
-        => (Inputs, Output, Scale) = ([x, branch], new Value(this, x.Rows, x.Columns), (float)scale);
+        => (Inputs, Output, Scale) = ([x, branch], Value.Like(this, x), (float)scale);
 
     /// <summary>(N, C).</summary>
     public Value X => Inputs[0];

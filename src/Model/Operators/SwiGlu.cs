@@ -7,7 +7,7 @@ namespace Elastic.Model.Operators;
 /// <summary>SwiGLU (Shazeer 2020, section 2): silu(gate) · up, silu(x) = x sigmoid(x). Twice (N, F) -> (N, F)</summary>
 public sealed class SwiGluOperation : Operation
 {
-    internal SwiGluOperation(Value gate, Value up) => (Inputs, Output) = ([gate, up], new Value(this, gate.Rows, gate.Columns));
+    internal SwiGluOperation(Value gate, Value up) => (Inputs, Output) = ([gate, up], Value.Like(this, gate));
 
     /// <summary>(N, F).</summary>
     public Value Gate => Inputs[0];

@@ -62,6 +62,20 @@ public abstract class Operation
     /// <summary>The same of its backward pass.</summary>
     internal virtual double BackwardFlops(Tape tape) => 0;
 
+    /// <summary>True where its forward pass reads inputs of the other ranks of a tensor group.</summary>
+    internal virtual bool ReadsRanks => false;
+
+    /// <summary>
+    /// True where its backward pass reads what the other ranks have: the gradient of the output, and what they kept. No rank begins it
+    /// before all have made these.
+    /// </summary>
+    internal virtual bool ReadsRanksBackward => false;
+
+    /// <summary>What is done with the gradient of the output before the backward pass, and before other ranks read it.</summary>
+    internal virtual void PrepareBackward(CpuPass pass)
+    {
+    }
+
     /// <summary>
     /// Makes the output, and what the backward pass wants saved. Runs a second time, with the same bits, where its block is recomputed.
     /// </summary>

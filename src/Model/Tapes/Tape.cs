@@ -35,8 +35,10 @@ public enum TapePurpose
 /// <param name="layout">Tells which parameters are trained.</param>
 /// <param name="labelSmoothing">Of the loss, in training.</param>
 /// <param name="precision">In what it keeps its numbers; fp32 if not given.</param>
+/// <param name="share">What of it is recorded for a rank of a tensor group; null for all.</param>
 public sealed class Tape(
-    TapePurpose purpose, BatchShape shape, FlatLayout layout, double labelSmoothing = 0, Precision? precision = null)
+    TapePurpose purpose, BatchShape shape, FlatLayout layout, double labelSmoothing = 0, Precision? precision = null,
+    TensorShare? share = null)
 {
     private readonly List<Operation> _operations = [];
     private readonly HashSet<Value> _needGradient = [];
@@ -57,6 +59,9 @@ public sealed class Tape(
 
     /// <summary>In what it keeps its numbers.</summary>
     public Precision Precision { get; } = precision ?? Precision.Fp32;
+
+    /// <summary>The rank's share; null where one device computes the whole.</summary>
+    public TensorShare? Share { get; } = share;
 
     /// <summary>All operations, forwards.</summary>
     public IReadOnlyList<Operation> Operations => _operations;

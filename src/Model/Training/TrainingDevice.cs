@@ -73,6 +73,11 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
         => Accumulate(microBatches, seed, Precision.Fp32, 1);
 
+    /// <summary>What the device does as a rank of a tensor group.</summary>
+    /// <exception cref="NotSupportedException">This kind of device computes whole micro-batches.</exception>
+    public virtual ITensorRank InTensorGroup() =>
+        throw new NotSupportedException($"{Id} computes whole micro-batches: it takes no part in a tensor group");
+
     /// <summary>
     /// The device takes its part of ZeRO-2 in the next step: it keeps sums of <paramref name="slice"/> alone, over the micro-batches of all
     /// devices. <see cref="Roots"/> are these sums then.

@@ -31,6 +31,7 @@ public sealed class TrainingStep
     private readonly Ranks _ranks;
     private readonly ShardedAccumulation? _shards;
     private readonly PipelineAccumulation? _pipelines;
+    private readonly List<TensorGroup> _groups;
     private readonly ReplicaVectors? _mirror;
     private bool _isFrozenNarrow;
     private bool _isFrozenMirrored;
@@ -52,6 +53,10 @@ public sealed class TrainingStep
     /// The stage of ZeRO (Rajbhandari et al. 2020). 1: each device updates its slice of the parameters and moments, which there are once.
     /// 2: each device holds its slice of the gradients only, too. The bits are the same.
     /// </param>
+    /// <param name="tensor">
+    /// Devices that compute each micro-batch together (<see cref="TensorGroup"/>), a power of two and no more than there are; 1 where each
+    /// computes micro-batches by itself. A group has a gradient once, whatever <paramref name="zero"/> says. The bits are the same.
+    /// </param>
     /// <param name="mirror">
     /// Vectors of the same kind as the replica's, which hold its state of before the update while there is one; null for none. See
     /// <see cref="IsUpdating"/>.
@@ -63,18 +68,24 @@ public sealed class TrainingStep
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
         Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
-        ReplicaVectors? mirror = null, int stages = 1)
+        ReplicaVectors? mirror = null, int stages = 1, int tensor = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(stages, 1);
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(stages, devices.Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor, devices.Count);
+        if (stages > 1 && tensor > 1)
+            throw new ArgumentException("a stage is one device, not a tensor group", nameof(tensor));
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
         _pipelines = stages > 1 ? new PipelineAccumulation(devices, stages, _deadlines, _time) : null;
-        _shards = zero == 2 && stages == 1 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
+        _groups = tensor == 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
+            .Select(g => new TensorGroup(g, _deadlines, _time))];
+        _shards = zero == 2 && stages == 1 && tensor == 1
+            ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
         _mirror = mirror;
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
@@ -161,13 +172,13 @@ public sealed class TrainingStep
         return loss;
     }
 
-    // Each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours; then each owner sums its
-    // slice of all devices' subtree roots, in tree order.
+    // Each device, or group of devices, sums the gradients of its range of micro-batches, along the tree as far as they are neighbours;
+    // then each owner sums its slice of all devices' subtree roots, in tree order.
     private async Task<Gradient> SumAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
     {
-        var accumulated = await _ranks.RunAsync(
+        var accumulated = _groups.Count > 0 ? await SumInGroupsAsync(microBatches, seed, lossScale) : await _ranks.RunAsync(
             "forward and backward pass", _deadlines.Most,
-            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed, _precision, lossScale), d.Roots),
+            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, _devices.Count, microBatches), seed, _precision, lossScale), d.Roots),
             // A device without a micro-batch ends at once, and says nothing of the others.
             microBatches.Count >= _devices.Count ? _deadlines.After : null);
         // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
@@ -183,6 +194,23 @@ public sealed class TrainingStep
         var (losses, roots) = await pipelines.RunAsync(microBatches, seed, _precision, lossScale);
         var deadline = _deadlines.After(_time.GetElapsedTime(began));
         return new Gradient(losses, deadline, await _collective.ReduceScatterAsync(roots, microBatches.Count, _slices, deadline));
+    }
+
+    // The first rank of each group brings what the group has; the others fold their slices there.
+    private async Task<(double[] Losses, IReadOnlyList<SubtreeRoot> Roots)[]> SumInGroupsAsync(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale)
+    {
+        var groups = await Task.WhenAll(_groups.Select((group, i) =>
+            group.AccumulateAsync(RangeOf(i, _groups.Count, microBatches), seed, _precision, lossScale)));
+        var (each, first) = (_groups[0].Count, groups.First(g => g.Roots.Count > 0).Roots[0].Gradient);
+        // Devices that are left over, and groups without a micro-batch, fold their slices into what others have.
+        await _ranks.RunAsync("forward and backward pass", _deadlines.Most, (d, rank) =>
+        {
+            if (rank / each >= groups.Length || groups[rank / each].Roots.Count == 0)
+                d.InTensorGroup().BeginStep(first);
+            return true;
+        });
+        return [.. _devices.Select((_, rank) => rank % each == 0 && rank / each < groups.Length ? groups[rank / each] : ([], []))];
     }
 
     // Each owner has its slice of all micro-batches already.
@@ -258,9 +286,9 @@ public sealed class TrainingStep
         (await _ranks.RunAsync(what, _deadlines.Most, (d, rank) => rank == 0 ? act(d) : default))[0]!;
 
     // Contiguous ranges whose sizes differ by one at most.
-    private List<MicroBatch> RangeOf(int device, IReadOnlyList<MicroBatch> all)
+    private static List<MicroBatch> RangeOf(int index, int count, IReadOnlyList<MicroBatch> all)
     {
-        var (first, end) = ((long)all.Count * device / _devices.Count, (long)all.Count * (device + 1) / _devices.Count);
+        var (first, end) = ((long)all.Count * index / count, (long)all.Count * (index + 1) / count);
         return [.. all.Skip((int)first).Take((int)(end - first))];
     }
 

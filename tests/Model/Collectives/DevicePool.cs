@@ -34,9 +34,11 @@ internal sealed class DevicePool(ModelSettings model, int count) : IDisposable
 
     /// <summary>All steps, each on the devices that <paramref name="which"/> says.</summary>
     /// <param name="zero">The stage of ZeRO of each step; null for 1.</param>
+    /// <param name="tensor">Devices that share each layer.</param>
     /// <param name="folder">Where moments, and in 16 bits parameters, lie; null for in memory.</param>
     public async Task<Digest> TrainAsync(
-        string optimizer, Func<int, int[]> which, Func<int, int>? zero = null, Precision? precision = null, string? folder = null)
+        string optimizer, Func<int, int[]> which, Func<int, int>? zero = null, Precision? precision = null, string? folder = null,
+        int tensor = 1)
     {
         var opened = Optimizers.Open(Optimizer with { Kind = optimizer });
         using var vectors = new ReplicaVectors(
@@ -48,7 +50,8 @@ internal sealed class DevicePool(ModelSettings model, int count) : IDisposable
         {
             IReadOnlyList<IDeviceThread> devices = [.. which(number).Select(i => _devices[i])];
             var step = new TrainingStep(
-                devices, new LocalCollective(devices), vectors.Layout, opened, 1, precision, zero: zero?.Invoke(number) ?? 1);
+                devices, new LocalCollective(devices), vectors.Layout, opened, 1, precision, zero: zero?.Invoke(number) ?? 1,
+                tensor: tensor);
             await TakeAsync(step, model, number);
         }
         return Samples.DigestOf(vectors);
