@@ -2,6 +2,7 @@ using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 
 namespace Elastic.Actors.Hosting;
@@ -18,8 +19,7 @@ public static class DeviceNames
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(devices);
-        if (node.ReplicaSplit.Tensor > 1)
-            throw new ElasticException($"node.split = {node.Split}: models are not split into tensor groups yet; use pipeline:2 or none");
+        SplitInUse.Check(node.ReplicaSplit);
         if (devices.All(d => d.IsCpu))
             return;
         var other = devices.First(d => !d.IsCpu);

@@ -15,16 +15,26 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
     // Plans differ by rounding, and by the few micro-batches that do not divide; that is no reason for another setting.
     private const double Alike = 0.02;
 
-    /// <summary>Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has.</summary>
+    /// <summary>
+    /// Those of a plan's devices: pipelines of as many stages, and tensor groups of as many devices, as divide the devices of a replica, and
+    /// as the network allows.
+    /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        var most = Math.Min(Math.Min(plan.Given, ReplicaSplit.Most), TapeStage.Most(Architectures.Open(plan.Settings.Model)));
+        var architecture = Architectures.Open(plan.Settings.Model);
+        List<int> sizes = [.. Enumerable.Range(2, Math.Max(0, Math.Min(plan.Given, ReplicaSplit.Most) - 1)).Where(n => plan.Given % n == 0)];
+        IEnumerable<ReplicaSplit> splits =
+        [
+            ReplicaSplit.None,
+            .. sizes.Where(n => n <= TapeStage.Most(architecture)).Select(n => new ReplicaSplit(1, n)),
+            .. sizes.Where(n => int.IsPow2(n) && n <= TensorSplit.Most(architecture)).Select(n => new ReplicaSplit(n, 1)),
+        ];
         List<TrainingPlan> all =
         [
-            .. Enumerable.Range(1, most).Where(stages => plan.Given % stages == 0).Select(stages => TrainingPlan.OfReplica(
-                plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, new ReplicaSplit(1, stages)) with
+            .. splits.Select(split => TrainingPlan.OfReplica(
+                plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
             {
                 Replicas = plan.Replicas,
             }),

@@ -1,6 +1,7 @@
 using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
+using Elastic.Model.Operators;
 using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
@@ -28,8 +29,8 @@ public sealed record PassPlan(
     private const int MostRows = 1 << 24;
 
     /// <summary>
-    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch: activations and their gradients; 0 where
-    /// there is no pipeline.
+    /// Activations and their gradients that a device gives others for each micro-batch: in a pipeline, the one that gives its neighbours the
+    /// most; in a tensor group, each. 0 where devices have whole networks.
     /// </summary>
     public double CutBytesOfMicroBatch { get; init; }
 
@@ -42,11 +43,11 @@ public sealed record PassPlan(
     /// <summary>Of micro-batches that go through a network together.</summary>
     /// <param name="shape">Their number, and the sequences and tokens of each.</param>
     /// <param name="threads">Of the device.</param>
-    /// <param name="stages">Of a pipeline; 1 for none.</param>
-    /// <param name="units">What goes through it in a step, each of this shape.</param>
+    /// <param name="split">How the network is split over devices; null where each has all of it.</param>
+    /// <param name="units">What goes through a pipeline in a step, each of this shape.</param>
     public static PassPlan Of(
-        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages = 1,
-        int units = 1)
+        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision,
+        SplitInUse? split = null, int units = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var planned = shape with
@@ -54,13 +55,22 @@ public sealed record PassPlan(
             Sequences = (int)Math.Clamp((long)MostRows / shape.Tokens, 1, shape.Sequences),
             Sources = architecture.SourceContext,
         };
-        var tape = new Tape(TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision);
+        var (stages, ranks) = (split?.Stages ?? 1, split?.Tensor ?? 1);
+        // The first rank has as much as any.
+        var tape = new Tape(
+            TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision,
+            ranks > 1 ? new TensorShare(0, ranks) : null);
         architecture.Record(tape);
         var scale = (double)shape.Sequences / planned.Sequences;
         return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
             : OfAll([.. TapeStage.Cut(architecture, stages).Select((stage, number) => Of(
                 tape, threads, recompute, scale, stage, Math.Min(units, PipelineSchedule.InFlight(number, stages))))]);
     }
+
+    // What a rank gives the others of its group: in each exchange of rows, its share of them to each (Korthikanti et al. 2022, 4.2.2).
+    private static double SharedBytes(Tape tape) => tape.Share is not { Ranks: var ranks } ? 0
+        : sizeof(float) * (ranks - 1.0) / ranks * tape.Operations.Where(o => o is GatherRowsOperation or FoldRanksOperation).Sum(
+            o => (2.0 - (tape.NeedsGradient(o.Inputs[0]) ? 0 : 1)) * Math.Max(o.Inputs[0].Count, o.Output!.Count));
 
     // On average, but for what decides how long a step takes.
     private static PassPlan OfAll(IReadOnlyList<PassPlan> stages) => new(
@@ -87,7 +97,7 @@ public sealed record PassPlan(
             scale * plan.Steps.Sum(s => s.Kind == PassKind.Backward
                 ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches)
         {
-            CutBytesOfMicroBatch = Bytes(outgoing + incoming) / planned.MicroBatches,
+            CutBytesOfMicroBatch = (Bytes(outgoing + incoming) + scale * SharedBytes(tape)) / planned.MicroBatches,
         };
 
         long Elements(IReadOnlyList<int>? crossing, Predicate<Value> which) =>
