@@ -16,15 +16,15 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
     private const double Alike = 0.02;
 
     /// <summary>
-    /// Those of a plan's devices: pipelines of as many stages, and tensor groups of as many devices, as divide the devices of a replica, and
-    /// as the network allows.
+    /// Those of a plan's devices: pipelines of as many stages, and tensor groups of as many devices, as divide the devices of a replica,
+    /// and as the network allows.
     /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)
     {
         ArgumentNullException.ThrowIfNull(plan);
         var architecture = Architectures.Open(plan.Settings.Model);
-        List<int> sizes = [.. Enumerable.Range(2, Math.Max(0, Math.Min(plan.Given, ReplicaSplit.Most) - 1)).Where(n => plan.Given % n == 0)];
+        List<int> sizes = [.. Enumerable.Range(1, Math.Min(plan.Given, ReplicaSplit.Most)).Where(n => n > 1 && plan.Given % n == 0)];
         IEnumerable<ReplicaSplit> splits =
         [
             ReplicaSplit.None,

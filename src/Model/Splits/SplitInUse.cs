@@ -5,7 +5,9 @@ using Elastic.Model.Networks;
 
 namespace Elastic.Model.Splits;
 
-/// <summary>The split of a replica's model over the devices that the replica has: as much as fits of what the node's settings ask for.</summary>
+/// <summary>
+/// The split of a replica's model over the devices that the replica has: as much as fits of what the node's settings ask for.
+/// </summary>
 /// <param name="Tensor">Devices that share each layer; 1 for none.</param>
 /// <param name="Stages">Of a pipeline; 1 for none.</param>
 /// <param name="Notice">Why it is smaller than what was asked for; null where it is not.</param>

@@ -29,8 +29,8 @@ public sealed record PassPlan(
     private const int MostRows = 1 << 24;
 
     /// <summary>
-    /// Activations and their gradients that a device gives others for each micro-batch: in a pipeline, the one that gives its neighbours the
-    /// most; in a tensor group, each. 0 where devices have whole networks.
+    /// Activations and their gradients that a device gives others for each micro-batch: in a pipeline, the one that gives its neighbours
+    /// the most; in a tensor group, each. 0 where devices have whole networks.
     /// </summary>
     public double CutBytesOfMicroBatch { get; init; }
 

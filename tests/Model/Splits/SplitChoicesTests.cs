@@ -56,7 +56,8 @@ public sealed class SplitChoicesTests
             SplitInUse.Of(new ReplicaSplit(8, 1), 8, architecture).Notice);
         Assert.Contains(
             "use tensor:2 or pipeline:3",
-            Assert.Throws<ElasticException>(() => SplitInUse.Of(new ReplicaSplit(2, 3), 8, architecture)).Message, StringComparison.Ordinal);
+            Assert.Throws<ElasticException>(() => SplitInUse.Of(new ReplicaSplit(2, 3), 8, architecture)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
