@@ -193,6 +193,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
             Zero = node.Zero,
+            Split = node.ReplicaSplit,
             Offload = node.Offload,
             Paths = paths,
             Endpoint = served,
@@ -222,7 +223,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Database = database,
             Security = security,
             PlanFor = settings => duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
-                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload) : null,
+                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit) : null,
         };
         member.Live(agent);
         try

@@ -18,11 +18,16 @@ public static class DeviceNames
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(devices);
+        if (node.ReplicaSplit is { Tensor: > 1, Pipeline: > 1 })
+            throw new ElasticException(
+                $"node.split = {node.Split}: the layers of a pipeline's stage are not shared between devices; use tensor:2 or pipeline:2");
         if (devices.All(d => d.IsCpu))
             return;
         var other = devices.First(d => !d.IsCpu);
         if (node.Zero == 2)
             throw new ElasticException($"node.zero = 2 is for replicas on CPU devices, and this node has {other}: use node.zero = 1");
+        if (!node.ReplicaSplit.IsNone)
+            throw new ElasticException($"node.split = {node.Split} is for CPU devices, and this node has {other}: use node.split = none");
         if (node.Offload != OffloadMode.None)
             throw new ElasticException($"node.offload = file is for CPU devices, and this node has {other}: use node.offload = none");
     }

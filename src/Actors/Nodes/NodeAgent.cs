@@ -194,7 +194,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _runs[run.Id] = run;
             _corpusKeeper.Tell(run.Corpus);
-            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.MicroBatches, run.Priority));
+            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.Pieces, run.Priority));
             return;
         }
 
@@ -241,7 +241,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
-        var pieces = start.Order.Content is Compute ? run.MicroBatches : int.MaxValue;
+        var pieces = start.Order.Content is Compute ? run.Pieces : int.MaxValue;
         var (kind, number, index) = start.Order.Key;
         var (devices, activity) = (_trainers.Group(start.Devices, pieces), new WorkActivity($"{run.Id} {kind} {number} {index}"));
         var actor = Context.ActorOf(

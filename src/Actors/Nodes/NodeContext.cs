@@ -24,6 +24,9 @@ internal sealed record NodeContext
     /// <summary>As <c>node.zero</c>.</summary>
     public required int Zero { get; init; }
 
+    /// <summary>As <c>node.split</c>.</summary>
+    public required ReplicaSplit Split { get; init; }
+
     /// <summary>As <c>node.offload</c>.</summary>
     public required OffloadMode Offload { get; init; }
 

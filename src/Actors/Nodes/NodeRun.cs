@@ -68,8 +68,8 @@ internal sealed class NodeRun : NodeJob
     /// <summary>As its settings say.</summary>
     public int Priority => Plan.Priority;
 
-    /// <summary>Micro-batches of a step, at most: more devices lend their threads.</summary>
-    public int MicroBatches => Settings.Batch.MicroBatches;
+    /// <summary>Devices that have work in a step, at most: those of a split share micro-batches, more lend their threads.</summary>
+    public int Pieces => Settings.Batch.MicroBatches * Context.Split.Devices;
 
     /// <summary>The settings in canonical form, as the journal has them.</summary>
     public string SettingsCanonical { get; }
@@ -85,6 +85,13 @@ internal sealed class NodeRun : NodeJob
 
     /// <summary>The vectors of a replica's inner state, by name.</summary>
     public IReadOnlyList<string> InnerVectors => [.. Optimizer.Vectors, .. Precision.Vectors];
+
+    /// <summary>How a replica's model is to be split over its devices.</summary>
+    public ReplicaSplit Split => Context.Split;
+
+    /// <summary>How much of that is in use.</summary>
+    /// <param name="devices">That the replica has.</param>
+    public SplitInUse SplitOver(int devices) => SplitInUse.Of(Split, devices, Architecture);
 
     /// <summary>The stage of ZeRO of this node's replicas.</summary>
     public int Zero => Context.Zero;

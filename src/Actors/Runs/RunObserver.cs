@@ -17,6 +17,9 @@ internal sealed class RunObserver(RunId run, Observations observations)
 
     // What each node last said of the steps that it skipped in a round of a replica.
     private readonly Dictionary<(NodeId Node, int Replica), (int Round, int Skipped)> _skipped = [];
+
+    // What each node last said of how a replica's model is split there.
+    private readonly Dictionary<(NodeId Node, int Replica), string> _splits = [];
     private (int Round, RunPhase Phase, TimeSpan Since)? _phase;
     private TimeSpan? _waitsSince;
     private bool _isWaiting;
@@ -81,6 +84,7 @@ internal sealed class RunObserver(RunId run, Observations observations)
         observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
         if (_goodput.Step(step.Node, step.Round, step.Replica, now) is { } recovered)
             observations.Record(recovered);
+        Split(step);
         if (step.Scaling is not { } scaling)
             return;
         var before = _skipped.GetValueOrDefault((step.Node, step.Replica));
@@ -89,6 +93,18 @@ internal sealed class RunObserver(RunId run, Observations observations)
         var since = before.Round == step.Round && before.Skipped <= scaling.Skipped ? before.Skipped : 0;
         if (scaling.Skipped > since)
             observations.Record(new StepsSkipped(run, step.Node, step.Round, step.Replica, scaling.Skipped - since, scaling.Scale));
+    }
+
+    // Once, until it changes.
+    private void Split(NodeReport.StepTaken step)
+    {
+        if (step.SplitNotice is not { } how)
+            _splits.Remove((step.Node, step.Replica));
+        else if (_splits.GetValueOrDefault((step.Node, step.Replica)) != how)
+        {
+            _splits[(step.Node, step.Replica)] = how;
+            observations.Record(new SplitSmaller(run, step.Node, step.Round, step.Replica, how));
+        }
     }
 
     /// <summary>Records that work failed on its node, and is given out once more.</summary>

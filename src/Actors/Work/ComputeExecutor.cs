@@ -91,6 +91,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
                 _told = Stopwatch.GetTimestamp();
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate)
                 {
+                    SplitNotice = _devices.SplitOf(run).Notice,
                     Scaling = _step!.Scale is { } scale ? new(scale.Value, _skipped, scale.SkippedSteps) : null,
                 });
             }

@@ -17,12 +17,13 @@ internal static class TrainDryRun
     {
         var node = request.Settings.Node;
         var devices = DeviceNames.Parse(node.Devices);
+        DeviceNames.CheckSharding(node, devices);
         if (devices.FirstOrDefault(d => !d.IsCpu) is { Value: not null } other)
             throw new ElasticException(
                 $"--dry-run: the memory of {other} is libtorch's to allocate, and not known before; --devices cpu:1 plans for the CPU");
         var plan = TrainingPlan.OfAll(
             NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero,
-            node.Offload);
+            node.Offload, node.ReplicaSplit);
         var machine = MachineMemory.Now();
         var problem = plan.Problem(machine.FreeBytes);
         if (request.Json)

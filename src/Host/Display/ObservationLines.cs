@@ -35,6 +35,8 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
         StepLoss step => $"{step.RunId.Name}: round {step.Round}, replica {step.Replica}, step {step.Step}: loss {step.LossNats:0.0000}",
         StepsSkipped skipped => $"{skipped.RunId.Name}: round {skipped.Round}, replica {skipped.Replica}: "
             + $"{Units.Many(skipped.Steps, "step")} overflowed and skipped, loss scale {skipped.LossScale:0}",
+        SplitSmaller split => $"{split.RunId.Name}: round {split.Round}, replica {split.Replica} on {nameOf(split.Node)} has "
+            + Reason(split.How),
         Score score => $"{score.RunId.Name}: version {score.Version}, loss {score.LossNats:0.0000} on held-out text",
         ScoreOfSource score => $"{score.RunId.Name}: version {score.Version}, loss {score.Nats / score.Targets:0.0000} on held-out text of "
             + Reason(score.Source),

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Display;
@@ -15,11 +16,33 @@ internal static class PlanLines
         [
             .. Run(title, plan),
             $"here     {Units.Many(plan.Replicas, "replica")} at once, on {Units.Many(plan.Devices, "device")} of {threads} "
-                + $"{(threads == "1" ? "thread" : "threads")} each",
+                + $"{(threads == "1" ? "thread" : "threads")} each"
+                + (plan.InUse.Stages > 1 ? $", in pipelines of {plan.InUse.Stages} stages" : "")
+                + (plan.InUse.Tensor > 1 ? $", in groups of {plan.InUse.Tensor} that share each layer" : ""),
+            .. plan.InUse.Notice is { } notice ? [$"         {notice}"] : Array.Empty<string>(),
             "",
             .. Memory(plan, $"{Units.Bytes(machine.FreeBytes)} are free of {Units.Bytes(machine.TotalBytes)}"),
             "",
             .. Work(plan),
+            .. Splits(plan, machine.FreeBytes),
+        ];
+    }
+
+    /// <summary>A table of the splits that the devices could have, where there are several, and the one to prefer.</summary>
+    public static IReadOnlyList<string> Splits(TrainingPlan plan, long freeBytes)
+    {
+        var choices = SplitChoices.Of(plan, freeBytes);
+        if (choices.All.Count == 1)
+            return [];
+        return
+        [
+            "",
+            $"{"node.split",-28}{"most",12}{"together",14}{"sent",12}{"waits",8}{"fits",6}",
+            .. choices.All.Select(p => $"  {p.Split,-26}{Units.Bytes(p.MostBytesOfDevice),12}{Units.Bytes(p.Memory.Bytes),14}"
+                + $"{Units.Bytes(p.Vectors.SentBytes + p.CutBytes),12}{p.Bubble,8:P0}{(p.Memory.Bytes <= freeBytes ? "yes" : "no"),6}"),
+            choices.Recommended is { } best
+                ? $"  {best.Split} is the one to use: of those that fit, its step takes the least time"
+                : "  none of them fits",
         ];
     }
 
@@ -52,6 +75,9 @@ internal static class PlanLines
     public static IReadOnlyList<string> Work(TrainingPlan plan) =>
     [
         $"traffic      a step: {Units.Bytes(plan.Vectors.SentBytes)} of gradients from a device to the others of its replica",
+        .. plan.InUse.Devices == 1 ? Array.Empty<string>()
+            : [$"             and {Units.Bytes(plan.CutBytes)} of activations and their gradients to "
+                + (plan.InUse.Stages > 1 ? "its neighbours in the pipeline" : "the others of its tensor group")],
         $"             a round: from each replica {Units.Bytes(plan.ContributionBytes)} to the averaging and "
             + $"{Units.Bytes(plan.InnerStateBytes)} to a second node, and to each node {Units.Bytes(plan.ContributionBytes)}",
         $"arithmetic   a step: {Units.Count(plan.FlopsOfStep)} floating-point operations of a device, in products",
@@ -88,6 +114,19 @@ internal static class PlanLines
         json["contributionBytes"] = plan.ContributionBytes;
         json["innerStateBytes"] = plan.InnerStateBytes;
         json["flopsOfStep"] = plan.FlopsOfStep;
+        json["split"] = plan.Split.ToString();
+        var choices = SplitChoices.Of(plan, freeBytes > 0 ? freeBytes : double.PositiveInfinity);
+        json["splits"] = new JsonArray([.. choices.All.Select(p => new JsonObject
+        {
+            ["split"] = p.Split.ToString(),
+            ["stages"] = p.InUse.Stages,
+            ["mostBytesOfDevice"] = p.MostBytesOfDevice,
+            ["bytes"] = p.Memory.Bytes,
+            ["sentBytesOfStep"] = p.Vectors.SentBytes + p.CutBytes,
+            ["bubble"] = p.Bubble,
+            ["fits"] = freeBytes <= 0 || p.Memory.Bytes <= freeBytes,
+        })]);
+        json["recommendedSplit"] = choices.Recommended?.Split.ToString();
     }
 
     // Each part's share of a device, in the order in which people look for them.

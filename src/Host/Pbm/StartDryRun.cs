@@ -33,11 +33,11 @@ internal static class StartDryRun
         foreach (var line in PlanLines.Run(asked.Title, largest?.Plan ?? TrainingPlan.OfReplica(preview.Settings, 1, 1)).Append("")
             .Concat(Start(preview, view)).Concat(Settings(preview)).Concat(Text(preview)).Append("").Concat(Nodes(preview, shares)))
             yield return new PbmLine(line);
-        if (largest is { Plan: { } plan, Node.Address: var address })
+        if (largest is { Plan: { } plan, Node: { Address: var address, FreeMemoryBytes: var free } })
         {
-            // A node that was started with node.zero = 2 or node.offload = file takes less: other nodes do not know.
-            foreach (var line in PlanLines.Memory(plan, $"on {address}, with node.zero = 1 and node.offload = none")
-                .Prepend("").Append("").Concat(PlanLines.Work(plan)))
+            // A node that was started with node.zero = 2, node.split or node.offload = file takes less: other nodes do not know.
+            foreach (var line in PlanLines.Memory(plan, $"on {address}, with node.zero = 1, node.split = none and node.offload = none")
+                .Prepend("").Append("").Concat(PlanLines.Work(plan)).Concat(PlanLines.Splits(plan, free > 0 ? free : long.MaxValue)))
                 yield return new PbmLine(line);
         }
 

@@ -84,6 +84,9 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     {
         /// <summary>Null where the loss is not scaled.</summary>
         public LossScaling? Scaling { get; init; }
+
+        /// <summary>Why the model is split over fewer devices than <c>node.split</c> asks for; null where it is not.</summary>
+        public string? SplitNotice { get; init; }
     }
 
     /// <summary>What became of a replica's steps in a precision that scales the loss.</summary>

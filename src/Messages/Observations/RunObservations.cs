@@ -56,6 +56,14 @@ public sealed record StepsSkipped(
     ];
 }
 
+/// <summary>A replica's model is split over fewer devices of its node than <c>node.split</c> asks for there.</summary>
+/// <param name="How">How it is split, and why.</param>
+[ObservedAs("split-smaller")]
+public sealed record SplitSmaller(RunId RunId, NodeId Node, int Round, int Replica, string How) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_splits_smaller_total", Tag("run", RunId))];
+}
+
 /// <summary>A version's loss on the held-out text.</summary>
 [ObservedAs("score")]
 public sealed record Score(RunId RunId, int Version, double LossNats, double BitsPerByte) : RunObservation(RunId)

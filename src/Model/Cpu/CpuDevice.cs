@@ -21,9 +21,12 @@ public sealed class CpuDevice : TrainingDevice
     private readonly GradientTree _gradients;
     private readonly CpuNetwork _network;
     private readonly CpuShards _shards;
+    private readonly double _labelSmoothing;
+    private readonly RecomputeMode _recompute;
     private GradientBuffer? _folded;
     private readonly CpuTensorRank _tensorRank;
     private bool _isSharded;
+    private CpuStage? _stage;
 
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
@@ -33,6 +36,7 @@ public sealed class CpuDevice : TrainingDevice
         RecomputeMode recompute = RecomputeMode.None)
         : base(id, architecture)
     {
+        (_labelSmoothing, _recompute) = (labelSmoothing, recompute);
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
             () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
@@ -42,7 +46,10 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _isSharded ? _shards.Roots : _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots => _stage is not null ? _stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
+
+    /// <inheritdoc/>
+    public override PipelineStage? Stage => _stage;
 
     /// <summary>Where the time of its passes goes; to be set before the first one.</summary>
     internal OperatorTimes? Times
@@ -59,6 +66,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         ArgumentNullException.ThrowIfNull(microBatches);
         var inputs = InputsOf(seed, precision, lossScale);
+        CloseStage();
         _isSharded = false;
         _tensorRank.BeginStep();
         var losses = new List<double>();
@@ -89,6 +97,7 @@ public sealed class CpuDevice : TrainingDevice
     /// <inheritdoc/>
     public override ITensorRank InTensorGroup()
     {
+        CloseStage();
         _isSharded = false;
         return _tensorRank;
     }
@@ -96,6 +105,7 @@ public sealed class CpuDevice : TrainingDevice
     /// <inheritdoc/>
     public override void BeginShards(Slice slice)
     {
+        CloseStage();
         _isSharded = true;
         _tensorRank.BeginStep();
         _shards.Begin(slice);
@@ -113,6 +123,17 @@ public sealed class CpuDevice : TrainingDevice
     {
         ArgumentNullException.ThrowIfNull(buckets);
         _shards.Fold(buckets);
+    }
+
+    /// <inheritdoc/>
+    public override void OpenStage(PipelineGroup group, int stage)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        CloseStage();
+        _tensorRank.BeginStep();
+        _shards.Begin(default);
+        _stage = new CpuStage(group, stage, Architecture, Layout, _labelSmoothing, _team, _recompute, InputsOf);
+        group[stage] = _stage;
     }
 
     /// <inheritdoc/>
@@ -168,6 +189,7 @@ public sealed class CpuDevice : TrainingDevice
     public override void Retire()
     {
         base.Retire();
+        _stage?.Retire();
         _network.Dispose();
         _team.Dispose();
     }
@@ -175,6 +197,7 @@ public sealed class CpuDevice : TrainingDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        CloseStage();
         Retire();
         _folded?.Dispose();
         _gradients.Dispose();
@@ -207,6 +230,16 @@ public sealed class CpuDevice : TrainingDevice
             foreach (var vector in inFiles)
                 vector.ReadAhead(piece.First, piece.Count);
         }
+    }
+
+    // Where other stages may be at work yet, the garbage collector frees what they read.
+    private void CloseStage()
+    {
+        if (_stage is { Group.IsAtWork: true })
+            _stage.Retire();
+        else
+            _stage?.Close();
+        _stage = null;
     }
 
     private TrainingInputs InputsOf(DropoutSeed seed, Precision precision, double lossScale)

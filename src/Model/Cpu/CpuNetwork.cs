@@ -21,6 +21,7 @@ internal sealed unsafe class CpuNetwork(
     private const int MostDecodingPasses = 64;
 
     private readonly Dictionary<(TapePurpose Purpose, BatchShape, Precision, TensorShare?), CpuPass> _passes = [];
+    private readonly PassInputs _inputs = new(architecture);
     private NativeBuffer? _arena;
     private KeyValueShape? _cacheShape;
 
@@ -86,7 +87,7 @@ internal sealed unsafe class CpuNetwork(
     public double[] Losses(MicroBatch batch, HostVector parameters)
     {
         var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns, batch.SourceColumns));
-        Take(batch, pass, 0);
+        _inputs.Take(batch, pass, 0);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
         return [.. pass.Losses.AsSpan(0, batch.Targets.Length)];
@@ -96,10 +97,10 @@ internal sealed unsafe class CpuNetwork(
     /// <param name="source">What an encoder reads; empty for other networks.</param>
     public float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens, HostVector parameters)
     {
-        CheckRows(tokens.Length, 1);
+        _inputs.CheckRows(tokens.Length, 1);
         var pass = Open(TapePurpose.Generation, new BatchShape(1, 1, tokens.Length, source.Length));
-        Tokens(tokens, 1, pass.Inputs);
-        TakeSources(source, 1, pass.Sources);
+        _inputs.Tokens(tokens, 1, pass.Inputs);
+        _inputs.TakeSources(source, 1, pass.Sources);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
         return pass.Logits;
@@ -125,9 +126,9 @@ internal sealed unsafe class CpuNetwork(
     /// <summary>Runs the encoder over a source, and keeps the keys and values that the decoder's layers make of what it says.</summary>
     public EncodedSource Encode(ReadOnlySpan<int> source, HostVector parameters)
     {
-        CheckRows(source.Length, 1);
+        _inputs.CheckRows(source.Length, 1);
         var pass = Open(TapePurpose.Encoding, new BatchShape(1, 1, 0, source.Length));
-        TakeSources(source, 1, pass.Sources);
+        _inputs.TakeSources(source, 1, pass.Sources);
         var kept = new SourceKeys(source, CacheShape);
         pass.Source = kept;
         pass.Forward(_arena!.Floats, parameters.Data);
@@ -152,7 +153,7 @@ internal sealed unsafe class CpuNetwork(
         foreach (var input in inputs)
         {
             var (before, count) = (input.State.Tokens.Count, input.Tokens.Length);
-            Tokens(input.Tokens.Span, 1, pass.Inputs.AsSpan(row));
+            _inputs.Tokens(input.Tokens.Span, 1, pass.Inputs.AsSpan(row));
             for (var i = 0; i < count; i++)
                 pass.Positions[row + i] = before + i;
             texts.Add(new CachedText((KeyValueCache)input.State, row, count, input.Predicts));
@@ -188,7 +189,7 @@ internal sealed unsafe class CpuNetwork(
         var pass = Open(
             TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), precision, share);
         for (var i = 0; i < group.Count; i++)
-            Take(group[i], pass, i);
+            _inputs.Take(group[i], pass, i);
         return pass;
     }
 
@@ -214,55 +215,5 @@ internal sealed unsafe class CpuNetwork(
             _arena = new NativeBuffer(bytes);
         }
         return _passes[(purpose, shape, precision, share)] = new CpuPass(tape, plan, team) { Times = Times };
-    }
-
-    // The micro-batch of that index in the pass.
-    private void Take(MicroBatch batch, CpuPass pass, int index)
-    {
-        var (rows, at) = (batch.Inputs.Length, index * batch.Inputs.Length);
-        Tokens(batch.Inputs, batch.Rows, pass.Inputs.AsSpan(at, rows));
-        Span<int> targets = pass.Targets.AsSpan(at, rows), segments = pass.Segments.AsSpan(at, rows);
-        batch.Targets.CopyTo(targets);
-        for (var i = 0; i < rows; i++)
-        {
-            pass.TargetWeights[at + i] = targets[i] == MicroBatch.NotCounted ? 0 : 1;
-            targets[i] = targets[i] == MicroBatch.NotCounted ? 0 : targets[i];
-        }
-        Tokens(targets, batch.Rows, targets);
-        segments.Clear();
-        batch.Segments?.CopyTo(segments);
-        pass.HasSegments = batch.Segments is not null;
-        pass.Types.AsSpan(at, rows).Clear();
-        batch.Types?.CopyTo(pass.Types.AsSpan(at, rows));
-        pass.HasTypes = batch.Types is not null;
-        var sources = batch.Rows * batch.SourceColumns;
-        TakeSources(batch.Sources, batch.Rows, pass.Sources.AsSpan(index * sources, sources));
-        batch.SourceSegments().CopyTo(pass.SourceSegments.AsSpan(index * sources, sources));
-    }
-
-    private void TakeSources(ReadOnlySpan<int> tokens, int rows, Span<int> into)
-    {
-        if (tokens.IsEmpty != (architecture.SourceContext == 0))
-            throw new ArgumentException(tokens.IsEmpty ? "the network needs a source" : "the network reads no source", nameof(tokens));
-        if (!tokens.IsEmpty)
-            Tokens(tokens, rows, into);
-    }
-
-    private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)
-    {
-        CheckRows(tokens.Length, rows);
-        foreach (var token in tokens)
-        {
-            if ((uint)token >= (uint)architecture.Vocabulary)
-                throw new ArgumentException($"token {token} is not in the vocabulary of {architecture.Vocabulary}", nameof(tokens));
-        }
-        tokens.CopyTo(into);
-    }
-
-    private void CheckRows(int tokens, int rows)
-    {
-        if (rows < 1 || tokens % rows != 0 || tokens / rows < 1 || tokens / rows > architecture.Context)
-            throw new ArgumentException(
-                $"{tokens} tokens in {rows} rows: use whole rows of 1 to the context's {architecture.Context}", nameof(tokens));
     }
 }

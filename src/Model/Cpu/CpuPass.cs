@@ -15,7 +15,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     // Elements of a piece of work: some microseconds, so that threads share evenly and the hand-over does not count.
     private const int Piece = 16_384;
 
-    private float* _arena, _parameters, _gradients;
+    private float* _arena, _kept, _parameters, _gradients;
     private ushort* _workingCopy;
     private int _now;
     private DropoutSeed _seed;
@@ -98,25 +98,25 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public RankView RankAt(int rank) => new(Ranks[rank], Ranks[rank].Tape.Operations[plan.Steps[_now].Index], _now);
 
     /// <summary>Where a value lies at a step.</summary>
-    public float* ValueAt(Value value, int now) => _arena + plan.ActivationOf(value, now);
+    public float* ValueAt(Value value, int now) => At(plan.ActivationOf(value, now));
 
     /// <summary>Where lies at a step what an operation has saved.</summary>
-    public float* SavedAt(Operation operation, int now) => _arena + plan.SavedOf(operation, now);
+    public float* SavedAt(Operation operation, int now) => At(plan.SavedOf(operation, now));
 
     /// <summary>The activations of a value, (N, C).</summary>
-    public float* this[Value value] => _arena + plan.ActivationOf(value, _now);
+    public float* this[Value value] => At(plan.ActivationOf(value, _now));
 
     /// <summary>The gradient of a value, (N, C); null where none is needed.</summary>
-    public float* Gradient(Value value) => plan.GradientOf(value) is { } offset ? _arena + offset : null;
+    public float* Gradient(Value value) => plan.GradientOf(value) is { } place ? At(place) : null;
 
     /// <inheritdoc cref="MemoryPlan.AddsTo"/>
     public bool AddsTo(Operation operation, Value input) => plan.AddsTo(operation, input);
 
     /// <summary>What the forward pass leaves for the backward pass, if one follows.</summary>
-    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, _now);
+    public float* Saved(Operation operation) => At(plan.SavedOf(operation, _now));
 
     /// <summary>What the operation that runs may work with, see <see cref="Operation.ScratchFloats"/>.</summary>
-    public float* Scratch => _arena + plan.ScratchOf(_now);
+    public float* Scratch => At(plan.ScratchOf(_now));
 
     /// <summary>A parameter.</summary>
     public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;
@@ -195,6 +195,37 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         return false;
     }
 
+    /// <summary>Begins a pass of a stage, whose forward and backward halves <see cref="RunForward"/> and <see cref="RunBackward"/> are.</summary>
+    /// <param name="kept">Holds what the backward half needs until then.</param>
+    public void BeginStage(float* arena, float* kept, TrainingInputs inputs, double lossScale, int firstMicroBatch)
+    {
+        Begin(arena, inputs, null, false, Scattered, lossScale, firstMicroBatch);
+        _kept = kept;
+    }
+
+    /// <summary>The forward half.</summary>
+    public void RunForward()
+    {
+        for (; _now < plan.ForwardSteps; _now++)
+            RunStep();
+    }
+
+    /// <summary>The backward half.</summary>
+    /// <param name="gradients">The flat gradient.</param>
+    /// <inheritdoc cref="Begin" path="/param"/>
+    public void RunBackward(float* gradients, bool adds, ScatteredRows scattered)
+    {
+        _gradients = gradients;
+        (AddsToGradients, Scattered) = (adds, scattered);
+        for (; _now < plan.Steps.Count; _now++)
+            RunStep();
+    }
+
+    /// <summary>What the forward half has made of a value, which stays until the backward half.</summary>
+    public float* Made(Value value) => At(plan.ActivationOf(value, plan.ForwardSteps - 1));
+
+    private float* At(ArenaPlace place) => (place.IsKept ? _kept : _arena) + place.Offset;
+
     private void Run()
     {
         for (_now = 0; _now < plan.Steps.Count; _now++)
@@ -249,7 +280,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private void Rest(ValueRest rest)
     {
         float* values = this[rest.Value];
-        var narrow = (ushort*)(_arena + plan.PlaceOf(rest));
+        var narrow = (ushort*)At(plan.PlaceOf(rest));
         ForElements(rest.Value.Count, (first, count) =>
             NarrowRows.Narrow(Tape.Precision.Storage!.Value, narrow + first, values + first, count));
     }
@@ -257,7 +288,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private void Wake(ValueRest rest)
     {
         float* values = this[rest.Value];
-        var narrow = (ushort*)(_arena + plan.PlaceOf(rest));
+        var narrow = (ushort*)At(plan.PlaceOf(rest));
         ForElements(rest.Value.Count, (first, count) =>
             NarrowRows.Widen(Tape.Precision.Storage!.Value, values + first, narrow + first, count));
     }

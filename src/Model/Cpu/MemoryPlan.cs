@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Operators;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 
 namespace Elastic.Model.Cpu;
@@ -29,16 +30,25 @@ internal sealed class MemoryPlan
     private readonly List<Block> _blocks = [];
     private readonly PassSegments _segments;
 
+    private readonly int _start;
+
     /// <param name="recompute">What it forgets, and makes again: less memory, more time, the same bits.</param>
-    public MemoryPlan(Tape tape, int threads, RecomputeMode recompute = RecomputeMode.None)
+    /// <param name="stage">The part of the tape that is run; null for all of it.</param>
+    public MemoryPlan(Tape tape, int threads, RecomputeMode recompute = RecomputeMode.None, TapeStage? stage = null)
     {
         CheckOverwrites(tape);
-        Steps = PassSchedule.Of(tape, recompute);
+        _start = stage?.First ?? 0;
+        Steps = PassSchedule.Of(tape, recompute, stage);
         _segments = new PassSegments(tape, Steps);
+        ForwardSteps = Steps.TakeWhile(s => s.Kind == PassKind.Forward).Count();
         var rests = ValueRest.Of(tape, Steps);
         (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
+        foreach (var value in stage is null ? [] : stage.Incoming.Select(i => tape.Operations[i].Output!))
+            PlaceFrom(0, _activations, value, NewBlock(ArenaPart.Activations, value.Count, 0));
         for (var now = 0; now < Steps.Count; now++)
         {
+            if (stage is not null && now == ForwardSteps)
+                PlanOutgoing(tape, stage, now);
             foreach (var rest in _ending[now])
             {
                 PlaceFrom(now, _activations, rest.Value, NewBlock(ArenaPart.Activations, rest.Value.Count, now));
@@ -54,11 +64,19 @@ internal sealed class MemoryPlan
             foreach (var rest in _beginning[now])
                 _rests[rest] = NewBlock(ArenaPart.Activations, (rest.Value.Count + 1) / 2, now);
         }
+        // The stage before reads them when all is done.
+        foreach (var value in stage is null ? [] : stage.Incoming.Select(i => tape.Operations[i].Output!).Where(tape.NeedsGradient))
+            _gradients[value].NeededUntil(Steps.Count - 1);
+        if (stage is not null)
+            PlaceKept();
         PlaceBlocks();
     }
 
     /// <summary>What runs, in order.</summary>
     public IReadOnlyList<PassStep> Steps { get; }
+
+    /// <summary>How many of them are the forward pass.</summary>
+    public int ForwardSteps { get; }
 
     /// <summary>Floats of the block.</summary>
     public long Floats { get; private set; }
@@ -66,8 +84,11 @@ internal sealed class MemoryPlan
     /// <inheritdoc cref="PassSegments.Begins"/>
     public bool BeginsSegment(int now) => _segments.Begins(now);
 
+    /// <summary>Floats of what a stage keeps of a micro-batch between its two passes; 0 where one follows the other at once.</summary>
+    public long KeptFloats { get; private set; }
+
     /// <summary>Where a value lies at a step.</summary>
-    public long ActivationOf(Value value, int now) => BlockOf(value, now).Offset;
+    public ArenaPlace ActivationOf(Value value, int now) => BlockOf(value, now).Place;
 
     /// <summary>What is put into its 16 bits after a step.</summary>
     public IEnumerable<ValueRest> BeginningAt(int now) => _beginning[now];
@@ -76,19 +97,19 @@ internal sealed class MemoryPlan
     public IEnumerable<ValueRest> EndingAt(int now) => _ending[now];
 
     /// <summary>Where a value's 16 bits lie meanwhile.</summary>
-    public long PlaceOf(ValueRest rest) => _rests[rest].Offset;
+    public ArenaPlace PlaceOf(ValueRest rest) => _rests[rest].Place;
 
     /// <summary>Null where no gradient is needed.</summary>
-    public long? GradientOf(Value value) => _gradients.TryGetValue(value, out var block) ? block.Offset : null;
+    public ArenaPlace? GradientOf(Value value) => _gradients.TryGetValue(value, out var block) ? block.Place : null;
 
     /// <summary>True where the gradient already holds another operation's share when this one's backward pass runs.</summary>
     public bool AddsTo(Operation operation, Value input) => _additions.Contains((operation, input));
 
     /// <summary>Where what an operation's forward pass saved lies at a step.</summary>
-    public long SavedOf(Operation operation, int now) => At(_saved[operation], now).Offset;
+    public ArenaPlace SavedOf(Operation operation, int now) => At(_saved[operation], now).Place;
 
     /// <summary>Where the scratch of a step lies.</summary>
-    public long ScratchOf(int now) => _scratch[now].Offset;
+    public ArenaPlace ScratchOf(int now) => _scratch[now].Place;
 
     /// <summary>What lies in the block at the step at which most of it is in use; what is then in use by nothing is a gap.</summary>
     public ArenaUse Fullest()
@@ -105,7 +126,19 @@ internal sealed class MemoryPlan
             now = now.Plus(step);
             fullest = now.Floats > fullest.Floats ? now : fullest;
         }
-        return fullest with { Gaps = Floats - fullest.Floats };
+        return fullest with { Gaps = Floats + KeptFloats - fullest.Floats };
+    }
+
+    // The next stage reads what this one makes for it until that stage's backward pass, and then hands over the gradients, to which this
+    // stage's own readers add.
+    private void PlanOutgoing(Tape tape, TapeStage stage, int now)
+    {
+        foreach (var value in stage.Outgoing.Select(i => tape.Operations[i].Output!))
+        {
+            BlockOf(value, now - 1).NeededUntil(now);
+            if (tape.NeedsGradient(value))
+                _gradients[value] = NewBlock(ArenaPart.Gradients, value.Count, now);
+        }
     }
 
     private Block BlockOf(Value value, int now) => At(_activations[value], now);
@@ -202,9 +235,9 @@ internal sealed class MemoryPlan
 
     // True when the gradient of "read" is read for the last time, by the operation that made the value, before any operation adds to that
     // of "added". Backwards, the later operation comes first.
-    private static bool ReadBeforeAdded(Tape tape, int index, Value read, Value added)
+    private bool ReadBeforeAdded(Tape tape, int index, Value read, Value added)
     {
-        for (var i = index - 1; i >= 0; i--)
+        for (var i = index - 1; i >= _start; i--)
         {
             if (tape.Operations[i] == read.Producer)
                 return true;
@@ -221,20 +254,30 @@ internal sealed class MemoryPlan
         return block;
     }
 
+    // What is there between the two passes is all there at once.
+    private void PlaceKept()
+    {
+        foreach (var block in _blocks.Where(b => b.First < ForwardSteps && b.Last >= ForwardSteps))
+        {
+            block.Place = new ArenaPlace(true, KeptFloats);
+            KeptFloats += block.Floats;
+        }
+    }
+
     // As time goes by, each block takes the smallest gap that holds it, the largest of a moment first. What is needed longest begins first
     // and ends last, so that gaps are few.
     private void PlaceBlocks()
     {
         var gaps = new Gaps();
         var used = new PriorityQueue<Block, int>();
-        foreach (var block in _blocks.OrderBy(b => b.First).ThenByDescending(b => b.Floats))
+        foreach (var block in _blocks.Where(b => !b.Place.IsKept).OrderBy(b => b.First).ThenByDescending(b => b.Floats))
         {
             while (used.TryPeek(out var oldest, out var last) && last < block.First)
             {
                 used.Dequeue();
-                gaps.Free(oldest.Offset, oldest.Floats);
+                gaps.Free(oldest.Place.Offset, oldest.Floats);
             }
-            block.Offset = gaps.Take(block.Floats);
+            block.Place = new ArenaPlace(false, gaps.Take(block.Floats));
             used.Enqueue(block, block.Last);
         }
         Floats = gaps.End;
@@ -255,7 +298,7 @@ internal sealed class MemoryPlan
 
         public int Last { get; private set; } = first;
 
-        public long Offset { get; set; }
+        public ArenaPlace Place { get; set; }
 
         public void NeededUntil(int step) => Last = Math.Max(Last, step);
     }

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Operators;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 
 namespace Elastic.Model.Cpu;
@@ -37,15 +38,17 @@ internal readonly record struct PassStep(int Index, PassKind Kind);
 internal static class PassSchedule
 {
     /// <param name="recompute">What is made again in place of being kept.</param>
-    public static IReadOnlyList<PassStep> Of(Tape tape, RecomputeMode recompute)
+    /// <param name="stage">The part of the tape that runs; null for all of it.</param>
+    public static IReadOnlyList<PassStep> Of(Tape tape, RecomputeMode recompute, TapeStage? stage = null)
     {
-        var count = tape.Operations.Count;
-        List<PassStep> steps = [.. Enumerable.Range(0, count).Select(i => new PassStep(i, PassKind.Forward))];
+        var (start, end) = (stage?.First ?? 0, stage?.End ?? tape.Operations.Count);
+        List<PassStep> steps = [.. Enumerable.Range(start, end - start).Select(i => new PassStep(i, PassKind.Forward))];
         if (tape.Purpose != TapePurpose.Training)
             return steps;
-        var blocks = tape.Blocks.Where(_ => recompute != RecomputeMode.None).ToDictionary(b => b.End);
-        var groups = GroupsOf(tape.Blocks).Where(_ => recompute == RecomputeMode.Full).ToDictionary(g => g[^1].End);
-        for (var i = count - 1; i >= 0; i--)
+        List<TapeBlock> own = [.. tape.Blocks.Where(b => b.First >= start && b.End <= end)];
+        var blocks = own.Where(_ => recompute != RecomputeMode.None).ToDictionary(b => b.End);
+        var groups = GroupsOf(own).Where(_ => recompute == RecomputeMode.Full).ToDictionary(g => g[^1].End);
+        for (var i = end - 1; i >= start; i--)
         {
             if (groups.TryGetValue(i + 1, out var group))
                 steps.AddRange(OfGroup(tape, group).Select(again => new PassStep(again, PassKind.Recompute)));
@@ -59,7 +62,7 @@ internal static class PassSchedule
     }
 
     // Each run of L blocks that follow one another, in groups of ⌈√L⌉: as many are kept as are made again at once.
-    private static IEnumerable<TapeBlock[]> GroupsOf(IReadOnlyList<TapeBlock> blocks)
+    private static IEnumerable<TapeBlock[]> GroupsOf(List<TapeBlock> blocks)
     {
         for (var first = 0; first < blocks.Count;)
         {

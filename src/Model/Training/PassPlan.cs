@@ -1,6 +1,7 @@
 using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
 
@@ -18,7 +19,7 @@ namespace Elastic.Model.Training;
 /// <param name="EmbeddingBytes">Rows of gradients of embeddings in a pass, which are summed apart.</param>
 /// <param name="FlopsOfMicroBatch">
 /// Floating-point operations of the products of a micro-batch, two for each multiply-add, those that are computed again included. What goes
-/// over elements once is not counted.
+/// over elements once is not counted. Of a pipeline those of the stage that has the most; of a tensor group those of a rank.
 /// </param>
 public sealed record PassPlan(
     double ActivationBytes, double GradientBytes, double LogitBytes, double ScratchBytes, double EmbeddingBytes, double FlopsOfMicroBatch)
@@ -26,13 +27,27 @@ public sealed record PassPlan(
     // A plan of more rows than anybody has memory for is not made: from there on they grow with the sequences.
     private const int MostRows = 1 << 24;
 
+    /// <summary>
+    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch, or what a rank of a tensor group copies
+    /// of the others': activations and their gradients; 0 where there is no split.
+    /// </summary>
+    public double CutBytesOfMicroBatch { get; init; }
+
+    /// <summary>Memory of the stage of a pipeline that takes the most; the other numbers are what its devices take on average.</summary>
+    public double MostBytes { get; init; }
+
     /// <summary>Memory, all together.</summary>
     public double Bytes => ActivationBytes + GradientBytes + LogitBytes + ScratchBytes + EmbeddingBytes;
 
     /// <summary>Of micro-batches that go through a network together.</summary>
     /// <param name="shape">Their number, and the sequences and tokens of each.</param>
     /// <param name="threads">Of the device.</param>
-    public static PassPlan Of(IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision)
+    /// <param name="stages">Of a pipeline; 1 for none.</param>
+    /// <param name="units">What goes through it in a step, each of this shape.</param>
+    /// <param name="tensor">Devices that share each layer; 1 for none.</param>
+    public static PassPlan Of(
+        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages = 1,
+        int units = 1, int tensor = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var planned = shape with
@@ -40,15 +55,48 @@ public sealed record PassPlan(
             Sequences = (int)Math.Clamp((long)MostRows / shape.Tokens, 1, shape.Sequences),
             Sources = architecture.SourceContext,
         };
-        var tape = new Tape(TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision);
+        // The first rank has no less than the others.
+        var tape = new Tape(
+            TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision,
+            tensor == 1 ? null : new TensorShare(0, tensor));
         architecture.Record(tape);
-        var (plan, scale) = (new MemoryPlan(tape, threads, recompute), (double)shape.Sequences / planned.Sequences);
-        var (use, products) = (plan.Fullest(), tape.Operations.Max(o => o.ProductBytes(planned, threads)));
+        var scale = (double)shape.Sequences / planned.Sequences;
+        return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
+            : OfAll([.. TapeStage.Cut(architecture, stages).Select((stage, number) => Of(
+                tape, threads, recompute, scale, stage, Math.Min(units, PipelineSchedule.InFlight(number, stages))))]);
+    }
+
+    // On average, but for what decides how long a step takes.
+    private static PassPlan OfAll(IReadOnlyList<PassPlan> stages) => new(
+        stages.Average(s => s.ActivationBytes), stages.Average(s => s.GradientBytes), stages.Average(s => s.LogitBytes),
+        stages.Average(s => s.ScratchBytes), stages.Average(s => s.EmbeddingBytes), stages.Max(s => s.FlopsOfMicroBatch))
+    {
+        CutBytesOfMicroBatch = stages.Max(s => s.CutBytesOfMicroBatch),
+        MostBytes = stages.Max(s => s.Bytes),
+    };
+
+    // Of a whole tape, or of a stage that has so many passes in flight.
+    private static PassPlan Of(Tape tape, int threads, RecomputeMode recompute, double scale, TapeStage? stage, int inFlight)
+    {
+        var (planned, plan) = (tape.Shape, new MemoryPlan(tape, threads, recompute, stage));
+        List<Operation> operations = [.. stage is null ? tape.Operations : tape.Operations.Take(stage.First..stage.End)];
+        var (use, products) = (plan.Fullest(), operations.Max(o => o.ProductBytes(planned, threads)));
+        var ofRanks = plan.Steps.Sum(s => tape.Operations[s.Index].ElementsOfRanks(s.Kind));
+        // Over a cut go activations one way, and their gradients the other, in fp32.
+        var (outgoing, incoming) = (Elements(stage?.Outgoing, _ => true), Elements(stage?.Incoming, tape.NeedsGradient));
         double Bytes(long floats) => scale * sizeof(float) * floats;
         return new PassPlan(
-            Bytes(use.Activations), Bytes(use.Gradients), Bytes(use.Logits), Bytes(use.Scratch + use.Gaps) + products,
-            Bytes(tape.Operations.Where(o => o.SumsRowsApart).Sum(o => o.Output!.Count)),
+            Bytes(use.Activations + (inFlight - 1) * plan.KeptFloats), Bytes(use.Gradients + inFlight * incoming), Bytes(use.Logits),
+            Bytes(use.Scratch + use.Gaps) + products,
+            // A rank has the rows of its tokens, all of them at most.
+            Bytes(operations.Where(o => o.SumsRowsApart).Sum(o => (long)o.Output!.AllRows * o.Output.Columns)),
             scale * plan.Steps.Sum(s => s.Kind == PassKind.Backward
-                ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches);
+                ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches)
+        {
+            CutBytesOfMicroBatch = Bytes(outgoing + incoming + ofRanks) / planned.MicroBatches,
+        };
+
+        long Elements(IReadOnlyList<int>? crossing, Predicate<Value> which) =>
+            (crossing ?? []).Select(i => tape.Operations[i].Output!).Where(v => which(v)).Sum(v => v.Count);
     }
 }

@@ -100,6 +100,16 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <inheritdoc cref="BeginShards" path="/exception"/>
     public virtual void FoldBucket(IReadOnlyList<PassBucket> buckets) => throw NoShards();
 
+    /// <summary>The stage of a pipeline that the device computes; null for none.</summary>
+    public virtual PipelineStage? Stage => null;
+
+    /// <summary>
+    /// The device computes this stage of a pipeline, until it takes whole micro-batches again. <see cref="Roots"/> are the pipeline's then.
+    /// </summary>
+    /// <exception cref="NotSupportedException">This kind of device computes whole networks.</exception>
+    public virtual void OpenStage(PipelineGroup group, int stage)
+        => throw new NotSupportedException($"{Id} computes whole networks: it takes no part in a pipeline");
+
     /// <summary>Rounds <paramref name="slice"/> of the parameters into the replica's working copy, where the device has one.</summary>
     public virtual void NarrowSlice(Slice slice, Precision precision)
     {

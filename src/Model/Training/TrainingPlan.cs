@@ -1,6 +1,7 @@
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
 
@@ -33,6 +34,33 @@ public sealed record TrainingPlan
     /// <summary>The stage of ZeRO.</summary>
     public required int Zero { get; init; }
 
+    /// <summary>How the model is to be split over the devices of a replica.</summary>
+    public required ReplicaSplit Split { get; init; }
+
+    /// <summary>How much of that they have.</summary>
+    public required SplitInUse InUse { get; init; }
+
+    /// <summary>What goes through a device one after another in a step.</summary>
+    public required int Units { get; init; }
+
+    /// <summary>The share of the time in which a stage of a pipeline waits for others; 0 where there is none.</summary>
+    public double Bubble => PipelineSchedule.Bubble(InUse.Stages, Units);
+
+    /// <summary>
+    /// Bytes of activations and their gradients that a stage gives its neighbours in a step, or a rank copies of the others: of the one
+    /// that has the most.
+    /// </summary>
+    public double CutBytes => Pass.CutBytesOfMicroBatch * MicroBatchesOf(Settings, Groups);
+
+    /// <summary>Memory of the device that takes the most.</summary>
+    public double MostBytesOfDevice => BytesOfDevice + Math.Max(0, Pass.MostBytes - Pass.Bytes);
+
+    /// <summary>
+    /// Floating-point operations that are done one after another in a step, those of the others while a stage waits included: what the
+    /// time of a step goes with.
+    /// </summary>
+    public double FlopsInTurn => FlopsOfStep / (1 - Bubble);
+
     /// <summary>Where master and moments lie.</summary>
     public required OffloadMode Offload { get; init; }
 
@@ -55,7 +83,7 @@ public sealed record TrainingPlan
     public required double UpdateBytes { get; init; }
 
     /// <summary>Floating-point operations of products in a step of a device: of the most micro-batches that one has.</summary>
-    public double FlopsOfStep => Pass.FlopsOfMicroBatch * MicroBatchesOf(Settings, Devices);
+    public double FlopsOfStep => Pass.FlopsOfMicroBatch * MicroBatchesOf(Settings, Groups);
 
     /// <summary>Bytes that a replica hands to the averaging; those of a version.</summary>
     public required double ContributionBytes { get; init; }
@@ -63,7 +91,10 @@ public sealed record TrainingPlan
     /// <summary>Bytes of the optimizer's vectors of a replica, which go to its next node.</summary>
     public required double InnerStateBytes { get; init; }
 
-    /// <summary>Bytes of memory that a device takes.</summary>
+    // Devices that compute other micro-batches.
+    private int Groups => Math.Max(1, Devices / InUse.Devices);
+
+    /// <summary>Bytes of memory that a device takes; in a pipeline, on average.</summary>
     public double BytesOfDevice => Vectors.Bytes + UpdateBytes + EmbeddingBytes + Pass.Bytes;
 
     /// <summary>What all of it takes of the machine.</summary>
@@ -82,34 +113,47 @@ public sealed record TrainingPlan
     /// <param name="threads">Of each device by itself; 0 for one for each core.</param>
     /// <param name="zero">As node.zero.</param>
     /// <param name="offload">As node.offload.</param>
+    /// <param name="split">As node.split; null for none.</param>
     public static TrainingPlan OfReplica(
-        TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None)
+        TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None,
+        ReplicaSplit? split = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
         var (architecture, optimizer, batch) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer), settings.Batch);
         var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var own = threads > 0 ? threads : Environment.ProcessorCount;
-        var lent = LentThreads.Of(devices, own, batch.MicroBatches);
-        var (microBatches, context) = (MicroBatchesOf(settings, lent.Count), settings.Model.Context);
+        var asked = split ?? ReplicaSplit.None;
+        var lent = LentThreads.Of(devices, own, batch.MicroBatches * asked.Devices);
+        var inUse = SplitInUse.Of(asked, lent.Count, architecture);
+        var (groups, context) = (Math.Max(1, lent.Count / inUse.Devices), settings.Model.Context);
+        var microBatches = MicroBatchesOf(settings, groups);
         var rows = (int)Math.Min((long)batch.Micro * context, int.MaxValue);
         // With ZeRO-2 all devices reduce together, pass by pass.
         var together = MicroBatchGroups.Size(
-            rows, architecture.Vocabulary, zero == 2 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
-        var pass = PassPlan.Of(architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision);
-        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload);
+            rows, architecture.Vocabulary,
+            inUse.Stages > 1 ? PipelineAccumulation.MostTogether(batch.MicroBatches / groups, inUse.Stages)
+            : zero == 2 && inUse.Tensor == 1 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
+        var units = (microBatches + together - 1) / together;
+        var pass = PassPlan.Of(
+            architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision, inUse.Stages, units,
+            inUse.Tensor);
+        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload, inUse.Stages, inUse.Tensor);
         return new TrainingPlan(settings)
         {
             Given = devices,
             ThreadsOfEach = own,
             Zero = zero,
             Offload = offload,
+            Split = asked,
+            InUse = inUse,
+            Units = units,
             Threads = lent,
             Vectors = budget,
             Pass = pass,
             Together = together,
             EmbeddingBytes = SumsOfRows(
-                pass, architecture, rows, budget.GradientBytes / (layout.TrainedLength * sizeof(float)), microBatches, together),
+                pass, architecture, rows, budget.GradientBytes * inUse.Devices / (layout.TrainedLength * sizeof(float)), microBatches, together),
             ContributionBytes = (double)layout.TrainedLength * sizeof(float),
             InnerStateBytes = (double)optimizer.Vectors.Count * layout.TrainedLength * sizeof(float),
             UpdateBytes = optimizer.WorkspaceBytes(layout, lent[0]),
@@ -119,13 +163,14 @@ public sealed record TrainingPlan
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
     /// <inheritdoc cref="OfReplica" path="/param"/>
     public static TrainingPlan OfAll(
-        TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None)
+        TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None,
+        ReplicaSplit? split = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var atOnce = Math.Min(settings.Run.Replicas, devices);
         var share = devices / atOnce;
         var most = settings.Run.DevicesPerReplica is > 0 and var few ? Math.Min(few, share) : share;
-        return OfReplica(settings, most, threads, zero, offload) with { Replicas = atOnce };
+        return OfReplica(settings, most, threads, zero, offload, split) with { Replicas = atOnce };
     }
 
     private static int MicroBatchesOf(TrainingSettings settings, int devices) => (settings.Batch.MicroBatches + devices - 1) / devices;

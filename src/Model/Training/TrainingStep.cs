@@ -31,6 +31,7 @@ public sealed class TrainingStep
     private readonly Ranks _ranks;
     private readonly ShardedAccumulation? _shards;
     private readonly List<TensorGroup> _groups;
+    private readonly PipelineAccumulation? _pipelines;
     private readonly ReplicaVectors? _mirror;
     private bool _isFrozenNarrow;
     private bool _isFrozenMirrored;
@@ -60,21 +61,29 @@ public sealed class TrainingStep
     /// Vectors of the same kind as the replica's, which hold its state of before the update while there is one; null for none. See
     /// <see cref="IsUpdating"/>.
     /// </param>
+    /// <param name="stages">
+    /// Of pipelines: as many devices after one another compute a network together, each its own layers; 1 for none. No more than
+    /// <see cref="TapeStage.Most"/>, nor than devices. With several, each group has a gradient once, whatever <paramref name="zero"/> says.
+    /// </param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
         Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
-        ReplicaVectors? mirror = null, int tensor = 1)
+        ReplicaVectors? mirror = null, int stages = 1, int tensor = 1)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(stages, 1);
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor, devices.Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(stages, devices.Count);
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
-        _shards = zero == 2 && tensor == 1 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
-        _groups = tensor == 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
+        _pipelines = stages > 1 ? new PipelineAccumulation(devices, stages, _deadlines, _time) : null;
+        _groups = tensor == 1 || stages > 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
             .Select(g => new TensorGroup(g, _deadlines, _time))];
+        _shards = zero == 2 && stages == 1 && tensor == 1
+            ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
         _mirror = mirror;
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
@@ -123,9 +132,10 @@ public sealed class TrainingStep
 
         // Accumulate and reduce: each owner gets its slice of the sum over all micro-batches.
         var began = _time.GetTimestamp();
-        var (losses, deadline, squares) = await (_shards is null
-            ? SumAsync(microBatches, seed, scale?.Value ?? 1, began)
-            : SumInShardsAsync(_shards, microBatches, seed, scale?.Value ?? 1, began));
+        var (losses, deadline, squares) = await (
+            _pipelines is not null ? SumInStagesAsync(_pipelines, microBatches, seed, scale?.Value ?? 1, began)
+            : _shards is not null ? SumInShardsAsync(_shards, microBatches, seed, scale?.Value ?? 1, began)
+            : SumAsync(microBatches, seed, scale?.Value ?? 1, began));
         var loss = losses.Sum() / microBatches[0].StepTargets;
 
         // Norm and clip: over all tiles, in tile order. An overflow on any device makes the norm infinite, or no number.
@@ -173,6 +183,15 @@ public sealed class TrainingStep
         var deadline = _deadlines.After(_time.GetElapsedTime(began));
         var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
         return new Gradient([.. accumulated.SelectMany(a => a.Losses)], deadline, squares);
+    }
+
+    // Each group of devices has the sum of its range of micro-batches, as one device has it above.
+    private async Task<Gradient> SumInStagesAsync(
+        PipelineAccumulation pipelines, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+    {
+        var (losses, roots) = await pipelines.RunAsync(microBatches, seed, _precision, lossScale);
+        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        return new Gradient(losses, deadline, await _collective.ReduceScatterAsync(roots, microBatches.Count, _slices, deadline));
     }
 
     // The first rank of each group brings what the group has; the others fold their slices there.

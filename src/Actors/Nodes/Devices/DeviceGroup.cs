@@ -14,6 +14,9 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     /// <summary>True where there is another one than this.</summary>
     public bool HasOthersThan(DeviceId device) => devices.Any(d => d.Id != device);
 
+    /// <summary>How the run's model is split over these devices.</summary>
+    public SplitInUse SplitOf(NodeRun run) => run.SplitOver(devices.Count);
+
     /// <summary>Attaches the devices to this run's model and these vectors.</summary>
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
         Task.WhenAll(devices.Select(device => device.AttachAsync(settings, vectors)));
@@ -23,6 +26,7 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror) => new(
         devices, new LocalCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision,
         run.Faults.Deadlines?.Invoke(), zero: run.Zero,
+        stages: SplitOf(run).Stages, tensor: SplitOf(run).Tensor,
         mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
 
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>

@@ -72,7 +72,7 @@ internal sealed class ReplicaMemories : IDisposable
     private static void CheckMemory(NodeRun run, int devices, int threads)
     {
         var needed = TrainingPlan.OfReplica(
-            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File);
+            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split);
         if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
             return;
         GC.Collect();

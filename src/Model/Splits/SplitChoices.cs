@@ -1,0 +1,46 @@
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Splits;
+
+/// <summary>The splits that a machine's devices could have, with what each takes, and the one to prefer.</summary>
+/// <param name="All">A plan for each, the unsplit one first.</param>
+/// <param name="Recommended">
+/// Of those that fit the one whose step has the fewest operations one after another, waiting included; of equal ones the one with the least
+/// memory. Null where none fits.
+/// </param>
+public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan? Recommended)
+{
+    // Plans differ by rounding, and by the few micro-batches that do not divide; that is no reason for another setting.
+    private const double Alike = 0.02;
+
+    /// <summary>
+    /// Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has; tensor groups in
+    /// the same way.
+    /// </summary>
+    /// <param name="freeBytes">What the process may still take.</param>
+    public static SplitChoices Of(TrainingPlan plan, double freeBytes)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var architecture = Architectures.Open(plan.Settings.Model);
+        var given = Math.Min(plan.Given, ReplicaSplit.Most);
+        int stages = Math.Min(given, TapeStage.Most(architecture)), ranks = Math.Min(given, TensorSplit.Most(architecture));
+        List<TrainingPlan> all =
+        [
+            .. Enumerable.Range(1, stages).Select(s => new ReplicaSplit(1, s))
+                .Concat(Enumerable.Range(2, Math.Max(0, ranks - 1)).Where(int.IsPow2).Select(t => new ReplicaSplit(t, 1)))
+                .Where(split => plan.Given % split.Devices == 0).Select(split => TrainingPlan.OfReplica(
+                    plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
+                {
+                    Replicas = plan.Replicas,
+                }),
+        ];
+        var fit = all.Where(p => p.Memory.Bytes <= freeBytes).ToList();
+        if (fit.Count == 0)
+            return new SplitChoices(all, null);
+        var fewest = fit.Min(p => p.FlopsInTurn / p.Threads[0]);
+        return new SplitChoices(
+            all, fit.Where(p => p.FlopsInTurn / p.Threads[0] <= (1 + Alike) * fewest).MinBy(p => p.Memory.Bytes));
+    }
+}

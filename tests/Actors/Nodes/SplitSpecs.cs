@@ -1,0 +1,72 @@
+using System.Collections.Concurrent;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Observations;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Model.Training;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>A node whose replicas are split over its devices: the fingerprint is that of one device.</summary>
+public sealed class SplitSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+
+    public void Dispose() => _tiny.Dispose();
+
+    // Its slices are mirrored, so that a step is taken again on the devices that are left: in two stages, which is told.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_stage_that_dies_or_hangs_in_the_middle_of_a_step_is_named_and_two_stages_end_with_the_same_fingerprint(bool hangs)
+    {
+        const int Steps = 6;
+        var settings = TinyRun.Settings("a", rounds: 2, innerSteps: Steps);
+        settings = settings with { Model = settings.Model with { Layers = 2 } };
+        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+        settings = settings with { Optimizer = settings.Optimizer with { MirrorSlices = true } };
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var over = new ManualResetEventSlim();
+        var (said, works, steps) = (new ConcurrentQueue<string>(), 0, 0);
+        await using var node = await ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "cpu:3", DataDir = Path.Combine(_tiny.Root, "disturbed"), Split = "pipeline:3" },
+            NodeDuty.Train, said.Enqueue, new NodeFaults(
+                AfterStep: (_, _) =>
+                {
+                    steps++;
+                    return Task.CompletedTask;
+                },
+                // In the second step, about.
+                BeforeDeviceWork: device =>
+                {
+                    if (device.Value != "cpu:1" || ++works != 18)
+                        return;
+                    if (!hangs)
+                        throw new DeviceFailedException(device, isLost: true, "no driver");
+                    over.Wait(deadline.Token);
+                },
+                Deadlines: () => new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(3))), Transport.Plain, deadline.Token);
+        try
+        {
+            var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+            Assert.Equal(expected.Fingerprint, view.Fingerprint);
+        }
+        finally
+        {
+            over.Set();
+        }
+
+        Assert.Contains(said, s => s.Contains("device cpu:1 is lost (stage 1 of 3 (cpu:1) ", StringComparison.Ordinal)
+            && s.Contains(hangs ? " did not end its " : " is gone in its ", StringComparison.Ordinal)
+            && s.Contains(" pass of micro-batch ", StringComparison.Ordinal)
+            && s.Contains("its replica repeats the step on the others", StringComparison.Ordinal));
+        Assert.Equal(2 * Steps, steps);
+        var observed = await node.Control.Observed(new ObservationQuery(AtMost: 10, Kinds: [typeof(SplitSmaller)]), deadline.Token);
+        Assert.Equal(
+            "a pipeline of 2 stages in place of node.split = pipeline:3: the replica has 2 devices",
+            Assert.IsType<SplitSmaller>(observed[0].What).How);
+    }
+}

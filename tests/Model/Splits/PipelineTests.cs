@@ -1,0 +1,187 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Cpu;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Tests.Collectives;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using Elastic.Step;
+
+namespace Elastic.Model.Tests.Splits;
+
+/// <summary>How a network is cut into stages, and how many micro-batches go through them together, never shows in the bits.</summary>
+public sealed class PipelineTests
+{
+    private const int MicroBatches = 7, Steps = 3;
+
+    public static TheoryData<string, TrainingPrecision, string> All
+    {
+        get
+        {
+            var all = new TheoryData<string, TrainingPrecision, string>
+            {
+                { "gpt2", TrainingPrecision.Fp32, "muon" }, { "gpt2", TrainingPrecision.Fp16, "adamw" },
+            };
+            foreach (var kind in PrecisionTests.Kinds.Keys)
+            {
+                all.Add(kind, TrainingPrecision.Fp32, "adamw");
+                all.Add(kind, TrainingPrecision.Bf16, "adamw");
+            }
+            return all;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task Every_number_of_stages_and_of_groups_gives_one_digest(string kind, TrainingPrecision of, string optimizer)
+    {
+        // Deep enough for four stages.
+        var (model, precision) = (PrecisionTests.Kinds[kind] with { Layers = 3 }, Precision.Of(of));
+        using var pool = new Pool(model, 6);
+        var expected = await pool.TrainAsync(optimizer, precision, _ => (1, 1));
+        foreach (var (devices, stages) in new[] { (2, 2), (4, 4), (4, 2), (5, 2), (3, 3) })
+            Assert.Equal((devices, stages, expected), (devices, stages, await pool.TrainAsync(optimizer, precision, _ => (devices, stages))));
+        // From one split to another between steps, and whole networks with and without ZeRO-2 in between.
+        (int, int)[] changes = [(4, 4), (2, 1), (4, 2)];
+        Assert.Equal(expected, await pool.TrainAsync(optimizer, precision, step => changes[step], zero: 2));
+    }
+
+    [Theory]
+    [InlineData(RecomputeMode.Blocks)]
+    [InlineData(RecomputeMode.Full)]
+    public async Task What_a_stage_computes_again_gives_the_same_digest(RecomputeMode mode)
+    {
+        foreach (var kind in new[] { "gpt2", "transformer" })
+        {
+            var model = PrecisionTests.Kinds[kind] with { Layers = 4 };
+            using var kept = new Pool(model, 3);
+            using var again = new Pool(model, 3, mode);
+            Assert.Equal(
+                await kept.TrainAsync("adamw", Precision.Bf16, _ => (1, 1)), await again.TrainAsync("adamw", Precision.Bf16, _ => (3, 3)));
+        }
+    }
+
+    // Of a stage's works in a step: whether it has a stage, its beginning, then passes in turn.
+    [Theory]
+    [InlineData(1, 2, "stage 1 of 3 (cpu:1) did not end its forward pass of micro-batch 1 within", 3, 2)]
+    [InlineData(1, 3, "stage 1 of 3 (cpu:1) did not end its backward pass of micro-batch 0 within", 3, 4)]
+    [InlineData(2, 2, "stage 2 of 3 (cpu:2) did not end its backward pass of micro-batch 0 within", 3, 2)]
+    public async Task A_stage_that_hangs_is_named_and_the_others_repeat_the_step_without_it(
+        int stage, int work, string message, params int[] passesOfOthers)
+    {
+        var model = PrecisionTests.Kinds["gpt2"];
+        using var vectors = Samples.Initialized(model);
+        using var pool = new Pool(model, 3);                            // ends first: what a stage does goes on after a step has failed
+        var expected = await pool.TrainAsync("adamw", Precision.Fp32, _ => (1, 1));
+        await pool.AttachAsync(vectors);
+        var clock = new HandClock();
+        List<CountedDevice> counted = [.. pool.Devices.Select(d => new CountedDevice(d))];
+        var hung = new TroubledDevice(counted[stage]);
+        IReadOnlyList<IDeviceThread> devices = [.. counted.Select((d, i) => i == stage ? (IDeviceThread)hung : d)];
+        var step = Step(devices, vectors, 3, clock);
+        await TakeAsync(step, model, 0);
+        // From the second step on, the group is open.
+        hung.HangsIn = counted[stage].Ended + work;
+        var others = counted.Where((_, i) => i != stage).ToList();
+        // Before their passes all begin the step, and the first is asked for its vocabulary.
+        var idle = Task.WhenAll(others.Zip(passesOfOthers, (d, passes) => d.WhenEnded(d.Ended + passes + (d == counted[0] ? 2 : 1))));
+        var running = TakeAsync(step, model, 1);
+        await hung.Hangs;
+        await idle;
+        clock.Advance(StepDeadlines.Default.Most);
+        var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => running);
+        Assert.StartsWith(message, lost.Message, StringComparison.Ordinal);
+        Assert.True(lost.IsLost);
+        Assert.False(step.IsUpdating);
+
+        // It goes on after all, beside those that repeat the step.
+        IReadOnlyList<IDeviceThread> left = [.. pool.Devices.Where((_, i) => i != stage)];
+        step = Step(left, vectors, 2, clock);
+        hung.Release();
+        for (var number = 1; number < Steps; number++)
+            await TakeAsync(step, model, number);
+        Assert.Equal(expected, Samples.DigestOf(vectors));
+    }
+
+    [Fact]
+    public async Task A_stage_that_fails_is_named_with_its_pass()
+    {
+        var model = PrecisionTests.Kinds["gpt2"];
+        using var vectors = Samples.Initialized(model);
+        using var pool = new Pool(model, 4);
+        await pool.AttachAsync(vectors);
+        var broken = new TroubledDevice(pool.Devices[3]);
+        IReadOnlyList<IDeviceThread> devices = [.. pool.Devices.Take(3), broken];
+        var step = Step(devices, vectors, 2, TimeProvider.System);
+        await TakeAsync(step, model, 0);
+        broken.Before = _ => throw new InvalidOperationException("no power");
+        Assert.Equal(
+            "stage 1 of 2 of group 1 (cpu:3) failed in its preparation: no power",
+            (await Assert.ThrowsAsync<DeviceFailedException>(() => TakeAsync(step, model, 1))).Message);
+    }
+
+    private static TrainingStep Step(IReadOnlyList<IDeviceThread> devices, ReplicaVectors vectors, int stages, TimeProvider time) => new(
+        devices, new LocalCollective(devices, time), vectors.Layout, new AdamW(DevicePool.Optimizer), 1, time: time, stages: stages);
+
+    private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
+        step.RunAsync(Samples.MicroBatches(model, MicroBatches, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
+
+    private sealed class CountedDevice(IDeviceThread inner) : IDeviceThread
+    {
+        private readonly Lock _gate = new();
+        private readonly Dictionary<int, TaskCompletionSource> _awaited = [];
+
+        public DeviceId Id => inner.Id;
+
+        public int Ended { get; private set; }
+
+        public Task WhenEnded(int works) =>
+            (_awaited[works] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+        public async Task<T> RunAsync<T>(Func<TrainingDevice, T> work)
+        {
+            var result = await inner.RunAsync(work);
+            lock (_gate)
+            {
+                if (_awaited.TryGetValue(++Ended, out var awaited))
+                    awaited.TrySetResult();
+            }
+            return result;
+        }
+    }
+
+    private sealed class Pool(ModelSettings model, int count, RecomputeMode recompute = RecomputeMode.None) : IDisposable
+    {
+        public List<DeviceThread> Devices { get; } = [.. Enumerable.Range(0, count).Select(i => new DeviceThread(
+            new DeviceId($"cpu:{i}"),
+            () => new CpuDevice(new DeviceId($"cpu:{i}"), Architectures.Open(model), 0.1, recompute: recompute)))];
+
+        public Task<bool[]> AttachAsync(ReplicaVectors vectors) =>
+            Task.WhenAll(Devices.Select(d => d.RunAsync(device =>
+            {
+                device.Attach(vectors);
+                return true;
+            })));
+
+        /// <summary>All steps, each on so many devices in so many stages.</summary>
+        public async Task<Digest> TrainAsync(
+            string optimizer, Precision precision, Func<int, (int Devices, int Stages)> splitOf, int zero = 1)
+        {
+            using var vectors = Samples.Initialized(model);
+            await AttachAsync(vectors);
+            for (var number = 0; number < Steps; number++)
+            {
+                var (devices, stages) = splitOf(number);
+                List<DeviceThread> taken = [.. Devices.Take(devices)];
+                await TakeAsync(new TrainingStep(
+                    taken, new LocalCollective(taken), vectors.Layout, Optimizers.Open(DevicePool.Optimizer with { Kind = optimizer }), 1,
+                    precision, zero: zero, stages: stages), model, number);
+            }
+            return Samples.DigestOf(vectors);
+        }
+
+        public void Dispose() => Devices.ForEach(d => d.Dispose());
+    }
+}

@@ -1,0 +1,54 @@
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Splits;
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Tests.Splits;
+
+public sealed class SplitChoicesTests
+{
+    private static readonly TrainingSettings Settings = TrainingMemoryTests.Of(Samples.Model(8, 4, 64, 64, 997), sequences: 16, micro: 1);
+
+    [Fact]
+    public void Where_memory_has_room_no_split_is_best_and_else_the_one_that_fits_and_waits_least()
+    {
+        var plan = TrainingPlan.OfReplica(Settings, 4, 1);
+        var choices = SplitChoices.Of(plan, double.PositiveInfinity);
+        Assert.Equal(["none", "pipeline:2", "pipeline:4"], choices.All.Select(p => p.Split.ToString()));
+        Assert.Equal("none", choices.Recommended!.Split.ToString());
+        // More stages: less memory, and longer waits.
+        Assert.Equal(choices.All.Select(p => p.Memory.Bytes).OrderDescending(), choices.All.Select(p => p.Memory.Bytes));
+        Assert.Equal(choices.All.Select(p => p.Bubble).Order(), choices.All.Select(p => p.Bubble));
+        Assert.All(choices.All, p => Assert.True(p.MostBytesOfDevice >= p.BytesOfDevice));
+        Assert.Equal("pipeline:2", SplitChoices.Of(plan, choices.All[0].Memory.Bytes - 1).Recommended!.Split.ToString());
+        Assert.Equal("pipeline:4", SplitChoices.Of(plan, choices.All[2].Memory.Bytes).Recommended!.Split.ToString());
+        Assert.Null(SplitChoices.Of(plan, choices.All[2].Memory.Bytes - 1).Recommended);
+        Assert.Contains("node.split = pipeline:4 (", plan.Problem(choices.All[2].Memory.Bytes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_pipeline_has_one_sum_of_gradients_and_sends_activations_over_its_cuts()
+    {
+        var plan = TrainingPlan.OfReplica(Settings, 4, 1, split: ReplicaSplit.Parse("pipeline:4"));
+        Assert.Equal((4, null), (plan.InUse.Stages, plan.InUse.Notice));
+        Assert.Equal((1, 16), (plan.Together, plan.Units));
+        Assert.Equal(3.0 / 19, plan.Bubble, 1e-12);
+        // A stage in the middle: T C floats forwards and as many backwards, for each of 16 micro-batches.
+        Assert.Equal(2.0 * 16 * 64 * 64 * sizeof(float), plan.CutBytes);
+        var one = TrainingPlan.OfReplica(Settings, 1, 1);
+        Assert.Equal(
+            GradientTree.MostSums(MicroBatchGroups.Nodes(0, 16, 1)).Most * one.ContributionBytes / 4, plan.Vectors.GradientBytes);
+    }
+
+    [Theory]
+    [InlineData(1, "no pipeline in place of node.split = pipeline:8: the replica has 1 device")]
+    [InlineData(3, "a pipeline of 3 stages in place of node.split = pipeline:8: the replica has 3 devices")]
+    [InlineData(64, "a pipeline of 4 stages in place of node.split = pipeline:8: the network can be cut into 4 stages")]
+    public void What_does_not_fit_is_as_large_as_fits_and_says_why(int devices, string why)
+    {
+        // Two layers, with what is before and behind them.
+        var architecture = Architectures.Open(Samples.Tiny());
+        Assert.Equal(why, SplitInUse.Of(new ReplicaSplit(1, 8), devices, architecture).Notice);
+        Assert.Equal(new SplitInUse(1, null), SplitInUse.Of(ReplicaSplit.None, devices, architecture));
+    }
+}
