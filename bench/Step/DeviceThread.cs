@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Elastic.Messages;
 using Elastic.Model.Training;
 
@@ -18,7 +19,11 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
         {
             var device = open();
             foreach (var work in _work.GetConsumingEnumerable())
+            {
+                var start = Stopwatch.GetTimestamp();
                 work(device);
+                BusySeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            }
             // As in the product: where a step has failed, another device may still read this one's gradients.
             device.Retire();
         })
@@ -28,6 +33,9 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
 
     /// <inheritdoc/>
     public DeviceId Id { get; }
+
+    /// <summary>How long it has worked, waiting for other programs on its core included.</summary>
+    public double BusySeconds { get; private set; }
 
     /// <inheritdoc/>
     public Task<T> RunAsync<T>(Func<TrainingDevice, T> work)

@@ -5,6 +5,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
@@ -28,7 +29,7 @@ internal sealed class Ours : IDisposable
     private readonly int _threads;
     private readonly RecomputeMode _recompute;
     private readonly Precision _precision;
-    private readonly int _zero;
+    private readonly int _zero, _stages;
     private readonly ReplicaVectors? _mirror;
     private TimedCollective _collective;
     private TrainingStep _step;
@@ -41,10 +42,11 @@ internal sealed class Ours : IDisposable
     /// <param name="zero">As node.zero.</param>
     /// <param name="folder">Where vectors lie that are offloaded; null for none.</param>
     /// <param name="mirrors">As optimizer.mirror-slices.</param>
+    /// <param name="split">As node.split; null for none.</param>
     public Ours(
         ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw",
         RecomputeMode recompute = RecomputeMode.None, TrainingPrecision kind = TrainingPrecision.Fp32, int zero = 1, string? folder = null,
-        bool mirrors = false)
+        bool mirrors = false, ReplicaSplit? split = null)
     {
         _optimizer = Settings with { Kind = optimizer, MirrorSlices = mirrors };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
@@ -55,6 +57,7 @@ internal sealed class Ours : IDisposable
         (_zero, _mirror) = (zero, mirrors ? new ReplicaVectors(layout, null, offload) : null);
         Initialization.Fill(_vectors, 1);
         (_threads, _recompute, _precision) = (threads, recompute, Precision.Of(kind));
+        _stages = SplitInUse.Of(split ?? ReplicaSplit.None, devices, _architecture).Stages;
         _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
         Plan = TrainingPlan.OfReplica(
             TrainingSettings.Defaults with
@@ -63,7 +66,7 @@ internal sealed class Ours : IDisposable
                 Batch = BatchSettings.Defaults with { Sequences = batch, Micro = micro, Recompute = recompute },
                 Optimizer = _optimizer,
                 Run = TrainingSettings.Defaults.Run with { Precision = kind },
-            }, devices, threads, zero, folder is null ? OffloadMode.None : OffloadMode.File);
+            }, devices, threads, zero, folder is null ? OffloadMode.None : OffloadMode.File, split);
         (_collective, _step) = Compose();
     }
 
@@ -81,6 +84,9 @@ internal sealed class Ours : IDisposable
 
     /// <summary>Where the first device's time goes.</summary>
     public OperatorTimes Times { get; } = new();
+
+    /// <summary>Seconds that each device has worked since the start.</summary>
+    public IReadOnlyList<double> BusySeconds => [.. _devices.Select(d => d.BusySeconds)];
 
     /// <summary>Does so many steps; returns the seconds they took.</summary>
     public double Run(int steps)
@@ -134,7 +140,7 @@ internal sealed class Ours : IDisposable
         var collective = new TimedCollective(new LocalCollective(devices));
         return (collective, new TrainingStep(
             devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision, zero: _zero,
-            mirror: _mirror));
+            mirror: _mirror, stages: _stages));
     }
 
     private async Task StepAsync()

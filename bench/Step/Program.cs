@@ -71,6 +71,12 @@ if (args.Contains("--plan"))
     return;
 }
 using var ours = Open(Option("optimizer", "adamw"));
+if (args.Contains("--pipeline"))
+{
+    PipelineWaits.Run(ours, () => new Ours(
+        model, batch, tokens, micro, 1, devices * threads, Option("optimizer", "adamw"), recompute, precision), rounds, steps);
+    return;
+}
 if (args.Contains("--against"))
 {
     using var other = Open(Option("against", "adamw"));
@@ -119,7 +125,7 @@ if (args.Contains("--operators"))
 Ours Open(string optimizer) =>
     new(
         model, batch, tokens, micro, devices, threads, optimizer, recompute, precision, Number("zero", 1), folder,
-        args.Contains("--mirror"));
+        args.Contains("--mirror"), ReplicaSplit.Parse(Option("split", "none")));
 
 static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
 {

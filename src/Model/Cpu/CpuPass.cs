@@ -178,23 +178,6 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         }
     }
 
-    /// <summary>Goes on until the other ranks of the group have to have what this one made (<see cref="PassSegments"/>).</summary>
-    /// <returns>True when the pass has ended.</returns>
-    public bool RunSegment()
-    {
-        do
-        {
-            RunStep();
-            _now++;
-        }
-        while (!plan.BeginsSegment(_now));
-        if (_now == plan.Steps.Count)
-            return true;
-        // Other ranks read it in the next segment.
-        Prepare();
-        return false;
-    }
-
     /// <summary>Begins a pass of a stage, whose forward and backward halves <see cref="RunForward"/> and <see cref="RunBackward"/> are.</summary>
     /// <param name="kept">Holds what the backward half needs until then.</param>
     public void BeginStage(float* arena, float* kept, TrainingInputs inputs, double lossScale, int firstMicroBatch)
@@ -225,6 +208,23 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public float* Made(Value value) => At(plan.ActivationOf(value, plan.ForwardSteps - 1));
 
     private float* At(ArenaPlace place) => (place.IsKept ? _kept : _arena) + place.Offset;
+
+    /// <summary>Goes on until the other ranks of the group have to have what this one made (<see cref="PassSegments"/>).</summary>
+    /// <returns>True when the pass has ended.</returns>
+    public bool RunSegment()
+    {
+        do
+        {
+            RunStep();
+            _now++;
+        }
+        while (!plan.BeginsSegment(_now));
+        if (_now == plan.Steps.Count)
+            return true;
+        // Other ranks read it in the next segment.
+        Prepare();
+        return false;
+    }
 
     private void Run()
     {

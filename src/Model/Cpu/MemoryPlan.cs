@@ -39,8 +39,8 @@ internal sealed class MemoryPlan
         CheckOverwrites(tape);
         _start = stage?.First ?? 0;
         Steps = PassSchedule.Of(tape, recompute, stage);
-        _segments = new PassSegments(tape, Steps);
         ForwardSteps = Steps.TakeWhile(s => s.Kind == PassKind.Forward).Count();
+        _segments = new PassSegments(tape, Steps);
         var rests = ValueRest.Of(tape, Steps);
         (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
         foreach (var value in stage is null ? [] : stage.Incoming.Select(i => tape.Operations[i].Output!))
@@ -81,11 +81,11 @@ internal sealed class MemoryPlan
     /// <summary>Floats of the block.</summary>
     public long Floats { get; private set; }
 
-    /// <inheritdoc cref="PassSegments.Begins"/>
-    public bool BeginsSegment(int now) => _segments.Begins(now);
-
     /// <summary>Floats of what a stage keeps of a micro-batch between its two passes; 0 where one follows the other at once.</summary>
     public long KeptFloats { get; private set; }
+
+    /// <inheritdoc cref="PassSegments.Begins"/>
+    public bool BeginsSegment(int now) => _segments.Begins(now);
 
     /// <summary>Where a value lies at a step.</summary>
     public ArenaPlace ActivationOf(Value value, int now) => BlockOf(value, now).Place;

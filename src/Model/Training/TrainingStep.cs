@@ -30,8 +30,8 @@ public sealed class TrainingStep
     private readonly TimeProvider _time;
     private readonly Ranks _ranks;
     private readonly ShardedAccumulation? _shards;
-    private readonly List<TensorGroup> _groups;
     private readonly PipelineAccumulation? _pipelines;
+    private readonly List<TensorGroup> _groups;
     private readonly ReplicaVectors? _mirror;
     private bool _isFrozenNarrow;
     private bool _isFrozenMirrored;
@@ -73,14 +73,16 @@ public sealed class TrainingStep
         ArgumentOutOfRangeException.ThrowIfLessThan(stages, 1);
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor, devices.Count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(stages, devices.Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor, devices.Count);
+        if (stages > 1 && tensor > 1)
+            throw new ArgumentException("a stage is one device, not a tensor group", nameof(tensor));
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
         _pipelines = stages > 1 ? new PipelineAccumulation(devices, stages, _deadlines, _time) : null;
-        _groups = tensor == 1 || stages > 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
+        _groups = tensor == 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
             .Select(g => new TensorGroup(g, _deadlines, _time))];
         _shards = zero == 2 && stages == 1 && tensor == 1
             ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;

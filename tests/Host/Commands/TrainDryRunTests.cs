@@ -67,6 +67,38 @@ public sealed class TrainDryRunTests
     }
 
     [Fact]
+    public async Task The_splits_of_several_devices_are_listed_with_what_each_takes_and_one_to_use()
+    {
+        string[] four = ["--devices", "cpu:4", "--set", "node.split=pipeline:4", "--set", "batch.micro=2"];
+        Assert.Equal(0, await Run(four));
+        var lines = _output.ToString().Split('\n').Select(l => l.TrimEnd()).ToList();
+        Assert.Contains("here     1 replica at once, on 4 devices of 1 thread each, in pipelines of 4 stages", lines);
+        Assert.Contains(
+            lines, l => l.EndsWith("of activations and their gradients to its neighbours in the pipeline", StringComparison.Ordinal));
+        var table = lines.FindIndex(l => l.StartsWith("node.split ", StringComparison.Ordinal));
+        Assert.Equal(
+            ["none", "pipeline:2", "pipeline:4"],
+            lines[(table + 1)..(table + 4)].Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]));
+        Assert.Equal("  none is the one to use: of those that fit, its step takes the least time", lines[table + 4]);
+
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(0, await Run([.. four, "--json"]));
+        var json = JsonNode.Parse(_output.ToString())!;
+        Assert.Equal(("pipeline:4", "none"), ((string?)json["split"], (string?)json["recommendedSplit"]));
+        Assert.Equal(3.0 / 11, (double)json["splits"]![2]!["bubble"]!, 1e-12);
+        Assert.Equal((double)json["bytes"]!, (double)json["splits"]![2]!["bytes"]!);
+    }
+
+    [Fact]
+    public async Task More_stages_than_devices_are_as_many_as_there_are()
+    {
+        Assert.Equal(0, await Run("--devices", "cpu:2", "--set", "node.split=pipeline:4"));
+        Assert.Contains(
+            "a pipeline of 2 stages in place of node.split = pipeline:4: the replica has 2 devices", _output.ToString(),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Lines_of_several_replicas_count_each()
     {
         var settings = ConfigurationLoader.Load(new(["tiny"], ["run.replicas=3"])).Training;
