@@ -2,7 +2,6 @@ using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
-using Elastic.Model.Splits;
 using Elastic.Model.Training;
 
 namespace Elastic.Actors.Hosting;
@@ -19,7 +18,9 @@ public static class DeviceNames
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(devices);
-        SplitInUse.Check(node.ReplicaSplit);
+        if (node.ReplicaSplit is { Tensor: > 1, Pipeline: > 1 })
+            throw new ElasticException(
+                $"node.split = {node.Split}: the layers of a pipeline's stage are not shared between devices; use tensor:2 or pipeline:2");
         if (devices.All(d => d.IsCpu))
             return;
         var other = devices.First(d => !d.IsCpu);

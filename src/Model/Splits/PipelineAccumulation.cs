@@ -122,8 +122,7 @@ internal sealed class PipelineAccumulation(
     {
         var first = number * stages;
         var open = await Task.WhenAll(Enumerable.Range(0, stages).Select(s => CallAsync(first + s, "preparation", d => d.Stage)));
-        if (open[0]?.Group is { IsAtWork: false } kept && kept.Stages.Count == stages
-            && open.Select((o, s) => kept.Holds(o, s)).All(holds => holds))
+        if (open[0]?.Group is { IsAtWork: false } kept && kept.Stages.Count == stages && open.Select((o, s) => kept.Holds(o, s)).All(h => h))
             return kept;
         var architecture = await CallAsync(first, "preparation", d => d.Architecture);
         var group = new PipelineGroup(architecture, stages);
@@ -150,8 +149,7 @@ internal sealed class PipelineAccumulation(
                 var late = Task.Delay(deadline, time, ended.Token);
                 if (await Task.WhenAny(call, late) == late && !call.IsCompleted)
                     throw new DeviceFailedException(devices[rank].Id, isLost: true, string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
+                        CultureInfo.InvariantCulture, $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
                 await ended.CancelAsync();
             }
             var result = await call;

@@ -16,28 +16,25 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
     private const double Alike = 0.02;
 
     /// <summary>
-    /// Those of a plan's devices: pipelines of as many stages, and tensor groups of as many devices, as divide the devices of a replica,
-    /// and as the network allows.
+    /// Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has; tensor groups in
+    /// the same way.
     /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)
     {
         ArgumentNullException.ThrowIfNull(plan);
         var architecture = Architectures.Open(plan.Settings.Model);
-        List<int> sizes = [.. Enumerable.Range(1, Math.Min(plan.Given, ReplicaSplit.Most)).Where(n => n > 1 && plan.Given % n == 0)];
-        IEnumerable<ReplicaSplit> splits =
-        [
-            ReplicaSplit.None,
-            .. sizes.Where(n => n <= TapeStage.Most(architecture)).Select(n => new ReplicaSplit(1, n)),
-            .. sizes.Where(n => int.IsPow2(n) && n <= TensorSplit.Most(architecture)).Select(n => new ReplicaSplit(n, 1)),
-        ];
+        var given = Math.Min(plan.Given, ReplicaSplit.Most);
+        int stages = Math.Min(given, TapeStage.Most(architecture)), ranks = Math.Min(given, TensorSplit.Most(architecture));
         List<TrainingPlan> all =
         [
-            .. splits.Select(split => TrainingPlan.OfReplica(
-                plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
-            {
-                Replicas = plan.Replicas,
-            }),
+            .. Enumerable.Range(1, stages).Select(s => new ReplicaSplit(1, s))
+                .Concat(Enumerable.Range(2, Math.Max(0, ranks - 1)).Where(int.IsPow2).Select(t => new ReplicaSplit(t, 1)))
+                .Where(split => plan.Given % split.Devices == 0).Select(split => TrainingPlan.OfReplica(
+                    plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
+                {
+                    Replicas = plan.Replicas,
+                }),
         ];
         var fit = all.Where(p => p.Memory.Bytes <= freeBytes).ToList();
         if (fit.Count == 0)

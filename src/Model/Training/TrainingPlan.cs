@@ -47,8 +47,8 @@ public sealed record TrainingPlan
     public double Bubble => PipelineSchedule.Bubble(InUse.Stages, Units);
 
     /// <summary>
-    /// Bytes of activations and their gradients that a device gives others of its pipeline or tensor group in a step: of the one that gives
-    /// the most.
+    /// Bytes of activations and their gradients that a stage gives its neighbours in a step, or a rank copies of the others: of the one
+    /// that has the most.
     /// </summary>
     public double CutBytes => Pass.CutBytesOfMicroBatch * MicroBatchesOf(Settings, Groups);
 
@@ -136,8 +136,9 @@ public sealed record TrainingPlan
             : zero == 2 && inUse.Tensor == 1 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
         var units = (microBatches + together - 1) / together;
         var pass = PassPlan.Of(
-            architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision, inUse, units);
-        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload, inUse);
+            architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision, inUse.Stages, units,
+            inUse.Tensor);
+        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload, inUse.Stages, inUse.Tensor);
         return new TrainingPlan(settings)
         {
             Given = devices,
@@ -152,8 +153,7 @@ public sealed record TrainingPlan
             Pass = pass,
             Together = together,
             EmbeddingBytes = SumsOfRows(
-                pass, architecture, rows, budget.GradientBytes * inUse.Devices / (layout.TrainedLength * sizeof(float)), microBatches,
-                together),
+                pass, architecture, rows, budget.GradientBytes * inUse.Devices / (layout.TrainedLength * sizeof(float)), microBatches, together),
             ContributionBytes = (double)layout.TrainedLength * sizeof(float),
             InnerStateBytes = (double)optimizer.Vectors.Count * layout.TrainedLength * sizeof(float),
             UpdateBytes = optimizer.WorkspaceBytes(layout, lent[0]),

@@ -196,7 +196,7 @@ public sealed class DeviceSpecs : IDisposable
             "node.split = pipeline:2 is for CPU devices, and this node has cuda:0: use node.split = none",
             Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(split, gpu)).Message);
         Assert.StartsWith(
-            "node.split = tensor:2, pipeline:2: a stage of a pipeline is one device, not a tensor group", Assert.Throws<ElasticException>(
+            "node.split = tensor:2, pipeline:2: the layers of a pipeline's stage are not shared between devices", Assert.Throws<ElasticException>(
                 () => DeviceNames.CheckSharding(split with { Split = "tensor:2, pipeline:2" }, cpu)).Message, StringComparison.Ordinal);
         DeviceNames.CheckSharding(NodeSettings.Defaults, gpu);
         DeviceNames.CheckSharding(two, cpu);

@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Splits;
@@ -15,17 +14,15 @@ public sealed class SplitChoicesTests
     {
         var plan = TrainingPlan.OfReplica(Settings, 4, 1);
         var choices = SplitChoices.Of(plan, double.PositiveInfinity);
-        Assert.Equal(["none", "pipeline:2", "pipeline:4", "tensor:2", "tensor:4"], choices.All.Select(p => p.Split.ToString()));
-        Assert.All(choices.All, p => Assert.Equal(p.Split.IsNone, p.CutBytes == 0));
-        // The rest is of pipelines.
-        choices = choices with { All = [.. choices.All.Take(3)] };
+        Assert.Equal(["none", "pipeline:2", "pipeline:4"], choices.All.Select(p => p.Split.ToString()));
         Assert.Equal("none", choices.Recommended!.Split.ToString());
         // More stages: less memory, and longer waits.
         Assert.Equal(choices.All.Select(p => p.Memory.Bytes).OrderDescending(), choices.All.Select(p => p.Memory.Bytes));
         Assert.Equal(choices.All.Select(p => p.Bubble).Order(), choices.All.Select(p => p.Bubble));
         Assert.All(choices.All, p => Assert.True(p.MostBytesOfDevice >= p.BytesOfDevice));
-        Assert.NotEqual("none", SplitChoices.Of(plan, choices.All[0].Memory.Bytes - 1).Recommended!.Split.ToString());
-        Assert.Null(SplitChoices.Of(plan, SplitChoices.Of(plan, 0).All.Min(p => p.Memory.Bytes) - 1).Recommended);
+        Assert.Equal("pipeline:2", SplitChoices.Of(plan, choices.All[0].Memory.Bytes - 1).Recommended!.Split.ToString());
+        Assert.Equal("pipeline:4", SplitChoices.Of(plan, choices.All[2].Memory.Bytes).Recommended!.Split.ToString());
+        Assert.Null(SplitChoices.Of(plan, choices.All[2].Memory.Bytes - 1).Recommended);
         Assert.Contains("node.split = pipeline:4 (", plan.Problem(choices.All[2].Memory.Bytes), StringComparison.Ordinal);
     }
 
@@ -43,23 +40,6 @@ public sealed class SplitChoicesTests
             GradientTree.MostSums(MicroBatchGroups.Nodes(0, 16, 1)).Most * one.ContributionBytes / 4, plan.Vectors.GradientBytes);
     }
 
-    [Fact]
-    public void A_tensor_group_is_as_large_as_the_devices_and_the_heads_allow_and_is_no_stage()
-    {
-        var architecture = Architectures.Open(Samples.Tiny());
-        Assert.Equal(new SplitInUse(2, 1, null), SplitInUse.Of(new ReplicaSplit(2, 1), 3, architecture));
-        Assert.Equal(
-            (2, "tensor:2 in place of node.split = tensor:4: the replica has 3 devices"),
-            (SplitInUse.Of(new ReplicaSplit(4, 1), 3, architecture).Tensor, SplitInUse.Of(new ReplicaSplit(4, 1), 3, architecture).Notice));
-        Assert.Equal(
-            "tensor:4 in place of node.split = tensor:8: 4 can share the layers of this network",
-            SplitInUse.Of(new ReplicaSplit(8, 1), 8, architecture).Notice);
-        Assert.Contains(
-            "use tensor:2 or pipeline:3",
-            Assert.Throws<ElasticException>(() => SplitInUse.Of(new ReplicaSplit(2, 3), 8, architecture)).Message,
-            StringComparison.Ordinal);
-    }
-
     [Theory]
     [InlineData(1, "no pipeline in place of node.split = pipeline:8: the replica has 1 device")]
     [InlineData(3, "a pipeline of 3 stages in place of node.split = pipeline:8: the replica has 3 devices")]
@@ -69,6 +49,6 @@ public sealed class SplitChoicesTests
         // Two layers, with what is before and behind them.
         var architecture = Architectures.Open(Samples.Tiny());
         Assert.Equal(why, SplitInUse.Of(new ReplicaSplit(1, 8), devices, architecture).Notice);
-        Assert.Equal(SplitInUse.None, SplitInUse.Of(ReplicaSplit.None, devices, architecture));
+        Assert.Equal(new SplitInUse(1, null), SplitInUse.Of(ReplicaSplit.None, devices, architecture));
     }
 }
