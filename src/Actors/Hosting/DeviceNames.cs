@@ -18,8 +18,9 @@ public static class DeviceNames
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(devices);
-        if (node.ReplicaSplit.Tensor > 1)
-            throw new ElasticException($"node.split = {node.Split}: models are not split into tensor groups yet; use pipeline:2 or none");
+        if (node.ReplicaSplit is { Tensor: > 1, Pipeline: > 1 })
+            throw new ElasticException(
+                $"node.split = {node.Split}: the layers of a pipeline's stage are not shared between devices; use tensor:2 or pipeline:2");
         if (devices.All(d => d.IsCpu))
             return;
         var other = devices.First(d => !d.IsCpu);

@@ -68,8 +68,8 @@ internal sealed class NodeRun : NodeJob
     /// <summary>As its settings say.</summary>
     public int Priority => Plan.Priority;
 
-    /// <summary>Devices that have work in a step, at most: those of a pipeline share micro-batches, more lend their threads.</summary>
-    public int Pieces => Settings.Batch.MicroBatches * Context.Split.Pipeline;
+    /// <summary>Devices that have work in a step, at most: those of a split share micro-batches, more lend their threads.</summary>
+    public int Pieces => Settings.Batch.MicroBatches * Context.Split.Devices;
 
     /// <summary>The settings in canonical form, as the journal has them.</summary>
     public string SettingsCanonical { get; }

@@ -4,7 +4,8 @@ namespace Elastic.Kernels.Attention;
 
 /// <summary>
 /// Which weights dropout leaves: word j % 4 of Philox4x32-10 with counter (j / 4, i, b H + h, 0) and the micro-batch's key, b within the
-/// micro-batch, H and h among the heads of all devices; a weight stays if its word is not below the rate's threshold. Drawn again in the backward pass.
+/// micro-batch, H and h among the heads of all devices; a weight stays if its word is not below the rate's threshold. Drawn again in the
+/// backward pass.
 /// </summary>
 internal readonly unsafe struct AttentionDropout
 {

@@ -41,6 +41,9 @@ public sealed class EmbedOperation : Operation
 
     internal override bool ReadsRanksBackward => _share is not null;
 
+    internal override long ElementsOfRanks(PassKind kind)
+        => kind == PassKind.Backward ? (long)(Output!.AllRows - Output.Rows) * Output.Columns : 0;
+
     // A rank of a tensor group sums over all ranks' rows.
     internal override long ScratchFloats(BatchShape batch, int threads)
         => EmbeddingPlan.WorkspaceInts(batch.Rows) + (_share is null ? 0 : (long)Output!.AllRows * Output.Columns);

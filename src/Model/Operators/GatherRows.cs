@@ -22,6 +22,9 @@ public sealed class GatherRowsOperation : Operation
 
     internal override bool ReadsRanksBackward => true;
 
+    // Backwards about as many: as many ranks' sums of its own rows.
+    internal override long ElementsOfRanks(PassKind kind) => Output!.Count - Inputs[0].Count;
+
     internal override unsafe void Forward(CpuPass pass)
     {
         var C = Output!.Columns;
@@ -69,6 +72,8 @@ public sealed class FoldRanksOperation : Operation
     internal override bool ReadsRanks => true;
 
     internal override bool ReadsRanksBackward => true;
+
+    internal override long ElementsOfRanks(PassKind kind) => Inputs[0].Count - Output!.Count;
 
     internal override unsafe void Forward(CpuPass pass)
     {

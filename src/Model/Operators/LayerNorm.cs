@@ -31,6 +31,8 @@ public sealed class LayerNormOperation : Operation
 
     internal override bool ReadsRanksBackward => _share is not null;
 
+    internal override long ElementsOfRanks(PassKind kind) => RankNorms.ElementsOfRanks(_share, Inputs[0].AllRows, Inputs[0].Columns, kind);
+
     internal override long ScratchFloats(BatchShape batch, int threads)
         => RankNorms.ScratchFloats(_share, Inputs[0].AllRows, Inputs[0].Columns);
 

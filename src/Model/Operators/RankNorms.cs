@@ -15,6 +15,10 @@ internal static unsafe class RankNorms
     public static long ScratchFloats(TensorShare? share, long rows, int columns)
         => share is null ? 0 : rows * (2L * share.ColumnsOf(columns).Count + 2);
 
+    /// <summary>Elements that the rank reads of others: of x and dy its columns, and two numbers of each row.</summary>
+    public static long ElementsOfRanks(TensorShare? share, long rows, int columns, PassKind kind)
+        => share is null || kind != PassKind.Backward ? 0 : ScratchFloats(share, rows, columns) / share.Ranks * (share.Ranks - 1);
+
     /// <summary>Adds the rank's columns.</summary>
     /// <param name="heads">Heads of a row of one rank, each normalised by itself; 1 for whole rows.</param>
     /// <param name="dBias">Null for none; then there are no means either.</param>

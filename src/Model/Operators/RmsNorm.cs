@@ -35,8 +35,12 @@ public sealed class RmsNormOperation : Operation
 
     internal override bool ReadsRanksBackward => _share is not null;
 
-    internal override long ScratchFloats(BatchShape batch, int threads) => RankNorms.ScratchFloats(
-        _share, (long)Inputs[0].AllRows * HeadsOfRow * (Inputs[0].AllRows != Inputs[0].Rows ? 1 : _share?.Ranks ?? 1), Channels);
+    internal override long ElementsOfRanks(PassKind kind) => RankNorms.ElementsOfRanks(_share, AllRows, Channels, kind);
+
+    internal override long ScratchFloats(BatchShape batch, int threads) => RankNorms.ScratchFloats(_share, AllRows, Channels);
+
+    // Rows or heads of all ranks.
+    private long AllRows => (long)Inputs[0].AllRows * HeadsOfRow * (Inputs[0].AllRows != Inputs[0].Rows ? 1 : _share?.Ranks ?? 1);
 
     // 1 / root mean square of each row or head.
     internal override long SavedFloats => Inputs[0].Count / Channels;

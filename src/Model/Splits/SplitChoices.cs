@@ -15,19 +15,26 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
     // Plans differ by rounding, and by the few micro-batches that do not divide; that is no reason for another setting.
     private const double Alike = 0.02;
 
-    /// <summary>Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has.</summary>
+    /// <summary>
+    /// Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has; tensor groups in
+    /// the same way.
+    /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        var most = Math.Min(Math.Min(plan.Given, ReplicaSplit.Most), TapeStage.Most(Architectures.Open(plan.Settings.Model)));
+        var architecture = Architectures.Open(plan.Settings.Model);
+        var given = Math.Min(plan.Given, ReplicaSplit.Most);
+        int stages = Math.Min(given, TapeStage.Most(architecture)), ranks = Math.Min(given, TensorSplit.Most(architecture));
         List<TrainingPlan> all =
         [
-            .. Enumerable.Range(1, most).Where(stages => plan.Given % stages == 0).Select(stages => TrainingPlan.OfReplica(
-                plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, new ReplicaSplit(1, stages)) with
-            {
-                Replicas = plan.Replicas,
-            }),
+            .. Enumerable.Range(1, stages).Select(s => new ReplicaSplit(1, s))
+                .Concat(Enumerable.Range(2, Math.Max(0, ranks - 1)).Where(int.IsPow2).Select(t => new ReplicaSplit(t, 1)))
+                .Where(split => plan.Given % split.Devices == 0).Select(split => TrainingPlan.OfReplica(
+                    plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
+                {
+                    Replicas = plan.Replicas,
+                }),
         ];
         var fit = all.Where(p => p.Memory.Bytes <= freeBytes).ToList();
         if (fit.Count == 0)

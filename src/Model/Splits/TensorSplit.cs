@@ -27,7 +27,8 @@ public static class TensorSplit
             return;
         var most = Most(architecture);
         throw new ElasticException(
-            $"tensor:{ranks} does not fit {architecture.Signature}: {why}; use {(most == 1 ? "node.split = none, or a pipeline" : $"tensor:{most}")}");
+            $"tensor:{ranks} does not fit {architecture.Signature}: {why}; use "
+            + (most == 1 ? "node.split = none, or a pipeline" : $"tensor:{most}"));
     }
 
     // The last rank has the least: what it cannot record, the group cannot compute.

@@ -71,6 +71,9 @@ public abstract class Operation
     /// </summary>
     internal virtual bool ReadsRanksBackward => false;
 
+    /// <summary>Elements that a pass reads of other ranks.</summary>
+    internal virtual long ElementsOfRanks(PassKind kind) => 0;
+
     /// <summary>What is done with the gradient of the output before the backward pass, and before other ranks read it.</summary>
     internal virtual void PrepareBackward(CpuPass pass)
     {

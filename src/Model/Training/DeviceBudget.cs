@@ -21,7 +21,8 @@ namespace Elastic.Model.Training;
 ///   bucket            0             0                 4 times the largest parameter
 ///   sent              4 N (D-1)/D   for each root     for each pass
 ///
-/// A pipeline of p stages has one sum of gradients for p devices, whatever ZeRO says: 4 b N / p, of all micro-batches of the pipeline.
+/// A pipeline of p stages has one sum of gradients for p devices, whatever ZeRO says: 4 b N / p, of all micro-batches of the pipeline. So
+/// has a tensor group.
 ///
 /// CPU devices share the machine's memory: what a replica has once, its parameters too, counts for each by its part. So they are never
 /// below ZeRO-1; no ZeRO is what devices would hold that share nothing. Activations and the rows of embeddings come on top.
@@ -53,7 +54,9 @@ public sealed record DeviceBudget(
     /// <param name="zero">The stage: 0 for none, 1 or 2.</param>
     /// <param name="offload">Where master and moments lie.</param>
     /// <param name="stages">Of a pipeline, p; 1 for none.</param>
-    public static DeviceBudget Of(TrainingSettings settings, int devices, int zero, OffloadMode offload, int stages = 1)
+    /// <param name="tensor">Devices that share each layer; 1 for none.</param>
+    public static DeviceBudget Of(
+        TrainingSettings settings, int devices, int zero, OffloadMode offload, int stages = 1, int tensor = 1)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var architecture = Architectures.Open(settings.Model);
@@ -61,7 +64,7 @@ public sealed record DeviceBudget(
         var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
         return Of(
             architecture, optimizer.Vectors.Count, Precision.Of(settings.Run.Precision, architecture, optimizer),
-            settings.Batch.MicroBatches, rows, devices, zero, offload, settings.Optimizer.MirrorSlices, stages);
+            settings.Batch.MicroBatches, rows, devices, zero, offload, settings.Optimizer.MirrorSlices, stages, tensor);
     }
 
     /// <summary>That of a network.</summary>
@@ -69,10 +72,10 @@ public sealed record DeviceBudget(
     /// <param name="microBatches">Of a step, M.</param>
     /// <param name="rowsOfMicroBatch">Tokens of a micro-batch.</param>
     /// <param name="mirrors">Slices are mirrored; one device has no neighbour for that.</param>
-    /// <inheritdoc cref="Of(TrainingSettings, int, int, OffloadMode, int)" path="/param"/>
+    /// <inheritdoc cref="Of(TrainingSettings, int, int, OffloadMode, int, int)" path="/param"/>
     public static DeviceBudget Of(
         IArchitecture architecture, int moments, Precision precision, int microBatches, int rowsOfMicroBatch, int devices, int zero,
-        OffloadMode offload, bool mirrors = false, int stages = 1)
+        OffloadMode offload, bool mirrors = false, int stages = 1, int tensor = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(precision);
@@ -82,15 +85,16 @@ public sealed record DeviceBudget(
         ArgumentOutOfRangeException.ThrowIfGreaterThan(zero, 2);
         ArgumentOutOfRangeException.ThrowIfLessThan(stages, 1);
         var layout = new FlatLayout(architecture.Parameters);
-        var (groups, inStages) = (Math.Max(1, devices / stages), stages > 1);
+        var ofGroup = stages * tensor;
+        var (groups, inGroups) = (Math.Max(1, devices / ofGroup), ofGroup > 1);
         var (all, trained) = ((double)layout.Length * sizeof(float), (double)layout.TrainedLength * sizeof(float));
         var (part, most) = (zero == 0 ? 1.0 : devices, Math.Max(1, microBatches / devices));
         // Where each device's range of micro-batches ends, they go through the network in ranges; where all reduce together, in turns.
-        var passes = zero == 2 && !inStages
+        var passes = zero == 2 && !inGroups
             ? [MicroBatchGroups.Nodes(0, microBatches, MicroBatchGroups.Size(rowsOfMicroBatch, architecture.Vocabulary, most))]
             : Enumerable.Range(0, groups).Select(rank => MicroBatchGroups.Nodes(
                 (int)((long)microBatches * rank / groups), (int)((long)microBatches * (rank + 1) / groups),
-                MicroBatchGroups.Size(rowsOfMicroBatch, architecture.Vocabulary, inStages
+                MicroBatchGroups.Size(rowsOfMicroBatch, architecture.Vocabulary, stages > 1
                     ? PipelineAccumulation.MostTogether(microBatches / groups, stages)
                     : (microBatches + groups - 1) / groups))).ToList();
         var (sums, roots) = (passes.Max(p => GradientTree.MostSums(p).Most), passes.Max(p => GradientTree.MostSums(p).Left));
@@ -106,15 +110,15 @@ public sealed record DeviceBudget(
             WorkingCopyBytes: precision.IsNarrow ? master / 2 : 0,
             MasterBytes: precision.IsNarrow ? master : 0,
             MomentBytes: moment,
-            GradientBytes: inStages ? sums * trained / stages : zero == 2 ? sums * trained / devices : sums * trained,
-            BucketBytes: zero == 2 && !inStages ? sizeof(float) * (double)GradientBuckets.Of(tape).Elements : 0,
+            GradientBytes: inGroups ? sums * trained / ofGroup : zero == 2 ? sums * trained / devices : sums * trained,
+            BucketBytes: zero == 2 && !inGroups ? sizeof(float) * (double)GradientBuckets.Of(tape).Elements : 0,
             MirrorBytes: (copies - 1) * (master + moment),
             FileBytes: copies * file,
             PieceBytes: offload == OffloadMode.None ? 0
                 : Math.Min(file, (double)vectors * FileOffload.PieceElements * sizeof(float))
                   + (precision.IsNarrow ? sizeof(float) * (double)tables / part : 0),
             SentBytes: trained * (devices - 1) / devices
-                * (inStages ? (double)roots / stages : zero == 2 ? (double)passes[0].Count / devices : roots));
+                * (inGroups ? (double)roots / ofGroup : zero == 2 ? (double)passes[0].Count / devices : roots));
     }
 
     private static Tape Record(IArchitecture architecture, FlatLayout layout)

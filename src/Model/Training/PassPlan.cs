@@ -19,7 +19,7 @@ namespace Elastic.Model.Training;
 /// <param name="EmbeddingBytes">Rows of gradients of embeddings in a pass, which are summed apart.</param>
 /// <param name="FlopsOfMicroBatch">
 /// Floating-point operations of the products of a micro-batch, two for each multiply-add, those that are computed again included. What goes
-/// over elements once is not counted. Of a pipeline those of the stage that has the most.
+/// over elements once is not counted. Of a pipeline those of the stage that has the most; of a tensor group those of a rank.
 /// </param>
 public sealed record PassPlan(
     double ActivationBytes, double GradientBytes, double LogitBytes, double ScratchBytes, double EmbeddingBytes, double FlopsOfMicroBatch)
@@ -28,8 +28,8 @@ public sealed record PassPlan(
     private const int MostRows = 1 << 24;
 
     /// <summary>
-    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch: activations and their gradients; 0 where
-    /// there is no pipeline.
+    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch, or what a rank of a tensor group copies
+    /// of the others': activations and their gradients; 0 where there is no split.
     /// </summary>
     public double CutBytesOfMicroBatch { get; init; }
 
@@ -44,9 +44,10 @@ public sealed record PassPlan(
     /// <param name="threads">Of the device.</param>
     /// <param name="stages">Of a pipeline; 1 for none.</param>
     /// <param name="units">What goes through it in a step, each of this shape.</param>
+    /// <param name="tensor">Devices that share each layer; 1 for none.</param>
     public static PassPlan Of(
         IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages = 1,
-        int units = 1)
+        int units = 1, int tensor = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var planned = shape with
@@ -54,7 +55,10 @@ public sealed record PassPlan(
             Sequences = (int)Math.Clamp((long)MostRows / shape.Tokens, 1, shape.Sequences),
             Sources = architecture.SourceContext,
         };
-        var tape = new Tape(TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision);
+        // The first rank has no less than the others.
+        var tape = new Tape(
+            TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision,
+            tensor == 1 ? null : new TensorShare(0, tensor));
         architecture.Record(tape);
         var scale = (double)shape.Sequences / planned.Sequences;
         return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
@@ -77,17 +81,19 @@ public sealed record PassPlan(
         var (planned, plan) = (tape.Shape, new MemoryPlan(tape, threads, recompute, stage));
         List<Operation> operations = [.. stage is null ? tape.Operations : tape.Operations.Take(stage.First..stage.End)];
         var (use, products) = (plan.Fullest(), operations.Max(o => o.ProductBytes(planned, threads)));
+        var ofRanks = plan.Steps.Sum(s => tape.Operations[s.Index].ElementsOfRanks(s.Kind));
         // Over a cut go activations one way, and their gradients the other, in fp32.
         var (outgoing, incoming) = (Elements(stage?.Outgoing, _ => true), Elements(stage?.Incoming, tape.NeedsGradient));
         double Bytes(long floats) => scale * sizeof(float) * floats;
         return new PassPlan(
             Bytes(use.Activations + (inFlight - 1) * plan.KeptFloats), Bytes(use.Gradients + inFlight * incoming), Bytes(use.Logits),
             Bytes(use.Scratch + use.Gaps) + products,
-            Bytes(operations.Where(o => o.SumsRowsApart).Sum(o => o.Output!.Count)),
+            // A rank has the rows of its tokens, all of them at most.
+            Bytes(operations.Where(o => o.SumsRowsApart).Sum(o => (long)o.Output!.AllRows * o.Output.Columns)),
             scale * plan.Steps.Sum(s => s.Kind == PassKind.Backward
                 ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches)
         {
-            CutBytesOfMicroBatch = Bytes(outgoing + incoming) / planned.MicroBatches,
+            CutBytesOfMicroBatch = Bytes(outgoing + incoming + ofRanks) / planned.MicroBatches,
         };
 
         long Elements(IReadOnlyList<int>? crossing, Predicate<Value> which) =>

@@ -46,7 +46,10 @@ public sealed record TrainingPlan
     /// <summary>The share of the time in which a stage of a pipeline waits for others; 0 where there is none.</summary>
     public double Bubble => PipelineSchedule.Bubble(InUse.Stages, Units);
 
-    /// <summary>Bytes of activations and their gradients that a stage gives its neighbours in a step: of the one that gives the most.</summary>
+    /// <summary>
+    /// Bytes of activations and their gradients that a stage gives its neighbours in a step, or a rank copies of the others: of the one
+    /// that has the most.
+    /// </summary>
     public double CutBytes => Pass.CutBytesOfMicroBatch * MicroBatchesOf(Settings, Groups);
 
     /// <summary>Memory of the device that takes the most.</summary>
@@ -89,7 +92,7 @@ public sealed record TrainingPlan
     public required double InnerStateBytes { get; init; }
 
     // Devices that compute other micro-batches.
-    private int Groups => Math.Max(1, Devices / InUse.Stages);
+    private int Groups => Math.Max(1, Devices / InUse.Devices);
 
     /// <summary>Bytes of memory that a device takes; in a pipeline, on average.</summary>
     public double BytesOfDevice => Vectors.Bytes + UpdateBytes + EmbeddingBytes + Pass.Bytes;
@@ -121,20 +124,21 @@ public sealed record TrainingPlan
         var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var own = threads > 0 ? threads : Environment.ProcessorCount;
         var asked = split ?? ReplicaSplit.None;
-        var lent = LentThreads.Of(devices, own, batch.MicroBatches * asked.Pipeline);
+        var lent = LentThreads.Of(devices, own, batch.MicroBatches * asked.Devices);
         var inUse = SplitInUse.Of(asked, lent.Count, architecture);
-        var (groups, context) = (Math.Max(1, lent.Count / inUse.Stages), settings.Model.Context);
+        var (groups, context) = (Math.Max(1, lent.Count / inUse.Devices), settings.Model.Context);
         var microBatches = MicroBatchesOf(settings, groups);
         var rows = (int)Math.Min((long)batch.Micro * context, int.MaxValue);
         // With ZeRO-2 all devices reduce together, pass by pass.
         var together = MicroBatchGroups.Size(
             rows, architecture.Vocabulary,
             inUse.Stages > 1 ? PipelineAccumulation.MostTogether(batch.MicroBatches / groups, inUse.Stages)
-            : zero == 2 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
+            : zero == 2 && inUse.Tensor == 1 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
         var units = (microBatches + together - 1) / together;
         var pass = PassPlan.Of(
-            architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision, inUse.Stages, units);
-        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload, inUse.Stages);
+            architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision, inUse.Stages, units,
+            inUse.Tensor);
+        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload, inUse.Stages, inUse.Tensor);
         return new TrainingPlan(settings)
         {
             Given = devices,
@@ -149,7 +153,8 @@ public sealed record TrainingPlan
             Pass = pass,
             Together = together,
             EmbeddingBytes = SumsOfRows(
-                pass, architecture, rows, budget.GradientBytes * inUse.Stages / (layout.TrainedLength * sizeof(float)), microBatches, together),
+                pass, architecture, rows, budget.GradientBytes * inUse.Devices / (layout.TrainedLength * sizeof(float)), microBatches,
+                together),
             ContributionBytes = (double)layout.TrainedLength * sizeof(float),
             InnerStateBytes = (double)optimizer.Vectors.Count * layout.TrainedLength * sizeof(float),
             UpdateBytes = optimizer.WorkspaceBytes(layout, lent[0]),

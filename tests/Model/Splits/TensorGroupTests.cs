@@ -86,7 +86,8 @@ public class TensorGroupTests
                 var step = new TrainingStep(
                     these, new LocalCollective(these), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Of(precision),
                     tensor: tensor);
-                await step.RunAsync(smoothing > 0 ? SomeUncounted(model, number) : Samples.MicroBatches(model, 5, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
+                var batches = smoothing > 0 ? SomeUncounted(model, number) : Samples.MicroBatches(model, 5, 2, number);
+                await step.RunAsync(batches, new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
             }
         }
         finally
@@ -101,7 +102,7 @@ public class TensorGroupTests
     {
         var random = new Random(seed);
         return Architectures.Open(model).Batching.MicroBatches(
-            [.. Enumerable.Range(0, 10).Select(_ => new Sample([.. Enumerable.Range(0, model.Context + 1)
-                .Select(i => random.Next(model.Vocabulary) | (i > 11 ? SampleElement.NotCounted : 0))]))], 2);
+            [.. Enumerable.Range(0, 10).Select(_ => new Sample(Enumerable.Range(0, model.Context + 1)
+                .Select(i => random.Next(model.Vocabulary) | (i > 11 ? SampleElement.NotCounted : 0)).ToArray()))], 2);
     }
 }

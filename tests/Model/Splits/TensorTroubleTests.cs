@@ -79,7 +79,7 @@ public class TensorTroubleTests
 
     public static TheoryData<string, ModelSettings, int, int, string> Refusals => new()
     {
-        { "heads", Samples.Model(1, 6, 48, 16, 97), 4, 2, "has 2 parts, which the 4 devices of a tensor group cannot divide; use tensor:2" },
+        { "heads", Samples.Model(1, 6, 48, 16, 97), 4, 2, "which the 4 devices of a tensor group cannot divide; use tensor:2" },
         { "heads of keys", Samples.Llama(1, 8, 1, 64, 16, 97), 2, 1, "has 1 parts, which the 2 devices" },
         { "vocabulary", Samples.Model(1, 8, 64, 16, 97), 8, 4, "leaves nothing for the last of 8 devices; use tensor:4" },
         { "bert", Samples.Of("bert", 1, 4, 32, 16, 97), 2, 1, "an encoder's embedding of segments is not shared" },
