@@ -180,6 +180,10 @@ speed() {
         || wrong "see above; where the memory of the GPU did not suffice, take a smaller --micro"
     local rate
     rate=$(of "speed-$precision" tokensPerSecond)
+    if $cpu; then
+        result "$rate tokens/s, loss $(of "speed-$precision" trainLoss)"
+        return
+    fi
     # Model FLOPs utilization of an H100 (989 TFLOP/s in bf16): 6 N + 6 L C T FLOP a token, N 124 million, L 12, C 768, T 1024.
     result "$rate tokens/s, $(awk -v rate="${rate:-0}" 'BEGIN { printf "%.1f", rate * (6 * 124.4e6 + 6 * 12 * 768 * 1024) / 989e12 * 100 }') % of an H100's 989 TFLOP/s, loss $(of "speed-$precision" trainLoss)"
 }
