@@ -1,5 +1,6 @@
 using System.Text;
 using Apache.Arrow;
+using Apache.Arrow.Compression;
 using Apache.Arrow.Ipc;
 using Apache.Arrow.Types;
 
@@ -78,6 +79,29 @@ public sealed class TableTests : IDisposable
         Assert.Equal(2, _statistics.MalformedRecords);
     }
 
+    [Theory]
+    [InlineData(CompressionCodecType.Lz4Frame, false)]
+    [InlineData(CompressionCodecType.Lz4Frame, true)]
+    [InlineData(CompressionCodecType.Zstd, false)]
+    [InlineData(CompressionCodecType.Zstd, true)]
+    public void Buffers_of_Arrow_may_be_compressed(CompressionCodecType codec, bool isFile)
+    {
+        var texts = Enumerable.Range(0, 1000).Select(i => $"row {i % 5} of many").ToArray();
+        var batch = new RecordBatch.Builder().Append("text", true, Of(texts)).Build();
+        var options = new IpcOptions { CompressionCodec = codec, CompressionCodecFactory = new CompressionCodecFactory() };
+        var bytes = Written(isFile, options, batch, batch);
+        Assert.True(bytes.Length < texts.Length * 10);
+        Assert.Equal([.. texts, .. texts], Read("a.arrow", bytes).Select(d => d.Text));
+        Assert.Equal(0, _statistics.MalformedRecords);
+
+        // What a buffer claims to become stands before its compressed bytes: it is no reason to make room for 2 GB.
+        ReadOnlySpan<byte> mark = codec == CompressionCodecType.Zstd ? [0x28, 0xB5, 0x2F, 0xFD] : [0x04, 0x22, 0x4D, 0x18];
+        BitConverter.TryWriteBytes(bytes.AsSpan(bytes.AsSpan().LastIndexOf(mark) - sizeof(long)), 2_000_000_000L);
+        Assert.Equal(texts, Read("b.arrow", bytes).Select(d => d.Text));
+        Assert.Contains("batch 1 cannot be read, and the rest of the file is lost: a buffer claims 2000000000 bytes, more than a file of "
+            + "this size may hold", Assert.Single(_statistics.Malformed).ToString(), StringComparison.Ordinal);
+    }
+
     // Arrow's library for JavaScript writes a file so: its columns are in the foot alone.
     [Fact]
     public void An_Arrow_file_that_does_not_begin_with_its_columns_is_refused_with_what_to_do()
@@ -120,11 +144,14 @@ public sealed class TableTests : IDisposable
         return Written(isFile, batch, batch);
     }
 
-    private static byte[] Written(bool isFile, params RecordBatch[] batches)
+    private static byte[] Written(bool isFile, params RecordBatch[] batches) => Written(isFile, new IpcOptions(), batches);
+
+    private static byte[] Written(bool isFile, IpcOptions options, params RecordBatch[] batches)
     {
         using var memory = new MemoryStream();
         var schema = batches[0].Schema;
-        using (var writer = isFile ? new ArrowFileWriter(memory, schema, true) : new ArrowStreamWriter(memory, schema, true))
+        using (var writer = isFile
+            ? new ArrowFileWriter(memory, schema, true, options) : new ArrowStreamWriter(memory, schema, true, options))
         {
             foreach (var batch in batches)
                 writer.WriteRecordBatch(batch);
