@@ -1,5 +1,6 @@
 // Kills nodes and seeds of a cluster on this machine, lets nodes join it, and times how its run goes on; counts the messages of a round:
-// see README.md. One word says what to measure; with the word "paced" it is a node whose link carries so many bytes a second to it.
+// see README.md. One word says what to measure; with the word "paced" it is a node whose link carries so many bytes a second to it,
+// with "builder" a seed whose build of a corpus stops where a file says.
 using System.Globalization;
 using Elastic.Actors.Nodes;
 using Elastic.Bench.Elasticity;
@@ -11,7 +12,11 @@ if (args is ["paced", var bytesPerSecond, .. var command])
     return await ElasticCommandLine.RunAsync(command, Console.Out, Console.Error, new NodeFaults(
         Transport: new PacedLink(double.Parse(bytesPerSecond, CultureInfo.InvariantCulture)).Below));
 
+if (args is ["builder", var allowed, .. var building])
+    return await ElasticCommandLine.RunAsync(building, Console.Out, Console.Error, StreamedRuns.Builder(allowed));
+
 var options = new Options(args);
+var failed = false;
 var benchmarks = new Dictionary<string, Func<Task>>
 {
     ["replica"] = () => new ReplicaRestart(options).RunAsync(),
@@ -21,6 +26,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["supervisor"] = () => Task.Run(new SupervisorLoad(options).Run),
     ["handshakes"] = () => new Handshakes(options).RunAsync(),
     ["messages"] = () => new MessagesOfARound(options).RunAsync(),
+    ["stream"] = async () => failed = !await new StreamedRuns(options).RunAsync(),
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))
 {
@@ -29,4 +35,4 @@ if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmar
 }
 
 await benchmark();
-return 0;
+return failed ? 1 : 0;

@@ -12,8 +12,8 @@ namespace Elastic.Corpus;
 /// </summary>
 internal static class ArrowFiles
 {
-    // What a buffer may become: text shrinks to a third, and a batch is held whole. Columns that say the same in each row shrink more, and are
-    // small.
+    // What a buffer may become: text shrinks to a third, and a batch is held whole. Columns that say the same in each row shrink more,
+    // and are small.
     private const int Expansion = 30, SmallBuffer = 64 << 20;
 
     private const int NamesShown = 20;

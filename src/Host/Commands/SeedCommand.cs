@@ -7,7 +7,8 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic seed</c>: a node that supervises runs.</summary>
 internal static class SeedCommand
 {
-    public static Command Build()
+    /// <param name="faults">Of the machine; only tests simulate any.</param>
+    public static Command Build(NodeFaults faults)
     {
         var options = new NodeOptions(
             NodeOptions.DefaultPort, NodeOptions.DefaultHttpPort, NodeOptions.DefaultPbmPort, "none", new Option<string[]>("--seed")
@@ -32,7 +33,7 @@ internal static class SeedCommand
         foreach (var option in options.Common)
             command.Add(option);
         command.SetAction((parsed, _) => NodeProcess.RunAsync(
-            options.Read(parsed, seed: true), parsed.InvocationConfiguration.Output, NodeFaults.None));
+            options.Read(parsed, seed: true), parsed.InvocationConfiguration.Output, faults));
         return command;
     }
 }

@@ -68,7 +68,8 @@ public sealed class TableTests : IDisposable
     public void Texts_of_Arrow_that_are_stored_once_and_numbered_are_read(bool isFile)
     {
         var type = new DictionaryType(UInt8Type.Default, StringType.Default, false);
-        var column = new DictionaryArray(type, new UInt8Array.Builder().Append(1).Append(0).AppendNull().Append(1).Build(), Of(["zero", "one"]));
+        var column = new DictionaryArray(
+            type, new UInt8Array.Builder().Append(1).Append(0).AppendNull().Append(1).Build(), Of(["zero", "one"]));
         var batch = new RecordBatch.Builder().Append("text", true, column).Build();
         Assert.Equal(["one", "zero", "one"], Read("a.arrow", Written(isFile, batch)).Select(d => d.Text));
         Assert.Equal((0, 1), (_statistics.MalformedRecords, _statistics.EmptyDocuments));
