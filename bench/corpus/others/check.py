@@ -15,7 +15,7 @@ def expect(what, found, wanted):
     global problems
     ok = found == wanted
     problems += not ok
-    print(f"  {what:<62}{'as it should be' if ok else f'WRONG: {str(found)[:200]} and not {str(wanted)[:200]}'}")
+    print(f"  {what:<74}{'as it should be' if ok else f'WRONG: {str(found)[:200]} and not {str(wanted)[:200]}'}")
 
 
 def records(pattern):
