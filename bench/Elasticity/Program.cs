@@ -1,6 +1,6 @@
 // Kills nodes and seeds of a cluster on this machine, lets nodes join it, and times how its run goes on; counts the messages of a round:
 // see README.md. One word says what to measure; with the word "paced" it is a node whose link carries so many bytes a second to it,
-// and with "mortal" one that dies in the middle of the build of a corpus.
+// with "mortal" one that dies in the middle of the build of a corpus, with "builder" a seed whose build stops where a file says.
 using System.Globalization;
 using Elastic.Actors.Nodes;
 using Elastic.Bench.Elasticity;
@@ -17,9 +17,13 @@ if (args is ["paced", var bytesPerSecond, .. var command])
 if (args is ["mortal", var fault, .. var mortal])
     return await new MortalProcess(fault).RunAsync(mortal);
 
+if (args is ["builder", var allowed, .. var building])
+    return await ElasticCommandLine.RunAsync(building, Console.Out, Console.Error, StreamedRuns.Builder(allowed));
+
 var options = new Options(args);
 if (args is ["corpus", ..])
     return await new BuildKills(options).RunAsync();
+var failed = false;
 var benchmarks = new Dictionary<string, Func<Task>>
 {
     ["replica"] = () => new ReplicaRestart(options).RunAsync(),
@@ -33,6 +37,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["watched"] = () => new CostOfWatching(options).RunAsync(),
     ["upgrade"] = () => new Upgrades(options).RunAsync(),
     ["messages"] = () => new MessagesOfARound(options).RunAsync(),
+    ["stream"] = async () => failed = !await new StreamedRuns(options).RunAsync(),
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))
 {
@@ -41,4 +46,4 @@ if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmar
 }
 
 await benchmark();
-return 0;
+return failed ? 1 : 0;

@@ -44,7 +44,9 @@ public sealed class S3Bucket : IDisposable
     /// <summary>The pauses between attempts.</summary>
     public Backoff Pause { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
 
-    /// <summary>Bytes of the parts that a longer file is stored in; the protocol wants at least 5 MiB, and stores of tests may want less.</summary>
+    /// <summary>
+    /// Bytes of the parts that a longer file is stored in. The protocol wants at least 5 MiB, and stores of tests may want less.
+    /// </summary>
     public long PartBytes { get; init; } = PieceBytes;
 
     /// <summary>The objects whose keys begin with a prefix, in the order of their keys' bytes.</summary>

@@ -23,6 +23,9 @@ internal sealed class Cluster : ElasticCluster
 
     public JournalTimes Journal { get; }
 
+    /// <summary>A file or a folder beside the data directories.</summary>
+    public string PathOf(string name) => Path.Combine(_folder, name);
+
     /// <summary>Starts seeds one after the other.</summary>
     public async Task StartSeedsAsync(int count)
     {

@@ -1,4 +1,5 @@
 using Apache.Arrow;
+using Apache.Arrow.Compression;
 using Apache.Arrow.Ipc;
 using Apache.Arrow.Memory;
 using Elastic.Foundation;
@@ -11,6 +12,10 @@ namespace Elastic.Corpus;
 /// </summary>
 internal static class ArrowFiles
 {
+    // What a buffer may become: text shrinks to a third, and a batch is held whole. Columns that say the same in each row shrink more,
+    // and are small.
+    private const int Expansion = 30, SmallBuffer = 64 << 20;
+
     private const int NamesShown = 20;
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
@@ -21,7 +26,9 @@ internal static class ArrowFiles
             throw new RejectedFileException($"{file.Shown} does not say in its first message which columns it has, as a file of Arrow must "
                 + "(Arrow's library for JavaScript leaves that out): write it as a stream, or leave it out");
         bytes.Position = start;
-        using var reader = new ArrowStreamReader(new UpTo(bytes, end - start), new BoundedMemory(file.Length));
+        using var reader = new ArrowStreamReader(
+            new UpTo(bytes, end - start), new BoundedMemory(Math.Max(SmallBuffer, Expansion * file.Length)), new CompressionCodecFactory(),
+            leaveOpen: false);
         var (number, row) = (0, 0L);
         foreach (var batch in Batches(reader, file, statistics))
             using (batch)
@@ -153,11 +160,11 @@ internal static class ArrowFiles
         }
     }
 
-    /// <summary>No buffer of a file is larger than the file.</summary>
+    /// <summary>No buffer is larger than the file may become.</summary>
     private sealed class BoundedMemory(long most) : NativeMemoryAllocator
     {
         protected override System.Buffers.IMemoryOwner<byte> AllocateInternal(int length, out int bytesAllocated) =>
             length <= most ? base.AllocateInternal(length, out bytesAllocated)
-                : throw new InvalidDataException($"a buffer claims {length} bytes, more than the file has");
+                : throw new InvalidDataException($"a buffer claims {length} bytes, more than a file of this size may hold");
     }
 }

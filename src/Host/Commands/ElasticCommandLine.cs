@@ -10,7 +10,7 @@ internal static class ElasticCommandLine
     public const string JsonName = "--json";
 
     /// <summary>Runs one command line. Never throws: every failure becomes lines on <paramref name="error"/> and an exit code.</summary>
-    /// <param name="faults">Faults of a node's machine; only tests simulate any.</param>
+    /// <param name="faults">Faults of a seed's or a worker's machine; only tests simulate any.</param>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, NodeFaults? faults = null)
     {
         ParseResult parsed = Build(faults).Parse(args.Length > 0 ? args : ["--help"]);

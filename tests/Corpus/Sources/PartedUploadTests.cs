@@ -63,7 +63,8 @@ public sealed class PartedUploadTests : IAsyncLifetime
         };
         var error = await Assert.ThrowsAsync<ObjectStoreException>(() => PutAsync(new byte[3000]));
         Assert.Matches(
-            "^s3://books/a b/é.bin cannot be stored \\(part [123]\\): the store answered 403 Failure: these credentials may not do that there$",
+            "^s3://books/a b/é.bin cannot be stored \\(part [123]\\): the store answered 403 Failure: "
+            + "these credentials may not do that there$",
             error.Message);
         Assert.Equal([1], _store.Objects["books/a b/é.bin"]);
         Assert.Equal((0, 1), (_store.OpenUploads, _store.Objects.Count));

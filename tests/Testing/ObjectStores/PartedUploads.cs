@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Elastic.Testing;
 
-/// <summary>Objects that arrive in parts, as S3 has it: begun, a PUT for each part, and joined in the order that the client names.</summary>
+/// <summary>Objects that arrive in parts, as S3 has it: begun, a PUT for each, and joined in the order that the client names.</summary>
 internal sealed class PartedUploads(IDictionary<string, byte[]> objects)
 {
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<int, byte[]>> _open = new(StringComparer.Ordinal);

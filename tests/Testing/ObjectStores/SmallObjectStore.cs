@@ -16,8 +16,8 @@ namespace Elastic.Testing;
 
 /// <summary>
 /// What Elastic uses of the S3 protocol, in this process: lists in pages (ListObjectsV2), GET and HEAD with Range, If-Match and versionId,
-/// PUT, also in parts, DELETE; buckets in the path. It refuses what is not signed with the test's key, which it puts into the environment, and can break
-/// off, fail, and change an object between two requests.
+/// PUT, also in parts, DELETE; buckets in the path. It refuses what is not signed with the test's key, which it puts into the environment,
+/// and can break off, fail, and change an object between two requests.
 /// </summary>
 public sealed class SmallObjectStore : IAsyncDisposable
 {

@@ -1,5 +1,6 @@
 using System.Text;
 using Apache.Arrow;
+using Apache.Arrow.Compression;
 using Apache.Arrow.Ipc;
 using Apache.Arrow.Types;
 
@@ -67,7 +68,8 @@ public sealed class TableTests : IDisposable
     public void Texts_of_Arrow_that_are_stored_once_and_numbered_are_read(bool isFile)
     {
         var type = new DictionaryType(UInt8Type.Default, StringType.Default, false);
-        var column = new DictionaryArray(type, new UInt8Array.Builder().Append(1).Append(0).AppendNull().Append(1).Build(), Of(["zero", "one"]));
+        var column = new DictionaryArray(
+            type, new UInt8Array.Builder().Append(1).Append(0).AppendNull().Append(1).Build(), Of(["zero", "one"]));
         var batch = new RecordBatch.Builder().Append("text", true, column).Build();
         Assert.Equal(["one", "zero", "one"], Read("a.arrow", Written(isFile, batch)).Select(d => d.Text));
         Assert.Equal((0, 1), (_statistics.MalformedRecords, _statistics.EmptyDocuments));
@@ -76,6 +78,29 @@ public sealed class TableTests : IDisposable
         var wrong = new DictionaryArray(type, new UInt8Array.Builder().Append(1).Append(2).Append(0).Build(), Of(["zero", "one"]));
         Assert.Single(Read("b.arrow", Written(isFile, new RecordBatch.Builder().Append("text", true, wrong).Build())));
         Assert.Equal(2, _statistics.MalformedRecords);
+    }
+
+    [Theory]
+    [InlineData(CompressionCodecType.Lz4Frame, false)]
+    [InlineData(CompressionCodecType.Lz4Frame, true)]
+    [InlineData(CompressionCodecType.Zstd, false)]
+    [InlineData(CompressionCodecType.Zstd, true)]
+    public void Buffers_of_Arrow_may_be_compressed(CompressionCodecType codec, bool isFile)
+    {
+        var texts = Enumerable.Range(0, 1000).Select(i => $"row {i % 5} of many").ToArray();
+        var batch = new RecordBatch.Builder().Append("text", true, Of(texts)).Build();
+        var options = new IpcOptions { CompressionCodec = codec, CompressionCodecFactory = new CompressionCodecFactory() };
+        var bytes = Written(isFile, options, batch, batch);
+        Assert.True(bytes.Length < texts.Length * 10);
+        Assert.Equal([.. texts, .. texts], Read("a.arrow", bytes).Select(d => d.Text));
+        Assert.Equal(0, _statistics.MalformedRecords);
+
+        // What a buffer claims to become stands before its compressed bytes: it is no reason to make room for 2 GB.
+        ReadOnlySpan<byte> mark = codec == CompressionCodecType.Zstd ? [0x28, 0xB5, 0x2F, 0xFD] : [0x04, 0x22, 0x4D, 0x18];
+        BitConverter.TryWriteBytes(bytes.AsSpan(bytes.AsSpan().LastIndexOf(mark) - sizeof(long)), 2_000_000_000L);
+        Assert.Equal(texts, Read("b.arrow", bytes).Select(d => d.Text));
+        Assert.Contains("batch 1 cannot be read, and the rest of the file is lost: a buffer claims 2000000000 bytes, more than a file of "
+            + "this size may hold", Assert.Single(_statistics.Malformed).ToString(), StringComparison.Ordinal);
     }
 
     // Arrow's library for JavaScript writes a file so: its columns are in the foot alone.
@@ -120,11 +145,14 @@ public sealed class TableTests : IDisposable
         return Written(isFile, batch, batch);
     }
 
-    private static byte[] Written(bool isFile, params RecordBatch[] batches)
+    private static byte[] Written(bool isFile, params RecordBatch[] batches) => Written(isFile, new IpcOptions(), batches);
+
+    private static byte[] Written(bool isFile, IpcOptions options, params RecordBatch[] batches)
     {
         using var memory = new MemoryStream();
         var schema = batches[0].Schema;
-        using (var writer = isFile ? new ArrowFileWriter(memory, schema, true) : new ArrowStreamWriter(memory, schema, true))
+        using (var writer = isFile
+            ? new ArrowFileWriter(memory, schema, true, options) : new ArrowStreamWriter(memory, schema, true, options))
         {
             foreach (var batch in batches)
                 writer.WriteRecordBatch(batch);
