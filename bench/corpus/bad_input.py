@@ -34,7 +34,7 @@ def zstd_bomb(path):
 
 
 def zip_bomb(path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as packed, packed.open("a.txt", "w", force_zip64=True) as member:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed, packed.open("a.txt", "w", force_zip64=True) as member:
         for _ in range(1024):
             member.write(b"a" * (1 << 20))
 

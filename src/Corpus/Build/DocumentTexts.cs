@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Elastic.Corpus.Build;
 
 /// <summary>
-/// The texts of a build's documents by their numbers: a table on the disk says where each one is, and the frames that were unpacked last are
-/// kept. Not thread-safe.
+/// The texts of a build's documents by their numbers: a table on the disk says where each one is, and the frames that were unpacked last
+/// are kept. Not thread-safe.
 /// </summary>
 public sealed class DocumentTexts : IDisposable
 {

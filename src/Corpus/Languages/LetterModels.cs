@@ -40,8 +40,8 @@ internal sealed class LetterModels
     private readonly byte[] _languages;
     private readonly ushort[] _costs;
 
-    // Costs of the letters that came last, each at a place that follows from its key: a text has few triples of letters, again and again, and
-    // to look them up took most of the time. Threads share it: of two that write at once, one loses its entry.
+    // Costs of the letters that came last, each at a place that follows from its key: a text has few triples of letters, again and
+    // again, and to look them up took most of the time. Threads share it: of two that write at once, one loses its entry.
     private readonly KnownCosts?[] _recent = new KnownCosts?[RecentLetters];
 
     // Languages of which only single letters are known never had a chance of more.
@@ -99,8 +99,8 @@ internal sealed class LetterModels
     public int Width => (Languages.Count + Vector256<ushort>.Count - 1) / Vector256<ushort>.Count * Vector256<ushort>.Count;
 
     /// <summary>
-    /// What the last of some letters of a word costs in each language. A character of Chinese, Japanese or Korean costs three times as much,
-    /// and is <see cref="Weight"/> letters: otherwise one sentence of English would outweigh three of Chinese.
+    /// What the last of some letters of a word costs in each language. A character of Chinese, Japanese or Korean costs three times as
+    /// much, and is <see cref="Weight"/> letters: otherwise one sentence of English would outweigh three of Chinese.
     /// </summary>
     /// <param name="key">The letter and the two before it, or as many as the word has: see <see cref="Next"/>.</param>
     /// <returns><see cref="Width"/> numbers, not to be changed.</returns>

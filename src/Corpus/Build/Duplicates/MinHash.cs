@@ -55,8 +55,8 @@ internal sealed class MinHash
         return [.. least.Take(_functions).Select(value => (uint)value)];
     }
 
-    // Of the division by 2^61 - 1: 2^61 is 1 there. The sum of both parts is less than twice the prime; where it is smaller than the prime, the
-    // difference wraps around and is the larger one.
+    // Of the division by 2^61 - 1: 2^61 is 1 there. The sum of both parts is less than twice the prime; where it is smaller than the
+    // prime, the difference wraps around and is the larger one.
     private static Vector512<ulong> Remainder(Vector512<ulong> value)
     {
         var sum = (value & Vector512.Create(Prime)) + Vector512.ShiftRightLogical(value, 61);

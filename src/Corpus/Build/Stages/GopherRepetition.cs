@@ -37,8 +37,10 @@ public sealed class GopherRepetition(GopherRepetitionSettings settings) : Stage
             Thresholds.Share(repeatedParagraphs.Parts, paragraphs.Count),
             Thresholds.Share(repeatedLines.Characters, lines.Sum(line => (long)line.Length)),
             Thresholds.Share(repeatedParagraphs.Characters, paragraphs.Sum(paragraph => (long)paragraph.Length)),
-            .. Enumerable.Range(FirstFrequent, LastFrequent - FirstFrequent + 1).Select(n => Thresholds.Share(grams.InMostFrequent(n), grams.Characters)),
-            .. Enumerable.Range(FirstRepeated, LastRepeated - FirstRepeated + 1).Select(n => Thresholds.Share(grams.InRepeated(n), grams.Characters)),
+            .. Enumerable.Range(FirstFrequent, LastFrequent - FirstFrequent + 1)
+                .Select(n => Thresholds.Share(grams.InMostFrequent(n), grams.Characters)),
+            .. Enumerable.Range(FirstRepeated, LastRepeated - FirstRepeated + 1)
+                .Select(n => Thresholds.Share(grams.InRepeated(n), grams.Characters)),
         ];
     }
 
