@@ -7,9 +7,10 @@ internal sealed class BuildCluster : ElasticCluster
 {
     private readonly string _folder;
     private readonly string _manifest;
+    private int _builds;
 
     public BuildCluster(string folder, string manifest, int seeds, int workers)
-        : base(folder, new Wait(TimeSpan.FromMinutes(5), TimeSpan.FromMilliseconds(50)))
+        : base(folder, new Wait(TimeSpan.FromMinutes(8), TimeSpan.FromMilliseconds(50)))
     {
         (_folder, _manifest) = (folder, manifest);
         Directory.CreateDirectory(folder);
@@ -41,6 +42,7 @@ internal sealed class BuildCluster : ElasticCluster
     /// <summary>Asks the first seed to build the corpus.</summary>
     public async Task BuildAsync()
     {
+        _builds++;
         // A process looks for its fault some times a second.
         await Task.Delay(TimeSpan.FromMilliseconds(200));
         _ = PbmAsync("corpus", "build", "-m", _manifest, "-s", "corpus.tokenizer=byte");
@@ -48,10 +50,18 @@ internal sealed class BuildCluster : ElasticCluster
 
     /// <summary>Waits until the build is done.</summary>
     public Task DoneAsync() => UntilAsync("the corpus was built", async () =>
-        Seeds.Any(s => s.IsUp) && await LookAsync("corpus", "list") is [var build]
-            && build.TryGetProperty("state", out var state)
-            && (state.GetString() == "failed" ? throw new InvalidOperationException($"the build failed: {build}")
+        Seeds.Any(s => s.IsUp) && await LookAsync("corpus", "list") is { } builds && builds.Count >= _builds
+            && builds[^1].TryGetProperty("state", out var state)
+            && (state.GetString() == "failed" ? throw new InvalidOperationException($"the build failed: {builds[^1]}")
                 : state.GetString() == "done"));
+
+    /// <summary>Takes away all that seeds have built and read.</summary>
+    public void Empty()
+    {
+        foreach (var folder in Seeds.SelectMany(s => new[] { "texts", "corpora", "pieces" }.Select(name => Path.Combine(s.DataDir, name)))
+            .Where(Directory.Exists))
+            Directory.Delete(folder, recursive: true);
+    }
 
     public override async ValueTask DisposeAsync()
     {

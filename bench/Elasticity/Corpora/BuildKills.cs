@@ -29,6 +29,7 @@ internal sealed class BuildKills(Options options)
     private string _manifest = "";
     private SortedDictionary<string, string> _expected = [];
     private List<(string Step, int Count)> _steps = [];
+    private readonly Dictionary<string, BuildCluster> _clusters = [];
     private int _differ;
 
     public async Task<int> RunAsync()
@@ -47,16 +48,20 @@ internal sealed class BuildKills(Options options)
         }
         finally
         {
+            foreach (var cluster in _clusters.Values)
+                await cluster.DisposeAsync();
             Directory.Delete(_folder, recursive: true);
         }
     }
 
-    private (string Name, Func<string, int, Task<string>> Turn)[] Modes => options.Text("mode", "") switch
-    {
-        "alone" => [("one process", AloneAsync)],
-        _ => [("one process", AloneAsync), ("a worker of three", WorkerAsync), ("the building seed of three", SeedAsync),
-            ("that seed for good", TakenOverAsync)],
-    };
+    private (string Name, Func<string, int, Task<string>> Turn)[] Modes =>
+    [
+        .. new (string Word, string Name, Func<string, int, Task<string>> Turn)[]
+        {
+            ("alone", "one process", AloneAsync), ("worker", "a worker of three", WorkerAsync),
+            ("seed", "the building seed of three", SeedAsync), ("taken-over", "that seed for good", TakenOverAsync),
+        }.Where(m => options.Text("mode", m.Word) == m.Word).Select(m => (m.Name, m.Turn)),
+    ];
 
     private async Task TakeTurnsAsync()
     {
@@ -91,40 +96,41 @@ internal sealed class BuildKills(Options options)
         return await again.EndAsync() != 0 ? Differs($"failed: {again.Said}") : Compare(data);
     }
 
-    private async Task<string> WorkerAsync(string step, int count)
+    private Task<string> WorkerAsync(string step, int count) => !Reading.Contains(step) ? Task.FromResult("")
+        : ByNodesAsync(step, Early, "workers", seeds: 1, workers: 2, cluster => cluster.Workers[0], comesBack: true);
+
+    private Task<string> SeedAsync(string step, int count) =>
+        ByNodesAsync(step, Reading.Contains(step) ? Early : (count + 1) / 2, "seed", 1, 2, cluster => cluster.Seeds[0], comesBack: true);
+
+    private Task<string> TakenOverAsync(string step, int count) =>
+        ByNodesAsync(step, Reading.Contains(step) ? Early : (count + 1) / 2, "seeds", 2, 1, cluster => cluster.Seeds[0], comesBack: false);
+
+    private async Task<string> ByNodesAsync(
+        string step, int at, string name, int seeds, int workers, Func<BuildCluster, ClusterNode> choose, bool comesBack)
     {
-        if (!Reading.Contains(step))
-            return "";
-        await using var cluster = new BuildCluster(Path.Combine(_folder, "workers"), _manifest, seeds: 1, workers: 2);
-        await cluster.StartAsync();
-        cluster.Arm(cluster.Workers[0], step, Early);
+        var cluster = await ClusterAsync(name, seeds, workers);
+        var victim = choose(cluster);
+        cluster.Arm(victim, step, at);
         await cluster.BuildAsync();
-        await cluster.UntilAsync("the worker was killed", () => cluster.Workers[0].Process.HasEnded);
+        await cluster.UntilAsync($"{victim.Name} was killed", () => victim.Process.HasEnded);
+        if (comesBack)
+            victim.Launch(mayEnd: true);
         await cluster.DoneAsync();
-        return Compare(cluster.Seeds[0].DataDir);
+        var outcome = Compare((comesBack ? cluster.Seeds[0] : cluster.Seeds[1]).DataDir);
+        if (!comesBack)
+            victim.Launch(mayEnd: true);
+        await cluster.JoinedAsync(victim);
+        cluster.Empty();
+        return outcome;
     }
 
-    private async Task<string> SeedAsync(string step, int count)
+    private async Task<BuildCluster> ClusterAsync(string name, int seeds, int workers)
     {
-        await using var cluster = new BuildCluster(Path.Combine(_folder, "seed"), _manifest, seeds: 1, workers: 2);
+        if (_clusters.TryGetValue(name, out var known))
+            return known;
+        var cluster = _clusters[name] = new BuildCluster(Path.Combine(_folder, name), _manifest, seeds, workers);
         await cluster.StartAsync();
-        cluster.Arm(cluster.Seeds[0], step, Reading.Contains(step) ? Early : (count + 1) / 2);
-        await cluster.BuildAsync();
-        await cluster.UntilAsync("the seed was killed", () => cluster.Seeds[0].Process.HasEnded);
-        cluster.Seeds[0].Launch(mayEnd: true);
-        await cluster.DoneAsync();
-        return Compare(cluster.Seeds[0].DataDir);
-    }
-
-    private async Task<string> TakenOverAsync(string step, int count)
-    {
-        await using var cluster = new BuildCluster(Path.Combine(_folder, "seeds"), _manifest, seeds: 2, workers: 1);
-        await cluster.StartAsync();
-        cluster.Arm(cluster.Seeds[0], step, Reading.Contains(step) ? Early : (count + 1) / 2);
-        await cluster.BuildAsync();
-        await cluster.UntilAsync("the seed was killed", () => cluster.Seeds[0].Process.HasEnded);
-        await cluster.DoneAsync();
-        return Compare(cluster.Seeds[1].DataDir);
+        return cluster;
     }
 
     private (string Data, string Fault) Data(string name)

@@ -108,7 +108,10 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
     /// <summary>Goes on with builds that this seed began, and with those of seeds that are gone; until it is cancelled.</summary>
     /// <param name="plan">Makes a plan of what was stored; throws where its files are not on this machine.</param>
     /// <param name="say">Is told of each.</param>
-    public async Task ResumeAsync(Func<StoredBuild, BuildPlan> plan, Action<string> say, CancellationToken cancel)
+    public Task ResumeAsync(Func<StoredBuild, BuildPlan> plan, Action<string> say, CancellationToken cancel) =>
+        Task.WhenAll(GoOnAsync(plan, say, cancel), new BuildStandby(node).RunAsync(plan, cancel));
+
+    private async Task GoOnAsync(Func<StoredBuild, BuildPlan> plan, Action<string> say, CancellationToken cancel)
     {
         var missed = new Dictionary<string, int>();
         while (!cancel.IsCancellationRequested)

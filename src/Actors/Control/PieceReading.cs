@@ -16,8 +16,9 @@ namespace Elastic.Actors.Control;
 /// piece by piece, and is durable there before a node forgets it. Whichever nodes and supervisors are lost, it goes on while this process
 /// lives.
 /// </summary>
+/// <param name="acknowledged">Notes what is in the store.</param>
 /// <param name="say">Is told what it waits for, and what it does instead.</param>
-internal sealed class PieceReading(ElasticNode node, Origin origin, Action<string> say)
+internal sealed class PieceReading(ElasticNode node, Origin origin, AcknowledgedPieces acknowledged, Action<string> say)
 {
     // Longer than a supervisor takes to move to another seed.
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
@@ -68,7 +69,7 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
                     return;
                 if (await AskAsync(Request(job, ++number, sent), cancel) is { } view)
                     Take(view, store, folder, cancel);
-                if (!await CollectAsync(came))
+                if (!await CollectAsync(came, cancel))
                     await Task.Delay(BetweenQuestions, cancel);
             }
         }
@@ -148,7 +149,7 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
     }
 
     // True where a piece has come.
-    private async Task<bool> CollectAsync(Action<SourcePiece> came)
+    private async Task<bool> CollectAsync(Action<SourcePiece> came, CancellationToken cancel)
     {
         var over = _fetches.Where(f => f.Value.IsCompleted).ToList();
         foreach (var (piece, fetch) in over)
@@ -163,9 +164,10 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
                 _lost.Add(piece);
                 continue;
             }
+            await acknowledged.AddAsync(_wanted[piece].Pieces, cancel);
             _wanted.Remove(piece, out var taken);
             // It may read what has come, which takes a while.
-            await Task.Run(() => taken.Pieces.ToList().ForEach(came));
+            await Task.Run(() => taken.Pieces.ToList().ForEach(came), CancellationToken.None);
         }
         return over.Count > 0;
     }

@@ -67,9 +67,12 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
     public async Task<BuiltCorpus> RunAsync(ElasticNode node, Origin origin)
     {
         var (cancel, paths) = (_stop.Token, node.Paths);
-        var here = await new Downloads(paths.Downloads, Say).GetAsync(Plan.Manifest, cancel);
+        var here = await new Downloads(paths.Downloads, Say) { Nodes = new FilesOfNodes(node, origin, Say) }
+            .GetAsync(Plan.Manifest, cancel);
         var step = node.Context.Faults.BuildStep;
         var store = new PieceStore(paths.Pieces, step);
+        using var acknowledged = new AcknowledgedPieces(Build, node.Database!, store, node.Context.Blobs, Say);
+        await acknowledged.GoOnAsync(cancel);
         // It blocks for hours while nodes read.
         var text = await Task.Factory.StartNew(
             () =>
@@ -77,8 +80,8 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
                 var built = new CorpusBuilder(here, store, paths.Texts)
                 {
                     Step = step,
-                    Others = (pieces, came, stop) =>
-                        ReadByNodesAsync(node, origin, here, store, pieces, came, stop).GetAwaiter().GetResult(),
+                    Others = (pieces, came, stop) => ReadByNodesAsync(
+                        new PieceReading(node, origin, acknowledged, Say), here, store, pieces, came, stop).GetAwaiter().GetResult(),
                 }.Run(Environment.ProcessorCount, this, cancel);
                 DefaultMixture.Write(built, here);
                 return built;
@@ -109,10 +112,9 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
     public void Dispose() => _stop.Dispose();
 
     private async Task ReadByNodesAsync(
-        ElasticNode node, Origin origin, BuildManifest manifest, PieceStore store, IReadOnlyList<SourcePiece> pieces,
-        Action<SourcePiece> came, CancellationToken cancel)
+        PieceReading reading, BuildManifest manifest, PieceStore store, IReadOnlyList<SourcePiece> pieces, Action<SourcePiece> came,
+        CancellationToken cancel)
     {
-        var reading = new PieceReading(node, origin, Say);
         lock (_gate)
             _reading = reading;
         await reading.RunAsync(manifest, store, pieces, came, cancel);

@@ -29,6 +29,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly NodeCoordinator _coordinator;
     private readonly RunOpener _opener;
     private readonly KnownSources _sources;
+    private readonly FileListings _listings;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
     private readonly Dictionary<RunId, NodeBuild> _builds = [];
     private readonly Trainers _trainers;
@@ -46,6 +47,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _coordinator = new NodeCoordinator(context.Facts);
         _opener = new RunOpener(context, Context.GetLogger());
         _sources = new KnownSources(context.Peers, context.Endpoint);
+        _listings = new FileListings(context);
         _trainers = new Trainers(Context, context);
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
         _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
@@ -65,6 +67,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<FetchFrom>(from => _sources.Use(from.Endpoints));
         Receive<NodeNews.UseDevices>(Use);
         Receive<NodeNews.ShowThreads>(Show);
+        Receive<NodeNews.ListFiles>(list => _link.Tell(_listings.Answer(list)));
         Receive<NodeNews>(news => Step(new NodeInput.Told(news)));
         Receive<NodeCommand>(command => Step(new NodeInput.Commanded(command)));
         Receive<WorkOrder>(order => Step(new NodeInput.Ordered(order)));

@@ -33,6 +33,7 @@ internal sealed class NodeRequests(NodeTable nodes)
         {
             NodeRequest.UseDevices use => new NodeNews.UseDevices(use.Origin.Id, use.Devices),
             NodeRequest.Drain drain => new NodeNews.Drain(drain.Origin.Id, drain.Undo),
+            NodeRequest.ListFiles list => new NodeNews.ListFiles(list.Origin.Id, list.Path, list.List),
             NodeRequest.ShowThreads show => (NodeNews)new NodeNews.ShowThreads(show.Origin.Id),
             _ => throw new UnreachableException($"no node is told of {request}"),
         });
@@ -54,6 +55,10 @@ internal sealed class NodeRequests(NodeTable nodes)
                 return true;
             case NodeReport.ThreadsShown shown:
                 Answer(shown.Request, address => new NodeReply.Threads(address, shown.Process, shown.Lines, shown.Views));
+                return true;
+            case NodeReport.FilesListed listed:
+                Answer(listed.Request, address => listed.Why is { } why ? new NodeReply.Refused($"node {address}: {why}")
+                    : new NodeReply.Files(listed.Listing, listed.Endpoint));
                 return true;
             default:
                 return false;

@@ -12,6 +12,9 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
     /// <summary>What is left out of the sources as if it had never been in them.</summary>
     public TakeDowns TakeDowns { get; init; } = TakeDowns.None;
 
+    /// <summary>Documents of each source that are read, for a trial; null for all.</summary>
+    public long? Limit { get; init; }
+
     /// <summary>What could not be fetched of sources elsewhere, and what is passed over there: a line each of rejects.txt.</summary>
     public IReadOnlyList<string> Unfetched { get; init; } = [];
 

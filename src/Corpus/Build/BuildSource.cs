@@ -34,7 +34,7 @@ public sealed record SourceSettings : SettingsGroup
     [Setting("source.paths", new string[0], """
         Files and folders, as in corpus.sources; relative ones are the manifest's. Also files of the web, http or https, which are fetched
         once; #sha256=DIGEST behind a URL takes no other file. Also objects of an S3-compatible store: s3://BUCKET/KEY, a prefix, or a
-        pattern with *.
+        pattern with *. Where the cluster builds also files of a node, NODE:/PATH, below its node.corpus-roots.
         """, IsPath = true)]
     public required IReadOnlyList<string> Paths { get; init; }
 

@@ -20,9 +20,6 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// <summary>How large parts of files are; none but <see cref="PartSize.TextBytes"/> shows in what is built.</summary>
     internal PartSize PartSize { get; init; } = PartSize.Default;
 
-    /// <summary>Documents of each source that are read, for a trial; null for all.</summary>
-    public long? Limit { get; init; }
-
     /// <summary>
     /// Has other machines read pieces into the store; null to read all of them here. It gets the pieces that the store lacks, and calls its
     /// second argument with each one that has come; those that have not come when it ends are read here. Not used for a trial.
@@ -42,10 +39,10 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var rejects = new List<string>(manifest.Unfetched);
         var watch = new BuildWatch(manifest, progress, Step);
         watch.Enter(BuildWatch.Lists);
-        var pieces = Limit is { } limit ? Trial(limit, rejects, watch, cancel) : List(rejects, watch, cancel);
+        var pieces = manifest.Limit is { } limit ? Trial(limit, rejects, watch, cancel) : List(rejects, watch, cancel);
         if (BuiltText.TryOpen(FolderOf(pieces, rejects)) is { } built)
             return built;
-        if (Limit is null)
+        if (manifest.Limit is null)
             pieces = Read(pieces, rejects, threads, watch, cancel);
         var folder = FolderOf(pieces, rejects);
         return BuiltText.TryOpen(folder) ?? Write(folder, pieces, rejects, watch, cancel);

@@ -31,7 +31,7 @@ public sealed class PieceStore
     }
 
     /// <summary>True where the piece was read already.</summary>
-    public bool Has(SourcePiece piece) => File.Exists(DocumentsPath(piece));
+    public bool Has(SourcePiece piece) => Has(piece.Identity);
 
     /// <summary>Reads a piece through the stages and stores it. Safe to be called for several pieces at once.</summary>
     /// <returns>What reading found.</returns>
@@ -63,7 +63,7 @@ public sealed class PieceStore
                 summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
                 writer.Complete(summary);
             }
-            Keep(texts, documents, piece);
+            Keep(texts, documents, piece.Identity);
             return summary;
         }
         finally
@@ -102,7 +102,9 @@ public sealed class PieceStore
         DurableFile.FlushFolder(_folder);
     }
 
-    /// <summary>Writes a piece that is here behind what is in a stream, for <see cref="TakeIn"/> of another store.</summary>
+    /// <summary>
+    /// Writes a piece that is here behind what is in a stream, for <see cref="TakeIn(SourcePiece, Stream)"/> of another store.
+    /// </summary>
     public void Write(SourcePiece piece, Stream into)
     {
         ArgumentNullException.ThrowIfNull(into);
@@ -129,7 +131,7 @@ public sealed class PieceStore
             Copy(from, texts);
             Copy(from, documents);
             _ = PieceLines.Read<PieceSummary>(Lines(documents).Last().Line, documents);
-            Keep(texts, documents, piece);
+            Keep(texts, documents, piece.Identity);
         }
         catch (EndOfStreamException e)
         {
@@ -141,6 +143,15 @@ public sealed class PieceStore
             File.Delete(documents);
         }
     }
+
+    /// <summary>Where the texts and the documents of a piece are that is here.</summary>
+    public (string Texts, string Documents) PathsOf(Digest piece) => (TextsPath(piece), DocumentsPath(piece));
+
+    /// <summary>True where the piece is here.</summary>
+    public bool Has(Digest piece) => File.Exists(DocumentsPath(piece));
+
+    /// <summary>Takes the files of a piece in that another machine has, checked by their digests; they are gone afterwards.</summary>
+    public void TakeIn(Digest piece, string texts, string documents) => Keep(texts, documents, piece);
 
     /// <summary>Forgets a piece.</summary>
     public void Remove(SourcePiece piece)
@@ -261,7 +272,7 @@ public sealed class PieceStore
         }
     }
 
-    private void Keep(string texts, string documents, SourcePiece piece)
+    private void Keep(string texts, string documents, Digest piece)
     {
         DurableFile.Flush(texts);
         DurableFile.Flush(documents);
@@ -289,9 +300,13 @@ public sealed class PieceStore
         yield return (before ?? throw Damaged(path, "it is empty"), true);
     }
 
-    private string TextsPath(SourcePiece piece) => Path.Combine(_folder, piece.Identity.Hex + TextsEnd);
+    private string TextsPath(SourcePiece piece) => TextsPath(piece.Identity);
 
-    private string DocumentsPath(SourcePiece piece) => Path.Combine(_folder, piece.Identity.Hex + DocumentsEnd);
+    private string DocumentsPath(SourcePiece piece) => DocumentsPath(piece.Identity);
+
+    private string TextsPath(Digest piece) => Path.Combine(_folder, piece.Hex + TextsEnd);
+
+    private string DocumentsPath(Digest piece) => Path.Combine(_folder, piece.Hex + DocumentsEnd);
 
     /// <summary>Writes the two files of a piece.</summary>
     private sealed class PieceWriter(string texts, string documents) : IDisposable

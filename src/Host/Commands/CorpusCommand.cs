@@ -61,6 +61,8 @@ internal static class CorpusCommand
                 EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var sources = parsed.GetValue(manifest) is { } file ? BuildManifestFile.Read(file) : null;
+            if (parsed.GetValue(limit) is { } most)
+                sources = sources! with { Limit = most };
             var data = new DataDirectory(settings.Node.DataDir);
             using var held = data.Take();
             BuiltCorpus built;
@@ -73,7 +75,7 @@ internal static class CorpusCommand
                 {
                     if (sources is not null)
                     {
-                        text = await TextBuild.RunAsync(sources, parsed.GetValue(limit), data, display, faults.BuildStep, interruption.Token);
+                        text = await TextBuild.RunAsync(sources, data, display, faults.BuildStep, interruption.Token);
                         settings = TextBuild.Of(text, settings);
                         takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge))];
                     }

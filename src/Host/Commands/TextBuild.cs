@@ -9,16 +9,15 @@ namespace Elastic.Host.Commands;
 /// <summary>Makes clean text of the sources of a manifest, and shows the progress.</summary>
 internal static class TextBuild
 {
-    /// <param name="limit">Documents of each source that are read, for a trial; null for all.</param>
     /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
     public static async Task<BuiltText> RunAsync(
-        BuildManifest manifest, long? limit, DataDirectory data, IRunDisplay display, Action<string>? step, CancellationToken cancel)
+        BuildManifest manifest, DataDirectory data, IRunDisplay display, Action<string>? step, CancellationToken cancel)
     {
         var here = await new Downloads(data.Downloads, display.Notice).GetAsync(manifest, cancel);
         return await Task.Run(
             () =>
             {
-                var text = new CorpusBuilder(here, new PieceStore(data.Pieces, step), data.Texts) { Limit = limit, Step = step }
+                var text = new CorpusBuilder(here, new PieceStore(data.Pieces, step), data.Texts) { Step = step }
                     .Run(Environment.ProcessorCount, new Report(display), cancel);
                 DefaultMixture.Write(text, manifest);
                 return text;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Akka.Configuration.Hocon;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
@@ -13,7 +14,7 @@ namespace Elastic.Host.Configuration;
 /// </summary>
 internal static class BuildManifestFile
 {
-    private const string Sources = "sources", Stages = "stages", TakeDown = "takedown", StageKey = "stage";
+    private const string Sources = "sources", Stages = "stages", TakeDown = "takedown", Limit = "limit", StageKey = "stage";
 
     private static readonly SettingsSchema TakeDownSchema = new(typeof(TakeDownSettings));
 
@@ -42,8 +43,8 @@ internal static class BuildManifestFile
         HoconText.Check(text, path);
         var root = HoconText.Parse(text, path);
         var problems = new List<string>();
-        foreach (var key in root.Items.Keys.Where(key => key is not (Sources or Stages or TakeDown)))
-            problems.Add($"unknown key {OneLine.Of(key, 80)} ({path}): a manifest has {Sources}, {Stages} and {TakeDown}");
+        foreach (var key in root.Items.Keys.Where(key => key is not (Sources or Stages or TakeDown or Limit)))
+            problems.Add($"unknown key {OneLine.Of(key, 80)} ({path}): a manifest has {Sources}, {Stages}, {TakeDown} and {Limit}");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var sources = Blocks(root, Sources, path, problems)
             .Select((block, i) => Values(block, "source", BuildManifest.SourceSchema, Where(path, Sources, i), problems))
@@ -52,8 +53,23 @@ internal static class BuildManifestFile
             .Select((block, i) => StageOf(block, Where(path, Stages, i), folder, problems))
             .OfType<(StageKind, IReadOnlyList<SettingText>)>().ToList();
         var takeDowns = TakeDownsOf(root, folder, path, problems);
-        return problems.Count == 0 ? BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns }
+        var limit = LimitOf(root, path, problems);
+        return problems.Count == 0 ? BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns, Limit = limit }
             : throw new ElasticException(string.Join('\n', problems));
+    }
+
+    /// <summary>The text of a manifest for a trial of it.</summary>
+    /// <param name="limit">Documents of each source that are read.</param>
+    public static string Limited(string text, long limit) => string.Create(CultureInfo.InvariantCulture, $"{text}\n{Limit} = {limit}\n");
+
+    private static long? LimitOf(HoconObject root, string path, List<string> problems)
+    {
+        if (!root.Items.TryGetValue(Limit, out var value))
+            return null;
+        if (long.TryParse(value.IsObject() ? "" : value.GetString(), CultureInfo.InvariantCulture, out var limit) && limit >= 1)
+            return limit;
+        problems.Add($"{Limit} ({path}): write how many documents of each source a trial reads, 1 or more, e.g. {Limit} = 1000");
+        return null;
     }
 
     private static TakeDowns TakeDownsOf(HoconObject root, string folder, string path, List<string> problems)
@@ -121,9 +137,11 @@ internal static class BuildManifestFile
 
     private static string Short(string key) => key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..];
 
+    private static string Absolute(string path, string folder) =>
+        path.Length == 0 || SourceUrl.Is(path) || NodePath.Of(path) is not null ? path : Path.GetFullPath(path, folder);
+
     private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, SettingsSchema schema, string folder) =>
     [
-        .. values.Select(v => schema.Find(v.Key)!.IsPath
-            ? v with { Items = [.. v.Items.Select(p => p.Length == 0 || SourceUrl.Is(p) ? p : Path.GetFullPath(p, folder))] } : v),
+        .. values.Select(v => schema.Find(v.Key)!.IsPath ? v with { Items = [.. v.Items.Select(p => Absolute(p, folder))] } : v),
     ];
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
@@ -17,6 +18,8 @@ internal sealed class CorpusPalette
 
     private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE",
         "Sets one configuration key of the corpus, e.g. corpus.tokenizer. Repeatable.", Repeatable: true);
+
+    private static readonly ArgumentHelp Limit = new("l", "limit", "N", "Builds a trial of the first N documents of each source.");
 
     private static readonly ArgumentHelp Name = new("b", "build", "NAME",
         "Names the build. Where only one goes on, it may be left out.", Names: new("corpus", "list", "build"));
@@ -38,10 +41,11 @@ internal sealed class CorpusPalette
             new(new CommandHelp("build",
                 "Builds a corpus: elastic corpus build --manifest, by all nodes, with the same bytes. All of them read the sources; the "
                 + "seed that you ask does the rest. Ctrl-C ends the watch, not the build, which also goes on after a restart of the seed.",
-                [Manifest, Set],
+                [Manifest, Set, Limit],
                 """
                 pbm corpus build -m /data/web.conf
                 pbm corpus build -m /data/web.conf -s corpus.tokenizer=gpt2
+                pbm corpus build -m /data/web.conf -l 1000
                 """), Changes: true, palette.BuildAsync),
             new(new CommandHelp("list", "Lists the builds, a line each.", []), Changes: false, palette.ListAsync),
             new(new CommandHelp("watch",
@@ -57,9 +61,14 @@ internal sealed class CorpusPalette
     public static BuildPlan PlanOf(StoredBuild stored)
     {
         var plan = Plan(stored.Path, stored.Text, stored.Sets);
-        var missing = plan.Manifest.Sources.SelectMany(s => s.Paths).FirstOrDefault(p => !Corpus.SourceUrl.Is(p) && !Path.Exists(p));
+        var missing = plan.Manifest.Sources.SelectMany(s => s.Paths).FirstOrDefault(
+            p => !Corpus.SourceUrl.Is(p) && Corpus.NodePath.Of(p) is null && !Path.Exists(p));
         return missing is null ? plan : throw new NotFoundException($"{missing}, which {stored.Path} names, is not on this machine");
     }
+
+    private static long LimitOf(string written) => long.TryParse(written, CultureInfo.InvariantCulture, out var limit) && limit >= 1
+        ? limit
+        : throw new SettingsException($"--limit {OneLine.Of(written, 40)}: write a number of documents, 1 or more");
 
     private static BuildPlan Plan(string path, string text, IReadOnlyList<string> sets)
     {
@@ -71,7 +80,9 @@ internal sealed class CorpusPalette
     {
         var path = Path.GetFullPath(call.Required(Manifest));
         // Planning opens the models of stages.
-        var plan = await Task.Run(() => Plan(path, BuildManifestFile.TextOf(path), call.Values(Set)), cancel);
+        var text = BuildManifestFile.TextOf(path);
+        var limited = call.Value(Limit) is { } written ? BuildManifestFile.Limited(text, LimitOf(written)) : text;
+        var plan = await Task.Run(() => Plan(path, limited, call.Values(Set)), cancel);
         var build = await _control.Build(plan, call.Origin, cancel);
         yield return new PbmLine(
             $"builds {build}; Ctrl-C ends the watch, not the build: pbm corpus watch -b {build}, pbm corpus stop -b {build}",

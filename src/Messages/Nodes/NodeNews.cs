@@ -34,4 +34,9 @@ public abstract record NodeNews : ISaidBySeed
     /// <summary>A person wants to know what the node's threads do. Answered by <see cref="NodeReport.ThreadsShown"/>.</summary>
     /// <param name="Request">Names the request in the answer.</param>
     public sealed record ShowThreads(string Request) : NodeNews;
+
+    /// <summary>A build of a corpus reads files of the node. Answered by <see cref="NodeReport.FilesListed"/>.</summary>
+    /// <param name="Request">Names the request in the answer.</param>
+    /// <inheritdoc cref="NodeRequest.ListFiles"/>
+    public sealed record ListFiles(string Request, string Path, string List) : NodeNews;
 }

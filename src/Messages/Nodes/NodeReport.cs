@@ -122,6 +122,12 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <param name="Request">The request that it answers.</param>
     public sealed record ThreadsShown(NodeId Node, string Request, int Process, string[] Lines, ThreadView[] Views) : NodeReport(Node);
 
+    /// <summary>The files that the node has below a path, as a build has asked.</summary>
+    /// <inheritdoc cref="NodeReply.Files"/>
+    /// <param name="Request">The request that it answers.</param>
+    /// <param name="Why">Why it gives none; null where it does, or is on it.</param>
+    public sealed record FilesListed(NodeId Node, string Request, Digest? Listing, string Endpoint, string? Why) : NodeReport(Node);
+
     /// <summary>The node cannot have the devices that a person has asked for, and why.</summary>
     public sealed record DevicesRefused(NodeId Node, string Request, string Why) : NodeReport(Node);
 }

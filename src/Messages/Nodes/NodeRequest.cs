@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Messages.Nodes;
@@ -15,6 +16,14 @@ public abstract record NodeRequest(string Node, Origin Origin) : ISaidBySeed
 
     /// <summary>Say what your threads and your work do.</summary>
     public sealed record ShowThreads(string Node, Origin Origin) : NodeRequest(Node, Origin);
+
+    /// <summary>
+    /// Say which files you have below a path, for the sources of a corpus. Reading them for their digests takes a while: the answer may be
+    /// that there is none yet.
+    /// </summary>
+    /// <param name="Path">A full path, below the node's <c>node.corpus-roots</c>.</param>
+    /// <param name="List">Names the list: the same is not made twice.</param>
+    public sealed record ListFiles(string Node, string Path, string List, Origin Origin) : NodeRequest(Node, Origin);
 }
 
 /// <summary>The one answer to each request.</summary>
@@ -30,6 +39,11 @@ public abstract record NodeReply : ISaidBySeed
     /// <param name="Process">The number of its process on its machine.</param>
     /// <param name="Lines">Of its work and its thread pool, a sentence each.</param>
     public sealed record Threads(string Address, int Process, string[] Lines, ThreadView[] Views) : NodeReply;
+
+    /// <summary>The files that a node has.</summary>
+    /// <param name="Listing">The list, as a blob; null while it is being made.</param>
+    /// <param name="Endpoint">The data plane ("host:port") that has the list and the files.</param>
+    public sealed record Files(Digest? Listing, string Endpoint) : NodeReply;
 
     /// <summary>The node drains from now on, or takes work again.</summary>
     /// <param name="Address">The node's.</param>

@@ -195,7 +195,8 @@ public sealed record NodeSettings : SettingsGroup
 
     [Setting("node.corpus-roots", new string[0], """
         Folders of this machine below which nodes may read for a corpus that another node builds: a disk that all of them see, for example.
-        Links are resolved first. What lies elsewhere is fetched from the node that builds. Not given: none.
+        Links are resolved first. What lies elsewhere is fetched from the node that builds. A manifest's paths may name what is below them:
+        NODE:/PATH. Not given: none.
         """, PartOfAnswer = false, IsPath = true)]
     public required IReadOnlyList<string> CorpusRoots { get; init; }
 }

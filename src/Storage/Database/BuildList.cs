@@ -68,9 +68,16 @@ public sealed class BuildList(DatabaseAddress database)
 
     /// <summary>Notes how a build ended, if this seed is the one that builds it.</summary>
     /// <inheritdoc cref="AddAsync" path="/exception"/>
-    public Task EndAsync(string build, NodeId seed, BuildState state, string note, CancellationToken cancel) => ExecuteAsync(
-        "UPDATE elastic_builds SET state = @state, note = @note WHERE build = @build AND seed = @seed",
-        cancel, ("build", build), ("seed", seed.Value), ("state", WordOf(state)), ("note", note));
+    public async Task EndAsync(string build, NodeId seed, BuildState state, string note, CancellationToken cancel)
+    {
+        await ExecuteAsync(
+            "UPDATE elastic_builds SET state = @state, note = @note WHERE build = @build AND seed = @seed",
+            cancel, ("build", build), ("seed", seed.Value), ("state", WordOf(state)), ("note", note));
+        // Nobody takes over what is over.
+        await ExecuteAsync(
+            "DELETE FROM elastic_build_pieces WHERE build NOT IN (SELECT build FROM elastic_builds WHERE state = @state)",
+            cancel, ("state", WordOf(BuildState.Running)));
+    }
 
     /// <summary>Takes over a build of a seed that is gone, unless another seed was faster.</summary>
     /// <returns>True where this seed builds it from now on.</returns>

@@ -86,6 +86,8 @@ public static class DatabaseTables
         CREATE TABLE IF NOT EXISTS elastic_builds (
           build VARCHAR(255) NOT NULL PRIMARY KEY, seed VARCHAR(255) NOT NULL, path TEXT NOT NULL, manifest TEXT NOT NULL,
           sets TEXT NOT NULL, who TEXT NOT NULL, started_at BIGINT NOT NULL, state VARCHAR(16) NOT NULL, note TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS elastic_build_pieces (
+          build VARCHAR(255) NOT NULL, number BIGINT NOT NULL, pieces TEXT NOT NULL, PRIMARY KEY (build, number));
         """;
 
     /// <summary>What <see cref="SqliteTail"/> and <see cref="PostgresTail"/> say when they refuse an event.</summary>

@@ -130,12 +130,13 @@ public sealed class SourceRejectsTests : IDisposable
         _folder.Write("in/c.parquet", "never looked at");
         _folder.Write("other/d.txt", "5");
         var manifest = Manifests.OfSources(
-            [("name", "in"), ("paths[]", _folder["in"])], [("name", "other"), ("paths[]", _folder["other"])]);
-        var trial = new CorpusBuilder(manifest, new PieceStore(_folder["pieces"]), _folder["texts"]) { Limit = 3 }.Run(2, null, default);
+            [("name", "in"), ("paths[]", _folder["in"])], [("name", "other"), ("paths[]", _folder["other"])]) with
+        { Limit = 3 };
+        var trial = new CorpusBuilder(manifest, new PieceStore(_folder["pieces"]), _folder["texts"]).Run(2, null, default);
         Assert.Equal([3L, 1], trial.Report.Read.Select(r => r.Documents));
         Assert.False(File.Exists(Path.Combine(trial.Folder, "rejects.txt")));
         Assert.Equal(trial.Folder,
-            new CorpusBuilder(manifest, new PieceStore(_folder["pieces"]), _folder["texts"]) { Limit = 3 }.Run(1, null, default).Folder);
+            new CorpusBuilder(manifest, new PieceStore(_folder["pieces"]), _folder["texts"]).Run(1, null, default).Folder);
     }
 
     [Fact]

@@ -51,14 +51,22 @@ public class BuildManifestFileTests
     public void A_source_names_files_of_the_web_lists_and_what_it_is_for()
     {
         var source = BuildManifestFile.Parse("""
-            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more], mirrors = ["https://b.example/pile"],
+            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more, "worker-1:/data"], mirrors = ["https://b.example/pile"],
               validation = 1, subsets = true, on-reject = stop, longest-record = 128, block-lists = [list.txt], members = ["*.md"] } ]
             """, "/data/my.conf").Sources[0];
-        Assert.Equal(["https://a.example/val.jsonl.zst", "/data/more"], source.Paths);
+        Assert.Equal(["https://a.example/val.jsonl.zst", "/data/more", "worker-1:/data"], source.Paths);
         Assert.Equal(["/data/list.txt"], source.BlockLists);
         Assert.Equal(
             (1, true, RejectPolicy.Stop, 128),
             (source.Validation, source.Subsets, source.OnReject, source.LongestRecordMiB));
+    }
+
+    [Fact]
+    public void A_trial_is_a_manifest_with_a_limit()
+    {
+        const string all = "sources = [ { name = a, paths = [a] } ]";
+        Assert.Null(BuildManifestFile.Parse(all, "/data/my.conf").Limit);
+        Assert.Equal(20, BuildManifestFile.Parse(BuildManifestFile.Limited(all + "\nlimit = 9", 20), "/data/my.conf").Limit);
     }
 
     [Theory]
@@ -73,7 +81,9 @@ public class BuildManifestFileTests
         "the URL ftp://a.example/b.txt is not one of http or https")]
     [InlineData("sources = [ { name = a, paths = [b], mirrors = [b] } ]", "the mirror b of a is no URL of http or https")]
     [InlineData("sources = [ { name = a, paths = [b], on-reject = maybe } ]", "source.on-reject = maybe (m.conf, sources 1): ")]
-    [InlineData("source = [ { name = a, paths = [a] } ]", "unknown key source (m.conf): a manifest has sources, stages and takedown")]
+    [InlineData("source = [ { name = a, paths = [a] } ]",
+        "unknown key source (m.conf): a manifest has sources, stages, takedown and limit")]
+    [InlineData("sources = [ { name = a, paths = [a] } ]\nlimit = 0", "limit (m.conf): write how many documents of each source")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = cleen } ]",
         "m.conf, stages 1: stage = cleen is not known: known are mojibake, clean, language, boilerplate-lines, c4, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { words = 1 } ]",

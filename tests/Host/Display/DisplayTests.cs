@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
+using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Host.Pbm;
@@ -240,6 +242,25 @@ public sealed class DisplayTests
         display.Corpus(new CorpusProgress(10, 1024, 2048, 900));
         display.Corpus(new CorpusProgress(11, 1025, 2048, 901));
         Assert.Equal(["corpus: 10 documents, 1.0 KiB of 2.0 KiB, 900 tokens"], Lines(output));
+    }
+
+    [Fact]
+    public async Task The_text_of_a_manifest_is_shown_with_its_pace_and_what_was_dropped()
+    {
+        var (output, clock) = (new StringWriter(), new HandClock());
+        await using var display = new PlainDisplay(output, clock);
+        var pace = new BuildPace(clock);
+        pace.Add(new BuildProgress(0, 0, 60 << 20) { Phase = "reads" });
+        for (var second = 1; second <= 90; second++)
+        {
+            clock.Advance(1);
+            // Thirty seconds of nothing, then a minute of 10 documents and half a MiB each.
+            var done = Math.Max(0, second - 30);
+            pace.Add(new BuildProgress(10 * done, done << 19, 60 << 20) { Phase = "reads", Dropped = [("c4", done)] });
+        }
+        display.Text(pace.Sight());
+        Assert.Equal(
+            ["reads: 600 documents, 30.0 MiB of 60.0 MiB, 10/s, 512.0 KiB/s, 1m 00s left, c4 dropped 60"], Lines(output));
     }
 
     [Fact]

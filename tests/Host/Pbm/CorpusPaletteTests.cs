@@ -1,5 +1,6 @@
 using Elastic.Actors.Control;
 using Elastic.Foundation;
+using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
 using Elastic.Storage;
@@ -37,6 +38,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
             lines.Select(l => l.Text));
         Assert.Equal((1200L, 70L), ((long)lines[2].Json!["documents"]!, (long)lines[2].Json!["dropped"]!["gopher-quality"]!));
         Assert.Equal(("done", Digest.Of("corpus"u8).Hex), ((string)lines[^1].Json!["state"]!, (string)lines[^1].Json!["corpus"]!));
+        Assert.Null(_cluster.Planned!.Manifest.Limit);
         Assert.Equal(
             (manifest, "byte", "a", "pbm anna@gpu7"),
             (_cluster.Planned!.Path, _cluster.Planned.Corpus.Tokenizer, Assert.Single(_cluster.Planned.Manifest.Sources).Name,
@@ -59,6 +61,18 @@ public sealed class CorpusPaletteTests : TemporaryFolder
             "there is no build wep: ",
             (await Assert.ThrowsAsync<NotFoundException>(() => Lines("stop", ("build", "wep")))).Message, StringComparison.Ordinal);
         Assert.Null(_cluster.StoppedBuild);
+    }
+
+    [Fact]
+    public async Task A_trial_goes_on_as_a_trial_on_another_seed()
+    {
+        _cluster.Builds.AddRange([Status(null) with { State = BuildState.Done, Note = "/data/corpora/5f2c" }]);
+        var manifest = Write("web.conf", $"sources = [ {{ name = a, paths = [{Folder}] }} ]");
+        await Lines("build", ("manifest", manifest), ("limit", "1000"));
+        Assert.Equal(1000, _cluster.Planned!.Manifest.Limit);
+        Assert.Equal(1000, CorpusPalette.PlanOf(new StoredBuild(
+            "web-3k9v2mq7", new NodeId("a"), manifest, _cluster.Planned.Text, [], "anna", default, BuildState.Running, "")).Manifest.Limit);
+        await Assert.ThrowsAsync<SettingsException>(() => Lines("build", ("manifest", manifest), ("limit", "0")));
     }
 
     [Fact]

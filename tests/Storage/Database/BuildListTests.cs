@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Testing;
 
@@ -31,6 +32,29 @@ public sealed class BuildListTests(Databases databases)
         await list.EndAsync("web-1", B, BuildState.Done, "/data/corpora/1", default);
         Assert.Equal((BuildState.Done, "/data/corpora/1"), (await list.ReadAsync(default)).Select(s => (s.State, s.Note)).Single());
         Assert.False(await list.TakeOverAsync("web-1", B, A, default));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task Pieces_of_a_build_are_read_in_the_order_in_which_they_were_noted_until_it_is_over(DatabaseKind kind)
+    {
+        var database = await databases.NewAsync(kind);
+        var (list, pieces) = (new BuildList(database), new BuildPieces(database));
+        StoredPiece Piece(byte number) => new(Digest.Of([number]), Digest.Of([number, 1]), Digest.Of([number, 2]));
+        foreach (var build in new[] { "web-1", "web-2" })
+            await list.AddAsync(build, A, "/data/web.conf", "", [], "anna", default);
+        await pieces.AddAsync("web-1", [Piece(1), Piece(2)], default);
+        await pieces.AddAsync("web-2", [Piece(3)], default);
+        await pieces.AddAsync("web-1", [Piece(4)], default);
+        var rows = await pieces.ReadAsync("web-1", 0, default);
+        Assert.Equal([Piece(1), Piece(2), Piece(4)], rows.SelectMany(r => r.Pieces));
+        Assert.Equal([Piece(4)], (await pieces.ReadAsync("web-1", rows[0].Number, default)).SelectMany(r => r.Pieces));
+
+        await list.TakeOverAsync("web-1", A, B, default);
+        await list.EndAsync("web-1", A, BuildState.Failed, "it was away", default);
+        Assert.NotEmpty(await pieces.ReadAsync("web-1", 0, default));
+        await list.EndAsync("web-1", B, BuildState.Done, "", default);
+        Assert.Empty(await pieces.ReadAsync("web-1", 0, default));
+        Assert.NotEmpty(await pieces.ReadAsync("web-2", 0, default));
     }
 
     [Fact]

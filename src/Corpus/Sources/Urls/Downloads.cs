@@ -7,9 +7,9 @@ using Elastic.ObjectStore;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Fetches the files of a manifest that are on the web, or in an S3-compatible store, into a folder, once: a file that is there with the
-/// digest that is wanted, or that was recorded when it was fetched, is not fetched again. What was fetched of a file before an interruption
-/// is used.
+/// Fetches the files of a manifest that are on the web, in an S3-compatible store, or on other nodes, into a folder, once: a file that is
+/// there with the digest that is wanted, or that was recorded when it was fetched, is not fetched again. What was fetched of a file before
+/// an interruption is used.
 /// </summary>
 /// <param name="folder">Holds a folder for each URL.</param>
 /// <param name="notice">Is told of each file that was fetched.</param>
@@ -22,12 +22,15 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
     /// <summary>The pauses between attempts.</summary>
     internal Backoff Pause { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
 
-    /// <summary>The manifest with files in the place of URLs.</summary>
+    /// <summary>Where paths of nodes are read; null outside of a cluster, where there are none.</summary>
+    public ISourceNodes? Nodes { get; init; }
+
+    /// <summary>The manifest with files in the place of URLs and of paths of nodes.</summary>
     /// <exception cref="ElasticException">A file cannot be had, or is another one than is wanted.</exception>
     public async Task<BuildManifest> GetAsync(BuildManifest manifest, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(manifest);
-        if (!manifest.Sources.SelectMany(s => s.Paths).Any(SourceUrl.Is))
+        if (!manifest.Sources.SelectMany(s => s.Paths).Any(p => SourceUrl.Is(p) || NodePath.Of(p) is not null))
             return manifest;
         using var client = new HttpClient(
             handler ?? new SocketsHttpHandler { ConnectTimeout = Download.Patience, MaxAutomaticRedirections = 10 }, handler is null)
@@ -47,6 +50,15 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
                         S3Address.Parse(path, out var wrong) ?? throw new ElasticException(wrong), source, cancel);
                     paths.Add(objects.Path);
                     unfetched.AddRange(objects.Rejects);
+                    continue;
+                }
+                if (NodePath.Of(path) is { } ofNode)
+                {
+                    var files = await new NodeFiles(folder, Nodes ?? throw new ElasticException(
+                        $"{path} (source {source.Name}) is a path of a node: have the cluster build it (pbm corpus build), or name a path "
+                        + "of this machine"), notice).GetAsync(ofNode, source, cancel);
+                    paths.Add(files.Path);
+                    unfetched.AddRange(files.Rejects);
                     continue;
                 }
                 paths.Add(!SourceUrl.Is(path) ? path : await GetAsync(client, SourceUrl.Parse(path, out var problem)
