@@ -78,7 +78,7 @@ public sealed class BuildSourcesSpecs : IDisposable
                 await Task.Delay(Timeout.Infinite, closed);
         });
         var database = $"sqlite:{Path.Combine(_build.Root, "journal.db")}";
-        await using var first = await _build.StartAsync(
+        var first = await _build.StartAsync(
             "first", NodeDuty.Seed(), faults, deadline.Token, s => s with { Database = database });
         await using var second = await _build.StartAsync(
             "second", NodeDuty.Seed(), faults, deadline.Token, s => s with { Database = database });
