@@ -26,7 +26,11 @@ public sealed class CorpusBuilderTests : IDisposable
         Assert.Equal(one, FilesOf(Build(manifest, "four", threads: 4)));
 
         using var cancel = new CancellationTokenSource();
-        var stops = new Reports(_ => cancel.Cancel());
+        var stops = new Reports(now =>
+        {
+            if (now.Documents > 0)
+                cancel.Cancel();
+        });
         Assert.ThrowsAny<OperationCanceledException>(() => Builder(manifest, "stopped").Run(1, stops, cancel.Token));
         Assert.NotEmpty(Directory.GetFiles(_data["stopped-pieces"]));
         Assert.False(Directory.Exists(_data["stopped-texts"]));
