@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Elastic.Host.Commands;
 using Elastic.Messages.Settings;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Commands;
 
@@ -10,7 +11,7 @@ public sealed partial class DeploymentTests
 {
     private const int MostMilliseconds = 60_000;
 
-    private static readonly string Deploy = Path.Combine(FindRoot(), "deploy");
+    private static readonly string Deploy = Checkout.PathOf("deploy");
 
     public static TheoryData<string, int> Files => new()
     {
@@ -75,14 +76,6 @@ public sealed partial class DeploymentTests
         _ => Shell().Matches(text.Replace("\\\n", " ", StringComparison.Ordinal)).Select(m => Number().Replace(m.Groups["it"].Value, "1")
             .Replace("\"$@\"", "--seed 10.0.0.5:4053", StringComparison.Ordinal).Replace("\"", "", StringComparison.Ordinal)),
     };
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Elastic.sln")))
-            folder = folder.Parent;
-        return folder.FullName;
-    }
 
     // ExecStart=/opt/elastic/elastic seed $ELASTIC_OPTIONS, and the comment that shows the options.
     [GeneratedRegex("^ExecStart=/opt/elastic/elastic (?<it>.*)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, MostMilliseconds)]

@@ -7,6 +7,7 @@ using Elastic.Host.Pbm;
 using Elastic.Host.Tests.Pbm;
 using Elastic.Messages.Pbm;
 using Elastic.Pbm;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Commands;
 
@@ -15,7 +16,7 @@ public sealed partial class OperationsPageTests
 {
     private const string Page = "docs/operations.md";
 
-    private static readonly string Text = File.ReadAllText(PathOf(Page));
+    private static readonly string Text = File.ReadAllText(Checkout.PathOf(Page));
 
     private static IReadOnlyList<PaletteHelp> Palettes =>
         [.. ControlPalettes.Of(new FakeCluster().Control, TimeProvider.System).Select(p => p.Help)];
@@ -69,7 +70,7 @@ public sealed partial class OperationsPageTests
             .Select(f => (int)f.GetValue(null)!).Order().ToList();
         foreach (var page in new[] { Page, "docs/pbm.md" })
         {
-            var table = File.ReadAllText(PathOf(page)).Split("| exit code |")[1].Split("\n\n")[0];
+            var table = File.ReadAllText(Checkout.PathOf(page)).Split("| exit code |")[1].Split("\n\n")[0];
             Assert.Equal(codes, Code().Matches(table).Select(m => int.Parse(m.Groups["code"].Value, CultureInfo.InvariantCulture)));
         }
 
@@ -80,14 +81,6 @@ public sealed partial class OperationsPageTests
 
     private static IEnumerable<string> CommandsOf(Command command, string before = "elastic") => command.Subcommands.SelectMany(c =>
         c.Subcommands.Count > 0 ? CommandsOf(c, $"{before} {c.Name}") : [$"{before} {c.Name}"]);
-
-    private static string PathOf(string file)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Elastic.sln")))
-            folder = folder.Parent;
-        return Path.Combine(folder.FullName, file);
-    }
 
     [GeneratedRegex(@"^### `(?<command>[^`]+)`\n(?<text>.*?)(?=^#|\z)",
         RegexOptions.ExplicitCapture | RegexOptions.Multiline | RegexOptions.Singleline, 10_000)]

@@ -1,12 +1,11 @@
 using Elastic.Host.Configuration;
 using Elastic.Messages.Settings;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Configuration;
 
 public sealed class SettingsDocumentsTests
 {
-    private static readonly string Root = FindRoot();
-
     [Fact]
     public void Reference_conf_is_what_the_settings_say() =>
         IsUpToDate(SettingsDocuments.ReferencePath, _ => SettingsDocuments.Reference(SettingsSchema.All));
@@ -18,7 +17,7 @@ public sealed class SettingsDocumentsTests
     [Fact]
     public void Reference_conf_reads_as_the_defaults()
     {
-        var layer = ConfigurationLayer.Parse("reference.conf", File.ReadAllText(Path.Combine(Root, SettingsDocuments.ReferencePath)));
+        var layer = ConfigurationLayer.Parse("reference.conf", File.ReadAllText(Checkout.PathOf(SettingsDocuments.ReferencePath)));
         Assert.Empty(layer.Problems);
         Assert.Equal(SettingsSchema.All.Settings.Select(s => s.Key), layer.Values.Select(v => v.Key));
         List<string> problems = [];
@@ -32,20 +31,12 @@ public sealed class SettingsDocumentsTests
 
     private static void IsUpToDate(string name, Func<string, string> write)
     {
-        var path = Path.Combine(Root, name);
+        var path = Checkout.PathOf(name);
         var there = File.ReadAllText(path);
         var wanted = write(there);
         if (Environment.GetEnvironmentVariable("UPDATE_DOCS") == "1")
             File.WriteAllText(path, wanted);
         else
             Assert.True(there == wanted, $"{name} is not what the settings say; write it anew with: {SettingsDocuments.Update}");
-    }
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Elastic.sln")))
-            folder = folder.Parent ?? throw new FileNotFoundException("the tests run outside of the repository");
-        return folder.FullName;
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
@@ -93,6 +94,43 @@ public sealed class OpsServerTests : IAsyncLifetime
         string? Value(string scraped, string name) => scraped.Split('\n')
             .FirstOrDefault(l => l.StartsWith(name + "{", StringComparison.Ordinal) && l.Contains(run.Value, StringComparison.Ordinal))
             ?.Split(' ')[1];
+    }
+
+    // What a hundred nodes show of themselves, a histogram and some numbers each, in one process.
+    [Fact]
+    public async Task A_scrape_of_a_hundred_nodes_worth_of_series_takes_less_than_20_ms()
+    {
+        const int nodes = 100, scrapes = 20;
+        var run = $"wide-{Guid.NewGuid():N}"[..20];
+        await using (var observations = new Observations(new ObservationStore(await DatabaseAsync())))
+        {
+            foreach (var each in Enumerable.Range(0, nodes).Select(i => new RunId($"{run}-{i}")))
+            {
+                observations.Record(new WorkRecovered(each, new NodeId("n"), 4, 1, 0.75));
+                observations.Record(new RoundCommitted(each, 3, 4096));
+                observations.Record(new StepLoss(each, new NodeId("n"), 3, 0, 1, 2.5, 0.001));
+                observations.Record(new Goodput(each, 4, 9, 12));
+            }
+        }
+
+        for (var warm = 0; warm < scrapes; warm++)
+            await GetAsync("/metrics");
+        var (before, fastest, text) = (Environment.CpuUsage.TotalTime, TimeSpan.MaxValue, "");
+        for (var scrape = 0; scrape < scrapes; scrape++)
+        {
+            var began = Stopwatch.GetTimestamp();
+            text = (await GetAsync("/metrics")).Text;
+            fastest = TimeSpan.FromTicks(Math.Min(fastest.Ticks, Stopwatch.GetElapsedTime(began).Ticks));
+        }
+
+        var processor = (Environment.CpuUsage.TotalTime - before) / scrapes;
+        var lines = text.Split('\n').Count(l => l.Contains(run, StringComparison.Ordinal));
+        Assert.True(lines >= 25 * nodes, $"{lines} lines");
+        // The client's share is in it.
+        var figures = $"{lines} lines, {text.Length >> 10} KiB: {processor.TotalMilliseconds:0.0} ms of a processor, "
+            + $"{fastest.TotalMilliseconds:0.0} ms at best";
+        TestContext.Current.TestOutputHelper!.WriteLine(figures);
+        Assert.True(processor < TimeSpan.FromMilliseconds(20) && fastest < TimeSpan.FromMilliseconds(20), figures);
     }
 
     [Theory]

@@ -22,6 +22,7 @@ public sealed class WebhookTests : IAsyncLifetime
     private readonly ConcurrentQueue<JsonElement> _received = [];
     private readonly ConcurrentQueue<string> _said = [];
     private readonly ConcurrentQueue<int> _answers = [];               // statuses of the next calls; 200 where there are none left
+    private int _silences;                                             // next calls that get no answer
     private DatabaseAddress _database = null!;
     private ObservationStore _store = null!;
     private HttpHost _receiver = null!;
@@ -33,15 +34,20 @@ public sealed class WebhookTests : IAsyncLifetime
         _database = DatabaseAddress.Parse(null, _folder);
         await _database.PrepareAsync(_ => { }, default);
         _store = new ObservationStore(_database);
-        _receiver = await HttpHost.StartAsync(
-            "the receiver", "127.0.0.1", 0, "-", Transport.Plain, TimeSpan.FromSeconds(1), _ => { },
-            app => app.MapPost("/hook", async context =>
-            {
-                context.Response.StatusCode = _answers.TryDequeue(out var status) ? status : StatusCodes.Status200OK;
-                if (context.Response.StatusCode == StatusCodes.Status200OK)
-                    _received.Enqueue((await JsonDocument.ParseAsync(context.Request.Body)).RootElement);
-            }), default);
+        _receiver = await ListenAsync(0);
     }
+
+    private Task<HttpHost> ListenAsync(int port) => HttpHost.StartAsync(
+        "the receiver", "127.0.0.1", port, "-", Transport.Plain, TimeSpan.FromMilliseconds(100), _ => { },
+        app => app.MapPost("/hook", async context =>
+        {
+            context.Response.StatusCode = _answers.TryDequeue(out var status) ? status : StatusCodes.Status200OK;
+            if (context.Response.StatusCode != StatusCodes.Status200OK)
+                return;
+            _received.Enqueue((await JsonDocument.ParseAsync(context.Request.Body)).RootElement);
+            if (Interlocked.Decrement(ref _silences) >= 0)
+                await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        }), default);
 
     public async ValueTask DisposeAsync()
     {
@@ -93,6 +99,38 @@ public sealed class WebhookTests : IAsyncLifetime
             ], _said);
     }
 
+    [Fact]
+    public async Task What_a_slow_receiver_took_without_an_answer_comes_again_with_the_same_id_and_one_that_was_gone_gets_all()
+    {
+        var patient = Quick with { Deadline = TimeSpan.FromMilliseconds(300), Attempts = int.MaxValue };
+        var port = _receiver.Endpoint.Port;
+        _silences = 1;
+        await using (new Teller(new Webhook(Address, _database, () => true, patient, _said.Enqueue)))
+        {
+            await ReadyAsync();
+            await StoreAsync(new RunWaits(Run, "a node"));
+            await ReceivedAsync(2);
+            await _receiver.DisposeAsync();
+            await StoreAsync(new RunFailed(Run, "a disk"));
+            await UntilAsync(() => _said.Count == 2);
+        }
+
+        // The seed is lost meanwhile, and the next one goes on.
+        await StoreAsync(new RunFinished(Run, 5, "0a1b"));
+        await using var next = new Teller(new Webhook(
+            new Uri($"http://127.0.0.1:{port}/hook?secret=s3cr3t"), _database, () => true, patient, _said.Enqueue));
+        await UntilAsync(() => _said.Count == 3);
+        _receiver = await ListenAsync(port);
+        await ReceivedAsync(4);
+        Assert.Equal(
+            ["run-waits", "run-waits", "run-failed", "run-finished"], _received.Select(r => r.GetProperty("event").GetString()));
+        var ids = _received.Select(r => r.GetProperty("id").GetString()).ToList();
+        Assert.Equal(ids[0], ids[1]);
+        Assert.Equal(3, ids.Distinct().Count());
+        Assert.Equal("the webhook at 127.0.0.1 did not take run-waits (no answer within 0.3 s): trying again", _said.First());
+        Assert.All(_said, line => Assert.DoesNotContain("s3cr3t", line, StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("ftp://example.org/x")]
     [InlineData("")]
@@ -119,10 +157,12 @@ public sealed class WebhookTests : IAsyncLifetime
 
     private Task<int> StoreAsync(params Observation[] what) => _store.AppendAsync([.. what.Select(w => (w, TimeSpan.Zero))], default);
 
-    private async Task ReceivedAsync(int count)
+    private Task ReceivedAsync(int count) => UntilAsync(() => _received.Count >= count);
+
+    private static async Task UntilAsync(Func<bool> condition)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (_received.Count < count)
+        while (!condition())
             await Task.Delay(20, deadline.Token);
     }
 

@@ -1,5 +1,6 @@
 using Elastic.Host.Pbm;
 using Elastic.Messages.Pbm;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Pbm;
 
@@ -15,10 +16,7 @@ public sealed class OwnCatalogueTests
     [Fact]
     public void The_palettes_in_pbm_are_the_seed_s()
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!System.IO.File.Exists(Path.Combine(folder.FullName, "Elastic.sln")))
-            folder = folder.Parent!;
-        var (path, wanted) = (Path.Combine(folder.FullName, File), PaletteHelp.Write(Palettes));
+        var (path, wanted) = (Checkout.PathOf(File), PaletteHelp.Write(Palettes));
         if (Environment.GetEnvironmentVariable("UPDATE_DOCS") == "1")
             System.IO.File.WriteAllText(path, wanted);
         else

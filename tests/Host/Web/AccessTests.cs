@@ -157,7 +157,8 @@ public sealed class AccessTests
     [Fact]
     public async Task Behind_a_proxy_its_public_address_counts_with_the_path_or_without_it()
     {
-        await using var served = await Served.StartAsync(node: NodeSettings.Defaults with { PublicUrl = "https://lm.example/elastic" });
+        var clock = new Clock();
+        await using var served = await Served.StartAsync(clock, NodeSettings.Defaults with { PublicUrl = "https://lm.example/elastic" });
         (string, string) host = ("Host", "lm.example"), origin = ("Origin", "https://lm.example");
         Assert.StartsWith("https://lm.example/elastic/#token=", served.AddressWithToken, StringComparison.Ordinal);
         foreach (var path in new[] { "/", "/elastic/", Session, "/elastic/style.css" })
@@ -171,6 +172,15 @@ public sealed class AccessTests
             HttpMethod.Get, Runs, null, [host, ("Origin", "http://lm.example"), .. Served.Token])).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await served.SendAsync(
             HttpMethod.Get, Runs, null, [("Host", "lm.example:8443"), .. Served.Token])).Status);
+        foreach (var wrong in new[] { ("Host", "evil.example"), ("Sec-Fetch-Site", "cross-site"), ("X-Anti-Forgery", "0") })
+        {
+            var sent = new[] { host, ("X-Anti-Forgery", antiForgery), ("Cookie", cookie) }.Where(h => h.Item1 != wrong.Item1).Append(wrong);
+            Assert.Equal(
+                HttpStatusCode.Forbidden, (await served.SendAsync(HttpMethod.Post, "/elastic" + Stop, null, [.. sent])).Status);
+        }
+
+        clock.Now += Elastic.Host.Web.Sessions.Lifetime + TimeSpan.FromSeconds(1);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await served.SendAsync(HttpMethod.Get, Runs, null, host, ("Cookie", cookie))).Status);
         var (moved, _, answer) = await served.SendAsync(HttpMethod.Get, "/elastic", null, host);
         Assert.Equal((HttpStatusCode.Redirect, "/elastic/"), (moved, answer.Headers.Location?.ToString()));
     }
