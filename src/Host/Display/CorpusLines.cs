@@ -42,7 +42,9 @@ internal static class CorpusLines
             ["tokens"] = manifest.Tokens,
             ["heldOut"] = new JsonObject
             {
-                ["documents"] = manifest.HeldOut.Documents, ["bytes"] = manifest.HeldOut.Bytes, ["tokens"] = manifest.HeldOut.Tokens,
+                ["documents"] = manifest.HeldOut.Documents,
+                ["bytes"] = manifest.HeldOut.Bytes,
+                ["tokens"] = manifest.HeldOut.Tokens,
             },
             ["sources"] = new JsonArray([.. manifest.Sources.Select(s => new JsonObject
             { ["source"] = s.Name, ["documents"] = s.Documents, ["tokens"] = s.Tokens })]),

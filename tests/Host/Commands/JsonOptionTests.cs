@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Elastic.Foundation;
 using Elastic.Host.Commands;
 using Elastic.Storage;
 using Elastic.Testing;

@@ -6,12 +6,11 @@ namespace Elastic.Model.Tests.Collectives;
 public sealed class PieceDeadlinesTests
 {
     private readonly HandClock _clock = new();
-    private readonly DevicePool _pool = new(Samples.Tiny(), 2);
 
     [Fact]
     public async Task A_device_that_hangs_is_lost_a_minute_after_what_ten_pieces_of_its_size_take_and_not_in_half_an_hour()
     {
-        using var pool = _pool;
+        using var pool = new DevicePool(Samples.Tiny(), 2);
         var deadlines = new PieceDeadlines("evaluation", StepDeadlines.Default, _clock);
         // Four elements take two seconds, so that ten pieces of eight take forty.
         Assert.Equal(7, await deadlines.RunAsync(pool.Devices[1], 4, _ =>
@@ -39,7 +38,7 @@ public sealed class PieceDeadlinesTests
     [Fact]
     public async Task A_process_that_was_stopped_for_an_hour_in_the_middle_of_a_piece_loses_no_device()
     {
-        using var pool = _pool;
+        using var pool = new DevicePool(Samples.Tiny(), 2);
         var deadlines = new PieceDeadlines("evaluation", StepDeadlines.Default, _clock);
         Assert.Equal(1, await deadlines.RunAsync(pool.Devices[1], 1, _ => 1));
         var stopped = new TroubledDevice(pool.Devices[0]) { HangsIn = 0 };
