@@ -190,6 +190,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         base.Retire();
         _stage?.Retire();
+        _tensorRank.Leave();
         _network.Dispose();
         _team.Dispose();
     }
