@@ -29,7 +29,8 @@ internal sealed class Ours : IDisposable
     private readonly int _threads;
     private readonly RecomputeMode _recompute;
     private readonly Precision _precision;
-    private readonly int _zero, _stages;
+    private readonly int _zero;
+    private readonly SplitInUse _split;
     private readonly ReplicaVectors? _mirror;
     private TimedCollective _collective;
     private TrainingStep _step;
@@ -57,7 +58,7 @@ internal sealed class Ours : IDisposable
         (_zero, _mirror) = (zero, mirrors ? new ReplicaVectors(layout, null, offload) : null);
         Initialization.Fill(_vectors, 1);
         (_threads, _recompute, _precision) = (threads, recompute, Precision.Of(kind));
-        _stages = SplitInUse.Of(split ?? ReplicaSplit.None, devices, _architecture).Stages;
+        _split = SplitInUse.Of(split ?? ReplicaSplit.None, devices, _architecture);
         _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
         Plan = TrainingPlan.OfReplica(
             TrainingSettings.Defaults with
@@ -140,7 +141,7 @@ internal sealed class Ours : IDisposable
         var collective = new TimedCollective(new LocalCollective(devices));
         return (collective, new TrainingStep(
             devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision, zero: _zero,
-            mirror: _mirror, stages: _stages));
+            mirror: _mirror, stages: _split.Stages, tensor: _split.Tensor));
     }
 
     private async Task StepAsync()

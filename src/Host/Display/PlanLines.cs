@@ -120,6 +120,7 @@ internal static class PlanLines
         {
             ["split"] = p.Split.ToString(),
             ["stages"] = p.InUse.Stages,
+            ["tensor"] = p.InUse.Tensor,
             ["mostBytesOfDevice"] = p.MostBytesOfDevice,
             ["bytes"] = p.Memory.Bytes,
             ["sentBytesOfStep"] = p.Vectors.SentBytes + p.CutBytes,

@@ -15,7 +15,7 @@ public readonly record struct ReplicaSplit(int Tensor, int Pipeline)
     public const int Most = 64;
 
     /// <summary>What the text may be, in words.</summary>
-    public const string Use = "none, tensor:2 (a power of two up to 64), pipeline:2 (2 to 64 stages) or tensor:2, pipeline:2";
+    public const string Use = "none, tensor:2 (a power of two up to 64) or pipeline:2 (2 to 64 stages)";
 
     /// <summary>Each device has the whole model.</summary>
     public static ReplicaSplit None { get; } = new(1, 1);

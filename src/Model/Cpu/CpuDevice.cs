@@ -46,7 +46,8 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _stage is not null ? _stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots =>
+        _stage is not null ? _stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
 
     /// <inheritdoc/>
     public override PipelineStage? Stage => _stage;

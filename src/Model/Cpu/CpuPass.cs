@@ -178,7 +178,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         }
     }
 
-    /// <summary>Begins a pass of a stage, whose forward and backward halves <see cref="RunForward"/> and <see cref="RunBackward"/> are.</summary>
+    /// <summary>Begins a pass of a stage, whose halves are <see cref="RunForward"/> and <see cref="RunBackward"/>.</summary>
     /// <param name="kept">Holds what the backward half needs until then.</param>
     public void BeginStage(float* arena, float* kept, TrainingInputs inputs, double lossScale, int firstMicroBatch)
     {

@@ -19,7 +19,8 @@ internal sealed class PipelineAccumulation(
     // More units than stages, so that a stage waits for a fifth of the time at most; fewer use each weight more often from the cache.
     private const int UnitsOfStage = 4;
 
-    private TaskCompletionSource<Exception> _failed = new();
+    // For good: stages may be at work yet, and nobody uses what they share again.
+    private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private PipelineGroup[]? _groups;
     private long _longestTicks;
 
@@ -37,7 +38,6 @@ internal sealed class PipelineAccumulation(
     public async Task<(IReadOnlyList<double> Losses, IReadOnlyList<IReadOnlyList<SubtreeRoot>> Roots)> RunAsync(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
-        _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         var running = RunAllAsync(microBatches, seed, precision, lossScale);
         await Task.WhenAny(running, _failed.Task);
         return _failed.Task.IsCompleted ? throw await _failed.Task : await running;
@@ -122,7 +122,8 @@ internal sealed class PipelineAccumulation(
     {
         var first = number * stages;
         var open = await Task.WhenAll(Enumerable.Range(0, stages).Select(s => CallAsync(first + s, "preparation", d => d.Stage)));
-        if (open[0]?.Group is { IsAtWork: false } kept && kept.Stages.Count == stages && open.Select((o, s) => kept.Holds(o, s)).All(h => h))
+        if (open[0]?.Group is { IsAtWork: false } kept && kept.Stages.Count == stages
+            && open.Select((o, s) => kept.Holds(o, s)).All(holds => holds))
             return kept;
         var architecture = await CallAsync(first, "preparation", d => d.Architecture);
         var group = new PipelineGroup(architecture, stages);
@@ -149,7 +150,8 @@ internal sealed class PipelineAccumulation(
                 var late = Task.Delay(deadline, time, ended.Token);
                 if (await Task.WhenAny(call, late) == late && !call.IsCompleted)
                     throw new DeviceFailedException(devices[rank].Id, isLost: true, string.Create(
-                        CultureInfo.InvariantCulture, $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
+                        CultureInfo.InvariantCulture,
+                        $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
                 await ended.CancelAsync();
             }
             var result = await call;

@@ -153,7 +153,8 @@ public sealed record TrainingPlan
             Pass = pass,
             Together = together,
             EmbeddingBytes = SumsOfRows(
-                pass, architecture, rows, budget.GradientBytes * inUse.Devices / (layout.TrainedLength * sizeof(float)), microBatches, together),
+                pass, architecture, rows, budget.GradientBytes * inUse.Devices / (layout.TrainedLength * sizeof(float)), microBatches,
+                together),
             ContributionBytes = (double)layout.TrainedLength * sizeof(float),
             InnerStateBytes = (double)optimizer.Vectors.Count * layout.TrainedLength * sizeof(float),
             UpdateBytes = optimizer.WorkspaceBytes(layout, lent[0]),

@@ -98,7 +98,8 @@ public static class TrainingRemedies
     // On the devices that there are.
     private static TrainingPlan Again(
         TrainingPlan plan, TrainingSettings settings, int? zero = null, OffloadMode? offload = null, ReplicaSplit? split = null) =>
-        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload, split ?? plan.Split) with
+        TrainingPlan.OfReplica(
+            settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload, split ?? plan.Split) with
         {
             Replicas = plan.Replicas,
         };

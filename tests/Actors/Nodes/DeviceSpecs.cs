@@ -190,6 +190,15 @@ public sealed class DeviceSpecs : IDisposable
     {
         IReadOnlyList<DeviceId> cpu = [new("cpu:0"), new("cpu:1")], gpu = [new("cuda:0")];
         var (two, file) = (NodeSettings.Defaults with { Zero = 2 }, NodeSettings.Defaults with { Offload = OffloadMode.File });
+        var split = NodeSettings.Defaults with { Split = "pipeline:2" };
+        DeviceNames.CheckSharding(split, cpu);
+        Assert.Equal(
+            "node.split = pipeline:2 is for CPU devices, and this node has cuda:0: use node.split = none",
+            Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(split, gpu)).Message);
+        var both = split with { Split = "tensor:2, pipeline:2" };
+        Assert.StartsWith(
+            "node.split = tensor:2, pipeline:2: the layers of a pipeline's stage are not shared between devices",
+            Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(both, cpu)).Message, StringComparison.Ordinal);
         DeviceNames.CheckSharding(NodeSettings.Defaults, gpu);
         DeviceNames.CheckSharding(two, cpu);
         DeviceNames.CheckSharding(file, cpu);

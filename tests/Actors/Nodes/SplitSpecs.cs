@@ -39,10 +39,10 @@ public sealed class SplitSpecs : IDisposable
                     steps++;
                     return Task.CompletedTask;
                 },
-                // In the second step, about.
+                // In the second step the stage begins, and then does two forward passes and one backward.
                 BeforeDeviceWork: device =>
                 {
-                    if (device.Value != "cpu:1" || ++works != 18)
+                    if (device.Value != "cpu:1" || steps == 0 || ++works != 4)
                         return;
                     if (!hangs)
                         throw new DeviceFailedException(device, isLost: true, "no driver");
@@ -61,7 +61,7 @@ public sealed class SplitSpecs : IDisposable
 
         Assert.Contains(said, s => s.Contains("device cpu:1 is lost (stage 1 of 3 (cpu:1) ", StringComparison.Ordinal)
             && s.Contains(hangs ? " did not end its " : " is gone in its ", StringComparison.Ordinal)
-            && s.Contains(" pass of micro-batch ", StringComparison.Ordinal)
+            && s.Contains(" backward pass of micro-batch 0", StringComparison.Ordinal)
             && s.Contains("its replica repeats the step on the others", StringComparison.Ordinal));
         Assert.Equal(2 * Steps, steps);
         var observed = await node.Control.Observed(new ObservationQuery(AtMost: 10, Kinds: [typeof(SplitSmaller)]), deadline.Token);

@@ -42,7 +42,8 @@ public sealed class PipelineTests
         using var pool = new Pool(model, 6);
         var expected = await pool.TrainAsync(optimizer, precision, _ => (1, 1));
         foreach (var (devices, stages) in new[] { (2, 2), (4, 4), (4, 2), (5, 2), (3, 3) })
-            Assert.Equal((devices, stages, expected), (devices, stages, await pool.TrainAsync(optimizer, precision, _ => (devices, stages))));
+            Assert.Equal(
+                (devices, stages, expected), (devices, stages, await pool.TrainAsync(optimizer, precision, _ => (devices, stages))));
         // From one split to another between steps, and whole networks with and without ZeRO-2 in between.
         (int, int)[] changes = [(4, 4), (2, 1), (4, 2)];
         Assert.Equal(expected, await pool.TrainAsync(optimizer, precision, step => changes[step], zero: 2));

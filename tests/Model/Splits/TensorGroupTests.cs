@@ -102,7 +102,7 @@ public class TensorGroupTests
     {
         var random = new Random(seed);
         return Architectures.Open(model).Batching.MicroBatches(
-            [.. Enumerable.Range(0, 10).Select(_ => new Sample([.. Enumerable.Range(0, model.Context + 1)
-                .Select(i => random.Next(model.Vocabulary) | (i > 11 ? SampleElement.NotCounted : 0))]))], 2);
+            [.. Enumerable.Range(0, 10).Select(_ => new Sample(Enumerable.Range(0, model.Context + 1)
+                .Select(i => random.Next(model.Vocabulary) | (i > 11 ? SampleElement.NotCounted : 0)).ToArray()))], 2);
     }
 }
