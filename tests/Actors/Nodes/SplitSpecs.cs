@@ -6,6 +6,7 @@ using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
 
