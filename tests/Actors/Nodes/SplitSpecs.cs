@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Observations;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
 using Elastic.Storage;
