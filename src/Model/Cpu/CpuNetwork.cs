@@ -137,7 +137,9 @@ internal sealed unsafe class CpuNetwork(
         return kept;
     }
 
-    /// <summary>Gives up the memory of its passes, which others may still read: whoever takes it frees it. The next pass has its own.</summary>
+    /// <summary>
+    /// Gives up the memory of its passes, which others may still read: whoever takes it frees it. The next pass has its own.
+    /// </summary>
     public NativeBuffer? Abandon()
     {
         var arena = _arena;
