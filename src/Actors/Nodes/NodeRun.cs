@@ -9,6 +9,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;

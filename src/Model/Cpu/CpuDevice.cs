@@ -191,6 +191,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         base.Retire();
         _stage?.Retire();
+        _tensorRank.Leave();
         _network.Dispose();
         _team.Dispose();
     }

@@ -137,6 +137,17 @@ internal sealed unsafe class CpuNetwork(
         return kept;
     }
 
+    /// <summary>
+    /// Gives up the memory of its passes, which others may still read: whoever takes it frees it. The next pass has its own.
+    /// </summary>
+    public NativeBuffer? Abandon()
+    {
+        var arena = _arena;
+        _arena = null;
+        _passes.Clear();
+        return arena;
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _arena?.Dispose();
 

@@ -14,9 +14,10 @@ namespace Elastic.Model.Cpu;
 internal sealed class CpuTensorRank(
     CpuNetwork network, GradientTree gradients, Func<DropoutSeed, Precision, double, TrainingInputs> inputs) : ITensorRank, IDisposable
 {
-    private readonly ScatteredRows _scattered = new();
+    private ScatteredRows _scattered = new();
     private Share? _pass;
     private GradientBuffer? _rented;
+    private bool _isAtWork;
 
     /// <summary>Where the rank folds its slice; null where it is not in a group, or has the group's sums.</summary>
     public HostVector? Gradient { get; private set; }
@@ -24,11 +25,24 @@ internal sealed class CpuTensorRank(
     /// <inheritdoc/>
     public void BeginStep(DeviceVector? foldsInto = null)
     {
+        if (foldsInto is null)
+        {
+            Leave();
+            gradients.Clear();
+        }
         (_pass, Gradient) = (null, (HostVector?)foldsInto);
-        if (_rented is { } left)
-            gradients.Return(left);
-        _rented = null;
-        gradients.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Leave()
+    {
+        if (!_isAtWork)
+            return;
+        _isAtWork = false;
+        if (network.Abandon() is { } arena)
+            _pass!.Abandoned = new AbandonedBuffer(arena);
+        gradients.Abandon();
+        (_pass, _rented, _scattered) = (null, null, new ScatteredRows());
     }
 
     /// <inheritdoc/>
@@ -51,6 +65,7 @@ internal sealed class CpuTensorRank(
             throw new ElasticException($"{rows} tokens cannot be divided among the {share.Ranks} devices of a tensor group");
         var (flat, given) = ((HostVector)into.Flat, inputs(seed, precision, lossScale));
         _scattered.Clear();
+        _isAtWork = true;
         return _pass = new Share(network.BeginShare(share, group, given, flat, adds, _scattered), group, into, given);
     }
 
@@ -62,11 +77,15 @@ internal sealed class CpuTensorRank(
             pass.Pass.Ranks = [.. ranks.Select(r => ((Share)r).Pass)];
         var isOver = pass.Pass.RunSegment();
         GC.KeepAlive(pass);
+        GC.KeepAlive(ranks);
         return isOver;
     }
 
     /// <inheritdoc/>
-    public double[] End(TreeNode node, IReadOnlyList<ITensorPass> ranks)
+    public void End() => _isAtWork = false;
+
+    /// <inheritdoc/>
+    public double[] Add(TreeNode node, IReadOnlyList<ITensorPass> ranks)
     {
         var own = _pass ?? throw new InvalidOperationException("no pass has begun");
         foreach (var pass in ranks.Cast<Share>().Select(r => r.Pass))
@@ -87,5 +106,21 @@ internal sealed class CpuTensorRank(
     /// <inheritdoc/>
     public void Dispose() => _scattered.Dispose();
 
-    private sealed record Share(CpuPass Pass, IReadOnlyList<MicroBatch> Group, GradientBuffer Into, TrainingInputs Inputs) : ITensorPass;
+    private sealed class Share(CpuPass pass, IReadOnlyList<MicroBatch> group, GradientBuffer into, TrainingInputs inputs) : ITensorPass
+    {
+        public CpuPass Pass { get; } = pass;
+
+        public IReadOnlyList<MicroBatch> Group { get; } = group;
+
+        public GradientBuffer Into { get; } = into;
+
+        public TrainingInputs Inputs { get; } = inputs;
+
+        public AbandonedBuffer? Abandoned { get; set; }
+    }
+
+    private sealed class AbandonedBuffer(NativeBuffer buffer)
+    {
+        ~AbandonedBuffer() => buffer.Dispose();
+    }
 }

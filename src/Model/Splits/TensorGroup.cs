@@ -40,6 +40,22 @@ internal sealed class TensorGroup
     public async Task<(double[] Losses, IReadOnlyList<SubtreeRoot> Roots)> AccumulateAsync(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
+        try
+        {
+            return await RunAsync(microBatches, seed, precision, lossScale);
+        }
+        catch
+        {
+            // Before any other work of theirs, whenever that is.
+            foreach (var device in _devices)
+                _ = LeaveAsync(device);
+            throw;
+        }
+    }
+
+    private async Task<(double[] Losses, IReadOnlyList<SubtreeRoot> Roots)> RunAsync(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
+    {
         var losses = new List<double>();
         var vocabulary = (await OnAllAsync((d, rank) =>
         {
@@ -56,7 +72,12 @@ internal sealed class TensorGroup
             while (!(await OnAllAsync((d, _) => d.InTensorGroup().Advance(passes)))[0])
             {
             }
-            losses.AddRange(await OnFirstAsync(r => r.End(node, passes)));
+            await OnAllAsync((d, _) =>
+            {
+                d.InTensorGroup().End();
+                return true;
+            });
+            losses.AddRange(await OnFirstAsync(r => r.Add(node, passes)));
         }
         var roots = (await OnAllAsync((d, rank) => rank == 0 ? d.Roots : []))[0];
         await OnAllAsync((d, rank) =>
@@ -66,6 +87,18 @@ internal sealed class TensorGroup
             return true;
         });
         return ([.. losses], roots);
+    }
+
+    private static async Task LeaveAsync(IDeviceThread device)
+    {
+        try
+        {
+            await device.RunAsync(d => d.InTensorGroup().Leave());
+        }
+        catch (Exception e) when (e is DeviceFailedException or ObjectDisposedException or InvalidOperationException)
+        {
+            // A device that is gone has left.
+        }
     }
 
     private Task<T[]> OnAllAsync<T>(Func<TrainingDevice, int, T> work) =>

@@ -100,6 +100,13 @@ public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVecto
         _roots.Add((node, buffer));
     }
 
+    /// <summary>Forgets all sums and buffers, to which others may still write: the garbage collector frees them.</summary>
+    public void Abandon()
+    {
+        _roots.Clear();
+        _free.Clear();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -1,11 +1,10 @@
 using System.Collections.Concurrent;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Observations;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
 
@@ -64,7 +63,14 @@ public sealed class SplitSpecs : IDisposable
             && s.Contains(" backward pass of micro-batch 0", StringComparison.Ordinal)
             && s.Contains("its replica repeats the step on the others", StringComparison.Ordinal));
         Assert.Equal(2 * Steps, steps);
-        var observed = await node.Control.Observed(new ObservationQuery(AtMost: 10, Kinds: [typeof(SplitSmaller)]), deadline.Token);
+        IReadOnlyList<StoredObservation> observed = [];
+        // They are stored a moment later.
+        for (var query = new ObservationQuery(AtMost: 10, Kinds: [typeof(SplitSmaller)]); observed.Count == 0;)
+        {
+            observed = await node.Control.Observed(query, deadline.Token);
+            await Task.Delay(20, deadline.Token);
+        }
+
         Assert.Equal(
             "a pipeline of 2 stages in place of node.split = pipeline:3: the replica has 2 devices",
             Assert.IsType<SplitSmaller>(observed[0].What).How);

@@ -3,6 +3,7 @@ using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
