@@ -121,6 +121,8 @@ internal sealed class CpuTensorRank(
 
     private sealed class AbandonedBuffer(NativeBuffer buffer)
     {
+#pragma warning disable MA0055 // native memory, which a rank that goes on later may outlive every other owner of
         ~AbandonedBuffer() => buffer.Dispose();
+#pragma warning restore MA0055
     }
 }
