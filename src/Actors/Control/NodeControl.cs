@@ -23,6 +23,8 @@ internal sealed class NodeControl(ElasticNode node)
 
     private readonly ClusterEvaluation _evaluation = new(node);
 
+    private RunCurves? _curves;
+
     public ClusterControl ToControl() =>
         new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin),
             (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync,
@@ -43,7 +45,7 @@ internal sealed class NodeControl(ElasticNode node)
                 node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),
             Set = (set, cancel) => SetAsync(set, cancel),
             Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
-            Curve = (run, cancel) => ReadAsync(database => RunCurve.ReadAsync(database, run, cancel)),
+            Curve = (run, cancel) => ReadAsync(database => (_curves ??= new RunCurves(database)).ReadAsync(run, cancel)),
             Log = LogFeed.OfProcess.FollowAsync,
             Build = node.Builds.StartAsync,
             Builds = node.Builds.ListAsync,

@@ -21,7 +21,12 @@ public static class JournalReader
     /// <exception cref="ElasticException">An event is missing or damaged, or the journal is of an older version of Elastic.</exception>
     /// <exception cref="DbException">The database cannot be read.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public static async Task<IReadOnlyList<RunEvent>> ReadAsync(DatabaseAddress database, RunId run, CancellationToken cancel)
+    public static Task<IReadOnlyList<RunEvent>> ReadAsync(DatabaseAddress database, RunId run, CancellationToken cancel) =>
+        ReadAsync(database, run, 0, cancel);
+
+    /// <summary>The events of a run after so many.</summary>
+    /// <inheritdoc cref="ReadAsync(DatabaseAddress, RunId, CancellationToken)"/>
+    public static async Task<IReadOnlyList<RunEvent>> ReadAsync(DatabaseAddress database, RunId run, long after, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
         var events = new List<RunEvent>();
@@ -30,9 +35,9 @@ public static class JournalReader
         do
         {
             page = await readOnly.RetryAsync(
-                Patience, PageDeadline, (connection, token) => PageAsync(connection, run, events.Count, token), cancel);
+                Patience, PageDeadline, (connection, token) => PageAsync(connection, run, after + events.Count, token), cancel);
             foreach (var row in page)
-                events.Add(Event(run, row, events.Count + 1));
+                events.Add(Event(run, row, after + events.Count + 1));
         }
         while (page.Count == PageRows);
 
@@ -40,7 +45,7 @@ public static class JournalReader
     }
 
     /// <summary>The run's start and the changes of its settings, oldest first.</summary>
-    /// <inheritdoc cref="ReadAsync"/>
+    /// <inheritdoc cref="ReadAsync(DatabaseAddress, RunId, CancellationToken)"/>
     public static async Task<IReadOnlyList<RunEvent>> ReadSettingsAsync(DatabaseAddress database, RunId run, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);

@@ -38,14 +38,16 @@ public sealed class ObservationSpecs : IDisposable
 
         // The journal has the same, and all of it.
         var database = DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data"));
-        var curve = await RunCurve.ReadAsync(database, new RunName("seen"), default);
+        var curves = new RunCurves(database);
+        var curve = await curves.ReadAsync(new RunName("seen"), default);
         Assert.Equal([0, 1, 2, 3], curve!.Points.Select(p => p.Version));
         Assert.Equal([true, false, true, true], curve.Points.Select(p => p.Score is not null));
         Assert.Equal([false, true, true, true], curve.Points.Select(p => p.TrainLossNats is not null));
         Assert.Equal((view.Tokens, view.ValLoss), (curve.Points[^1].Tokens, curve.Points[^1].Score!.LossNats));
         var segment = Assert.Single(curve.Segments);
         Assert.Equal((0, 3, curve.Settings.Run.Replicas), (segment.FromRound, segment.Rounds, segment.Replicas));
-        Assert.Null(await RunCurve.ReadAsync(database, new RunName("unseen"), default));
+        Assert.Null(await curves.ReadAsync(new RunName("unseen"), default));
+        Assert.Equal(curve.Points, (await curves.ReadAsync(new RunName("seen"), default))!.Points);
         var events = await JournalReader.ReadAsync(database, run, default);
         var rolledBack = RunCurve.Of(run, [.. events, new RunEvent.RolledBack(run, null, "it was damaged")])!;
         Assert.Equal([0], rolledBack.Points.Select(p => p.Version));

@@ -21,7 +21,10 @@ async function show() {
   const [name = '', ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
   const known = Object.hasOwn(pages, name) ? name : 'runs', mine = ++number;
   page.leave?.();
-  page = {};
+  // What comes while the page is built is for it, too.
+  const held = [];
+  let hasNews = false;
+  page = { onObservation: o => held.push(o), onRuns: () => { hasNews = true; } };
   for (const link of document.querySelectorAll('nav a')) {
     if (link.dataset.page === (known === 'run' ? 'runs' : known)) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
@@ -32,9 +35,13 @@ async function show() {
   fill(main, content);
   try {
     const built = await pages[known](content, known === 'run' ? rest[0] : rest, { views, say });
-    if (mine === number) page = built; else built.leave?.();
+    if (mine !== number) { built.leave?.(); return; }
+    page = built;
+    for (const o of held) page.onObservation?.(o);
+    if (hasNews) page.onRuns?.();
   } catch (problem) {
     if (mine !== number) return;
+    page = {};
     if (problem.status === 401) return start();
     fill(content, h('h1', {}, 'That did not work'), h('p', { class: 'card' }, problem.message));
   }
