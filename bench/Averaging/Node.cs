@@ -73,6 +73,7 @@ internal sealed class Node
             },
             Devices = "none",
             ThreadsPerDevice = _ => 1,
+            Split = ReplicaSplit.None,
             Zero = 1,
             Offload = OffloadMode.None,
             Paths = paths,

@@ -5,6 +5,8 @@ namespace Elastic.Bench.Elasticity.Corpora;
 /// <summary>A cluster of processes that can be told where to die, and the build of a corpus by them.</summary>
 internal sealed class BuildCluster : ElasticCluster
 {
+    private static readonly string[] Built = ["texts", "corpora", "pieces"];
+
     private readonly string _folder;
     private readonly string _manifest;
     private int _builds;
@@ -58,7 +60,7 @@ internal sealed class BuildCluster : ElasticCluster
     /// <summary>Takes away all that seeds have built and read.</summary>
     public void Empty()
     {
-        foreach (var folder in Seeds.SelectMany(s => new[] { "texts", "corpora", "pieces" }.Select(name => Path.Combine(s.DataDir, name)))
+        foreach (var folder in Seeds.SelectMany(s => Built.Select(name => Path.Combine(s.DataDir, name)))
             .Where(Directory.Exists))
             Directory.Delete(folder, recursive: true);
     }

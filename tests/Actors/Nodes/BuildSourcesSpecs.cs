@@ -65,4 +65,44 @@ public sealed class BuildSourcesSpecs : IDisposable
             Assert.Equal(report.Id, Assert.Single(Directory.GetDirectories(texts).Select(Path.GetFileName)));
         }
     }
+
+    [Fact]
+    public async Task A_seed_that_takes_a_build_over_has_only_that_read_which_was_not_acknowledged()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        var expected = _build.OnOneMachine();
+        var (read, isHeld) = (0, true);
+        var faults = new NodeFaults(BeforePiece: async (_, closed) =>
+        {
+            if (Interlocked.Increment(ref read) > SmallBuild.Files / 2 && Volatile.Read(ref isHeld))
+                await Task.Delay(Timeout.Infinite, closed);
+        });
+        var database = $"sqlite:{Path.Combine(_build.Root, "journal.db")}";
+        var first = await _build.StartAsync(
+            "first", NodeDuty.Seed(), faults, deadline.Token, s => s with { Database = database });
+        await using var second = await _build.StartAsync(
+            "second", NodeDuty.Seed(), faults, deadline.Token, s => s with { Database = database });
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+        var build = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
+        var standby = new BuildStandby(second).RunAsync(_ => _build.Plan, enough.Token);
+        var pieces = Path.Combine(_build.Root, "second", "pieces");
+        while (!Directory.Exists(pieces) || Directory.GetFiles(pieces, "*.documents.jsonl.zst").Length < SmallBuild.Files / 2)
+            await Task.Delay(20, deadline.Token);
+        await enough.CancelAsync();
+        await standby;
+        await first.DisposeAsync();
+
+        // As it does where the first one is away for a minute.
+        Assert.True(await new BuildList(second.Database!).TakeOverAsync(
+            build, first.Context.Facts.Id, second.Context.Facts.Id, deadline.Token));
+        (read, isHeld) = (0, false);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+        var resuming = second.Builds.ResumeAsync(_ => _build.Plan, _ => { }, over.Token);
+        Assert.Equal(BuildState.Done, (await SmallBuild.WatchAsync(second, build, deadline.Token)).State);
+        await over.CancelAsync();
+        await resuming;
+        Assert.Equal(SmallBuild.Files / 2, read);
+        Assert.Equal(expected, _build.TextsOf("second"));
+        Assert.Empty(await new BuildPieces(second.Database!).ReadAsync(build, 0, deadline.Token));
+    }
 }

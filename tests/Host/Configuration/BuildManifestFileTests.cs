@@ -51,8 +51,9 @@ public class BuildManifestFileTests
     public void A_source_names_files_of_the_web_lists_and_what_it_is_for()
     {
         var source = BuildManifestFile.Parse("""
-            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more, "worker-1:/data"], mirrors = ["https://b.example/pile"],
-              validation = 1, subsets = true, on-reject = stop, longest-record = 128, block-lists = [list.txt], members = ["*.md"] } ]
+            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more, "worker-1:/data"],
+              mirrors = ["https://b.example/pile"], validation = 1, subsets = true, on-reject = stop, longest-record = 128,
+              block-lists = [list.txt], members = ["*.md"] } ]
             """, "/data/my.conf").Sources[0];
         Assert.Equal(["https://a.example/val.jsonl.zst", "/data/more", "worker-1:/data"], source.Paths);
         Assert.Equal(["/data/list.txt"], source.BlockLists);
