@@ -40,7 +40,8 @@ internal sealed unsafe class FakeGpu
 
     public CudaDriver Driver { get; }
 
-    public int CompiledTimes => ((delegate* unmanaged<int>)Export(_nvrtc, "fake_compiled"))();
+    /// <summary>How often a compiler has compiled.</summary>
+    public static int CompiledTimes(nint nvrtc) => ((delegate* unmanaged<int>)Export(nvrtc, "fake_compiled"))();
 
     /// <summary>A line for each kernel that ran since <see cref="Clear"/>: its name and its GPU.</summary>
     public IReadOnlyList<string> Calls =>
