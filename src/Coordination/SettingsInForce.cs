@@ -3,6 +3,9 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Coordination;
 
+/// <summary>A run's settings from a round on.</summary>
+public sealed record SettingsFrom(int Round, TrainingSettings Settings);
+
 /// <summary>The settings of a run at each of its rounds: those that it was started with, and what was changed in mid-run.</summary>
 public static class SettingsInForce
 {
@@ -32,6 +35,13 @@ public static class SettingsInForce
 
     /// <summary>The settings after all changes, those that are planned among them.</summary>
     public static TrainingSettings Newest(RunState run) => At(run, int.MaxValue);
+
+    /// <summary>What it was started with, and what each change made of that, first to last, those that are planned among them.</summary>
+    public static IReadOnlyList<SettingsFrom> History(RunState run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        return [new(0, AtStart(run)), .. run.Changes.Select(c => new SettingsFrom(c.FromRound, At(run, c.FromRound)))];
+    }
 
     /// <summary>The shapes of the segments that the changes begin.</summary>
     internal static IReadOnlyList<SegmentShape> Shapes(RunState run)

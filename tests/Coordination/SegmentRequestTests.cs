@@ -111,12 +111,16 @@ public sealed class SegmentRequestTests
         var run = Carry(At(1), Set("""{"run.rounds":3,"run.replicas":4}"""));
         Assert.Equal((3, 3, 4), (RunPlan.Of(run).Rounds, SettingsInForce.Newest(run).Run.Rounds, SettingsInForce.Newest(run).Run.Replicas));
         Assert.Equal(2, SettingsInForce.At(run, 1).Run.Replicas);
+        Assert.Equal(
+            [(0, 2, 4), (2, 4, 3)], SettingsInForce.History(run).Select(h => (h.Round, h.Settings.Run.Replicas, h.Settings.Run.Rounds)));
         PassesOver(run, VirtualRun.Begin(1));
         // By a start it only gets longer, from what it has now.
         var five = Text(s => s with { Run = s.Run with { Rounds = 5 } });
         Stores(run, VirtualRun.Begin(1) with { Settings = five },
             new SettingsChanged(Id, five, VirtualRun.By(1), new RunExtension(2, 3, 5)));
-        Assert.Equal(5, SettingsInForce.Newest(Carry(run, VirtualRun.Begin(1) with { Settings = five })).Run.Rounds);
+        var longer = Carry(run, VirtualRun.Begin(1) with { Settings = five });
+        Assert.Equal(5, SettingsInForce.Newest(longer).Run.Rounds);
+        Assert.Equal(5, SettingsInForce.History(longer)[^1].Settings.Run.Rounds);
     }
 
     [Fact]

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Elastic.Host.Display;
-using Elastic.Messages.Settings;
 using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
@@ -25,13 +24,7 @@ internal static class RunComparison
                 [.. settings.Select(s => (string[])[s.Key, s.One, s.Other, s.IsOfAnswer ? "others" : "the same"])]);
             yield return new PbmLine(table[0]);
             foreach (var (setting, line) in settings.Zip(table.Skip(1)))
-                yield return new PbmLine(line, new JsonObject
-                {
-                    ["key"] = setting.Key,
-                    ["a"] = setting.One,
-                    ["b"] = setting.Other,
-                    ["partOfAnswer"] = setting.IsOfAnswer,
-                });
+                yield return new PbmLine(line, setting.Json);
         }
 
         foreach (var (run, key, segment) in one.Changes.Select(s => (first, "a", s)).Concat(other.Changes.Select(s => (second, "b", s))))
@@ -66,20 +59,35 @@ internal static class RunComparison
             });
     }
 
-    /// <summary>The settings in which they differ.</summary>
-    public static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer)> Settings(RunCurve one, RunCurve other)
+    /// <summary>The settings in which they differ, by what the runs were started with or by what was changed in mid-run.</summary>
+    public static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer, JsonObject Json)> Settings(
+        RunCurve one, RunCurve other)
     {
+        var (first, second) = (one.Corpus.Short, other.Corpus.Short);
         if (one.Corpus != other.Corpus)
-            yield return ("corpus", one.Corpus.Short, other.Corpus.Short, true);
-        foreach (var (a, b) in SettingsRecord.ValuesOf(one.Settings).Zip(SettingsRecord.ValuesOf(other.Settings)))
+            yield return ("corpus", first, second, true, Difference("corpus", first, second, true));
+        foreach (var (a, b) in SettingHistory.Of(one).Zip(SettingHistory.Of(other)))
         {
-            var (left, right) = (Text(a.Setting, a.Value), Text(b.Setting, b.Value));
-            if (left != right && a.Setting.Key != "run.name")
-                yield return (a.Setting.Key, left, right, a.Setting.PartOfAnswer);
+            if (a.IsAsIn(b) || a.Setting.Key == "run.name")
+                continue;
+            var json = Difference(a.Setting.Key, a.NewestText, b.NewestText, a.Setting.PartOfAnswer);
+            (json["aFromRound"], json["aBefore"]) = (a.FromRound, a.BeforeText);
+            (json["bFromRound"], json["bBefore"]) = (b.FromRound, b.BeforeText);
+            yield return (a.Setting.Key, a.ToString(), b.ToString(), a.Setting.PartOfAnswer, json);
         }
     }
 
-    private static string Text(Setting setting, object? value) => value is null ? "none" : setting.Kind.ToJson(value).ToJsonString();
+    private static JsonObject Difference(string key, string one, string other, bool isOfAnswer) => new()
+    {
+        ["key"] = key,
+        ["a"] = one,
+        ["b"] = other,
+        ["partOfAnswer"] = isOfAnswer,
+        ["aFromRound"] = null,
+        ["aBefore"] = null,
+        ["bFromRound"] = null,
+        ["bBefore"] = null,
+    };
 
     private static IEnumerable<(int Version, CurvePoint? One, CurvePoint? Other)> Paired(RunCurve one, RunCurve other)
     {

@@ -64,6 +64,7 @@ internal static class Pages
         using var resource = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!;
         using var bytes = new MemoryStream();
         resource.CopyTo(bytes);
-        return (bytes.ToArray(), $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray()))[..16]}\"");
+        // Weak: the same tag stands for the file and for its compressed form.
+        return (bytes.ToArray(), $"W/\"{Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray()))[..16]}\"");
     }
 }

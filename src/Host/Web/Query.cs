@@ -12,18 +12,26 @@ internal static class Query
 {
     /// <summary>A whole number.</summary>
     /// <exception cref="WebProblem">It is none, or out of its bounds.</exception>
-    public static long Number(HttpContext context, string name, long usual, long least, long most)
+    public static long Number(HttpContext context, string name, long usual, long least, long most) =>
+        Number(context, name, usual, least, most, "");
+
+    /// <summary>A whole number; null for <c>all</c>.</summary>
+    /// <inheritdoc cref="Number(HttpContext, string, long, long, long)"/>
+    public static int? NumberOrAll(HttpContext context, string name, int usual, int least, int most) =>
+        Text(context, name) == "all" ? null : (int)Number(context, name, usual, least, most, ", or all");
+
+    private static long Number(HttpContext context, string name, long usual, long least, long most, string otherwise)
     {
         var text = Text(context, name);
         return text is null ? usual
             : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
                 && number >= least && number <= most
                 ? number
-                : throw WebProblem.Invalid($"{name}={OneLine.Of(text, 40)}: use a number from {least} to {most}");
+                : throw WebProblem.Invalid($"{name}={OneLine.Of(text, 40)}: use a number from {least} to {most}{otherwise}");
     }
 
     /// <summary>How many items an answer has at most.</summary>
-    /// <inheritdoc cref="Number"/>
+    /// <inheritdoc cref="Number(HttpContext, string, long, long, long)"/>
     public static int Limit(HttpContext context, int usual, int most) => (int)Number(context, "limit", usual, 1, most);
 
     /// <summary>A text; null where it is not given.</summary>

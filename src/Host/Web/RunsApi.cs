@@ -4,7 +4,6 @@ using Elastic.Host.Display;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
-using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Microsoft.AspNetCore.Http;
 
@@ -15,6 +14,10 @@ internal sealed class RunsApi(WebContext web)
 {
     private const int UsualRuns = 200, MostRuns = 1000;
     private const int UsualPoints = 1000, MostPoints = 5000;
+
+    // A chart is some hundred columns wide, and a column shows a lowest and a highest loss; the rest is for who zooms.
+    private const int UsualOfCurve = 2000;
+
     private const int UsualRounds = 50, MostRounds = 500;
 
     // Scores by source of this many versions, of a few sources.
@@ -37,6 +40,7 @@ internal sealed class RunsApi(WebContext web)
     public async Task<JsonObject> ShowAsync(HttpContext context)
     {
         var curve = await CurveAsync(context);
+        var settings = SettingHistory.Of(curve);
         RunView? view = null;
         string? problem = null;
         try
@@ -55,8 +59,9 @@ internal sealed class RunsApi(WebContext web)
             ["view"] = view is null ? null : Object(view),
             ["viewProblem"] = problem,
             ["corpus"] = curve.Corpus.Hex,
-            ["settings"] = new JsonObject(SettingsRecord.ValuesOf(curve.Settings).Select(s => KeyValuePair.Create(
-                s.Setting.Key, s.Value is null ? null : (JsonNode?)s.Setting.Kind.ToJson(s.Value)))),
+            ["settings"] = new JsonObject(settings.Select(s => KeyValuePair.Create(s.Setting.Key, s.Newest))),
+            ["changedFromRound"] = new JsonObject(settings.Where(s => s.FromRound is not null).Select(
+                s => KeyValuePair.Create(s.Setting.Key, (JsonNode?)s.FromRound))),
             ["segments"] = new JsonArray([.. curve.Segments.Select(s => new JsonObject
             {
                 ["fromRound"] = s.FromRound,
@@ -71,13 +76,16 @@ internal sealed class RunsApi(WebContext web)
         };
     }
 
-    /// <summary>A run's losses after each round.</summary>
+    /// <summary>A run's losses after each round; after the rounds that matter for a drawing where there are very many.</summary>
     public async Task<JsonObject> LossesAsync(HttpContext context)
     {
         var limit = Query.Limit(context, UsualPoints, MostPoints);
         var after = Query.Number(context, "after", -1, -1, int.MaxValue);
+        var most = Query.NumberOrAll(context, "points", UsualOfCurve, ThinnedCurve.Fewest, MostPoints);
         var curve = await CurveAsync(context);
-        var points = curve.Points.Where(p => p.Version > after).Take(limit + 1).ToList();
+        // All of it before the page is cut out: whoever reads page by page, or what has come since, gets what a whole answer has.
+        var thinned = ThinnedCurve.Of(curve.Points, most ?? int.MaxValue);
+        var points = thinned.Points.Where(p => p.Version > after).Take(limit + 1).ToList();
         var sources = (await web.Control.Observed(
                 new ObservationQuery(Run: curve.Id, Kinds: [typeof(ScoreOfSource)], AtMost: MostSourceScores, Newest: true),
                 context.RequestAborted))
@@ -88,6 +96,14 @@ internal sealed class RunsApi(WebContext web)
             ["runId"] = curve.Id.Value,
             ["points"] = new JsonArray([.. points.Take(limit).Select(p => Point(p, sources[p.Version]))]),
             ["next"] = points.Count > limit ? points[limit - 1].Version : null,
+            ["thinned"] = thinned.BucketRounds == 1 ? null : new JsonObject
+            {
+                ["points"] = thinned.Points.Count,
+                ["of"] = curve.Points.Count,
+                ["bucketRounds"] = thinned.BucketRounds,
+                ["detail"] = $"{thinned.Points.Count} of {curve.Points.Count} points: the first, the last, and of every "
+                    + $"{thinned.BucketRounds} rounds those with the lowest and the highest losses; ?points=all has all",
+            },
         };
     }
 
@@ -120,13 +136,7 @@ internal sealed class RunsApi(WebContext web)
         {
             ["a"] = one.Id.Name.Value,
             ["b"] = other.Id.Name.Value,
-            ["differences"] = new JsonArray([.. RunComparison.Settings(one, other).Select(s => new JsonObject
-            {
-                ["key"] = s.Key,
-                ["a"] = s.One,
-                ["b"] = s.Other,
-                ["partOfAnswer"] = s.IsOfAnswer,
-            })]),
+            ["differences"] = new JsonArray([.. RunComparison.Settings(one, other).Select(s => s.Json)]),
         };
     }
 

@@ -132,6 +132,7 @@ internal sealed class WebServer : IAsyncDisposable
         app.Use(GuardAsync);
         if (_names.PathBase.Length > 0)
             app.UsePathBase(_names.PathBase);
+        app.UseWhen(Compression.MayCompress(Api), Compression.Use);
         app.UseRouting();
         Get("/runs", _runs.ListAsync);
         Get("/runs/{run}", _runs.ShowAsync);

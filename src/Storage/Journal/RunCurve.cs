@@ -21,6 +21,9 @@ public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus
     /// <summary>Where its settings change in mid-run, first to last.</summary>
     public IReadOnlyList<RunSegment> Changes { get; init; } = [];
 
+    /// <summary>What it was started with, and what each change made of that, first to last.</summary>
+    public IReadOnlyList<SettingsFrom> History { get; init; } = [new(0, Settings)];
+
     /// <summary>The stretches of the run under one set of settings, first to last.</summary>
     public IReadOnlyList<Segment> Segments { get; init; } = [];
 

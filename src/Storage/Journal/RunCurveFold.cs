@@ -24,6 +24,7 @@ internal sealed class RunCurveFold(RunId run)
             return new RunCurve(run, SettingsInForce.AtStart(_state), _state.Corpus!.Value, [.. _points.Values])
             {
                 Changes = plan.Changes,
+                History = SettingsInForce.History(_state),
                 Segments = plan.Timeline.Segments,
             };
         }

@@ -110,6 +110,28 @@ public sealed class ExplainingPaletteTests
     }
 
     [Fact]
+    public async Task Of_a_setting_that_was_changed_in_mid_run_the_newest_value_is_compared_and_it_is_said_since_when()
+    {
+        var slow = TinySettings.Of("tiny");
+        var fast = slow with { Optimizer = slow.Optimizer with { LearningRate = 0.01 } };
+        // Both come to the same; but what they compute between is not the same.
+        _cluster.Curves.Add(new RunCurve(Tiny, slow, Digest.Of([1]), []) { History = [new(0, slow), new(4, slow), new(4, fast)] });
+        _cluster.Curves.Add(new RunCurve(Other, fast, Digest.Of([1]), []));
+        var lines = await Lines("run", "compare", ("name", "tiny"), ("name", "other"));
+        Assert.Equal(
+            [
+                "where tiny and other differ:",
+                "KEY                      TINY                             OTHER  WEIGHTS",
+                "optimizer.learning-rate  0.01 from round 4, 0.003 before  0.01   others",
+                "neither has committed a round yet",
+            ],
+            lines.Select(l => l.Text).OfType<string>());
+        var json = lines.Select(l => l.Json).OfType<JsonObject>().ElementAt(1);
+        Assert.Equal(("0.01", 4, "0.003"), ((string?)json["a"], (int?)json["aFromRound"], (string?)json["aBefore"]));
+        Assert.Equal(("0.01", null, null), ((string?)json["b"], (int?)json["bFromRound"], (string?)json["bBefore"]));
+    }
+
+    [Fact]
     public async Task A_long_comparison_fits_a_screen_and_json_has_all_of_it()
     {
         foreach (var run in (RunId[])[Tiny, Other])

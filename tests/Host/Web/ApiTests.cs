@@ -34,7 +34,14 @@ public sealed class ApiTests : IAsyncLifetime
                 { FromRound = 0, Rounds = 3, Replicas = 2, InnerSteps = 2, Sequences = 4, MicroBatches = 1 }],
         });
         cluster.Curves.Add(new RunCurve(
-            Other, settings with { Optimizer = settings.Optimizer with { LearningRate = 0.5 } }, Digest.Of([1]), []));
+            Other, settings with { Optimizer = settings.Optimizer with { LearningRate = 0.5 } }, Digest.Of([1]), [])
+        {
+            History =
+            [
+                new(0, settings with { Optimizer = settings.Optimizer with { LearningRate = 0.5 } }),
+                new(7, settings with { Optimizer = settings.Optimizer with { LearningRate = 0.25 } }),
+            ],
+        });
         _served.Observe(
             new DashboardOpened("10.0.0.5:4053", "http://10.0.0.5:4090"), new DashboardOpened("10.0.0.6:4053", "http://10.0.0.6:4090"),
             new StepLoss(Tiny, W3, 5, 2, 1, 3.5, 0.001), new WorkGivenAgain(Tiny, W3, "compute", 5, 2, "the node is given up"),
@@ -75,8 +82,14 @@ public sealed class ApiTests : IAsyncLifetime
         Assert.Equal((5, 800), ((int)run["view"]!["round"]!, (int)run["view"]!["totalSteps"]!));
         Assert.Equal(TinySettings.Of("tiny").Batch.Sequences, (int)run["settings"]!["batch.sequences"]!);
         Assert.Equal(3, (int)Assert.Single(run["segments"]!.AsArray())!["rounds"]!);
+        Assert.Empty(run["changedFromRound"]!.AsObject());
         // It is in the journal, and no supervisor has told of it.
-        Assert.Null((await _served.GetAsync("/api/v1/runs/other"))["view"]);
+        run = await _served.GetAsync("/api/v1/runs/other");
+        Assert.Null(run["view"]);
+        // Of what was changed in mid-run the newest.
+        Assert.Equal(0.25, (double)run["settings"]!["optimizer.learning-rate"]!);
+        Assert.Equal(("optimizer.learning-rate", 7), Assert.Single(run["changedFromRound"]!.AsObject()) is var (key, round)
+            ? (key, (int)round!) : default);
     }
 
     [Fact]

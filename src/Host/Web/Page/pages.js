@@ -3,6 +3,7 @@ import { get } from './api.js';
 import { chart } from './chart.js';
 import { buttons } from './commands.js';
 import { bytes, count, fill, h, lines, nats, table, tag } from './dom.js';
+import { lossesOf } from './losses.js';
 import { left, soon, stateOf } from './run.js';
 
 const betweenLooks = 4000, mostLoads = 16;
@@ -113,25 +114,18 @@ export async function comparePage(main, [one, other]) {
   main.append(h('section', { class: 'card' }, h('h2', {}, held.title), held.drawing.element),
     h('section', { class: 'card' }, h('h2', {}, train.title), train.drawing.element),
     h('section', { class: 'card' }, h('h2', {}, 'Settings that differ'), differences));
-  const [a, b, compared] = await Promise.all([losses(one), losses(other),
+  const [a, b, compared] = await Promise.all([lossesOf(one).look(), lossesOf(other).look(),
     get(`/comparison?a=${encodeURIComponent(one)}&b=${encodeURIComponent(other)}`)]);
   const curve = (name, points, key) => ({ name, points: points.filter(p => p[key] != null).map(p => [p.tokens, p[key]]) });
   for (const { key, drawing } of [train, held]) drawing.show([curve(one, a, key), curve(other, b, key)]);
   fill(differences, compared.differences.length === 0 ? h('p', {}, 'None: they end with the same fingerprint.')
     : table(['key', one, other, 'weights'], compared.differences.map(d =>
-      [h('span', { class: 'mono' }, d.key), d.a, d.b, d.partOfAnswer ? 'others' : 'the same'])));
+      [h('span', { class: 'mono' }, d.key), since(d.a, d.aFromRound, d.aBefore), since(d.b, d.bFromRound, d.bBefore),
+        d.partOfAnswer ? 'others' : 'the same'])));
   return {};
 }
 
-async function losses(run) {
-  const points = [];
-  for (let after = -1; after !== null;) {
-    const page = await get(`/runs/${encodeURIComponent(run)}/losses?limit=5000&after=${after}`);
-    points.push(...page.points);
-    after = page.next;
-  }
-  return points;
-}
+const since = (value, round, before) => round === null ? value : `${value} from round ${round}, ${before} before`;
 
 export async function eventsPage(main) {
   const list = lines(500), every = h('input', { type: 'checkbox', id: 'every' });

@@ -3,6 +3,7 @@ import { get } from './api.js';
 import { chart } from './chart.js';
 import { buttons } from './commands.js';
 import { count, duration, facts, fill, h, lines, nats, percent, table, tag } from './dom.js';
+import { lossesOf } from './losses.js';
 import { rounds } from './rounds.js';
 
 const frequent = [
@@ -31,9 +32,9 @@ export async function runPage(main, name, { views, say }) {
   const curves = chart({ label: `Losses of run ${name} over tokens`, ...axes });
   const sources = chart({ label: `Validation loss of run ${name} by source`, ...axes });
   const sourcesCard = h('section', { class: 'card', hidden: true }, h('h2', {}, 'Validation loss by source'), sources.element);
-  const numbers = h('div');
+  const numbers = h('div'), omitted = h('div'), curve = lossesOf(name);
   fill(main, head, now,
-    h('section', { class: 'card' }, h('h2', {}, 'Losses'), curves.element,
+    h('section', { class: 'card' }, h('h2', {}, 'Losses'), curves.element, omitted,
       h('details', { class: 'small' }, h('summary', {}, 'As a table'), numbers)),
     sourcesCard,
     h('section', { class: 'card' }, h('h2', {}, 'Rounds'), roundsCard),
@@ -77,16 +78,13 @@ export async function runPage(main, name, { views, say }) {
     })));
   }
 
-  async function losses() {
-    let after = points.length > 0 ? points.at(-1).round : -1;
-    // A score comes after its round: the newest point is asked for again.
-    if (after >= 0) { points.pop(); after = points.at(-1)?.round ?? -1; }
-    for (let page; ; after = page.next) {
-      page = await get(`${path}/losses?limit=5000&after=${after}`);
-      points.push(...page.points);
-      if (page.next === null) break;
-    }
+  async function losses(look = curve.look) {
+    points = await look();
     draw();
+    const thinned = curve.thinned();
+    fill(omitted, thinned && h('p', { class: 'faint small' },
+      `${thinned.points} of ${thinned.of} points are here: of every ${thinned.bucketRounds} rounds the lowest and the highest losses. `,
+      h('button', { class: 'quiet', onclick: () => losses(curve.all).catch(problem => say(problem.message, true)) }, 'Get all')));
     fill(numbers, table(['>round', '>tokens', '>train', '>held-out', '>bits per byte'], points.slice(-200).reverse().map(p =>
       [String(p.round), count(p.tokens), nats(p.trainLoss), nats(p.valLoss), p.bitsPerByte?.toFixed(3)]), false));
   }
@@ -168,7 +166,8 @@ function settings(shown) {
       ['>from round', '>rounds', '>replicas', '>inner steps', '>sequences', '>micro-batches', '>first step'],
       shown.segments.map(s => [s.fromRound, s.rounds, s.replicas, s.innerSteps, s.sequences, s.microBatches, s.firstStep].map(String)))),
     h('details', {}, h('summary', {}, `${Object.keys(shown.settings).length} settings`),
-      table(['key', 'value'], Object.entries(shown.settings).map(([key, value]) =>
-        [h('span', { class: 'mono' }, key), h('span', { class: 'mono' }, value === null ? 'none' : text(value))]))));
+      table(['key', 'value', '>from round'], Object.entries(shown.settings).map(([key, value]) =>
+        [h('span', { class: 'mono' }, key), h('span', { class: 'mono' }, value === null ? 'none' : text(value)),
+          String(shown.changedFromRound[key] ?? '')]))));
 }
 
