@@ -37,6 +37,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["watched"] = () => new CostOfWatching(options).RunAsync(),
     ["upgrade"] = () => new Upgrades(options).RunAsync(),
     ["messages"] = () => new MessagesOfARound(options).RunAsync(),
+    ["priorities"] = async () => failed = !await new TwoRuns(options).RunAsync(),
     ["stream"] = async () => failed = !await new StreamedRuns(options).RunAsync(),
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))
