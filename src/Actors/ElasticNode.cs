@@ -304,7 +304,7 @@ public sealed class ElasticNode : IAsyncDisposable
         if (settings.Model.Init is not null)
         {
             var known = await RememberedAsync(new RunName(settings.Run.Name), CancellationToken.None);
-            settings = settings with { Model = await RunStart.PinAsync(settings.Model, known?.Settings.Model) };
+            settings = settings with { Model = await RunStart.PinAsync(settings.Model, known?.Settings.Model, new(_paths.Models)) };
         }
 
         var parts = RunStart.Parts(settings, corpus, changes ?? [], origin, _arithmetic);

@@ -13,6 +13,7 @@ namespace Elastic.Host;
 ///   commands.log                   what was asked for by pbm, on a seed
 ///   pbm-token                      what pbm shows to a seed without certificates
 ///   corpora/                       token shards
+///   models/                        folders of models that were fetched from stores
 ///   runs/NAME-ID/blobs/               parameters and contributions, addressed by content
 ///   runs/NAME-ID/checkpoints/         manifests; the parameters are blobs
 ///   runs/NAME-ID/tensorboard/
@@ -44,6 +45,9 @@ internal sealed class DataDirectory
 
     /// <inheritdoc cref="DataPaths.Downloads"/>
     public string Downloads => _paths.Downloads;
+
+    /// <summary>Models that were fetched from stores.</summary>
+    public StoredModels Models => new(_paths.Models);
 
     /// <summary>The actor systems' log, and the details of defects.</summary>
     public string LogFile => Path.Combine(Root, "log.txt");

@@ -3,6 +3,7 @@ using System.Globalization;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
+using Elastic.Foundation;
 
 namespace Elastic.ObjectStore;
 
@@ -20,14 +21,17 @@ internal sealed class PartedUpload(AmazonS3Client client, S3Bucket bucket, S3Add
     private static readonly TimeSpan PatienceOfAbort = TimeSpan.FromSeconds(10);
 
     /// <param name="bytes">The file's, which is longer than a part.</param>
+    /// <param name="digest">Stored with the object; null for none.</param>
     /// <exception cref="ObjectStoreException">The store does not take it.</exception>
-    public async Task RunAsync(string path, long bytes, CancellationToken cancel)
+    public async Task RunAsync(string path, long bytes, Digest? digest, CancellationToken cancel)
     {
         if (bytes > LargestObject)
             throw new ObjectStoreException(StoreProblem.Refused, $"{path} has {bytes} bytes, and the largest object of a store has "
                 + $"{LargestObject}: {address.Named(key)} is not stored; split the file");
-        var begun = await bucket.TryAsync(key, "cannot be stored", wait => client.InitiateMultipartUploadAsync(
-            new InitiateMultipartUploadRequest { BucketName = address.Bucket, Key = key }, wait.Token), cancel);
+        var request = new InitiateMultipartUploadRequest { BucketName = address.Bucket, Key = key };
+        S3Bucket.Describe(request.Metadata, digest);
+        var begun = await bucket.TryAsync(
+            key, "cannot be stored", wait => client.InitiateMultipartUploadAsync(request, wait.Token), cancel);
         try
         {
             var parts = await SendAsync(begun.UploadId, path, bytes, cancel);

@@ -69,6 +69,20 @@ public sealed partial record S3Address(string Bucket, string Key)
         return null;
     }
 
+    /// <summary>Reads the address of all that is below a prefix.</summary>
+    /// <param name="ofWhat">What is below it, for the message: "a backup".</param>
+    /// <exception cref="ElasticException">It is no such address.</exception>
+    public static S3Address PrefixOf(string text, string ofWhat)
+    {
+        var address = Parse(text, out var problem) ?? throw new ElasticException(problem);
+        return address.Version is null && address.Digest is null && !address.Key.Contains('*', StringComparison.Ordinal)
+            ? address
+            : throw new ElasticException($"{address} has a version, a digest or a '*': name the prefix of {ofWhat}, s3://BUCKET/PREFIX");
+    }
+
+    /// <summary>What the keys of all objects below this prefix begin with: "books" is no part of "bookshelf/a.txt".</summary>
+    public string Folder => Key.Length == 0 || Key.EndsWith('/') ? Key : Key + "/";
+
     /// <summary>The same address with another key.</summary>
     public string Named(string key) => $"{Scheme}{Bucket}/{OneLine.Of(key, 200)}";
 

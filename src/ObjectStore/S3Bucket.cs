@@ -10,7 +10,11 @@ namespace Elastic.ObjectStore;
 
 /// <summary>An object as it was found.</summary>
 /// <param name="ETag">Tells it from any other one that the key has named or will name.</param>
-public sealed record StoredObject(string Key, long Bytes, string ETag);
+public sealed record StoredObject(string Key, long Bytes, string ETag)
+{
+    /// <summary>The SHA-256 that it was stored with; null for none. Known of an object that was looked for, not of one in a list.</summary>
+    public Digest? Digest { get; init; }
+}
 
 /// <summary>
 /// The objects of a bucket. Each request is tried so often and no more, each wait for the store has a deadline, and what is read of an
@@ -29,6 +33,9 @@ public sealed class S3Bucket : IDisposable
 
     // What is asked for in one request: each has its attempts, so that a break costs little, and a broken store cannot be asked for ever.
     private const long PieceBytes = 64 << 20;
+
+    // Of the objects' own data, which every store keeps with them.
+    private const string DigestName = "x-amz-meta-sha256";
 
     private readonly S3Address _address;
     private readonly AmazonS3Client _client;
@@ -72,7 +79,11 @@ public sealed class S3Bucket : IDisposable
     {
         var request = new GetObjectMetadataRequest { BucketName = _address.Bucket, Key = key, VersionId = version };
         var found = await TryAsync(key, "cannot be found", wait => _client.GetObjectMetadataAsync(request, wait.Token), cancel);
-        return new StoredObject(key, found.ContentLength, found.ETag ?? "");
+        var digest = found.Metadata[DigestName];
+        return new StoredObject(key, found.ContentLength, found.ETag ?? "")
+        {
+            Digest = Foundation.Digest.IsDigest(digest) ? new Digest(digest) : null,
+        };
     }
 
     /// <summary>Fetches an object into a file, of which the beginning may be there from an earlier time.</summary>
@@ -119,18 +130,22 @@ public sealed class S3Bucket : IDisposable
     /// </summary>
     /// <exception cref="ObjectStoreException">The store does not take it.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public async Task PutAsync(string key, string path, CancellationToken cancel)
+    public Task PutAsync(string key, string path, CancellationToken cancel) => PutAsync(key, path, null, cancel);
+
+    /// <param name="digest">The file's, which is stored with it; null for none.</param>
+    /// <inheritdoc cref="PutAsync(string, string, CancellationToken)"/>
+    public async Task PutAsync(string key, string path, Digest? digest, CancellationToken cancel)
     {
         if (new FileInfo(path).Length is var bytes && bytes > PartBytes)
-            await new PartedUpload(_client, this, _address, key).RunAsync(path, bytes, cancel);
+            await new PartedUpload(_client, this, _address, key).RunAsync(path, bytes, digest, cancel);
         else
-            await PutAsync(key, () => Open(path), cancel);
+            await PutAsync(key, () => Open(path), digest, cancel);
     }
 
     /// <summary>Stores some bytes.</summary>
     /// <inheritdoc cref="PutAsync(string, string, CancellationToken)" path="/exception"/>
     public Task PutAsync(string key, byte[] bytes, CancellationToken cancel) =>
-        PutAsync(key, () => new MemoryStream(bytes, writable: false), cancel);
+        PutAsync(key, () => new MemoryStream(bytes, writable: false), null, cancel);
 
     /// <summary>Deletes an object; one that is not there is deleted.</summary>
     /// <exception cref="ObjectStoreException">The store does not delete it.</exception>
@@ -172,11 +187,17 @@ public sealed class S3Bucket : IDisposable
 
     internal static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
-    private Task<PutObjectResponse> PutAsync(string key, Func<Stream> open, CancellationToken cancel) => TryAsync(
+    internal static void Describe(MetadataCollection metadata, Digest? digest)
+    {
+        if (digest is { } known)
+            metadata[DigestName] = known.Hex;
+    }
+
+    private Task<PutObjectResponse> PutAsync(string key, Func<Stream> open, Digest? digest, CancellationToken cancel) => TryAsync(
         key, "cannot be stored", async wait =>
     {
         await using var bytes = new WatchedStream(open(), () => wait.CancelAfter(Patience));
-        return await _client.PutObjectAsync(new PutObjectRequest
+        var request = new PutObjectRequest
         {
             BucketName = _address.Bucket,
             Key = key,
@@ -184,7 +205,9 @@ public sealed class S3Bucket : IDisposable
             AutoCloseStream = false,
             // Not every store knows pieces that are signed one by one; the digest of the whole is a part of the signature.
             UseChunkEncoding = false,
-        }, wait.Token);
+        };
+        Describe(request.Metadata, digest);
+        return await _client.PutObjectAsync(request, wait.Token);
     }, cancel);
 
     /// <param name="key">Named in the error, before <paramref name="what"/>: "cannot be listed".</param>

@@ -26,6 +26,9 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>Files of sources that were fetched from the web.</summary>
     public string Downloads => Path.Combine(Root, "downloads");
 
+    /// <summary>Folders of models that were fetched from stores, for runs that start from them.</summary>
+    public string Models => Path.Combine(Root, "models");
+
     /// <summary>The folder of one built corpus.</summary>
     public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
 

@@ -54,6 +54,9 @@ public sealed record ClusterControl(
     /// <summary>What <c>Start</c> would come to. Nothing is stored, and nothing starts.</summary>
     public required Func<TrainingSettings, Digest?, Origin, CancellationToken, Task<StartPreview>> Preview { get; init; }
 
+    /// <summary>Models that this machine has fetched from stores, and may fetch.</summary>
+    public required StoredModels Models { get; init; }
+
     /// <summary>What the threads and the work of a node do, by its address or id.</summary>
     public required Func<string, Origin, CancellationToken, Task<NodeReply>> Threads { get; init; }
 

@@ -46,6 +46,7 @@ internal sealed class NodeControl(ElasticNode node)
             Set = (set, cancel) => SetAsync(set, cancel),
             Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
             Curve = (run, cancel) => ReadAsync(database => (_curves ??= new RunCurves(database)).ReadAsync(run, cancel)),
+            Models = new StoredModels(node.Paths.Models),
             Log = LogFeed.OfProcess.FollowAsync,
             Build = node.Builds.StartAsync,
             Builds = node.Builds.ListAsync,

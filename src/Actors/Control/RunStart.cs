@@ -18,13 +18,16 @@ internal static class RunStart
     /// read again: it has its version 0, or the digest that version 0 must have.
     /// </summary>
     /// <param name="known">Of the run of that name; null where there is none.</param>
+    /// <param name="models">Those of this machine.</param>
     /// <exception cref="ElasticException">There are no such weights, or they are of another model.</exception>
-    public static Task<ModelSettings> PinAsync(ModelSettings model, ModelSettings? known)
+    public static async Task<ModelSettings> PinAsync(ModelSettings model, ModelSettings? known, StoredModels models)
     {
-        if (known?.InitDigest != model.InitDigest || known is null)
-            return Task.Run(() => StartingPoint.Pin(model));
+        var isKnown = known is not null && known.InitDigest == model.InitDigest;
+        if (isKnown && known!.Init == model.Init)
+            return model;
         // A command that names the run takes its digest over: of other weights it says nothing.
-        return known.Init == model.Init ? Task.FromResult(model) : Task.Run(() => StartingPoint.Pin(model with { InitDigest = null }));
+        var here = await models.BringAsync(isKnown ? model with { InitDigest = null } : model, CancellationToken.None);
+        return model with { InitDigest = (await Task.Run(() => StartingPoint.Pin(here))).InitDigest };
     }
 
     public const string MixtureKey = "corpus.mixture";

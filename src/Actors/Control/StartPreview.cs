@@ -75,7 +75,8 @@ public sealed record StartPreview
         settings = settings with
         {
             Model = settings.Model.Init is null ? settings.Model
-                : await RunStart.PinAsync(settings.Model, run is null ? null : SettingsText.Read(run.Settings!).Model),
+                : await RunStart.PinAsync(
+                    settings.Model, run is null ? null : SettingsText.Read(run.Settings!).Model, new(node.Paths.Models)),
         };
         var corpus = built?.Id ?? named!.Id;
         // Of a corpus that is not built nobody knows the blocks yet; that there are some is the least.

@@ -15,11 +15,12 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
 
     public override WorkLane Lane => WorkLane.Sums;
 
-    public override Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
+    public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var model = run.Settings.Model;
         var seed = run.Settings.Run.Seed;
-        using var vectors = model.Init is null ? new ReplicaVectors(run.Layout) : StartingPoint.Load(model, seed);
+        using var vectors = model.Init is null ? new ReplicaVectors(run.Layout) : StartingPoint.Load(
+            await new StoredModels(run.Paths.Models).BringAsync(model, CancellationToken.None), seed);
         if (model.Init is null)
             Initialization.Fill(vectors, seed);
 
@@ -30,6 +31,6 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
         var version = new VectorSet(set, run.Blobs.PutFrozen(vectors));
-        return Task.FromResult<WorkOutcome?>(new Initialized(run.Blobs.PutSet(version), version.Fingerprint, version.Frozen));
+        return new Initialized(run.Blobs.PutSet(version), version.Fingerprint, version.Frozen);
     }
 }

@@ -21,8 +21,9 @@ internal static class ExportCommand
         var run = CommonOptions.RequiredRunName("The run whose newest checkpoint is written.");
         var folder = new Option<string>("--out")
         {
-            Description = "The folder to make. It must not be there yet, or be empty.",
-            HelpName = "DIR",
+            Description = "The folder to make, or s3://BUCKET/PREFIX of an S3-compatible store. It must not be there yet, or be empty; "
+                + "what an interrupted export has stored of the same weights is used.",
+            HelpName = "DIR|s3://...",
             Required = true,
         };
         var type = new Option<string>("--dtype")
@@ -45,15 +46,18 @@ internal static class ExportCommand
             elastic export --run tiny --out tiny-model
             elastic export --run books --out books-model --dtype bf16                half the size
             elastic export --run fine --out fine-adapter --adapter                   what LoRA has trained, some megabytes
+            elastic export --run books --out s3://bucket/books                       to a store; elastic train --init takes it from there
             python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
             """)
         { run, folder, type, adapter, dataDir, json };
-        command.SetAction((parsed, _) =>
+        command.SetAction(async (parsed, cancel) =>
         {
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
-            var (name, place) = (CommonOptions.RunOf(parsed.GetValue(run)!), Path.GetFullPath(parsed.GetValue(folder)!));
-            var root = CommonOptions.OpenDataDirectory(parsed, dataDir).ExistingRun(name).Root;
-            NewFolder.CheckFree(place, folder.Name);
+            var name = CommonOptions.RunOf(parsed.GetValue(run)!);
+            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            var root = data.ExistingRun(name).Root;
+            using var target = await ExportTarget.OpenAsync(parsed.GetValue(folder)!, folder.Name, cancel);
+            var place = target.Folder;
             using var checkpoint = CheckpointReader.LoadNewest(root);
             foreach (var passed in checkpoint.Passed)
                 error.WriteLine($"passed over {passed}");
@@ -64,31 +68,32 @@ internal static class ExportCommand
             else
                 ModelFolderWriter.Write(
                     place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
-                    TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, tokenizer, error.WriteLine)));
+                    TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, data, tokenizer, error.WriteLine)));
             var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
             output.Say($"run {name} after {Units.Many(rounds, "round")}   {model.Signature}   "
                 + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
-            output.Say($"written as {elements.Word()} to {place}, {Units.Bytes(bytes)}");
+            await target.CompleteAsync(parsed.GetValue(adapter) ? AdapterFolder.ConfigName : ModelFolder.ConfigName, error.WriteLine, cancel);
+            output.Say($"written as {elements.Word()} to {target}, {Units.Bytes(bytes)}");
             output.Result(new JsonObject
             {
                 ["run"] = name.Value,
                 ["round"] = rounds,
                 ["fingerprint"] = checkpoint.Manifest.Fingerprint,
                 ["dtype"] = elements.Word(),
-                ["folder"] = place,
+                ["folder"] = target.ToString(),
                 ["bytes"] = bytes,
             });
-            return Task.FromResult(ExitCodes.Done);
+            return ExitCodes.Done;
         });
         return command;
     }
 
     // A folder that talks says how.
-    private static ChatFormat? ChatOf(TrainingSettings settings, Tokenizer tokenizer, Action<string> notice)
+    private static ChatFormat? ChatOf(TrainingSettings settings, DataDirectory data, Tokenizer tokenizer, Action<string> notice)
     {
         try
         {
-            return ModelChat.OfRun(settings, tokenizer);
+            return ModelChat.OfRun(settings with { Model = data.Models.Here(settings.Model) }, tokenizer);
         }
         catch (ElasticException e)
         {

@@ -1,8 +1,10 @@
 using System.CommandLine;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.ObjectStore;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -36,14 +38,15 @@ internal static class TrainCommand
         {
             Description = "Starts from these weights: a Hugging Face folder (config.json and safetensors), which decides the model's shape "
                 + "and its tokenizer, an adapter's folder (adapter_config.json), which decides the adapter, too, or "
-                + "the round-NNNNNN.json of a run's checkpoints folder. The same as --set model.init.",
-            HelpName = "DIR|FILE",
+                + "the round-NNNNNN.json of a run's checkpoints folder. A folder may be s3://BUCKET/PREFIX of an S3-compatible store, "
+                + "from where it is fetched into the data directory. The same as --set model.init.",
+            HelpName = "DIR|FILE|s3://...",
         };
         var initBase = new Option<string?>("--init-base")
         {
             Description = "Where --init is an adapter's folder: the folder of the model beside which it was trained. Default: the one that "
                 + "the adapter's folder names. The same as --set model.init-base.",
-            HelpName = "DIR",
+            HelpName = "DIR|s3://...",
         };
         var dataDir = CommonOptions.DataDir();
         var devices = CommonOptions.Devices();
@@ -58,7 +61,7 @@ internal static class TrainCommand
         var dry = new Option<bool>("--dry-run")
         {
             Description = "Say what memory, traffic and arithmetic the run would take here, and whether it fits; read no text, start and "
-                + "store nothing.",
+                + "store nothing but the model that --init names in a store.",
         };
 
         var changes = new Option<string?>("--changes")
@@ -78,6 +81,7 @@ internal static class TrainCommand
             elastic train --run books --set run.rounds=200         the same run, made longer
             elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
             elastic train --init ~/gpt2 --corpus ~/books --run b   goes on training published weights, on your text
+            elastic train --init s3://bucket/gpt2 --run b          the same weights, from an S3-compatible store
             elastic train --config gpt2-124m --dry-run             what it would take of this machine, and whether it fits
             elastic train --init fine-adapter --init-base ~/gpt2   goes on training an adapter (LoRA)
             elastic train --run books --changes changes.txt        settings that change at rounds that are known before
@@ -107,11 +111,15 @@ internal static class TrainCommand
 
     // Journals hold the path, and so do orders to other nodes.
     private static (string Option, string Key, string? Value) Place(ParseResult parsed, Option<string?> option, string key) =>
-        (option.Name, key, parsed.GetValue(option) is { Length: > 0 } path ? Path.GetFullPath(path) : null);
+        (option.Name, key, parsed.GetValue(option) is { Length: > 0 } path
+            ? S3Address.Is(path) ? path : Path.GetFullPath(path) : null);
 
     /// <summary>The settings; of a run that exists its own, with what is given on top.</summary>
     internal static async Task<ElasticSettings> LoadAsync(ConfigurationRequest request, CancellationToken cancel)
     {
+        // What is written of the model is for this user alone, as all of the data directory.
+        PrivateFiles.Begin();
+        await ConfigurationLoader.BringAsync(request, cancel);
         var (name, dataDir, database) = ConfigurationLoader.WhichRun(request);
         // A wrong name is reported with all other problems.
         var run = !Identifier.IsValid(name, 64) || (database is null && !File.Exists(new DataDirectory(dataDir).Journal))

@@ -78,7 +78,7 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
-        foreach (var notice in StartingPoint.Notices(settings.Model))
+        foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model)))
             Say(notice);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"), _request.Changes);
         _folder = _data.Run(

@@ -38,7 +38,7 @@ internal static class ConfigurationLoader
         var title = request.Configs.Count == 0 && run is not null
             ? ElasticSettings.AsStarted
             : string.Join(" + ", ConfigsOf(request, run).Select(c => Path.GetFileName(c)));
-        var model = ModelFolderLayer.Of([.. given, .. above], told);
+        var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), told);
         var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above, model]), told);
         return settings with { Corpus = CorpusOf(run, [.. given, .. above]) };
     }
@@ -48,8 +48,20 @@ internal static class ConfigurationLoader
     public static IReadOnlyDictionary<string, SettingText> Effective(ConfigurationRequest request, ICollection<string> problems)
     {
         var (below, given, above) = Layers(request, null, problems);
-        return Merge([.. below, .. given, .. above, ModelFolderLayer.Of([.. given, .. above], problems)]);
+        var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), problems);
+        return Merge([.. below, .. given, .. above, model]);
     }
+
+    /// <summary>Fetches the weights that a command names in a store: they decide other settings.</summary>
+    /// <exception cref="ElasticException">The store does not give them.</exception>
+    public static Task BringAsync(ConfigurationRequest request, CancellationToken cancel)
+    {
+        var (below, given, above) = Layers(request, null, []);
+        return ModelsOf([.. below, .. given, .. above]).BringAsync(ModelFolderLayer.PlacesIn([.. given, .. above]), cancel);
+    }
+
+    private static StoredModels ModelsOf(IReadOnlyCollection<ConfigurationLayer> layers) => new(new DataPaths(Path.GetFullPath(
+        Merge(layers).GetValueOrDefault("node.data-dir")?.Text is { Length: > 0 } root ? root : ".")).Models);
 
     /// <summary>
     /// Which run a command is about, and where its journal is: known before the rest of the settings. What is wrong with them is reported

@@ -3,6 +3,8 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Exchange;
+using Elastic.ObjectStore;
+using Elastic.Storage;
 
 namespace Elastic.Host.Configuration;
 
@@ -17,21 +19,22 @@ internal static class ModelFolderLayer
 
     /// <summary>The layer; empty where these name no folder.</summary>
     /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
+    /// <param name="models">Knows where the copies of folders in stores are, which have been fetched; null for nowhere.</param>
     /// <param name="problems">Gets what is wrong with the folder, and each value that contradicts it.</param>
-    public static ConfigurationLayer Of(IEnumerable<ConfigurationLayer> given, ICollection<string> problems)
+    public static ConfigurationLayer Of(IEnumerable<ConfigurationLayer> given, StoredModels? models, ICollection<string> problems)
     {
         var values = given.SelectMany(l => l.Values).ToList();
-        if (values.LastOrDefault(v => v.Key == InitKey) is not { IsNull: false, IsList: false, Text: { Length: > 0 } named }
-            || !Directory.Exists(named))
+        string Here(string place) => models?.PlaceOf(place) ?? place;
+        if (PlaceIn(values, InitKey) is not { } named || !Directory.Exists(Here(named)))
             return ConfigurationLayer.None;
-        var (path, written) = (Path.GetFullPath(named), values.Where(v => !v.IsBuiltIn).ToLookup(v => v.Key));
+        var (path, written) = (Path.GetFullPath(Here(named)), values.Where(v => !v.IsBuiltIn).ToLookup(v => v.Key));
         try
         {
             using var adapter = AdapterFolder.IsAt(path) ? AdapterFolder.Open(path) : null;
-            var chosen = values.LastOrDefault(v => v.Key == BaseKey) is { IsNull: false, Text: { Length: > 0 } place } ? place : null;
+            var chosen = PlaceIn(values, BaseKey);
             if (adapter is null && chosen is not null)
                 problems.Add($"{BaseKey} = {chosen}: {path} is a whole model and no adapter beside another one; leave the key out");
-            var network = adapter is null ? path : NetworkOf(adapter, chosen);
+            var network = adapter is null ? path : NetworkOf(adapter, chosen is null ? null : Here(chosen));
             using var folder = ModelFolder.Open(network);
             var tokenizer = TokenizerOf(network, isChosen: written[TokenizerKey].Any());
             List<SettingText> decided =
@@ -43,11 +46,12 @@ internal static class ModelFolderLayer
                 if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting))
                     problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
                         + $"({setting.Where}); leave the key out, or name other weights");
-            // Journals hold the path, and so do orders to other nodes.
+            // Journals hold the path, and so do orders to other nodes; of what is in a store they hold the address, as it was written.
             return ConfigurationLayer.Of(path,
             [
-                new SettingText(InitKey, [path], IsList: false, path),
-                .. adapter is null ? Array.Empty<SettingText>() : [new SettingText(BaseKey, [network], IsList: false, path)],
+                new SettingText(InitKey, [S3Address.Is(named) ? named : path], IsList: false, path),
+                .. adapter is null ? Array.Empty<SettingText>()
+                    : [new SettingText(BaseKey, [chosen is not null && S3Address.Is(chosen) ? chosen : network], IsList: false, path)],
                 .. decided,
             ]);
         }
@@ -58,6 +62,16 @@ internal static class ModelFolderLayer
             return ConfigurationLayer.None;
         }
     }
+
+    /// <summary>The places of weights that the layers name, in stores or on this machine.</summary>
+    public static IEnumerable<string?> PlacesIn(IEnumerable<ConfigurationLayer> given)
+    {
+        var values = given.SelectMany(l => l.Values).ToList();
+        return [PlaceIn(values, InitKey), PlaceIn(values, BaseKey)];
+    }
+
+    private static string? PlaceIn(IEnumerable<SettingText> values, string key) =>
+        values.LastOrDefault(v => v.Key == key) is { IsNull: false, IsList: false, Text: { Length: > 0 } place } ? place : null;
 
     // The folder of the adapter's model. Hubs' names, as "gpt2", are no folders here, unless there is one.
     private static string NetworkOf(AdapterFolder adapter, string? chosen) =>

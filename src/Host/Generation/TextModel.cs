@@ -33,11 +33,12 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
 
     /// <summary>The newest checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
     public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice) =>
-        OfRunFolder(data.ExistingRun(run).Root, $"{run}", notice);
+        OfRunFolder(data.ExistingRun(run).Root, $"{run}", notice, data.Models);
 
     /// <summary>The newest checkpoint in the folder of a run.</summary>
     /// <param name="name">What to call it.</param>
-    public static TextModel OfRunFolder(string folder, string name, Action<string> notice)
+    /// <param name="models">Where folders of stores are that runs began with; null for nowhere.</param>
+    public static TextModel OfRunFolder(string folder, string name, Action<string> notice, StoredModels? models = null)
     {
         var checkpoint = CheckpointReader.LoadNewest(folder);
         foreach (var passed in checkpoint.Passed)
@@ -48,7 +49,10 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
             return new TextModel(name, checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
             {
                 Round = checkpoint.Manifest.Version,
-                Training = checkpoint.Settings,
+                Training = checkpoint.Settings with
+                {
+                    Model = models?.Here(checkpoint.Settings.Model) ?? checkpoint.Settings.Model,
+                },
             };
         }
         checkpoint.Dispose();

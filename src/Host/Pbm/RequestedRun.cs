@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
 using Elastic.Storage;
@@ -12,19 +13,26 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
 {
     private const string NodeKeys = "node.";
 
+    /// <summary>The same, after the weights that it names in a store were fetched: they decide other settings.</summary>
+    /// <param name="models">Those of this machine.</param>
+    /// <exception cref="ElasticException">The store does not give them.</exception>
+    /// <inheritdoc cref="Load"/>
+    public async Task<ElasticSettings> LoadAsync(RememberedRun? run, StoredModels models, CancellationToken cancel)
+    {
+        // What cannot be read is told below.
+        await models.BringAsync(ModelFolderLayer.PlacesIn(Asked(ConfigsFor(run), [])), cancel);
+        return Load(run, models);
+    }
+
     /// <summary>The settings of the run.</summary>
     /// <param name="run">The run of that name, whose settings stand in for the default preset; null for a new one.</param>
+    /// <param name="models">Where folders of stores are; null where the settings name none.</param>
     /// <exception cref="SettingsException">Names every problem.</exception>
-    public ElasticSettings Load(RememberedRun? run)
+    public ElasticSettings Load(RememberedRun? run, StoredModels? models = null)
     {
-        IReadOnlyList<CallValue> configs = Configs.Count > 0 || run is not null ? Configs : [new CallValue("config", Presets.Default)];
+        var configs = ConfigsFor(run);
         List<string> problems = [];
-        List<ConfigurationLayer> asked =
-        [
-            .. configs.Select(c => ConfigurationLoader.Read(
-                () => c.FileText is { } text ? ConfigurationLayer.Parse(c.Value, text) : ConfigurationLayer.Preset(c.Value), problems)),
-            .. Sets.Select(s => ConfigurationLoader.Read(() => ConfigurationLayer.ParseSet(s), problems)),
-        ];
+        var asked = Asked(configs, problems);
         problems.AddRange(asked.SelectMany(l => l.Problems)
             .Concat(asked.SelectMany(l => l.Values).Where(v => v.Key.StartsWith(NodeKeys, StringComparison.Ordinal))
                 .Select(v =>
@@ -36,11 +44,21 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         ];
         if (Corpus.Count > 0)
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
-        layers.Add(ModelFolderLayer.Of(asked, problems));
+        layers.Add(ModelFolderLayer.Of(asked, models, problems));
         var title = configs.Count == 0 ? ElasticSettings.AsStarted : string.Join(" + ", configs.Select(c => c.Value));
         return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers), problems) with
         {
             Corpus = Corpus.Count > 0 ? null : ConfigurationLoader.CorpusOf(run, asked),
         };
     }
+
+    private IReadOnlyList<CallValue> ConfigsFor(RememberedRun? run) =>
+        Configs.Count > 0 || run is not null ? Configs : [new CallValue("config", Presets.Default)];
+
+    private List<ConfigurationLayer> Asked(IReadOnlyList<CallValue> configs, ICollection<string> problems) =>
+    [
+        .. configs.Select(c => ConfigurationLoader.Read(
+            () => c.FileText is { } text ? ConfigurationLayer.Parse(c.Value, text) : ConfigurationLayer.Preset(c.Value), problems)),
+        .. Sets.Select(s => ConfigurationLoader.Read(() => ConfigurationLayer.ParseSet(s), problems)),
+    ];
 }

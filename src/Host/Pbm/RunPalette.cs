@@ -140,7 +140,8 @@ internal sealed class RunPalette
     {
         var name = call.Required(NewName);
         var remembered = await _control.Remembered(CommonOptions.RunOf(name, "--name"), cancel);
-        var settings = new RequestedRun(call.All(Config), call.Values(Corpus), name, call.Values(Set)).Load(remembered);
+        var settings = await new RequestedRun(call.All(Config), call.Values(Corpus), name, call.Values(Set))
+            .LoadAsync(remembered, _control.Models, cancel);
         if (call.Values(DryRun).Count > 0)
         {
             await foreach (var line in StartDryRun.LinesAsync(_control, settings, call.Origin, cancel))

@@ -59,13 +59,15 @@ public sealed record ModelSettings : SettingsGroup
     [Setting("model.init", null, """
         The weights that the run starts from; null for a fresh initialisation. A Hugging Face folder (config.json and safetensors), which
         also decides the model's shape, an adapter's folder, or a checkpoint manifest of another run. In a cluster the seed and any worker
-        may read it, so that all need it under this path.
+        may read it, so that all need it under this path. A folder may also be s3://BUCKET/PREFIX of an S3-compatible store: each node that
+        reads it fetches it into its data directory, and needs the store's credentials.
         """)]
     public required string? Init { get; init; }
 
     [Setting("model.init-base", null, """
         Where model.init is an adapter by itself (adapter_config.json, as PEFT and elastic export --adapter write it): the Hugging Face
-        folder of the model beside which it was trained. null takes the place that the adapter's folder names.
+        folder of the model beside which it was trained. null takes the place that the adapter's folder names. It may be
+        s3://BUCKET/PREFIX, too.
         """)]
     [Since(5, null)]
     public required string? InitBase { get; init; }

@@ -14,6 +14,9 @@ namespace Elastic.Model.Exchange;
 /// </summary>
 public sealed class ModelFolder : IDisposable
 {
+    /// <summary>The file that makes a folder one of a model.</summary>
+    public const string ConfigName = ModelConfig.FileName;
+
     private readonly ModelTensors _tensors;
     private readonly FlatLayout _layout;
     private readonly TensorMatch _match;

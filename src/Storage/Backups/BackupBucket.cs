@@ -27,19 +27,13 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
     public BackupBucket(S3Address address, Backoff? pause = null)
     {
         ArgumentNullException.ThrowIfNull(address);
-        (_address, _prefix) = (address, address.Key.Length == 0 || address.Key.EndsWith('/') ? address.Key : address.Key + "/");
+        (_address, _prefix) = (address, address.Folder);
         _bucket = pause is { } given ? new S3Bucket(address) { Pause = given } : new S3Bucket(address);
     }
 
     /// <summary>The backup at an address.</summary>
     /// <exception cref="ElasticException">It cannot be the address of one.</exception>
-    public static BackupBucket At(string address)
-    {
-        var parsed = S3Address.Parse(address, out var problem) ?? throw new ElasticException(problem);
-        return parsed.Version is null && parsed.Digest is null && !parsed.Key.Contains('*', StringComparison.Ordinal)
-            ? new BackupBucket(parsed)
-            : throw new ElasticException($"{parsed} has a version, a digest or a '*': name the prefix of a backup, s3://BUCKET/PREFIX");
-    }
+    public static BackupBucket At(string address) => new(S3Address.PrefixOf(address, "a backup"));
 
     /// <inheritdoc/>
     public override string ToString() => $"{_address}";

@@ -58,6 +58,9 @@ internal sealed class FakeCluster
     /// <summary>The run that the journal has.</summary>
     public RememberedRun? Remembered { get; set; }
 
+    /// <summary>The folder of models that come from stores.</summary>
+    public string Models { get; init; } = "no-models";
+
     /// <summary>What a node of that address or id answers about its threads.</summary>
     public Func<string, NodeReply.Threads> Threads { get; set; } = node => new NodeReply.Threads(node, 1, [], []);
 
@@ -133,6 +136,7 @@ internal sealed class FakeCluster
             (Asker, Drained) = (origin, (node, undo));
             return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : new NodeReply.Drains(node, !undo));
         },
+        Models = new StoredModels(Models),
         Preview = (settings, corpus, origin, _) =>
         {
             Asker = origin;

@@ -6,9 +6,10 @@ using Microsoft.AspNetCore.Http;
 namespace Elastic.Testing;
 
 /// <summary>Objects that arrive in parts, as S3 has it: begun, a PUT for each, and joined in the order that the client names.</summary>
-internal sealed class PartedUploads(IDictionary<string, byte[]> objects)
+internal sealed class PartedUploads(IDictionary<string, byte[]> objects, Action<byte[], string> describe)
 {
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<int, byte[]>> _open = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> _digests = new(StringComparer.Ordinal);
     private int _begun;
 
     /// <summary>Those that were begun, and neither joined nor forgotten.</summary>
@@ -22,6 +23,7 @@ internal sealed class PartedUploads(IDictionary<string, byte[]> objects)
         {
             var id = string.Create(CultureInfo.InvariantCulture, $"upload-{Interlocked.Increment(ref _begun)}");
             _open[id] = [];
+            _digests[id] = request.Headers[SmallObjectStore.DigestName].ToString();
             await SmallObjectStore.WriteAsync(response, Element("InitiateMultipartUploadResult", Element("UploadId", id)));
             return true;
         }
@@ -64,6 +66,7 @@ internal sealed class PartedUploads(IDictionary<string, byte[]> objects)
         }
 
         objects[place] = [.. joined];
+        describe(objects[place], _digests[upload]);
         _open.TryRemove(upload, out _);
         await SmallObjectStore.WriteAsync(
             response, Element("CompleteMultipartUploadResult", Element("ETag", SmallObjectStore.TagOf(objects[place]))));

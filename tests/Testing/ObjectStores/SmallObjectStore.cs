@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Xml.Linq;
@@ -21,6 +22,8 @@ namespace Elastic.Testing;
 /// </summary>
 public sealed class SmallObjectStore : IAsyncDisposable
 {
+    internal const string DigestName = "x-amz-meta-sha256";
+
     private const string AccessKey = "AKIDTEST";
 
     internal static readonly XNamespace Names = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -29,9 +32,12 @@ public sealed class SmallObjectStore : IAsyncDisposable
     private readonly ConcurrentDictionary<string, byte[]> _objects = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _asked = [];
 
+    // What was stored with an object's bytes: others under the same key lose it.
+    private readonly ConditionalWeakTable<byte[], string> _digests = [];
+
     private readonly PartedUploads _uploads;
 
-    private SmallObjectStore(WebApplication app) => (_app, _uploads) = (app, new PartedUploads(_objects));
+    private SmallObjectStore(WebApplication app) => (_app, _uploads) = (app, new PartedUploads(_objects, Describe));
 
     /// <summary>Objects by "bucket/key"; a version that is not the newest has "?version" behind.</summary>
     public IDictionary<string, byte[]> Objects => _objects;
@@ -110,8 +116,11 @@ public sealed class SmallObjectStore : IAsyncDisposable
         if (await TakeAsync(request, response) is not { } body)
             return;
         _objects[place] = body;
+        Describe(body, request.Headers[DigestName].ToString());
         response.Headers.ETag = TagOf(body);
     }
+
+    private void Describe(byte[] body, string digest) => _digests.AddOrUpdate(body, digest);
 
     // Null where other bytes have arrived than were sent, which the answer says.
     internal static async Task<byte[]?> TakeAsync(HttpRequest request, HttpResponse response)
@@ -155,6 +164,8 @@ public sealed class SmallObjectStore : IAsyncDisposable
         }
 
         response.Headers.ETag = TagOf(bytes);
+        if (_digests.TryGetValue(bytes, out var digest) && digest.Length > 0)
+            response.Headers[DigestName] = digest;
         if (request.Headers.IfMatch.ToString() is { Length: > 0 } wanted && wanted != TagOf(bytes))
         {
             await RefuseAsync(response, StatusCodes.Status412PreconditionFailed, "PreconditionFailed");

@@ -72,9 +72,7 @@ internal sealed class ObjectFiles(string folder, Action<string> notice, Backoff 
                 $"{address} is a prefix, and version= and #sha256= are of one object: name objects, or leave them out");
         var star = address.Key.IndexOf('*', StringComparison.Ordinal);
         var isPattern = star >= 0;
-        // A folder: "books" is no part of "bookshelf/a.txt".
-        var root = isPattern ? address.Key[..(address.Key.LastIndexOf('/', star) + 1)]
-            : address.Key.Length == 0 || address.Key.EndsWith('/') ? address.Key : address.Key + "/";
+        var root = isPattern ? address.Key[..(address.Key.LastIndexOf('/', star) + 1)] : address.Folder;
         var search = new ObjectSearch(source);
         var count = 0;
         await foreach (var found in bucket.ListAsync(isPattern ? address.Key[..star] : root, cancel))

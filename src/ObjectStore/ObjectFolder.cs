@@ -1,28 +1,30 @@
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
-using Elastic.ObjectStore;
 
-namespace Elastic.Corpus;
+namespace Elastic.ObjectStore;
 
 /// <summary>
 /// A folder with copies of objects: <c>files</c> under their names, <c>records</c> of what they are copies of, <c>parts</c> of what is not
 /// whole yet. A file counts only with its record, which is written last.
 /// </summary>
-internal sealed class ObjectFolder
+public sealed class ObjectFolder
 {
     private readonly string _records, _parts;
 
     /// <param name="root">Made where it is missing.</param>
     public ObjectFolder(string root)
     {
-        (Files, _records, _parts) = (Path.Combine(root, "files"), Path.Combine(root, "records"), Path.Combine(root, "parts"));
+        (Files, _records, _parts) = (FilesOf(root), Path.Combine(root, "records"), Path.Combine(root, "parts"));
         foreach (var folder in new[] { Files, _records, _parts })
             Directory.CreateDirectory(folder);
     }
 
     /// <summary>The folder of the files.</summary>
     public string Files { get; }
+
+    /// <summary>The folder of the files of a folder that need not be there yet.</summary>
+    public static string FilesOf(string root) => Path.Combine(root, "files");
 
     /// <summary>Where the copy of that name is, or will be.</summary>
     public string FileOf(string name) => Path.Combine(Files, name);
