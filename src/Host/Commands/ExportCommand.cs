@@ -72,7 +72,8 @@ internal static class ExportCommand
             var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
             output.Say($"run {name} after {Units.Many(rounds, "round")}   {model.Signature}   "
                 + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
-            await target.CompleteAsync(parsed.GetValue(adapter) ? AdapterFolder.ConfigName : ModelFolder.ConfigName, error.WriteLine, cancel);
+            await target.CompleteAsync(
+                parsed.GetValue(adapter) ? AdapterFolder.ConfigName : ModelFolder.ConfigName, error.WriteLine, cancel);
             output.Say($"written as {elements.Word()} to {target}, {Units.Bytes(bytes)}");
             output.Result(new JsonObject
             {

@@ -80,8 +80,8 @@ public sealed class StoredModels(string folder, Backoff? pause = null)
 
         if (!found.ContainsKey(ModelFolder.ConfigName) && !found.ContainsKey(AdapterFolder.ConfigName))
             throw new ElasticException($"{address} holds no model, or one that was not stored to its end: there is neither "
-                + $"{address.Named(address.Folder + ModelFolder.ConfigName)} nor {AdapterFolder.ConfigName} beside it; name the prefix of a "
-                + "Hugging Face folder, as elastic export --out s3://BUCKET/PREFIX stores it");
+                + $"{address.Named(address.Folder + ModelFolder.ConfigName)} nor {AdapterFolder.ConfigName} beside it; name the prefix "
+                + "of a Hugging Face folder, as elastic export --out s3://BUCKET/PREFIX stores it");
         copy.Retain(found.Keys);
         await Parallel.ForEachAsync(
             found, new ParallelOptions { MaxDegreeOfParallelism = S3Bucket.AtOnce, CancellationToken = cancel }, async (file, stop) =>
