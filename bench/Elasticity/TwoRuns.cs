@@ -36,9 +36,11 @@ internal sealed class TwoRuns(Options options)
         var (both, wasTaken) = await WithClusterAsync(async (cluster, start) =>
         {
             await start(Usual, []);
-            await cluster.UntilAsync("a round of the first run was committed", async () => Number(await ViewAsync(cluster, Usual), "round") > 0);
+            await cluster.UntilAsync(
+                "a round of the first run was committed", async () => Number(await ViewAsync(cluster, Usual), "round") > 0);
             await start(Urgent, [.. Other, "run.priority=5"]);
-            await cluster.UntilAsync("the urgent run had both devices", async () => Number(await ViewAsync(cluster, Urgent), "devicesInUse") == 2);
+            await cluster.UntilAsync(
+                "the urgent run had both devices", async () => Number(await ViewAsync(cluster, Urgent), "devicesInUse") == 2);
             var taken = Number(await ViewAsync(cluster, Usual), "devicesInUse") == 0;
             var urgent = await FinishedAsync(cluster, Urgent);
             taken &= (await ViewAsync(cluster, Usual)).GetProperty("phase").GetString() != "finished";
@@ -49,7 +51,9 @@ internal sealed class TwoRuns(Options options)
         Console.WriteLine($"  {"",-10}{"alone",-15}together");
         Console.WriteLine($"  {Usual,-10}{alone.Usual[..12],-15}{both.Usual[..12]}");
         Console.WriteLine($"  {Urgent,-10}{alone.Urgent[..12],-15}{both.Urgent[..12]}");
-        Console.WriteLine(wasTaken ? "the urgent run had both devices, and ended first" : "the urgent run did not have both devices to its end");
+        Console.WriteLine(wasTaken
+            ? "the urgent run had both devices, and ended first"
+            : "the urgent run did not have both devices to its end");
         return alone == both && wasTaken;
     }
 
