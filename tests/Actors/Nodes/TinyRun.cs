@@ -31,7 +31,8 @@ internal sealed class TinyRun : IDisposable
     /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
     public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(40));
+        // Eight seconds on an idle machine; tests of processes may have the cores meanwhile.
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(160));
         await using var node = await StartAsync(devices, data, deadline.Token);
         return await TrainAsync(node, settings, stop, deadline.Token);
     }
