@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Corpus;
@@ -15,6 +16,9 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan BetweenQuestions = TimeSpan.FromSeconds(1);
 
+    // Its node reads every byte of the path for the digests: 50 TB of a disk that gives 600 MB/s.
+    private static readonly TimeSpan MostOfAList = TimeSpan.FromHours(24);
+
     // Of a node that is not there: one that starts again is back sooner.
     private static readonly Backoff Pause = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15));
     private const int Attempts = 5;
@@ -28,6 +32,7 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     public async Task<NodeListing> ListAsync(NodePath path, CancellationToken cancel)
     {
         var list = Guid.NewGuid().ToString("N");
+        var watch = Stopwatch.StartNew();
         for (var (asked, refused) = (0, 0); ; asked++)
         {
             var reply = await node.AskAsync<NodeReply>(
@@ -40,6 +45,9 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
             }
             if (reply is NodeReply.Refused no && ++refused == Refusals)
                 throw new ElasticException($"{path}: {no.Why}");
+            if (watch.Elapsed > MostOfAList)
+                throw new ElasticException($"{path}: its node has not listed the files in {MostOfAList.TotalHours} hours: see whether its "
+                    + "disk answers, or name a part of the path");
             if (asked == 0 && reply is NodeReply.Files)
                 say($"waits for {path}: its node reads the files for their digests");
             await Task.Delay(reply is NodeReply.Refused ? Pause.After(refused - 1) : BetweenQuestions, cancel);

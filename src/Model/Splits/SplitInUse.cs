@@ -1,4 +1,5 @@
 using System.Numerics;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 
@@ -34,7 +35,7 @@ public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
         var tensor = Math.Min(Math.Min(asked.Tensor, most), 1 << BitOperations.Log2((uint)devices));
         if (tensor == asked.Tensor)
             return new SplitInUse(1, tensor, null);
-        var why = devices < Math.Min(asked.Tensor, most) ? DevicesOf(devices)
+        var why = devices < Math.Min(asked.Tensor, most) ? $"the replica has {Plural.Of(devices, "device")}"
             : most == 1 ? "the network's layers cannot be shared" : $"the network's layers can be shared by {most} devices";
         var what = tensor == 1 ? "no shared layers" : $"layers shared by {tensor} devices";
         return new SplitInUse(1, tensor, $"{what} in place of node.split = {asked}: {why}");
@@ -46,12 +47,10 @@ public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
         var stages = Math.Min(asked.Pipeline, Math.Min(devices, most));
         if (stages == asked.Pipeline && asked.Tensor == 1)
             return new SplitInUse(stages, 1, null);
-        var why = devices < Math.Min(asked.Pipeline, most) ? DevicesOf(devices)
+        var why = devices < Math.Min(asked.Pipeline, most) ? $"the replica has {Plural.Of(devices, "device")}"
             : stages == asked.Pipeline ? "the layers of a stage are not shared between devices"
             : $"the network can be cut into {most} stages";
         return new SplitInUse(
             stages, 1, $"{(stages == 1 ? "no pipeline" : $"a pipeline of {stages} stages")} in place of node.split = {asked}: {why}");
     }
-
-    private static string DevicesOf(int count) => $"the replica has {count} {(count == 1 ? "device" : "devices")}";
 }

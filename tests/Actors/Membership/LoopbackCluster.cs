@@ -29,6 +29,18 @@ internal sealed class LoopbackCluster : IAsyncDisposable
     /// <summary>Where the singleton has started, in order.</summary>
     public ConcurrentQueue<Address> Homes { get; } = [];
 
+    /// <summary>
+    /// The same without repetitions: a seed that gets no processor for longer than its lease starts the singleton again, where it was.
+    /// </summary>
+    public IReadOnlyList<Address> Moves
+    {
+        get
+        {
+            var homes = Homes.ToArray();
+            return [.. homes.Where((home, i) => i == 0 || home != homes[i - 1])];
+        }
+    }
+
     /// <summary>Of all nodes.</summary>
     public Transport Transport { get; init; } = Transport.Plain;
 
