@@ -8,7 +8,8 @@ internal sealed class LeaveTimes(Options options)
     public async Task RunAsync()
     {
         int turns = options.Number("turns", 5), budget = options.Number("budget", 12);
-        var run = new BenchRun(2, options.Number("inner-steps", 200))
+        // One more than the worker that stays has devices: the one that leaves takes it at once.
+        var run = new BenchRun(3, options.Number("inner-steps", 200))
         {
             Layers = options.Number("layers", 4),
             Width = options.Number("width", 128),
