@@ -7,7 +7,8 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// The embeddings of tokens and positions: x[n] = table[token[n]] + positions[n mod T], with dropout. -> (N, C)
-/// The gradient of the table is kept apart (<see cref="TokenSums"/>): where the head is tied to the table, the head's share is summed first.
+/// The gradient of the table is kept apart (<see cref="TokenSums"/>): where the head is tied to the table, the head's share is summed
+/// first.
 /// </summary>
 public sealed class EmbedOperation : Operation
 {

@@ -7,9 +7,9 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// The head and its loss where a tensor group shares the vocabulary (Shoeybi et al. 2019, section 3): each rank makes the logits of its
-/// parts for all rows, the largest of each row and the target's own. (N, C) (V, C) (V) -> (N, V / ranks). Two more operations follow, between
-/// which ranks exchange two numbers for each row: <see cref="RankSumsOperation"/> and <see cref="RankLossOperation"/>, which turns the
-/// logits into their gradient in place. All formulas are <see cref="CrossEntropyOperation"/>'s.
+/// parts for all rows, the largest of each row and the target's own. (N, C) (V, C) (V) -> (N, V / ranks). Two more operations follow,
+/// between which ranks exchange two numbers for each row: <see cref="RankSumsOperation"/> and <see cref="RankLossOperation"/>, which turns
+/// the logits into their gradient in place. All formulas are <see cref="CrossEntropyOperation"/>'s.
 /// </summary>
 public sealed class RankLogitsOperation : Operation
 {

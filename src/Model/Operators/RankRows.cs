@@ -3,7 +3,7 @@ using Elastic.Model.Cpu;
 
 namespace Elastic.Model.Operators;
 
-/// <summary>Copies what all ranks of a tensor group have of a matrix, of which each has some rows, into one: all rows, some columns.</summary>
+/// <summary>Copies a matrix of which each rank of a tensor group has some rows: all rows, some columns.</summary>
 internal static unsafe class RankRows
 {
     /// <summary>Columns [column, column + count) of the first input of the operation that runs, (all rows, count).</summary>
