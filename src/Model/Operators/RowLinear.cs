@@ -6,8 +6,8 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// <see cref="LinearOperation"/> in a tensor group where no axis of W is shared: each rank has all of W, and makes its own rows of y and
-/// dx. (N / ranks, in) (in, out) (out) -> (N / ranks, out). dW and db sum over all rows in their order: so each rank sums some columns of them,
-/// over all ranks' rows, which it copies side by side.
+/// dx. (N / ranks, in) (in, out) (out) -> (N / ranks, out). dW and db sum over all rows in their order: so each rank sums some columns of
+/// them, over all ranks' rows, which it copies side by side.
 /// </summary>
 public sealed class RowLinearOperation : Operation
 {
