@@ -43,7 +43,6 @@ public class SplitArchitecturesTests
     }
 
     [Theory]
-    [InlineData("transformer", RecomputeMode.Blocks)]
     [InlineData("transformer", RecomputeMode.Full)]
     [InlineData("adapters of bert", RecomputeMode.Blocks)]
     public async Task What_is_computed_again_has_the_same_bits_on_two_devices(string kind, RecomputeMode recompute)
@@ -67,7 +66,9 @@ public class SplitArchitecturesTests
 
     // The axes that devices share are cut into four parts.
     [Theory]
-    [MemberData(nameof(All))]
+    [InlineData("bert")]
+    [InlineData("transformer")]
+    [InlineData("adapters of llama")]
     public void The_planner_knows_how_many_devices_share_a_layer(string kind)
     {
         var settings = TrainingMemoryTests.Of(Models[kind], sequences: 8, micro: 1);
