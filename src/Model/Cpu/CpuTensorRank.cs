@@ -60,9 +60,10 @@ internal sealed class CpuTensorRank(
         TensorShare share, IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale, GradientBuffer into,
         bool adds)
     {
-        var rows = group.Count * group[0].Inputs.Length;
-        if (rows < share.Ranks)
-            throw new ElasticException($"{rows} tokens cannot be divided among the {share.Ranks} devices of a tensor group");
+        int rows = group.Count * group[0].Inputs.Length, sources = group.Count * (group[0].Sources?.Length ?? rows);
+        if (Math.Min(rows, sources) < share.Ranks)
+            throw new ElasticException(
+                $"{Math.Min(rows, sources)} tokens cannot be divided among the {share.Ranks} devices of a tensor group");
         var (flat, given) = ((HostVector)into.Flat, inputs(seed, precision, lossScale));
         _scattered.Clear();
         _isAtWork = true;

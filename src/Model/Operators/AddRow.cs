@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
@@ -11,12 +10,10 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class AddRowOperation : Operation
 {
+    private readonly TensorShare? _share;
+
     internal AddRowOperation(Tape tape, Value x, string table)
-    {
-        if (tape.Share is not null)
-            throw new ElasticException("an encoder's embedding of segments is not shared by the devices of a tensor group");
-        (Inputs, Parameters, Table, Output) = ([x], [table], table, new Value(this, x.Rows, x.Columns));
-    }
+        => (Inputs, Parameters, Table, Output, _share) = ([x], [table], table, Value.Like(this, x), tape.Share);
 
     /// <summary>(types, C).</summary>
     public string Table { get; }
@@ -25,18 +22,30 @@ public sealed class AddRowOperation : Operation
 
     internal override Value MadeInPlaceOf => Inputs[0];
 
-    internal override IEnumerable<Value> GradientPassesTo => Inputs;
+    // Of a tensor group each rank reads the others', which stay as they are.
+    internal override IEnumerable<Value> GradientPassesTo => _share is null ? Inputs : [];
+
+    internal override bool ReadsRanksBackward => _share is not null;
+
+    internal override long ElementsOfRanks(PassKind kind)
+        => kind == PassKind.Backward ? (long)(Output!.AllRows - Output.Rows) * OwnColumns : 0;
+
+    // A rank of a tensor group sums some columns of all ranks' rows, none perhaps.
+    internal override long ScratchFloats(BatchShape batch, int threads)
+        => _share is null ? 0 : Math.Max(1, (long)Output!.AllRows * OwnColumns);
+
+    private int OwnColumns => _share?.ColumnsOf(Output!.Columns).Count ?? 0;
 
     internal override unsafe void Forward(CpuPass pass)
     {
-        var (C, types) = (Output!.Columns, (int)pass.Tape.Layout[Table].Shape[0]);
+        var (C, types, firstRow) = (Output!.Columns, (int)pass.Tape.Layout[Table].Shape[0], Output.FirstRow);
         if (pass.Types.AsSpan().ContainsAnyExceptInRange(0, types - 1))
             throw new ArgumentException($"a token is of none of the {types} types that {Table} has", nameof(pass));
         float* y = pass[Output!], table = pass.Parameter(Table);
         pass.ForRows(Output!.Rows, C, (first, count) =>
         {
             for (var row = first; row < first + count; row++)
-                Ranges.Add(y + row * C, y + row * C, table + (long)pass.Types[row] * C, C);
+                Ranges.Add(y + row * C, y + row * C, table + (long)pass.Types[firstRow + row] * C, C);
         });
     }
 
@@ -44,35 +53,41 @@ public sealed class AddRowOperation : Operation
     {
         var (x, C) = (Inputs[0], Output!.Columns);
         float* dy = pass.Gradient(Output!), dx = pass.Gradient(x), dTable = pass.ParameterGradient(Table);
-        if (dTable is not null && pass.HasTypes)
-            SumTypes(pass, dy, dTable);
+        if (dTable is not null && _share is not null)
+        {
+            var (column, columns) = _share.ColumnsOf(C);
+            RankRows.OfGradient(pass, pass.Scratch, column, columns);
+            Sum(pass, pass.Scratch, dTable + column, columns, isFirst: _share.Rank == 0);
+        }
         else if (dTable is not null)
-            SumRows(pass, dy, dTable);
+        {
+            Sum(pass, dy, dTable, C, isFirst: true);
+        }
         if (dx is not null && dx != dy)
             pass.ForElements(x.Count, (first, count) => Ranges.Copy(dx + first, dy + first, count));
     }
 
-    // The gradient of the table's other rows is zero.
-    private unsafe void SumRows(CpuPass pass, float* dy, float* dTable)
+    // All rows of some columns. Where there are no types, the gradient of the table's other rows is zero.
+    private unsafe void Sum(CpuPass pass, float* dy, float* dTable, int columns, bool isFirst)
     {
-        var (C, adds, parts, rows) = (Output!.Columns, pass.AddsToGradients, pass.Shape.MicroBatches, pass.RowsOfMicroBatch(Output!));
-        pass.ForColumns(C, (first, count) => ColumnSums.Add(
-            dTable + first, dy + first, C, rows, (long)rows * C, parts, count, adds));
-        if (!adds)
-            pass.ForElements(pass.Tape.Layout[Table].Count - C, (first, count) => Ranges.Clear(dTable + C + first, count));
-    }
-
-    private unsafe void SumTypes(CpuPass pass, float* dy, float* dTable)
-    {
-        var (C, adds, parts, rows) = (Output!.Columns, pass.AddsToGradients, pass.Shape.MicroBatches, pass.RowsOfMicroBatch(Output!));
+        var (C, adds, parts) = (Output!.Columns, pass.AddsToGradients, pass.Shape.MicroBatches);
+        var rows = Output.AllRows / parts;
+        if (!pass.HasTypes)
+        {
+            pass.ForColumns(columns, (first, count) => ColumnSums.Add(
+                dTable + first, dy + first, columns, rows, (long)rows * columns, parts, count, adds));
+            if (!adds && isFirst)
+                pass.ForElements(pass.Tape.Layout[Table].Count - C, (first, count) => Ranges.Clear(dTable + C + first, count));
+            return;
+        }
         for (var type = 0; type < pass.Tape.Layout[Table].Shape[0]; type++)
         {
             var kind = type;
             var row = dTable + (long)type * C;
-            pass.ForColumns(C, (first, count) =>
+            pass.ForColumns(columns, (first, count) =>
             {
                 fixed (int* kinds = pass.Types)
-                    KindSums.Add(row + first, dy + first, C, kinds, kind, rows, parts, count, adds);
+                    KindSums.Add(row + first, dy + first, columns, kinds, kind, rows, parts, count, adds);
             });
         }
     }

@@ -26,10 +26,16 @@ public enum AttentionScope
 /// </summary>
 public sealed class AttentionOperation : Operation
 {
-    internal AttentionOperation(Value q, Value k, Value v, int heads, AttentionScope scope, DropoutMask? mask)
-        => (Inputs, Heads, Scope, Mask, Output) = ([q, k, v], heads, scope, mask, new Value(this, q.Rows, q.Columns));
+    private readonly int _firstHead, _allHeads;
 
-    /// <summary>H.</summary>
+    internal AttentionOperation(Tape tape, Value q, Value k, Value v, int heads, AttentionScope scope, DropoutMask? mask)
+    {
+        (Inputs, Scope, Mask, Output, _allHeads) = ([q, k, v], scope, mask, new Value(this, q.Rows, q.Columns), heads);
+        Heads = tape.Share?.Of(heads, "heads") ?? heads;
+        _firstHead = (tape.Share?.Rank ?? 0) * Heads;
+    }
+
+    /// <summary>H; of a rank's share its own.</summary>
     public int Heads { get; }
 
     /// <inheritdoc cref="AttentionScope"/>
@@ -111,6 +117,8 @@ public sealed class AttentionOperation : Operation
         Heads = Heads,
         KeyHeads = Heads,
         HeadSize = Output!.Columns / Heads,
+        FirstHead = _firstHead,
+        AllHeads = _allHeads,
         Dropout = Mask?.Rate ?? DropoutRate.None,
         SequencesPerDropoutKey = batch.Sequences,
     };
@@ -135,5 +143,8 @@ public static class AttentionOperator
 {
     /// <inheritdoc cref="AttentionOperation"/>
     public static Value Attention(this Tape tape, Value q, Value k, Value v, int heads, AttentionScope scope, DropoutMask? mask)
-        => tape.Record(new AttentionOperation(q, k, v, heads, scope, mask));
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        return tape.Record(new AttentionOperation(tape, q, k, v, heads, scope, mask));
+    }
 }

@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
@@ -242,9 +241,7 @@ public static class CrossEntropyOperator
             tape.Add(new CrossEntropyOperation(tape, h, weight, bias));
             return;
         }
-        if (bias is not null)
-            throw new ElasticException("a head with a bias is not shared by the devices of a tensor group");
-        var logits = new RankLogitsOperation(tape, tape.GatherRows(h), weight);
+        var logits = new RankLogitsOperation(tape, tape.GatherRows(h), weight, bias);
         tape.Record(logits);
         tape.Add(new RankSumsOperation(logits));
         tape.Add(new RankLossOperation(share, logits));

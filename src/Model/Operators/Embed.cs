@@ -7,8 +7,8 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// The embeddings of tokens and positions: x[n] = table[token[n]] + positions[n mod T], with dropout. -> (N, C)
-/// The gradient of the table is kept apart, row by row (<see cref="Training.ScatteredRows"/>): where the head is tied to the table, the
-/// head's share is summed first. Within a micro-batch a token's rows are summed in their order, micro-batches along the tree.
+/// The gradient of the table is kept apart (<see cref="TokenSums"/>): where the head is tied to the table, the head's share is summed
+/// first.
 /// </summary>
 public sealed class EmbedOperation : Operation
 {
@@ -78,8 +78,14 @@ public sealed class EmbedOperation : Operation
         var dx = pass.Gradient(Output!);
         if (dx is null)
             return;
+        // All ranks' rows.
+        var work = pass.Scratch;
         if (_share is not null)
-            dx = Gather(pass);
+        {
+            RankRows.OfGradient(pass, work, 0, C);
+            dx = work;
+            work += (long)Output.AllRows * C;
+        }
         var adds = pass.AddsToGradients;
         if (Positions is not null && pass.ParameterGradient(Positions) is var dPositions && dPositions is not null)
         {
@@ -92,53 +98,8 @@ public sealed class EmbedOperation : Operation
             if (!adds && _share is null or { Rank: 0 })
                 pass.ForElements(rest, (first, count) => Ranges.Clear(dPositions + (long)shape.Tokens * C + first, count));
         }
-        if (pass.ParameterGradient(Table) is var dTable && dTable is not null)
-            Scatter(pass, dx, dTable);
-    }
-
-    // All ranks' rows.
-    private unsafe float* Gather(CpuPass pass)
-    {
-        var C = Output!.Columns;
-        var all = pass.Scratch;
-        for (var rank = 0; rank < pass.Ranks.Count; rank++)
-        {
-            var view = pass.RankAt(rank);
-            var its = view.Operation.Output!;
-            float* from = view.OutputGradient, into = all + (long)its.FirstRow * C;
-            pass.ForElements(its.Count, (first, count) => Ranges.Copy(into + first, from + first, count));
-        }
-        return all;
-    }
-
-    // Of a tensor group each rank sums the rows of its tokens.
-    private unsafe void Scatter(CpuPass pass, float* dx, float* dTable)
-    {
-        var (C, shape, segment) = (Output!.Columns, pass.Shape, pass.Tape.Layout[Table]);
-        var (firstToken, ownTokens) = _share?.RowsOf((int)segment.Shape[0]) ?? (0, (int)segment.Shape[0]);
-        if (!_isTied && !pass.AddsToGradients)
-            pass.ForElements((long)ownTokens * C, (first, count) => Ranges.Clear(dTable + (long)firstToken * C + first, count));
-        var scattered = pass.Scattered;
-        var plans = pass.Scratch + (_share is null ? 0 : (long)shape.Rows * C);
-        var tokens = scattered.Prepare(segment.Offset, C, shape.Rows);
-        fixed (int* ids = pass.Inputs)
-        {
-            var plan = EmbeddingPlan.Build((int*)plans, ids, shape.Rows, (int)segment.Shape[0]);
-            var all = new ReadOnlySpan<int>(plan.Tokens, plan.Count);
-            var (begin, end) = (IndexOf(all, firstToken), IndexOf(all, firstToken + ownTokens));
-            all[begin..end].CopyTo(tokens);
-            var rows = scattered.Rows;
-            pass.For(end - begin, 16, (first, count) => Embedding.WriteGradients(
-                rows + first * C, plan, begin + (int)first, count, dx, shape.RowsOfMicroBatch, shape.MicroBatches, C));
-            scattered.Keep(end - begin);
-        }
-    }
-
-    // Of the first token that is not below this one.
-    private static int IndexOf(ReadOnlySpan<int> tokens, int token)
-    {
-        var at = tokens.BinarySearch(token);
-        return at < 0 ? ~at : at;
+        if (pass.ParameterGradient(Table) is not null)
+            TokenSums.Write(pass, Table, _isTied, pass.Inputs, dx, (int*)work);
     }
 }
 

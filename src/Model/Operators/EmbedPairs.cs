@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
@@ -9,19 +8,18 @@ namespace Elastic.Model.Operators;
 /// <summary>
 /// The embeddings of sources and sequences, which share one table: √C table[token] + positions[place], with dropout (Vaswani et al. 2017,
 /// sections 3.4 and 3.5). Of each micro-batch the rows of its sources, then those of its sequences, -> (M + N, C);
-/// <see cref="PartOperator.Part"/> takes them apart. The gradient of the table is kept apart, as <see cref="EmbedOperation"/>'s is: within
-/// a micro-batch a token's rows are summed in their order, those of sources first, and micro-batches along the tree.
+/// <see cref="PartOperator.Part"/> takes them apart. The gradient of the table is kept apart (<see cref="TokenSums"/>), those of sources
+/// before those of sequences. A rank of a tensor group has a range of all these rows, so that an element's dropout has the same index.
 /// </summary>
 public sealed class EmbedPairsOperation : Operation
 {
     private readonly bool _isTied;
+    private readonly TensorShare? _share;
 
     internal EmbedPairsOperation(Tape tape, string table, SinusoidalPositions positions, DropoutMask? mask)
     {
-        if (tape.Share is not null)
-            throw new ElasticException("an encoder-decoder's sources and sequences are not shared by the devices of a tensor group");
-        (Table, Positions, Mask, Parameters) = (table, positions, mask, [table]);
-        Output = new Value(this, tape.Shape.SourceRows + tape.Shape.Rows, (int)tape.Layout[table].Shape[1]);
+        (Table, Positions, Mask, Parameters, _share) = (table, positions, mask, [table], tape.Share);
+        Output = Value.RowsOf(this, _share, tape.Shape.SourceRows + tape.Shape.Rows, (int)tape.Layout[table].Shape[1]);
         _isTied = tape.Layout.IsTied(table);
     }
 
@@ -43,48 +41,60 @@ public sealed class EmbedPairsOperation : Operation
 
     internal override bool SumsRowsApart => true;
 
-    internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(Output!.Rows);
+    internal override bool ReadsRanksBackward => _share is not null;
+
+    internal override long ElementsOfRanks(PassKind kind)
+        => kind == PassKind.Backward ? (long)(Output!.AllRows - Output.Rows) * Output.Columns : 0;
+
+    // A rank of a tensor group sums over all ranks' rows.
+    internal override long ScratchFloats(BatchShape batch, int threads)
+        => EmbeddingPlan.WorkspaceInts(Output!.AllRows) + (_share is null ? 0 : (long)Output.AllRows * Output.Columns);
 
     internal override unsafe void Forward(CpuPass pass)
     {
         var (C, rate, scale) = (Output!.Columns, Mask?.Rate ?? DropoutRate.None, Scale);
         var (tokens, places) = (Tokens(pass), pass.Tape.Purpose == TapePurpose.Decoding ? pass.Positions : Places(pass.Shape));
         float* x = pass[Output!], table = pass.Parameter(Table);
-        var positions = Positions.Values;
+        var (positions, firstRow) = (Positions.Values, Output!.FirstRow);
         pass.ForRows(Output!.Rows, C, (first, count) =>
         {
             fixed (float* at = positions)
             {
                 for (var row = (int)first; row < first + count; row++)
-                    Ranges.AddScaled(x + (long)row * C, at + (long)places[row] * C, table + (long)tokens[row] * C, scale, C);
+                {
+                    var (place, token) = (places[firstRow + row], tokens[firstRow + row]);
+                    Ranges.AddScaled(x + (long)row * C, at + (long)place * C, table + (long)token * C, scale, C);
+                }
             }
         });
         if (Mask is not null)
             pass.ForMask(Mask, Output!, (key, at, first, count) => Dropout.Apply(x + at, x + at, null, key, first, count, rate));
     }
 
-    internal override unsafe void Backward(CpuPass pass)
+    // Other ranks read it.
+    internal override unsafe void PrepareBackward(CpuPass pass)
     {
-        var (C, rate, scale, segment) = (Output!.Columns, Mask?.Rate ?? DropoutRate.None, Scale, pass.Tape.Layout[Table]);
-        float* dx = pass.Gradient(Output!), dTable = pass.ParameterGradient(Table);
-        if (dTable is null)
+        var (rate, scale) = (Mask?.Rate ?? DropoutRate.None, Scale);
+        var dx = pass.Gradient(Output!);
+        if (dx is null)
             return;
         if (Mask is not null)
             pass.ForMask(Mask, Output!, (key, at, first, count) => Dropout.Apply(dx + at, dx + at, null, key, first, count, rate));
         pass.ForElements(Output!.Count, (first, count) => Ranges.Scale(dx + first, dx + first, scale, count));
-        if (!_isTied && !pass.AddsToGradients)
-            pass.ForElements(segment.Count, (first, count) => Ranges.Clear(dTable + first, count));
-        var (scattered, shape, rows) = (pass.Scattered, pass.Shape, pass.RowsOfMicroBatch(Output!));
-        var into = scattered.Prepare(segment.Offset, C, Output!.Rows);
-        fixed (int* tokens = Tokens(pass))
+    }
+
+    internal override unsafe void Backward(CpuPass pass)
+    {
+        float* dx = pass.Gradient(Output!), work = pass.Scratch;
+        if (pass.ParameterGradient(Table) is null)
+            return;
+        if (_share is not null)
         {
-            var plan = EmbeddingPlan.Build((int*)pass.Scratch, tokens, Output!.Rows, (int)segment.Shape[0]);
-            new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(into);
-            var sums = scattered.Rows;
-            pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(
-                sums + first * C, plan, (int)first, count, dx, rows, shape.MicroBatches, C));
-            scattered.Keep(plan.Count);
+            RankRows.OfGradient(pass, work, 0, Output!.Columns);
+            dx = work;
+            work += (long)Output.AllRows * Output.Columns;
         }
+        TokenSums.Write(pass, Table, _isTied, Tokens(pass), dx, (int*)work);
     }
 
     private static int[] Tokens(CpuPass pass)

@@ -25,18 +25,7 @@ public sealed class GatherRowsOperation : Operation
     // Backwards about as many: as many ranks' sums of its own rows.
     internal override long ElementsOfRanks(PassKind kind) => Output!.Count - Inputs[0].Count;
 
-    internal override unsafe void Forward(CpuPass pass)
-    {
-        var C = Output!.Columns;
-        var y = pass[Output];
-        for (var rank = 0; rank < pass.Ranks.Count; rank++)
-        {
-            var view = pass.RankAt(rank);
-            var x = view.Operation.Inputs[0];
-            float* from = view.Input(0), into = y + (long)x.FirstRow * C;
-            pass.ForElements(x.Count, (first, count) => Ranges.Copy(into + first, from + first, count));
-        }
-    }
+    internal override unsafe void Forward(CpuPass pass) => RankRows.OfInput(pass, pass[Output!], 0, Output!.Columns);
 
     internal override unsafe void Backward(CpuPass pass)
     {
@@ -99,13 +88,7 @@ public sealed class FoldRanksOperation : Operation
         var dSums = pass.Gradient(sums);
         if (dSums is null)
             return;
-        for (var rank = 0; rank < pass.Ranks.Count; rank++)
-        {
-            var view = pass.RankAt(rank);
-            var y = view.Operation.Output!;
-            float* from = view.OutputGradient, into = dSums + (long)y.FirstRow * C;
-            pass.ForElements(y.Count, (first, count) => Ranges.Copy(into + first, from + first, count));
-        }
+        RankRows.OfGradient(pass, dSums, 0, C);
         if (Bias is null || pass.ParameterGradient(Bias) is var db && db is null)
             return;
         // Over all rows, for some of the columns.

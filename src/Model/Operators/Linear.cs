@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
@@ -147,30 +146,32 @@ public sealed class LinearOperation : Operation
             : Matrices.Of(gradient, rows, columns).Part(piece.First, piece.Count, 0, columns);
     }
 
-    // All pieces of the rank, (in, out): copied side by side where there are several, of queries, keys and values.
+    // All pieces of the rank, (in, out): copied side by side where there are several, of queries, keys and values. Rows are contiguous as
+    // the weight lies.
     private unsafe MatrixView Whole(CpuPass pass)
     {
         if (_pieces.Count == 1)
             return InOut(pass, _pieces[0]);
-        var (x, y) = (Inputs[0].Columns, Output!.Columns);
+        var (x, y, isInOut) = (Inputs[0].Columns, Output!.Columns, Order == WeightOrder.InOut);
         var type = InOut(pass, _pieces[0]).Type;
-        var whole = new MatrixView(pass.Scratch, x, y, y, 1, type);
-        pass.ForRows(x, y, (first, count) =>
+        var whole = isInOut ? new MatrixView(pass.Scratch, x, y, y, 1, type) : new MatrixView(pass.Scratch, y, x, x, 1, type);
+        foreach (var piece in _pieces)
         {
-            foreach (var piece in _pieces)
+            var from = isInOut ? InOut(pass, piece) : InOut(pass, piece).Transposed();
+            var into = isInOut ? whole.Part(0, x, piece.Place, piece.Count) : whole.Part(piece.Place, piece.Count, 0, x);
+            pass.ForRows(from.Rows, from.Columns, (first, count) =>
             {
-                var from = InOut(pass, piece);
                 for (var row = first; row < first + count; row++)
                 {
                     if (type is null)
-                        Ranges.Copy(whole.At(row, piece.Place), from.At(row, 0), piece.Count);
+                        Ranges.Copy(into.At(row, 0), from.At(row, 0), from.Columns);
                     else
-                        new ReadOnlySpan<ushort>(from.NarrowAt(row, 0), piece.Count).CopyTo(
-                            new Span<ushort>(whole.NarrowAt(row, piece.Place), piece.Count));
+                        new ReadOnlySpan<ushort>(from.NarrowAt(row, 0), from.Columns).CopyTo(
+                            new Span<ushort>(into.NarrowAt(row, 0), from.Columns));
                 }
-            }
-        });
-        return whole;
+            });
+        }
+        return isInOut ? whole : whole.Transposed();
     }
 
     private static IReadOnlyList<Piece> PiecesOf(TensorShare share, int size, int sections)
@@ -198,24 +199,25 @@ public static class LinearOperator
         this Tape tape, Value x, string name, WeightOrder order = WeightOrder.InOut, bool hasBias = true)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        if (tape.Share is not null)
-            return Shared(tape, x, name, order, hasBias);
-        var y = tape.Record(new LinearOperation(tape, x, name, order, hasBias));
+        var y = Product(tape, x, name, order, hasBias);
         if (tape.Layout.AdapterOf(name) is not { } scale)
             return y;
-        var low = tape.Linear(x, Adapter.A(name), WeightOrder.OutIn, hasBias: false);                                     // (N, r)
-        return tape.ScaledSum(y, tape.Linear(low, Adapter.B(name), WeightOrder.OutIn, hasBias: false), scale);
+        var low = Product(tape, x, Adapter.A(name), WeightOrder.OutIn, hasBias: false);                                   // (N, r)
+        return tape.ScaledSum(y, Product(tape, low, Adapter.B(name), WeightOrder.OutIn, hasBias: false), scale);
     }
 
-    // A rank's share. Outputs are shared: it needs all rows of x. Inputs are shared: it gets its rows of the sum.
-    private static Value Shared(Tape tape, Value x, string name, WeightOrder order, bool hasBias)
+    // Of a rank's share: outputs are shared: it needs all rows of x. Inputs are shared: it gets its rows of the sum. Neither is: it makes
+    // its rows by itself.
+    private static Value Product(Tape tape, Value x, string name, WeightOrder order, bool hasBias)
     {
+        if (tape.Share is not { } share)
+            return tape.Record(new LinearOperation(tape, x, name, order, hasBias));
         var parameter = tape.Layout[name + ".weight"].Parameter;
-        if (tape.Layout.AdapterOf(name) is not null)
-            throw new ElasticException("adapters (LoRA) are not shared by the devices of a tensor group");
-        tape.Share!.PartsOf(parameter);
+        if (parameter.Shared is null)
+            return tape.Record(new RowLinearOperation(tape, x, name, order, hasBias));
+        share.PartsOf(parameter);
         var outputs = order == WeightOrder.InOut ? 1 : 0;
-        return parameter.Shared!.Axis == outputs
+        return parameter.Shared.Axis == outputs
             ? tape.Record(new LinearOperation(tape, tape.GatherRows(x), name, order, hasBias))
             : tape.FoldRanks(
                 tape.Record(new LinearOperation(tape, x, name, order, hasBias: false)), hasBias ? name + ".bias" : null);

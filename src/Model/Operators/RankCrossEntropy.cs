@@ -7,15 +7,15 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// The head and its loss where a tensor group shares the vocabulary (Shoeybi et al. 2019, section 3): each rank makes the logits of its
-/// parts for all rows, the largest of each row and the target's own. (N, C) (V, C) -> (N, V / ranks). Two more operations follow, between
-/// which ranks exchange two numbers for each row: <see cref="RankSumsOperation"/> and <see cref="RankLossOperation"/>, which turns the
-/// logits into their gradient in place. All formulas are <see cref="CrossEntropyOperation"/>'s.
+/// parts for all rows, the largest of each row and the target's own. (N, C) (V, C) (V) -> (N, V / ranks). Two more operations follow,
+/// between which ranks exchange two numbers for each row: <see cref="RankSumsOperation"/> and <see cref="RankLossOperation"/>, which turns
+/// the logits into their gradient in place. All formulas are <see cref="CrossEntropyOperation"/>'s.
 /// </summary>
 public sealed class RankLogitsOperation : Operation
 {
-    internal RankLogitsOperation(Tape tape, Value h, string weight)
+    internal RankLogitsOperation(Tape tape, Value h, string weight, string? bias)
     {
-        (Inputs, Parameters, Weight) = ([h], [weight], weight);
+        (Inputs, Parameters, Weight, Bias) = ([h], bias is null ? [weight] : [weight, bias], weight, bias);
         var (parameter, share) = (tape.Layout[weight].Parameter, tape.Share!);
         var parts = share.PartsOf(parameter);
         Vocabulary = (int)parameter.Shape[0];
@@ -31,6 +31,9 @@ public sealed class RankLogitsOperation : Operation
 
     /// <summary>(V, C).</summary>
     public string Weight { get; }
+
+    /// <summary>(V); null for none.</summary>
+    public string? Bias { get; }
 
     /// <summary>V.</summary>
     internal int Vocabulary { get; }
@@ -73,7 +76,8 @@ public sealed class RankLogitsOperation : Operation
     {
         var z = pass[Output!];
         Products.Multiply(
-            pass.Team, Logits(z), Matrices.Of(pass[H], H.Rows, H.Columns), Own(pass).Transposed(), DepthParts.One);
+            pass.Team, Logits(z), Matrices.Of(pass[H], H.Rows, H.Columns), Own(pass).Transposed(), DepthParts.One,
+            bias: Bias is null ? null : pass.Parameter(Bias) + First);
         float* largest = Largest(pass.Saved(this)), ofTarget = OfTarget(pass.Saved(this));
         pass.ForRows(H.Rows, Columns, (first, count) =>
         {
@@ -98,6 +102,12 @@ public sealed class RankLogitsOperation : Operation
                 pass.Team, Matrices.Of(dW + (long)First * H.Columns, Columns, H.Columns), dz.Transposed(), h,
                 DepthParts.Equal(pass.Shape.MicroBatches), pass.AddsToGradients);
         }
+        if (Bias is null || pass.ParameterGradient(Bias) is var db && db is null)
+            return;
+        var (parts, rows, adds, width) = (pass.Shape.MicroBatches, pass.RowsOfMicroBatch(H), pass.AddsToGradients, Output!.Columns);
+        float* into = db + First, from = pass[Output];
+        pass.ForColumns(Columns, (first, count) => ColumnSums.Add(
+            into + first, from + first, width, rows, (long)rows * width, parts, count, adds));
     }
 
     /// <summary>True for a token of the rank.</summary>

@@ -64,13 +64,18 @@ public class TensorGroupTests
     public async Task Smoothed_labels_and_uncounted_targets_have_the_same_bits_too() => Assert.Equal(
         await TrainAsync(Gpt2, _ => (1, 1), smoothing: 0.1), await TrainAsync(Gpt2, _ => (4, 4), smoothing: 0.1));
 
-    private static async Task<Digest> TrainAsync(
+    /// <summary>Parameters and moments after some steps.</summary>
+    /// <param name="split">Devices of a step, and how many of them share each layer.</param>
+    /// <param name="given">The micro-batches of a step; null for five of random tokens.</param>
+    /// <param name="stages">Of a pipeline, where no layer is shared.</param>
+    internal static async Task<Digest> TrainAsync(
         ModelSettings model, Func<int, (int Devices, int Tensor)> split, TrainingPrecision precision = TrainingPrecision.Fp32,
-        RecomputeMode recompute = RecomputeMode.None, int threads = 1, double smoothing = 0)
+        RecomputeMode recompute = RecomputeMode.None, int threads = 1, double smoothing = 0,
+        Func<int, IReadOnlyList<MicroBatch>>? given = null, int steps = Steps, int stages = 1)
     {
         var architecture = Architectures.Open(model);
         using var vectors = Samples.Initialized(model);
-        var most = Enumerable.Range(0, Steps).Max(s => split(s).Devices);
+        var most = Enumerable.Range(0, steps).Max(s => split(s).Devices);
         var devices = Enumerable.Range(0, most).Select(i => new DeviceThread(new DeviceId($"cpu:{i}"), () =>
         {
             var device = new CpuDevice(new DeviceId($"cpu:{i}"), architecture, smoothing, threads, recompute);
@@ -79,14 +84,15 @@ public class TensorGroupTests
         })).ToList();
         try
         {
-            for (var number = 0; number < Steps; number++)
+            for (var number = 0; number < steps; number++)
             {
                 var (count, tensor) = split(number);
                 IReadOnlyList<IDeviceThread> these = [.. devices.Take(count)];
                 var step = new TrainingStep(
                     these, new LocalCollective(these), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Of(precision),
-                    tensor: tensor);
-                var batches = smoothing > 0 ? SomeUncounted(model, number) : Samples.MicroBatches(model, 5, 2, number);
+                    stages: stages, tensor: tensor);
+                var batches = given?.Invoke(number)
+                    ?? (smoothing > 0 ? SomeUncounted(model, number) : Samples.MicroBatches(model, 5, 2, number));
                 await step.RunAsync(batches, new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
             }
         }
