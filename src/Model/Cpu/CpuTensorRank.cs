@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -60,9 +59,7 @@ internal sealed class CpuTensorRank(
         TensorShare share, IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale, GradientBuffer into,
         bool adds)
     {
-        var rows = group.Count * group[0].Inputs.Length;
-        if (rows < share.Ranks)
-            throw new ElasticException($"{rows} tokens cannot be divided among the {share.Ranks} devices of a tensor group");
+        share.CheckRows(group.Count * group[0].Inputs.Length);
         var (flat, given) = ((HostVector)into.Flat, inputs(seed, precision, lossScale));
         _scattered.Clear();
         _isAtWork = true;
