@@ -20,7 +20,8 @@ internal static class PlanLines
                 + (plan.InUse.Stages > 1 ? $", in pipelines of {plan.InUse.Stages} stages" : "")
                 + (plan.InUse.Chunks > 1 ? $" of {plan.InUse.Chunks} pieces" : "")
                 + (plan.InUse.Tensor == 1 ? "" : plan.InUse.Stages > 1
-                    ? $", each on {plan.InUse.Tensor} devices that share its layers" : $", in groups of {plan.InUse.Tensor} that share each layer"),
+                    ? $", each on {plan.InUse.Tensor} devices that share its layers"
+                    : $", in groups of {plan.InUse.Tensor} that share each layer"),
             .. plan.InUse.Notice is { } notice ? [$"         {notice}"] : Array.Empty<string>(),
             "",
             .. Memory(plan, $"{Units.Bytes(machine.FreeBytes)} are free of {Units.Bytes(machine.TotalBytes)}"),

@@ -13,7 +13,7 @@ namespace Elastic.Model.Cpu;
 /// cut is copied from the memory of the same rank of the neighbour when a pass begins.
 /// </summary>
 /// <param name="number">Of the stage in its group.</param>
-/// <param name="rank">Of the devices that share the stage; the first has the sums of gradients, of which each rank writes its share.</param>
+/// <param name="rank">Of the devices that share the stage; the first has the sums of gradients, of which each writes its share.</param>
 /// <param name="arena">Of the device.</param>
 /// <param name="inputsOf">What passes of a step read of the device's replica.</param>
 internal sealed unsafe class CpuStage(

@@ -58,7 +58,8 @@ public sealed class PipelineGroup(IArchitecture architecture, int count, int ten
     {
         get
         {
-            var (all, scattered) = (this[0].OwnRoots, Enumerable.Range(0, Stages.Count).First(i => this[i].HasRows || i == Stages.Count - 1));
+            var (all, last) = (this[0].OwnRoots, Stages.Count - 1);
+            var scattered = Enumerable.Range(0, last + 1).First(i => this[i].HasRows || i == last);
             foreach (var stage in _stages)
                 Invariant.Holds(
                     stage!.OwnRoots.Select(r => (r.Node, r.Gradient)).SequenceEqual(all.Select(r => (r.Node, r.Gradient))),

@@ -28,8 +28,8 @@ public sealed record PassPlan(
     private const int MostRows = 1 << 24;
 
     /// <summary>
-    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch, and what a rank of a tensor group copies
-    /// of the others': activations and their gradients; 0 where there is no split.
+    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch, and what a rank of a tensor group
+    /// copies of the others': activations and their gradients; 0 where there is no split.
     /// </summary>
     public double CutBytesOfMicroBatch { get; init; }
 

@@ -53,7 +53,8 @@ public sealed class PipelineTests
             using var kept = new SplitPool(model, 3);
             using var again = new SplitPool(model, 3, mode);
             Assert.Equal(
-                await kept.TrainAsync("adamw", Precision.Bf16, _ => new(1)), await again.TrainAsync("adamw", Precision.Bf16, _ => new(3, 3)));
+                await kept.TrainAsync("adamw", Precision.Bf16, _ => new(1)),
+                await again.TrainAsync("adamw", Precision.Bf16, _ => new(3, 3)));
         }
     }
 
@@ -67,7 +68,7 @@ public sealed class PipelineTests
     {
         var model = PrecisionTests.Kinds["gpt2"];
         using var vectors = Samples.Initialized(model);
-        using var pool = new SplitPool(model, 3);                            // ends first: what a stage does goes on after a step has failed
+        using var pool = new SplitPool(model, 3);                       // ends first: what a stage does goes on after a step has failed
         var expected = await pool.TrainAsync("adamw", Precision.Fp32, _ => new(1));
         await pool.AttachAsync(vectors);
         var clock = new HandClock();

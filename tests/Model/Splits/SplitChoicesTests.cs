@@ -92,10 +92,10 @@ public sealed class SplitChoicesTests
     [InlineData(2, 2, 3, 1, "layers shared by 2 devices in place of node.split = tensor:2, pipeline:2: the replica has 3 devices", 2)]
     [InlineData(2, 3, 5, 2, "a pipeline of 2 stages, each on 2 devices in place of node.split = tensor:2, pipeline:3: the replica has 5 "
         + "devices", 2)]
-    [InlineData(8, 2, 64, 2, "a pipeline of 2 stages, each on 4 devices in place of node.split = tensor:8, pipeline:2: the network's layers "
-        + "can be shared by 4 devices", 4)]
-    [InlineData(8, 8, 64, 4, "a pipeline of 4 stages, each on 4 devices in place of node.split = tensor:8, pipeline:8: the network's layers "
-        + "can be shared by 4 devices, and the network can be cut into 4 stages", 4)]
+    [InlineData(8, 2, 64, 2, "a pipeline of 2 stages, each on 4 devices in place of node.split = tensor:8, pipeline:2: the network's "
+        + "layers can be shared by 4 devices", 4)]
+    [InlineData(8, 8, 64, 4, "a pipeline of 4 stages, each on 4 devices in place of node.split = tensor:8, pipeline:8: the network's "
+        + "layers can be shared by 4 devices, and the network can be cut into 4 stages", 4)]
     [InlineData(2, 2, 4, 2, null, 2)]
     public void Of_both_as_much_as_fits_is_in_use_and_what_is_missing_is_said(
         int tensor, int pipeline, int devices, int stages, string? why, int ranks) => Assert.Equal(
