@@ -141,7 +141,8 @@ internal sealed class Ours : IDisposable
         var collective = new TimedCollective(new LocalCollective(devices));
         return (collective, new TrainingStep(
             devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision, zero: _zero,
-            mirror: _mirror, stages: _split.Stages, tensor: _split.Tensor));
+            mirror: _mirror, stages: _split.Stages, tensor: _split.Tensor,
+            chunks: _split.Chunks));
     }
 
     private async Task StepAsync()

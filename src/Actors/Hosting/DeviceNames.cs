@@ -18,9 +18,6 @@ public static class DeviceNames
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(devices);
-        if (node.ReplicaSplit is { Tensor: > 1, Pipeline: > 1 })
-            throw new ElasticException(
-                $"node.split = {node.Split}: the layers of a pipeline's stage are not shared between devices; use tensor:2 or pipeline:2");
         if (devices.All(d => d.IsCpu))
             return;
         var other = devices.First(d => !d.IsCpu);

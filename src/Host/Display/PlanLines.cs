@@ -18,7 +18,10 @@ internal static class PlanLines
             $"here     {Units.Many(plan.Replicas, "replica")} at once, on {Units.Many(plan.Devices, "device")} of {threads} "
                 + $"{(threads == "1" ? "thread" : "threads")} each"
                 + (plan.InUse.Stages > 1 ? $", in pipelines of {plan.InUse.Stages} stages" : "")
-                + (plan.InUse.Tensor > 1 ? $", in groups of {plan.InUse.Tensor} that share each layer" : ""),
+                + (plan.InUse.Chunks > 1 ? $" of {plan.InUse.Chunks} pieces" : "")
+                + (plan.InUse.Tensor == 1 ? "" : plan.InUse.Stages > 1
+                    ? $", each on {plan.InUse.Tensor} devices that share its layers"
+                    : $", in groups of {plan.InUse.Tensor} that share each layer"),
             .. plan.InUse.Notice is { } notice ? [$"         {notice}"] : Array.Empty<string>(),
             "",
             .. Memory(plan, $"{Units.Bytes(machine.FreeBytes)} are free of {Units.Bytes(machine.TotalBytes)}"),
@@ -77,7 +80,8 @@ internal static class PlanLines
         $"traffic      a step: {Units.Bytes(plan.Vectors.SentBytes)} of gradients from a device to the others of its replica",
         .. plan.InUse.Devices == 1 ? Array.Empty<string>()
             : [$"             and {Units.Bytes(plan.CutBytes)} of activations and their gradients to "
-                + (plan.InUse.Stages > 1 ? "its neighbours in the pipeline" : "the others of its tensor group")],
+                + (plan.InUse.Stages == 1 ? "the others of its tensor group" : plan.InUse.Tensor == 1 ? "its neighbours in the pipeline"
+                    : "its neighbours in the pipeline and the others of its tensor group")],
         $"             a round: from each replica {Units.Bytes(plan.ContributionBytes)} to the averaging and "
             + $"{Units.Bytes(plan.InnerStateBytes)} to a second node, and to each node {Units.Bytes(plan.ContributionBytes)}",
         $"arithmetic   a step: {Units.Count(plan.FlopsOfStep)} floating-point operations of a device, in products",
@@ -121,6 +125,7 @@ internal static class PlanLines
             ["split"] = p.Split.ToString(),
             ["stages"] = p.InUse.Stages,
             ["tensor"] = p.InUse.Tensor,
+            ["chunks"] = p.InUse.Chunks,
             ["mostBytesOfDevice"] = p.MostBytesOfDevice,
             ["bytes"] = p.Memory.Bytes,
             ["sentBytesOfStep"] = p.Vectors.SentBytes + p.CutBytes,

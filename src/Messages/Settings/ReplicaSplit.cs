@@ -4,18 +4,20 @@ using Elastic.Foundation;
 namespace Elastic.Messages.Settings;
 
 /// <summary>
-/// How the model of a replica is split over devices of a node: "none", "tensor:2", "pipeline:4" or "tensor:2, pipeline:2". The weights do
-/// not depend on it.
+/// How the model of a replica is split over devices of a node: "none", "tensor:2", "pipeline:4", "pipeline:2x2" or "tensor:2, pipeline:2".
+/// The weights do not depend on it.
 /// </summary>
 /// <param name="Tensor">Devices that share each layer; 1 for none. A power of two: their parts of a sum fold along a binary tree.</param>
-/// <param name="Pipeline">Stages, pieces of consecutive layers, each on devices of its own; 1 for none.</param>
-public readonly record struct ReplicaSplit(int Tensor, int Pipeline)
+/// <param name="Pipeline">Stages, each on devices of its own; 1 for none.</param>
+/// <param name="Chunks">Pieces of consecutive layers that each stage has; more than 1 where it has some here and some further on.</param>
+public readonly record struct ReplicaSplit(int Tensor, int Pipeline, int Chunks = 1)
 {
     /// <summary>The most of either: no node has more devices to give, and no model that trains here more layers to cut.</summary>
     public const int Most = 64;
 
     /// <summary>What the text may be, in words.</summary>
-    public const string Use = "none, tensor:2 (a power of two up to 64) or pipeline:2 (2 to 64 stages)";
+    public const string Use = "none, tensor:2 (a power of two up to 64), pipeline:2 (2 to 64 stages), pipeline:2x2 (of 2 pieces each, up "
+        + "to 64 in all), or tensor:2, pipeline:2";
 
     /// <summary>Each device has the whole model.</summary>
     public static ReplicaSplit None { get; } = new(1, 1);
@@ -38,25 +40,37 @@ public readonly record struct ReplicaSplit(int Tensor, int Pipeline)
         return text.Split(',') switch
         {
             ["none"] => None,
-            [var one] when Count(one, "tensor:") is { } tensor => Of(tensor, 1),
-            [var one] when Count(one, "pipeline:") is { } pipeline => Of(1, pipeline),
+            [var one] when Count(one, "tensor:") is { } tensor => Of(tensor, 1, 1),
+            [var one] when Stages(one) is var (pipeline, chunks) => Of(1, pipeline, chunks),
             [var first, var second] when Count(first, "tensor:") is { } tensor
-                && Count(second.StartsWith(' ') ? second[1..] : second, "pipeline:") is { } pipeline => Of(tensor, pipeline),
+                && Stages(second.StartsWith(' ') ? second[1..] : second) is var (pipeline, chunks) => Of(tensor, pipeline, chunks),
             _ => null,
         };
     }
 
     /// <summary>The text that <see cref="Parse"/> reads.</summary>
-    public override string ToString() => this switch
+    public override string ToString()
     {
-        { IsNone: true } => "none",
-        { Pipeline: 1 } => string.Create(CultureInfo.InvariantCulture, $"tensor:{Tensor}"),
-        { Tensor: 1 } => string.Create(CultureInfo.InvariantCulture, $"pipeline:{Pipeline}"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"tensor:{Tensor}, pipeline:{Pipeline}"),
-    };
+        var stages = string.Create(CultureInfo.InvariantCulture, $"pipeline:{Pipeline}{(Chunks == 1 ? "" : $"x{Chunks}")}");
+        return this switch
+        {
+            { IsNone: true } => "none",
+            { Pipeline: 1 } => string.Create(CultureInfo.InvariantCulture, $"tensor:{Tensor}"),
+            { Tensor: 1 } => stages,
+            _ => string.Create(CultureInfo.InvariantCulture, $"tensor:{Tensor}, {stages}"),
+        };
+    }
 
-    private static ReplicaSplit? Of(int tensor, int pipeline) =>
-        int.IsPow2(tensor) && tensor <= Most && pipeline is >= 1 and <= Most ? new ReplicaSplit(tensor, pipeline) : null;
+    private static ReplicaSplit? Of(int tensor, int pipeline, int chunks) =>
+        int.IsPow2(tensor) && tensor <= Most && pipeline is >= 1 and <= Most && chunks >= 1 && chunks <= Most / pipeline
+        && (chunks == 1 || pipeline > 1) ? new ReplicaSplit(tensor, pipeline, chunks) : null;
+
+    private static (int Stages, int Chunks)? Stages(string text) => text.Split('x') switch
+    {
+        [var stages] when Count(stages, "pipeline:") is { } one => (one, 1),
+        [var stages, var chunks] when Count(stages, "pipeline:") is { } one && Count(chunks, "") is { } each => (one, each),
+        _ => null,
+    };
 
     private static int? Count(string text, string before) =>
         text.StartsWith(before, StringComparison.Ordinal)

@@ -26,7 +26,7 @@ public sealed class CpuDevice : TrainingDevice
     private GradientBuffer? _folded;
     private readonly CpuTensorRank _tensorRank;
     private bool _isSharded;
-    private CpuStage? _stage;
+    private IReadOnlyList<CpuStage> _stages = [];
 
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
@@ -47,10 +47,10 @@ public sealed class CpuDevice : TrainingDevice
 
     /// <inheritdoc/>
     public override IReadOnlyList<SubtreeRoot> Roots =>
-        _stage is not null ? _stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
+        _stages is [var stage, ..] ? stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
 
     /// <inheritdoc/>
-    public override PipelineStage? Stage => _stage;
+    public override PipelineStage? Stage => _stages is [var stage, ..] ? stage : null;
 
     /// <summary>Where the time of its passes goes; to be set before the first one.</summary>
     internal OperatorTimes? Times
@@ -127,14 +127,20 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override void OpenStage(PipelineGroup group, int stage)
+    public override void OpenStage(PipelineGroup group, int stage, int rank)
     {
         ArgumentNullException.ThrowIfNull(group);
         CloseStage();
         _tensorRank.BeginStep();
         _shards.Begin(default);
-        _stage = new CpuStage(group, stage, Architecture, Layout, _labelSmoothing, _team, _recompute, InputsOf);
-        group[stage] = _stage;
+        var arena = new StageArena();
+        _stages =
+        [
+            .. Enumerable.Range(0, group.Chunks).Select(chunk => new CpuStage(
+                group, chunk * group.Count + stage, rank, Architecture, Layout, _labelSmoothing, _team, _recompute, arena, InputsOf)),
+        ];
+        for (var chunk = 0; chunk < group.Chunks; chunk++)
+            group[chunk * group.Count + stage, rank] = _stages[chunk];
     }
 
     /// <inheritdoc/>
@@ -190,7 +196,8 @@ public sealed class CpuDevice : TrainingDevice
     public override void Retire()
     {
         base.Retire();
-        _stage?.Retire();
+        foreach (var stage in _stages)
+            stage.Retire();
         _tensorRank.Leave();
         _network.Dispose();
         _team.Dispose();
@@ -237,11 +244,14 @@ public sealed class CpuDevice : TrainingDevice
     // Where other stages may be at work yet, the garbage collector frees what they read.
     private void CloseStage()
     {
-        if (_stage is { Group.IsAtWork: true })
-            _stage.Retire();
-        else
-            _stage?.Close();
-        _stage = null;
+        foreach (var stage in _stages)
+        {
+            if (stage.Group.IsAtWork)
+                stage.Retire();
+            else
+                stage.Close();
+        }
+        _stages = [];
     }
 
     private TrainingInputs InputsOf(DropoutSeed seed, Precision precision, double lossScale)

@@ -178,7 +178,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         }
     }
 
-    /// <summary>Begins a pass of a stage, whose halves are <see cref="RunForward"/> and <see cref="RunBackward"/>.</summary>
+    /// <summary>Begins the forward half of a pass of a stage, which <see cref="RunSegment"/> goes on with.</summary>
     /// <param name="kept">Holds what the backward half needs until then.</param>
     public void BeginStage(float* arena, float* kept, TrainingInputs inputs, double lossScale, int firstMicroBatch)
     {
@@ -186,22 +186,23 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         _kept = kept;
     }
 
-    /// <summary>The forward half.</summary>
-    public void RunForward()
+    /// <summary>Begins the backward half: the gradients of what later stages read are there.</summary>
+    /// <param name="arena">Nothing is left in it of the forward half.</param>
+    public void BeginBackward(float* arena)
     {
-        for (; _now < plan.ForwardSteps; _now++)
-            RunStep();
+        _arena = arena;
+        // Other ranks read it in the first segment.
+        if (Ranks.Count > 0)
+            Prepare();
     }
 
-    /// <summary>The backward half.</summary>
+    /// <summary>Where the gradients of the backward half go.</summary>
     /// <param name="gradients">The flat gradient.</param>
     /// <inheritdoc cref="Begin" path="/param"/>
-    public void RunBackward(float* gradients, bool adds, ScatteredRows scattered)
+    public void WriteInto(float* gradients, bool adds, ScatteredRows scattered)
     {
         _gradients = gradients;
         (AddsToGradients, Scattered) = (adds, scattered);
-        for (; _now < plan.Steps.Count; _now++)
-            RunStep();
     }
 
     /// <summary>What the forward half has made of a value, which stays until the backward half.</summary>
@@ -210,8 +211,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private float* At(ArenaPlace place) => (place.IsKept ? _kept : _arena) + place.Offset;
 
     /// <summary>Goes on until the other ranks of the group have to have what this one made (<see cref="PassSegments"/>).</summary>
-    /// <returns>True when the pass has ended.</returns>
-    public bool RunSegment()
+    /// <param name="isForward">Only the forward half of a stage's pass.</param>
+    /// <returns>True when the pass, or its half, has ended.</returns>
+    public bool RunSegment(bool isForward = false)
     {
         do
         {
@@ -219,7 +221,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
             _now++;
         }
         while (!plan.BeginsSegment(_now));
-        if (_now == plan.Steps.Count)
+        if (_now == (isForward ? plan.ForwardSteps : plan.Steps.Count))
             return true;
         // Other ranks read it in the next segment.
         Prepare();

@@ -9,91 +9,129 @@ using Elastic.Model.Vectors;
 namespace Elastic.Model.Cpu;
 
 /// <summary>
-/// A stage of a pipeline on CPU threads: its part of the tape, with memory for its own activations only. What comes over a cut is copied
-/// from the neighbour's memory when a pass begins.
+/// A stage of a pipeline on CPU threads, or a rank of it: its part of the tape, with memory for its own activations only. What comes over a
+/// cut is copied from the memory of the same rank of the neighbour when a pass begins.
 /// </summary>
 /// <param name="number">Of the stage in its group.</param>
+/// <param name="rank">Of the devices that share the stage; the first has the sums of gradients, of which each writes its share.</param>
+/// <param name="arena">Of the device.</param>
 /// <param name="inputsOf">What passes of a step read of the device's replica.</param>
 internal sealed unsafe class CpuStage(
-    PipelineGroup group, int number, IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team,
-    RecomputeMode recompute, Func<DropoutSeed, Precision, double, TrainingInputs> inputsOf) : PipelineStage(group)
+    PipelineGroup group, int number, int rank, IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team,
+    RecomputeMode recompute, StageArena arena, Func<DropoutSeed, Precision, double, TrainingInputs> inputsOf) : PipelineStage(group)
 {
     private readonly TapeStage _stage = group.Stages[number];
+    private readonly TensorShare? _share = group.Tensor == 1 ? null : new TensorShare(rank, group.Tensor);
+    private readonly ScatteredRows _ownRows = new();
     private readonly PassInputs _tokens = new(architecture);
     private readonly Dictionary<(BatchShape, Precision), (Tape Tape, MemoryPlan Plan)> _plans = [];
     // A slot for each unit that is between its two passes; the garbage collector frees what a neighbour may still read.
     private readonly StageSlot[] _slots =
-        [.. Enumerable.Range(0, PipelineSchedule.InFlight(number, group.Stages.Count)).Select(_ => new StageSlot())];
-    private readonly HostVector?[] _toPrevious =
-        new HostVector?[number == 0 ? 0 : PipelineSchedule.InFlight(number - 1, group.Stages.Count)];
+        [.. Enumerable.Range(0, group.InFlight(number)).Select(_ => new StageSlot())];
+    private readonly HostVector?[] _toPrevious = new HostVector?[number == 0 ? 0 : group.InFlight(number - 1)];
     private IReadOnlyList<PipelineUnit> _units = [];
     private IReadOnlyList<(long First, int Count)>? _pieces;
     private TrainingInputs? _inputs;
     private GradientTree? _sums;
     private int _made;
-    private NativeBuffer? _arena;
+    // The pass that has begun.
+    private int _unit;
+    private bool _isForward, _isJoined;
+    // Where its gradients go, and the rows of embeddings.
+    private (GradientBuffer Buffer, bool Adds) _into;
+    private ScatteredRows? _rows;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> OwnRoots => _sums?.Roots ?? [];
+    public override IReadOnlyList<SubtreeRoot> OwnRoots => First._sums?.Roots ?? [];
 
     /// <inheritdoc/>
     public override bool HasRows => _plans.Values.Any(p => Operations(p.Tape).Any(o => o.SumsRowsApart));
 
     private bool IsLast => number == Group.Stages.Count - 1;
 
+    private CpuStage First => (CpuStage)Group[number];
+
     /// <inheritdoc/>
     public override void Begin(IReadOnlyList<PipelineUnit> units, DropoutSeed seed, Precision precision, double lossScale)
     {
-        _sums ??= new GradientTree(() => Group.Sum(_made++, () => new HostVector(layout.TrainedLength)), Add);
-        _sums.Clear();
+        if (rank == 0)
+        {
+            _sums ??= new GradientTree(() => Group.Sum(_made++, () => new HostVector(layout.TrainedLength)), Add);
+            _sums.Clear();
+        }
         (_units, _inputs) = (units, inputsOf(seed, precision, lossScale));
     }
 
     /// <inheritdoc/>
-    public override void Forward(int unit)
+    public override void BeginForward(int unit)
     {
         var (slot, microBatches) = (SlotOf(unit), _units[unit].MicroBatches);
         var first = microBatches[0];
+        _share?.CheckRows(microBatches.Count * first.Inputs.Length);
+        (_unit, _isForward, _isJoined) = (unit, true, false);
         var pass = Open(slot, new BatchShape(microBatches.Count, first.Rows, first.Columns, first.SourceColumns));
         for (var i = 0; i < microBatches.Count; i++)
             _tokens.Take(microBatches[i], pass, i);
-        pass.BeginStage(_arena!.Floats, slot.Kept!.Data, _inputs!, _inputs!.LossScale / first.StepTargets, first.Index);
+        pass.BeginStage(arena.Data, slot.Kept!.Data, _inputs!, _inputs!.LossScale / first.StepTargets, first.Index);
         foreach (var operation in _stage.Incoming)
         {
-            var previous = ((CpuStage)Group[number - 1]).SlotOf(unit);
+            var previous = ((CpuStage)Group[number - 1, rank]).SlotOf(unit);
             var value = pass.Tape.Operations[operation].Output!;
             Copy(pass, pass[value], previous.Pass!.Made(previous.Pass.Tape.Operations[operation].Output!), value.Count);
             GC.KeepAlive(previous);
         }
-        pass.RunForward();
-        GC.KeepAlive(slot);
+        GC.KeepAlive(this);
     }
 
     /// <inheritdoc/>
-    public override double[] Backward(int unit)
+    public override void BeginBackward(int unit)
     {
-        var (slot, node) = (SlotOf(unit), _units[unit].Node);
-        var pass = slot.Pass!;
+        var pass = SlotOf(unit).Pass!;
+        (_unit, _isForward, _isJoined) = (unit, false, false);
         if (!IsLast)
-            TakeGradients(pass, ((CpuStage)Group[number + 1])._toPrevious[unit % _slots.Length]!);
+            TakeGradients(pass, ((CpuStage)Group[number + 1, rank])._toPrevious[unit % _slots.Length]!);
         // The right half of a subtree is added to the left one as it is computed.
-        if (_sums!.LeftOf(node) is { } left)
+        if (rank == 0)
+            _into = _sums!.LeftOf(_units[unit].Node) is { } left ? (left, true) : (_sums.Rent(), false);
+        pass.BeginBackward(arena.Data);
+        GC.KeepAlive(this);
+    }
+
+    /// <inheritdoc/>
+    public override bool Advance()
+    {
+        var pass = SlotOf(_unit).Pass!;
+        if (!_isJoined)
+            Join(pass);
+        var isOver = pass.RunSegment(_isForward);
+        if (isOver && !_isForward)
+            HandGradients(pass, _unit);
+        // And with it the group, whose other ranks' memory it reads.
+        GC.KeepAlive(this);
+        return isOver;
+    }
+
+    /// <inheritdoc/>
+    public override double[] Add(int unit)
+    {
+        var ((node, microBatches), (buffer, adds), pass) = (_units[unit], _into, SlotOf(unit).Pass!);
+        for (var i = 0; i < Group.Tensor; i++)
         {
-            using var own = new ScatteredRows();
-            pass.RunBackward(((HostVector)left.Flat).Data, true, own);
-            left.Scattered.Add(own);
-            _sums.AddedToLeft(node);
+            // Each token's rows are one rank's, and each row's loss.
+            var its = (CpuStage)Group[number, i];
+            if (its._rows != buffer.Scattered)
+                buffer.Scattered.Add(its._rows!);
+            if (IsLast && its._share is { } share)
+            {
+                var (first, count) = share.RowsOf(pass.Shape.Rows);
+                its.SlotOf(unit).Pass!.Losses.AsSpan(first, count).CopyTo(pass.Losses.AsSpan(first));
+            }
         }
+        if (adds)
+            _sums!.AddedToLeft(node);
         else
-        {
-            var buffer = _sums.Rent();
-            pass.RunBackward(((HostVector)buffer.Flat).Data, false, buffer.Scattered);
-            _sums.Add(node, buffer);
-        }
-        HandGradients(pass, unit);
-        GC.KeepAlive(_inputs);
-        GC.KeepAlive(slot);
-        return IsLast ? CpuNetwork.LossesOf(pass, _units[unit].MicroBatches) : [];
+            _sums!.Add(node, buffer);
+        return IsLast ? CpuNetwork.LossesOf(pass, microBatches) : [];
     }
 
     /// <inheritdoc/>
@@ -103,14 +141,15 @@ internal sealed unsafe class CpuStage(
             slot.Close();
         foreach (var gradients in _toPrevious)
             gradients?.Dispose();
-        Retire();
+        arena.Close();
+        _ownRows.Dispose();
     }
 
-    /// <summary>Frees what no neighbour reads.</summary>
+    /// <summary>Frees what no other device reads; the garbage collector frees the rest with the group.</summary>
     public void Retire()
     {
-        _arena?.Dispose();
-        _arena = null;
+        if (Group.Tensor == 1)
+            arena.Close();
     }
 
     private StageSlot SlotOf(int unit) => _slots[unit % _slots.Length];
@@ -122,19 +161,29 @@ internal sealed unsafe class CpuStage(
         var precision = _inputs!.Precision;
         if (!_plans.TryGetValue((shape, precision), out var planned))
         {
-            var tape = new Tape(TapePurpose.Training, shape, layout, labelSmoothing, precision);
+            var tape = new Tape(TapePurpose.Training, shape, layout, labelSmoothing, precision, _share);
             architecture.Record(tape);
             planned = _plans[(shape, precision)] = (tape, new MemoryPlan(tape, team.Threads, recompute, _stage));
             Products.Reserve(team, Operations(tape).Max(o => o.ProductBytes(shape, team.Threads)));
             _pieces ??= PiecesOf(tape);
         }
-        var bytes = planned.Plan.Floats * sizeof(float);
-        if (_arena is null || _arena.Bytes < bytes)
-        {
-            Retire();
-            _arena = new NativeBuffer(bytes);
-        }
+        arena.Reserve(planned.Plan.Floats);
         return slot.Open(planned.Tape, planned.Plan, team);
+    }
+
+    // All ranks have begun the pass.
+    private void Join(CpuPass pass)
+    {
+        _isJoined = true;
+        var first = First.SlotOf(_unit).Pass!;
+        if (_share is not null && (pass.Ranks.Count == 0 || pass.Ranks[0] != first))
+            pass.Ranks = [.. Enumerable.Range(0, Group.Tensor).Select(i => ((CpuStage)Group[number, i]).SlotOf(_unit).Pass!)];
+        if (_isForward)
+            return;
+        var (buffer, adds) = First._into;
+        _ownRows.Clear();
+        _rows = _share is null && !adds ? buffer.Scattered : _ownRows;
+        pass.WriteInto(((HostVector)buffer.Flat).Data, adds, _rows);
     }
 
     // The next stage's share of the gradients; this one's readers add to it.

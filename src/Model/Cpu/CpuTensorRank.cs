@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -60,10 +59,7 @@ internal sealed class CpuTensorRank(
         TensorShare share, IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale, GradientBuffer into,
         bool adds)
     {
-        int rows = group.Count * group[0].Inputs.Length, sources = group.Count * (group[0].Sources?.Length ?? rows);
-        if (Math.Min(rows, sources) < share.Ranks)
-            throw new ElasticException(
-                $"{Math.Min(rows, sources)} tokens cannot be divided among the {share.Ranks} devices of a tensor group");
+        share.CheckRows(group.Count * Math.Min(group[0].Inputs.Length, group[0].Sources?.Length ?? int.MaxValue));
         var (flat, given) = ((HostVector)into.Flat, inputs(seed, precision, lossScale));
         _scattered.Clear();
         _isAtWork = true;

@@ -40,7 +40,7 @@ internal sealed class MemoryPlan
         _start = stage?.First ?? 0;
         Steps = PassSchedule.Of(tape, recompute, stage);
         ForwardSteps = Steps.TakeWhile(s => s.Kind == PassKind.Forward).Count();
-        _segments = new PassSegments(tape, Steps);
+        _segments = new PassSegments(tape, Steps, stage is null ? null : ForwardSteps);
         var rests = ValueRest.Of(tape, Steps);
         (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
         foreach (var value in stage is null ? [] : stage.Incoming.Select(i => tape.Operations[i].Output!))

@@ -4,6 +4,23 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Cpu;
 
+/// <summary>
+/// What passes of a device's stages work with: one at a time, and nothing stays in it from the forward to the backward half of one.
+/// </summary>
+internal sealed unsafe class StageArena
+{
+    private HostVector? _floats;
+
+    /// <summary>Its first float.</summary>
+    public float* Data => _floats!.Data;
+
+    /// <summary>Makes room for so many floats.</summary>
+    public void Reserve(long floats) => StageSlot.Reserve(ref _floats, floats);
+
+    /// <summary>Frees its memory.</summary>
+    public void Close() => _floats?.Dispose();
+}
+
 /// <summary>What a stage of a pipeline holds of the micro-batches that are between their forward and their backward pass.</summary>
 internal sealed class StageSlot
 {

@@ -7,14 +7,19 @@ using Elastic.Model.Training;
 namespace Elastic.Model.Splits;
 
 /// <summary>
-/// The gradient of a step by pipelines: each group of as many devices as there are stages takes its range of micro-batches through the
-/// network, stage by stage, and has one sum of gradients. A stage begins a pass as soon as what it reads is there.
+/// The gradient of a step by pipelines: each group of as many devices as the stages have takes its range of micro-batches through the
+/// network, stage by stage, and has one sum of gradients. A stage begins a pass as soon as what it reads is there. The ranks of a stage
+/// that several devices share do a pass in segments, as those of a <see cref="TensorGroup"/>.
 /// </summary>
-/// <param name="devices">Group after group, in each the stages in order. Devices that are left over compute nothing here.</param>
+/// <param name="devices">
+/// Group after group, in each the stages in order, in each its ranks. Devices that are left over compute nothing here.
+/// </param>
 /// <param name="stages">Of a group.</param>
+/// <param name="tensor">Ranks of a stage.</param>
+/// <param name="chunks">Pieces of the network that a stage has.</param>
 /// <param name="time">Measures the deadlines.</param>
 internal sealed class PipelineAccumulation(
-    IReadOnlyList<IDeviceThread> devices, int stages, StepDeadlines deadlines, TimeProvider time)
+    IReadOnlyList<IDeviceThread> devices, int stages, int tensor, int chunks, StepDeadlines deadlines, TimeProvider time)
 {
     // More units than stages, so that a stage waits for a fifth of the time at most; fewer use each weight more often from the cache.
     private const int UnitsOfStage = 4;
@@ -24,8 +29,11 @@ internal sealed class PipelineAccumulation(
     private PipelineGroup[]? _groups;
     private long _longestTicks;
 
+    // Devices of a group.
+    private readonly int _each = stages * tensor;
+
     /// <summary>Groups of the devices.</summary>
-    private int Groups => devices.Count / stages;
+    private int Groups => devices.Count / _each;
 
     /// <summary>How many micro-batches go through a pipeline together at most.</summary>
     /// <param name="microBatches">Of a group.</param>
@@ -47,7 +55,7 @@ internal sealed class PipelineAccumulation(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
         _groups ??= await Task.WhenAll(Enumerable.Range(0, Groups).Select(OpenAsync));
-        foreach (var rank in Enumerable.Range(Groups * stages, devices.Count - Groups * stages))
+        foreach (var rank in Enumerable.Range(Groups * _each, devices.Count - Groups * _each))
             await CallAsync(rank, "preparation", d => d.Accumulate([], seed, precision, lossScale));
         foreach (var group in _groups)
             group.IsAtWork = true;
@@ -55,7 +63,7 @@ internal sealed class PipelineAccumulation(
         {
             var (first, end) = ((long)microBatches.Count * number / Groups, (long)microBatches.Count * (number + 1) / Groups);
             List<MicroBatch> own = [.. microBatches.Skip((int)first).Take((int)(end - first))];
-            var vocabulary = await CallAsync(number * stages, "preparation", d => d.Architecture.Vocabulary);
+            var vocabulary = await CallAsync(number * _each, "preparation", d => d.Architecture.Vocabulary);
             List<PipelineUnit> units =
             [
                 .. MicroBatchGroups.Of(own, vocabulary, MostTogether(own.Count, stages))
@@ -66,7 +74,7 @@ internal sealed class PipelineAccumulation(
         foreach (var group in _groups)
             group.IsAtWork = false;
         return ([.. losses.SelectMany(l => l)],
-            [.. devices.Select((_, rank) => rank < Groups * stages && rank % stages == 0 ? _groups[rank / stages].Roots : [])]);
+            [.. devices.Select((_, rank) => rank < Groups * _each && rank % _each == 0 ? _groups[rank / _each].Roots : [])]);
     }
 
     // One group's micro-batches: the losses of the last stage.
@@ -74,42 +82,66 @@ internal sealed class PipelineAccumulation(
         int number, List<PipelineUnit> units, DropoutSeed seed, Precision precision, double lossScale)
     {
         var group = _groups![number];
-        // When each stage has done each unit.
+        // When each piece of the network has done each unit.
         var (forward, backward) = (Signals(units.Count), Signals(units.Count));
         var losses = await Task.WhenAll(Enumerable.Range(0, stages).Select(StageAsync));
         return losses[^1];
 
         async Task<List<double>> StageAsync(int stage)
         {
-            var (rank, own) = (number * stages + stage, new List<double>());
-            await CallAsync(rank, "preparation", _ =>
+            var (first, own) = (number * _each + stage * tensor, new List<double>());
+            await OnRanksAsync(first, "preparation", (_, rank) =>
             {
-                group[stage].Begin(units, seed, precision, lossScale);
+                for (var piece = stage; piece < stages * chunks; piece += stages)
+                    group[piece, rank].Begin(units, seed, precision, lossScale);
                 return true;
             });
-            foreach (var (unit, isForward) in PipelineSchedule.Of(stage, stages, units.Count))
+            foreach (var (unit, isForward, chunk) in PipelineSchedule.Of(stage, stages, units.Count, chunks))
             {
+                var piece = chunk * stages + stage;
                 // A stage begins a step before its neighbour reads from it: what comes first is the stage before's.
-                if (isForward && stage > 0)
-                    await forward[stage - 1][unit].Task;
-                if (!isForward && stage < stages - 1)
-                    await backward[stage + 1][unit].Task;
-                own.AddRange(await CallAsync(rank, $"{(isForward ? "forward" : "backward")} pass of {TextOf(units[unit])}", _ =>
-                {
-                    if (!isForward)
-                        return group[stage].Backward(unit);
-                    group[stage].Forward(unit);
-                    return [];
-                }, isPass: true));
-                (isForward ? forward : backward)[stage][unit].SetResult();
+                if (isForward && piece > 0)
+                    await forward[piece - 1][unit].Task;
+                if (!isForward && piece < stages * chunks - 1)
+                    await backward[piece + 1][unit].Task;
+                var (began, what) = (time.GetTimestamp(), $"{(isForward ? "forward" : "backward")} pass of {TextOf(units[unit])}"
+                    + (chunks == 1 ? "" : $", piece {chunk} of {chunks},"));
+                own.AddRange(tensor > 1
+                    ? await PassOfRanksAsync(group, first, piece, unit, isForward, what)
+                    : await CallAsync(first, what, _ =>
+                    {
+                        if (!isForward)
+                            return group[piece].Backward(unit);
+                        group[piece].Forward(unit);
+                        return [];
+                    }));
+                Keep(time.GetElapsedTime(began).Ticks);
+                (isForward ? forward : backward)[piece][unit].SetResult();
             }
             return own;
         }
     }
 
+    // All ranks do a segment, and go on when all have ended it.
+    private async Task<double[]> PassOfRanksAsync(PipelineGroup group, int first, int piece, int unit, bool isForward, string what)
+    {
+        await OnRanksAsync(first, what, (_, rank) =>
+        {
+            if (isForward)
+                group[piece, rank].BeginForward(unit);
+            else
+                group[piece, rank].BeginBackward(unit);
+            return true;
+        });
+        while (!(await OnRanksAsync(first, what, (_, rank) => group[piece, rank].Advance()))[0])
+        {
+        }
+        return isForward ? [] : await CallAsync(first, what, _ => group[piece].Add(unit));
+    }
+
     private TaskCompletionSource[][] Signals(int units) =>
     [
-        .. Enumerable.Range(0, stages).Select(_ => Enumerable.Range(0, units)
+        .. Enumerable.Range(0, stages * chunks).Select(_ => Enumerable.Range(0, units)
             .Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray()),
     ];
 
@@ -120,25 +152,29 @@ internal sealed class PipelineAccumulation(
     // The group that the devices were last time, so that it keeps its memory; else a new one.
     private async Task<PipelineGroup> OpenAsync(int number)
     {
-        var first = number * stages;
-        var open = await Task.WhenAll(Enumerable.Range(0, stages).Select(s => CallAsync(first + s, "preparation", d => d.Stage)));
-        if (open[0]?.Group is { IsAtWork: false } kept && kept.Stages.Count == stages
-            && open.Select((o, s) => kept.Holds(o, s)).All(holds => holds))
+        var first = number * _each;
+        var open = await Task.WhenAll(Enumerable.Range(0, _each).Select(i => CallAsync(first + i, "preparation", d => d.Stage)));
+        if (open[0]?.Group is { IsAtWork: false } kept && kept.Count == stages && kept.Tensor == tensor && kept.Chunks == chunks
+            && open.Select((o, i) => kept.Holds(o, i / tensor, i % tensor)).All(holds => holds))
             return kept;
         var architecture = await CallAsync(first, "preparation", d => d.Architecture);
-        var group = new PipelineGroup(architecture, stages);
-        await Task.WhenAll(Enumerable.Range(0, stages).Select(s => CallAsync(first + s, "preparation", d =>
+        var group = new PipelineGroup(architecture, stages, tensor, chunks);
+        await Task.WhenAll(Enumerable.Range(0, _each).Select(i => CallAsync(first + i, "preparation", d =>
         {
-            d.OpenStage(group, s);
+            d.OpenStage(group, i / tensor, i % tensor);
             return true;
         })));
         return group;
     }
 
+    // On all ranks of the stage whose first one this is.
+    private Task<T[]> OnRanksAsync<T>(int first, string what, Func<TrainingDevice, int, T> work) =>
+        Task.WhenAll(Enumerable.Range(0, tensor).Select(rank => CallAsync(first + rank, what, d => work(d, rank))));
+
     // Work of a device, with a deadline that names it. Once a pass has ended, none takes a minute and ten times as long: stages cost alike.
-    private async Task<T> CallAsync<T>(int rank, string what, Func<TrainingDevice, T> work, bool isPass = false)
+    private async Task<T> CallAsync<T>(int rank, string what, Func<TrainingDevice, T> work)
     {
-        var (began, longest) = (time.GetTimestamp(), Interlocked.Read(ref _longestTicks));
+        var longest = Interlocked.Read(ref _longestTicks);
         var deadline = longest == 0 ? deadlines.Most : Shorter(deadlines.After(TimeSpan.FromTicks(longest)), deadlines.Most);
         if (_failed.Task.IsCompleted)
             throw new OperationCanceledException("another device has failed");
@@ -154,10 +190,7 @@ internal sealed class PipelineAccumulation(
                         $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
                 await ended.CancelAsync();
             }
-            var result = await call;
-            if (isPass)
-                Keep(time.GetElapsedTime(began).Ticks);
-            return result;
+            return await call;
         }
         catch (Exception e)
         {
@@ -182,7 +215,12 @@ internal sealed class PipelineAccumulation(
             known = Interlocked.CompareExchange(ref _longestTicks, ticks, known);
     }
 
-    private string Name(int rank) => rank >= Groups * stages ? $"rank {rank} of {devices.Count} ({devices[rank].Id})"
-        : Groups == 1 ? $"stage {rank} of {stages} ({devices[rank].Id})"
-        : $"stage {rank % stages} of {stages} of group {rank / stages} ({devices[rank].Id})";
+    private string Name(int rank)
+    {
+        var (id, stage) = (devices[rank].Id, rank % _each / tensor);
+        if (rank >= Groups * _each)
+            return $"rank {rank} of {devices.Count} ({id})";
+        var place = tensor == 1 ? $"stage {stage} of {stages}" : $"rank {rank % tensor} of stage {stage}";
+        return Groups == 1 ? $"{place} ({id})" : $"{place} of group {rank / _each} ({id})";
+    }
 }

@@ -8,15 +8,30 @@ namespace Elastic.Model.Splits;
 /// <summary>
 /// What the devices of one pipeline share: the stages, each of which reads its neighbours' results where they lie, and sums of gradients,
 /// of which each stage writes its own parameters. The sums are whole gradients together, as one device has them, and fold along the same
-/// tree. The garbage collector frees them: as those of a device that ends, others may still read them.
+/// tree. The garbage collector frees them: as those of a device that ends, others may still read them. Several devices can share each
+/// stage's layers: its ranks.
 /// </summary>
-public sealed class PipelineGroup(IArchitecture architecture, int count)
+/// <param name="count">Of stages.</param>
+/// <param name="tensor">Ranks of each stage, a power of two; 1 where a stage is one device.</param>
+/// <param name="chunks">
+/// Pieces of the network that the devices of a stage have: they do the work of as many stages, those whose numbers have the same remainder.
+/// </param>
+public sealed class PipelineGroup(IArchitecture architecture, int count, int tensor = 1, int chunks = 1)
 {
-    private readonly PipelineStage?[] _stages = new PipelineStage?[count];
+    private readonly PipelineStage?[,] _stages = new PipelineStage?[count * chunks, tensor];
     private readonly List<DeviceVector> _sums = [];
 
-    /// <summary>What each stage computes.</summary>
-    public IReadOnlyList<TapeStage> Stages { get; } = TapeStage.Cut(architecture, count);
+    /// <summary>What each piece of the network computes: each stage has its own, and with several chunks each is a stage here.</summary>
+    public IReadOnlyList<TapeStage> Stages { get; } = TapeStage.Cut(architecture, count * chunks, tensor);
+
+    /// <summary>Stages that have devices of their own.</summary>
+    public int Count => count;
+
+    /// <summary>Pieces of each of those.</summary>
+    public int Chunks => chunks;
+
+    /// <summary>Ranks of each stage.</summary>
+    public int Tensor => tensor;
 
     /// <summary>
     /// True while the stages are at work, and for good where that has failed: a stage may still read what another has made, so that nobody
@@ -24,22 +39,27 @@ public sealed class PipelineGroup(IArchitecture architecture, int count)
     /// </summary>
     public bool IsAtWork { get; set; }
 
-    /// <summary>A stage.</summary>
-    public PipelineStage this[int stage]
+    /// <summary>A rank of a stage.</summary>
+    public PipelineStage this[int stage, int rank = 0]
     {
-        get => _stages[stage] ?? throw new InvalidOperationException($"stage {stage} of {_stages.Length} is not open");
-        set => _stages[stage] = value;
+        get => _stages[stage, rank] ?? throw new InvalidOperationException($"rank {rank} of stage {stage} of {Stages.Count} is not open");
+        set => _stages[stage, rank] = value;
     }
 
+    /// <summary>The units that a piece keeps activations of, at most.</summary>
+    public int InFlight(int stage) => PipelineSchedule.InFlight(stage % count, count, chunks, stage / count);
+
     /// <summary>True where this is the stage's group, and the stage is this one.</summary>
-    public bool Holds(PipelineStage? stage, int number) => stage is not null && ReferenceEquals(_stages[number], stage);
+    public bool Holds(PipelineStage? stage, int number, int rank) =>
+        stage is not null && ReferenceEquals(_stages[number, rank], stage);
 
     /// <summary>The sums over all micro-batches of the pass, in their order.</summary>
     public IReadOnlyList<SubtreeRoot> Roots
     {
         get
         {
-            var (all, scattered) = (this[0].OwnRoots, Enumerable.Range(0, count).First(i => this[i].HasRows || i == count - 1));
+            var (all, last) = (this[0].OwnRoots, Stages.Count - 1);
+            var scattered = Enumerable.Range(0, last + 1).First(i => this[i].HasRows || i == last);
             foreach (var stage in _stages)
                 Invariant.Holds(
                     stage!.OwnRoots.Select(r => (r.Node, r.Gradient)).SequenceEqual(all.Select(r => (r.Node, r.Gradient))),
@@ -48,7 +68,7 @@ public sealed class PipelineGroup(IArchitecture architecture, int count)
         }
     }
 
-    /// <summary>The sum of this number: each stage asks for them in the same order.</summary>
+    /// <summary>The sum of this number: the first rank of each stage asks for them in the same order.</summary>
     /// <param name="allocate">Makes a vector of zeros.</param>
     public DeviceVector Sum(int number, Func<DeviceVector> allocate)
     {

@@ -10,14 +10,15 @@ public sealed record PipelineUnit(TreeNode Node, IReadOnlyList<MicroBatch> Micro
 
 /// <summary>
 /// A stage of a pipeline on its device. Called on the device's thread, in the order of <see cref="PipelineSchedule"/>, each when the
-/// stage before or behind has done the same unit: then it reads what that one has made.
+/// stage before or behind has done the same unit: then it reads what that one has made. Where several devices share a stage, each is a
+/// rank of it, and nothing of a pass is called before all ranks have ended what was called before.
 /// </summary>
 public abstract class PipelineStage(PipelineGroup group)
 {
     /// <summary>The stages that it belongs to.</summary>
     public PipelineGroup Group { get; } = group;
 
-    /// <summary>The sums of gradients of the stage's parameters, in the order of the micro-batches.</summary>
+    /// <summary>The sums of gradients of the stage's parameters, in the order of the micro-batches; all ranks have the same.</summary>
     public abstract IReadOnlyList<SubtreeRoot> OwnRoots { get; }
 
     /// <summary>True for the stage whose embeddings' rows are summed apart.</summary>
@@ -26,12 +27,40 @@ public abstract class PipelineStage(PipelineGroup group)
     /// <summary>Begins a step.</summary>
     public abstract void Begin(IReadOnlyList<PipelineUnit> units, DropoutSeed seed, Precision precision, double lossScale);
 
-    /// <summary>The forward pass of a unit.</summary>
-    public abstract void Forward(int unit);
+    /// <summary>Begins the forward pass of a unit.</summary>
+    /// <exception cref="Foundation.ElasticException">The unit has fewer rows than the stage has ranks.</exception>
+    public abstract void BeginForward(int unit);
 
-    /// <summary>The backward pass of a unit, which adds to the sums.</summary>
+    /// <summary>Begins the backward pass of a unit.</summary>
+    public abstract void BeginBackward(int unit);
+
+    /// <summary>Goes on with the pass that has begun, until all ranks have to have what this one made.</summary>
+    /// <returns>True when the pass has ended.</returns>
+    public abstract bool Advance();
+
+    /// <summary>On the first rank, when all have ended the backward pass of a unit: its gradient joins the sums.</summary>
     /// <returns>Of the last stage, the sum of the losses of each micro-batch's counted targets, nats; none of others.</returns>
-    public abstract double[] Backward(int unit);
+    public abstract double[] Add(int unit);
+
+    /// <summary>The forward pass of a unit, on a stage of one device.</summary>
+    public void Forward(int unit)
+    {
+        BeginForward(unit);
+        while (!Advance())
+        {
+        }
+    }
+
+    /// <summary>The backward pass of a unit, on a stage of one device.</summary>
+    /// <inheritdoc cref="Add" path="/returns"/>
+    public double[] Backward(int unit)
+    {
+        BeginBackward(unit);
+        while (!Advance())
+        {
+        }
+        return Add(unit);
+    }
 
     /// <summary>Frees its memory, where no stage of the group is at work.</summary>
     public abstract void Close();

@@ -17,7 +17,7 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
 
     /// <summary>
     /// Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has; tensor groups in
-    /// the same way.
+    /// the same way; pipelines of such groups; and pipelines whose stages have two pieces each.
     /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)
@@ -25,11 +25,15 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
         ArgumentNullException.ThrowIfNull(plan);
         var architecture = Architectures.Open(plan.Settings.Model);
         var given = Math.Min(plan.Given, ReplicaSplit.Most);
-        int stages = Math.Min(given, TapeStage.Most(architecture)), ranks = Math.Min(given, TensorSplit.Most(architecture));
+        int pieces = Math.Min(TapeStage.Most(architecture), ReplicaSplit.Most), stages = Math.Min(given, pieces);
+        var ranks = Math.Min(given, TensorSplit.Most(architecture));
+        List<ReplicaSplit> shared = [.. Enumerable.Range(2, Math.Max(0, ranks - 1)).Where(int.IsPow2).Select(t => new ReplicaSplit(t, 1))];
         List<TrainingPlan> all =
         [
             .. Enumerable.Range(1, stages).Select(s => new ReplicaSplit(1, s))
-                .Concat(Enumerable.Range(2, Math.Max(0, ranks - 1)).Where(int.IsPow2).Select(t => new ReplicaSplit(t, 1)))
+                .Concat(shared)
+                .Concat(shared.SelectMany(s => Enumerable.Range(2, Math.Max(0, stages - 1)).Select(p => s with { Pipeline = p })))
+                .Concat(Enumerable.Range(2, Math.Max(0, pieces / 2 - 1)).Select(p => new ReplicaSplit(1, p, 2)))
                 .Where(split => plan.Given % split.Devices == 0).Select(split => TrainingPlan.OfReplica(
                     plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
                 {

@@ -13,44 +13,51 @@ namespace Elastic.Model.Splits;
 /// <param name="Notice">Why it is smaller than what was asked for; null where it is not.</param>
 public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
 {
+    /// <summary>Pieces of the network that each stage has (<see cref="PipelineSchedule"/>).</summary>
+    public int Chunks { get; init; } = 1;
+
     /// <summary>Devices of a group that has the model once.</summary>
     public int Devices => Stages * Tensor;
 
-    /// <summary>The largest one up to what is asked for.</summary>
+    /// <summary>The largest one up to what is asked for; of equal ones the one that shares more, in which nobody waits.</summary>
     /// <param name="devices">Of the replica.</param>
     public static SplitInUse Of(ReplicaSplit asked, int devices, IArchitecture architecture)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
-        return asked switch
+        var ranks = asked.Tensor == 1 ? 1 : Math.Min(asked.Tensor, TensorSplit.Most(architecture));
+        var pieces = asked.Pipeline == 1 ? 1 : TapeStage.Most(architecture);
+        var stages = Math.Min(asked.Pipeline, pieces);
+        var (tensor, pipeline) = Enumerable.Range(0, BitOperations.Log2((uint)Math.Min(ranks, devices)) + 1).Select(i => 1 << i)
+            .Select(t => (Tensor: t, Stages: Math.Min(stages, devices / t))).MaxBy(s => (s.Tensor * s.Stages, s.Tensor));
+        var inUse = new ReplicaSplit(tensor, pipeline, pipeline == 1 ? 1 : Math.Min(asked.Chunks, pieces / pipeline));
+        return new SplitInUse(pipeline, tensor, inUse == asked ? null
+            : $"{TextOf(asked, inUse)} in place of node.split = {asked}: {Why(asked, devices, stages, ranks, pieces)}")
         {
-            { IsNone: true } => new SplitInUse(1, 1, null),
-            { Pipeline: 1 } => OfTensor(asked, devices, architecture),
-            _ => OfPipeline(asked, devices, architecture),
+            Chunks = inUse.Chunks,
         };
     }
 
-    private static SplitInUse OfTensor(ReplicaSplit asked, int devices, IArchitecture architecture)
+    private static string TextOf(ReplicaSplit asked, ReplicaSplit inUse)
     {
-        var most = TensorSplit.Most(architecture);
-        var tensor = Math.Min(Math.Min(asked.Tensor, most), 1 << BitOperations.Log2((uint)devices));
-        if (tensor == asked.Tensor)
-            return new SplitInUse(1, tensor, null);
-        var why = devices < Math.Min(asked.Tensor, most) ? $"the replica has {Plural.Of(devices, "device")}"
-            : most == 1 ? "the network's layers cannot be shared" : $"the network's layers can be shared by {most} devices";
-        var what = tensor == 1 ? "no shared layers" : $"layers shared by {tensor} devices";
-        return new SplitInUse(1, tensor, $"{what} in place of node.split = {asked}: {why}");
+        var (tensor, stages, each) = (inUse.Tensor, inUse.Pipeline, inUse.Chunks == 1 ? "" : $" of {inUse.Chunks} pieces each");
+        return (stages, tensor) switch
+        {
+            (1, 1) => asked.Pipeline == 1 ? "no shared layers" : asked.Tensor == 1 ? "no pipeline" : "no split",
+            (1, _) => $"layers shared by {tensor} devices",
+            (_, 1) => $"a pipeline of {stages} stages{each}",
+            _ => $"a pipeline of {stages} stages{each}, each on {tensor} devices",
+        };
     }
 
-    private static SplitInUse OfPipeline(ReplicaSplit asked, int devices, IArchitecture architecture)
+    // The devices, or what the network has.
+    private static string Why(ReplicaSplit asked, int devices, int stages, int ranks, int pieces)
     {
-        var most = TapeStage.Most(architecture);
-        var stages = Math.Min(asked.Pipeline, Math.Min(devices, most));
-        if (stages == asked.Pipeline && asked.Tensor == 1)
-            return new SplitInUse(stages, 1, null);
-        var why = devices < Math.Min(asked.Pipeline, most) ? $"the replica has {Plural.Of(devices, "device")}"
-            : stages == asked.Pipeline ? "the layers of a stage are not shared between devices"
-            : $"the network can be cut into {most} stages";
-        return new SplitInUse(
-            stages, 1, $"{(stages == 1 ? "no pipeline" : $"a pipeline of {stages} stages")} in place of node.split = {asked}: {why}");
+        if (devices < stages * ranks)
+            return $"the replica has {Plural.Of(devices, "device")}";
+        var layers = ranks == asked.Tensor ? null
+            : ranks == 1 ? "the network's layers cannot be shared" : $"the network's layers can be shared by {ranks} devices";
+        var cuts = pieces >= asked.Pipeline * asked.Chunks ? null
+            : $"the network can be cut into {pieces} {(asked.Chunks == 1 ? "stages" : "pieces")}";
+        return string.Join(", and ", new[] { layers, cuts }.OfType<string>());
     }
 }

@@ -16,16 +16,23 @@ namespace Elastic.Model.Splits;
 public sealed record TapeStage(int First, int End, IReadOnlyList<int> Incoming, IReadOnlyList<int> Outgoing)
 {
     /// <summary>The most stages that a network can be cut into: it is cut before and after blocks.</summary>
-    public static int Most(IArchitecture architecture) => CutsOf(Record(architecture)).Count - 1;
+    public static int Most(IArchitecture architecture) => CutsOf(Record(architecture, 1)).Count - 1;
 
     /// <summary>
     /// Cuts a network into stages so that the largest cost of one is as small as can be. The cost is that of the products of both passes;
     /// stages with the head or an embedding have fewer blocks. The same for all shapes of micro-batches.
     /// </summary>
     /// <param name="count">1 to <see cref="Most"/>.</param>
-    public static IReadOnlyList<TapeStage> Cut(IArchitecture architecture, int count) => Cut(Record(architecture), count);
+    /// <param name="tensor">Devices that share each layer; 1 for none. They all record the same operations.</param>
+    /// <exception cref="ElasticException">So many devices cannot share the layers.</exception>
+    public static IReadOnlyList<TapeStage> Cut(IArchitecture architecture, int count, int tensor = 1)
+    {
+        if (tensor > 1)
+            TensorSplit.Check(architecture, tensor);
+        return Cut(Record(architecture, tensor), count);
+    }
 
-    /// <inheritdoc cref="Cut(IArchitecture, int)"/>
+    /// <inheritdoc cref="Cut(IArchitecture, int, int)"/>
     internal static IReadOnlyList<TapeStage> Cut(Tape tape, int count)
     {
         var cuts = CutsOf(tape);
@@ -92,12 +99,12 @@ public sealed record TapeStage(int First, int End, IReadOnlyList<int> Incoming, 
     }
 
     // One sequence: all operations grow alike with their number.
-    private static Tape Record(IArchitecture architecture)
+    private static Tape Record(IArchitecture architecture, int tensor)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var tape = new Tape(
             TapePurpose.Training, new BatchShape(1, 1, architecture.Context, architecture.SourceContext),
-            new FlatLayout(architecture.Parameters));
+            new FlatLayout(architecture.Parameters), share: tensor == 1 ? null : new TensorShare(0, tensor));
         architecture.Record(tape);
         return tape;
     }

@@ -40,6 +40,14 @@ public sealed record TensorShare(int Rank, int Ranks)
             $"{parameter.Name} has {shared.Parts} parts, which the {Ranks} devices of a tensor group cannot divide");
     }
 
+    /// <summary>Refuses fewer rows than there are ranks.</summary>
+    /// <exception cref="ElasticException">It is so.</exception>
+    public void CheckRows(int rows)
+    {
+        if (rows < Ranks)
+            throw new ElasticException($"{rows} tokens cannot be divided among the {Ranks} devices of a tensor group");
+    }
+
     private (int First, int Count) Range(int count, int unit)
     {
         long units = (count + unit - 1) / unit;

@@ -28,8 +28,8 @@ public sealed record PassPlan(
     private const int MostRows = 1 << 24;
 
     /// <summary>
-    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch, or what a rank of a tensor group copies
-    /// of the others': activations and their gradients; 0 where there is no split.
+    /// What the device of a pipeline that sends the most gives its neighbours for each micro-batch, and what a rank of a tensor group
+    /// copies of the others': activations and their gradients; 0 where there is no split.
     /// </summary>
     public double CutBytesOfMicroBatch { get; init; }
 
@@ -45,9 +45,10 @@ public sealed record PassPlan(
     /// <param name="stages">Of a pipeline; 1 for none.</param>
     /// <param name="units">What goes through it in a step, each of this shape.</param>
     /// <param name="tensor">Devices that share each layer; 1 for none.</param>
+    /// <param name="chunks">Pieces of the network that each stage has.</param>
     public static PassPlan Of(
         IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages = 1,
-        int units = 1, int tensor = 1)
+        int units = 1, int tensor = 1, int chunks = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var planned = shape with
@@ -62,9 +63,31 @@ public sealed record PassPlan(
         architecture.Record(tape);
         var scale = (double)shape.Sequences / planned.Sequences;
         return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
-            : OfAll([.. TapeStage.Cut(architecture, stages).Select((stage, number) => Of(
-                tape, threads, recompute, scale, stage, Math.Min(units, PipelineSchedule.InFlight(number, stages))))]);
+            : OfAll([.. TapeStage.Cut(architecture, stages * chunks, tensor).Select((piece, number) => (
+                    Stage: number % stages, Plan: Of(tape, threads, recompute, scale, piece, Math.Min(
+                        units, PipelineSchedule.InFlight(number % stages, stages, chunks, number / stages)))))
+                .GroupBy(p => p.Stage, p => p.Plan).Select(pieces => OfStage([.. pieces]))]);
     }
+
+    // All pieces keep what they do; one at a time works.
+    private static PassPlan OfStage(IReadOnlyList<PassPlan> pieces)
+    {
+        var most = pieces.MaxBy(p => p.Bytes - p.KeptBytes - p.KeptGradientBytes)!;
+        var others = pieces.Where(p => p != most).ToList();
+        return most with
+        {
+            ActivationBytes = most.ActivationBytes + others.Sum(p => p.KeptBytes),
+            GradientBytes = most.GradientBytes + others.Sum(p => p.KeptGradientBytes),
+            EmbeddingBytes = pieces.Sum(p => p.EmbeddingBytes),
+            FlopsOfMicroBatch = pieces.Sum(p => p.FlopsOfMicroBatch),
+            CutBytesOfMicroBatch = pieces.Sum(p => p.CutBytesOfMicroBatch),
+        };
+    }
+
+    // Of what a piece of the network keeps between its two passes of all micro-batches that are under way; gradients for its neighbour.
+    private double KeptBytes { get; init; }
+
+    private double KeptGradientBytes { get; init; }
 
     // On average, but for what decides how long a step takes.
     private static PassPlan OfAll(IReadOnlyList<PassPlan> stages) => new(
@@ -94,6 +117,8 @@ public sealed record PassPlan(
                 ? tape.Operations[s.Index].BackwardFlops(tape) : tape.Operations[s.Index].ForwardFlops(tape)) / planned.MicroBatches)
         {
             CutBytesOfMicroBatch = Bytes(outgoing + incoming + ofRanks) / planned.MicroBatches,
+            KeptBytes = Bytes(inFlight * plan.KeptFloats),
+            KeptGradientBytes = Bytes(inFlight * incoming),
         };
 
         long Elements(IReadOnlyList<int>? crossing, Predicate<Value> which) =>

@@ -100,14 +100,16 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <inheritdoc cref="BeginShards" path="/exception"/>
     public virtual void FoldBucket(IReadOnlyList<PassBucket> buckets) => throw NoShards();
 
-    /// <summary>The stage of a pipeline that the device computes; null for none.</summary>
+    /// <summary>The stage of a pipeline that the device computes, of several pieces the first; null for none.</summary>
     public virtual PipelineStage? Stage => null;
 
     /// <summary>
     /// The device computes this stage of a pipeline, until it takes whole micro-batches again. <see cref="Roots"/> are the pipeline's then.
     /// </summary>
+    /// <param name="stage">Below <see cref="PipelineGroup.Count"/>: all of its pieces.</param>
+    /// <param name="rank">Of the devices that share the stage; 0 where it is one device.</param>
     /// <exception cref="NotSupportedException">This kind of device computes whole networks.</exception>
-    public virtual void OpenStage(PipelineGroup group, int stage)
+    public virtual void OpenStage(PipelineGroup group, int stage, int rank)
         => throw new NotSupportedException($"{Id} computes whole networks: it takes no part in a pipeline");
 
     /// <summary>Rounds <paramref name="slice"/> of the parameters into the replica's working copy, where the device has one.</summary>

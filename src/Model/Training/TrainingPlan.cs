@@ -44,7 +44,7 @@ public sealed record TrainingPlan
     public required int Units { get; init; }
 
     /// <summary>The share of the time in which a stage of a pipeline waits for others; 0 where there is none.</summary>
-    public double Bubble => PipelineSchedule.Bubble(InUse.Stages, Units);
+    public double Bubble => PipelineSchedule.Bubble(InUse.Stages, Units, InUse.Chunks);
 
     /// <summary>
     /// Bytes of activations and their gradients that a stage gives its neighbours in a step, or a rank copies of the others: of the one
@@ -137,7 +137,7 @@ public sealed record TrainingPlan
         var units = (microBatches + together - 1) / together;
         var pass = PassPlan.Of(
             architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision, inUse.Stages, units,
-            inUse.Tensor);
+            inUse.Tensor, inUse.Chunks);
         var budget = DeviceBudget.Of(settings, lent.Count, zero, offload, inUse.Stages, inUse.Tensor);
         return new TrainingPlan(settings)
         {

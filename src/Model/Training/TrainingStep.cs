@@ -55,34 +55,36 @@ public sealed class TrainingStep
     /// </param>
     /// <param name="tensor">
     /// Devices that compute each micro-batch together (<see cref="TensorGroup"/>), a power of two and no more than there are; 1 where each
-    /// computes micro-batches by itself. A group has a gradient once, whatever <paramref name="zero"/> says. The bits are the same.
+    /// computes micro-batches by itself. A group has a gradient once, whatever <paramref name="zero"/> says. The bits are the same. With
+    /// several <paramref name="stages"/>, so many share each stage's layers.
     /// </param>
     /// <param name="mirror">
     /// Vectors of the same kind as the replica's, which hold its state of before the update while there is one; null for none. See
     /// <see cref="IsUpdating"/>.
     /// </param>
     /// <param name="stages">
-    /// Of pipelines: as many devices after one another compute a network together, each its own layers; 1 for none. No more than
-    /// <see cref="TapeStage.Most"/>, nor than devices. With several, each group has a gradient once, whatever <paramref name="zero"/> says.
+    /// Of pipelines: as many devices after one another, or groups of <paramref name="tensor"/> devices, compute a network together, each
+    /// its own layers; 1 for none. No more than <see cref="TapeStage.Most"/>, nor than there are devices for. With several, each pipeline
+    /// has a gradient once, whatever <paramref name="zero"/> says.
     /// </param>
+    /// <param name="chunks">Pieces of the network that each stage has (<see cref="PipelineSchedule"/>); 1 without stages.</param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
         Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
-        ReplicaVectors? mirror = null, int stages = 1, int tensor = 1)
+        ReplicaVectors? mirror = null, int stages = 1, int tensor = 1, int chunks = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(stages, 1);
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(stages, devices.Count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor, devices.Count);
-        if (stages > 1 && tensor > 1)
-            throw new ArgumentException("a stage is one device, not a tensor group", nameof(tensor));
+        ArgumentOutOfRangeException.ThrowIfLessThan(tensor, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(chunks, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)stages * tensor, devices.Count);
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
-        _pipelines = stages > 1 ? new PipelineAccumulation(devices, stages, _deadlines, _time) : null;
-        _groups = tensor == 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
+        _pipelines = stages > 1 ? new PipelineAccumulation(devices, stages, tensor, chunks, _deadlines, _time) : null;
+        _groups = tensor == 1 || stages > 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
             .Select(g => new TensorGroup(g, _deadlines, _time))];
         _shards = zero == 2 && stages == 1 && tensor == 1
             ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;

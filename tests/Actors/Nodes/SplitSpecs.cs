@@ -15,11 +15,12 @@ public sealed class SplitSpecs : IDisposable
 
     public void Dispose() => _tiny.Dispose();
 
-    // Its slices are mirrored, so that a step is taken again on the devices that are left: in two stages, which is told.
+    // Its slices are mirrored, so that a step is taken again on the devices that are left: in a smaller split, which is told.
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_stage_that_dies_or_hangs_in_the_middle_of_a_step_is_named_and_two_stages_end_with_the_same_fingerprint(bool hangs)
+    [InlineData(false, "pipeline:3", 3, "stage 1 of 3 (cpu:1) ", "a pipeline of 2 stages")]
+    [InlineData(true, "tensor:2, pipeline:2", 4, "rank 1 of stage 0 (cpu:1) ", "layers shared by 2 devices")]
+    public async Task A_device_that_dies_or_hangs_in_the_middle_of_a_step_is_named_and_a_smaller_split_ends_with_the_same_fingerprint(
+        bool hangs, string split, int count, string name, string smaller)
     {
         const int Steps = 6;
         var settings = TinyRun.Settings("a", rounds: 2, innerSteps: Steps);
@@ -31,14 +32,14 @@ public sealed class SplitSpecs : IDisposable
         using var over = new ManualResetEventSlim();
         var (said, works, steps) = (new ConcurrentQueue<string>(), 0, 0);
         await using var node = await ElasticNode.StartAsync(
-            NodeSettings.Defaults with { Devices = "cpu:3", DataDir = Path.Combine(_tiny.Root, "disturbed"), Split = "pipeline:3" },
+            NodeSettings.Defaults with { Devices = $"cpu:{count}", DataDir = Path.Combine(_tiny.Root, "disturbed"), Split = split },
             NodeDuty.Train, said.Enqueue, new NodeFaults(
                 AfterStep: (_, _) =>
                 {
                     steps++;
                     return Task.CompletedTask;
                 },
-                // In the second step the stage begins, and then does two forward passes and one backward.
+                // In the second step the device begins its stage, and then its passes.
                 BeforeDeviceWork: device =>
                 {
                     if (device.Value != "cpu:1" || steps == 0 || ++works != 4)
@@ -58,9 +59,9 @@ public sealed class SplitSpecs : IDisposable
             over.Set();
         }
 
-        Assert.Contains(said, s => s.Contains("device cpu:1 is lost (stage 1 of 3 (cpu:1) ", StringComparison.Ordinal)
+        Assert.Contains(said, s => s.Contains($"device cpu:1 is lost ({name}", StringComparison.Ordinal)
             && s.Contains(hangs ? " did not end its " : " is gone in its ", StringComparison.Ordinal)
-            && s.Contains(" backward pass of micro-batch 0", StringComparison.Ordinal)
+            && s.Contains(" pass of micro-batch 0", StringComparison.Ordinal)
             && s.Contains("its replica repeats the step on the others", StringComparison.Ordinal));
         Assert.Equal(2 * Steps, steps);
         IReadOnlyList<StoredObservation> observed = [];
@@ -72,7 +73,7 @@ public sealed class SplitSpecs : IDisposable
         }
 
         Assert.Equal(
-            "a pipeline of 2 stages in place of node.split = pipeline:3: the replica has 2 devices",
+            $"{smaller} in place of node.split = {split}: the replica has {count - 1} devices",
             Assert.IsType<SplitSmaller>(observed[0].What).How);
     }
 }

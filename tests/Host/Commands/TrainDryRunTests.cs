@@ -77,17 +77,26 @@ public sealed class TrainDryRunTests
             lines, l => l.EndsWith("of activations and their gradients to its neighbours in the pipeline", StringComparison.Ordinal));
         var table = lines.FindIndex(l => l.StartsWith("node.split ", StringComparison.Ordinal));
         Assert.Equal(
-            ["none", "pipeline:2", "pipeline:4", "tensor:2", "tensor:4"],
-            lines[(table + 1)..(table + 6)].Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]));
-        Assert.EndsWith(" is the one to use: of those that fit, its step takes the least time", lines[table + 6], StringComparison.Ordinal);
+            ["none", "pipeline:2", "pipeline:4", "tensor:2", "tensor:4", "tensor:2, pipeline:2", "pipeline:2x2"],
+            lines[(table + 1)..(table + 8)].Select(l => l[..28].Trim()));
+        Assert.EndsWith(" is the one to use: of those that fit, its step takes the least time", lines[table + 8], StringComparison.Ordinal);
 
         _output.GetStringBuilder().Clear();
         Assert.Equal(0, await Run([.. four, "--json"]));
         var json = JsonNode.Parse(_output.ToString())!;
         Assert.Equal("pipeline:4", (string?)json["split"]);
-        Assert.StartsWith($"  {json["recommendedSplit"]} is the one to use", lines[table + 6], StringComparison.Ordinal);
+        Assert.StartsWith($"  {json["recommendedSplit"]} is the one to use", lines[table + 8], StringComparison.Ordinal);
         Assert.Equal(3.0 / 11, (double)json["splits"]![2]!["bubble"]!, 1e-12);
         Assert.Equal((double)json["bytes"]!, (double)json["splits"]![2]!["bytes"]!);
+    }
+
+    [Fact]
+    public async Task A_pipeline_of_groups_is_planned_as_it_is_used()
+    {
+        Assert.Equal(0, await Run("--devices", "cpu:4", "--set", "node.split=\"tensor:2, pipeline:2\""));
+        var text = _output.ToString();
+        Assert.Contains(", in pipelines of 2 stages, each on 2 devices that share its layers", text, StringComparison.Ordinal);
+        Assert.Contains("to its neighbours in the pipeline and the others of its tensor group", text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -15,6 +15,9 @@ internal sealed class TroubledDevice(IDeviceThread inner) : IDeviceThread
     /// <summary>Called before each piece of work with its number, from 0; what it throws is what the work throws.</summary>
     public Action<int>? Before { get; set; }
 
+    /// <summary>How many works were asked for.</summary>
+    public int Works => _works;
+
     /// <summary>The number of the work that never ends; null for none.</summary>
     public int? HangsIn { get; set; }
 

@@ -11,18 +11,27 @@ public sealed class PipelineScheduleTests
     // All passes take as long; each begins when its input is there and the stage is free.
     [Fact]
     public void Stages_that_cost_alike_wait_as_the_formula_says_and_keep_no_more_than_they_may() =>
-        Gen.Select(Gen.Int[1, 6], Gen.Int[1, 12]).Sample((stages, units) =>
+        Gen.Select(Gen.Int[1, 6], Gen.Int[1, 20], Gen.Int[1, 3]).Where((stages, _, chunks) => stages > 1 || chunks == 1)
+            .Sample((stages, units, chunks) =>
         {
-            var (forward, backward) = (new int[stages, units], new int[stages, units]);
+            var pieces = stages * chunks;
+            var (forward, backward) = (new int[pieces, units], new int[pieces, units]);
             var (works, free) = (new Queue<StageWork>[stages], new int[stages]);
             for (var s = 0; s < stages; s++)
             {
-                works[s] = new(PipelineSchedule.Of(s, stages, units));
-                var (kept, most) = (0, 0);
-                foreach (var work in works[s])
-                    most = Math.Max(most, kept += work.IsForward ? 1 : -1);
-                Assert.Equal(Math.Min(PipelineSchedule.InFlight(s, stages), units), most);
-                Assert.Equal((2 * units, 0), (works[s].Count, kept));
+                works[s] = new(PipelineSchedule.Of(s, stages, units, chunks));
+                Assert.Equal(2 * units * chunks, works[s].Count);
+                for (var chunk = 0; chunk < chunks; chunk++)
+                {
+                    var (kept, most, own) = (0, 0, works[s].Where(w => w.Chunk == chunk).ToList());
+                    // In flight are neighbours, so that each has a place of its own.
+                    Assert.Equal(Enumerable.Range(0, units), own.Where(w => w.IsForward).Select(w => w.Unit));
+                    Assert.Equal(Enumerable.Range(0, units), own.Where(w => !w.IsForward).Select(w => w.Unit));
+                    foreach (var work in own)
+                        most = Math.Max(most, kept += work.IsForward ? 1 : -1);
+                    Assert.InRange(most, 1, Math.Min(PipelineSchedule.InFlight(s, stages, chunks, chunk), units));
+                    Assert.True(chunks > 1 || most == Math.Min(PipelineSchedule.InFlight(s, stages), units));
+                }
             }
             while (works.Any(w => w.Count > 0))
             {
@@ -31,16 +40,20 @@ public sealed class PipelineScheduleTests
                 {
                     if (!works[s].TryPeek(out var work))
                         continue;
-                    var ready = work.IsForward ? s == 0 ? 0 : forward[s - 1, work.Unit] is > 0 and var f ? f : -1
-                        : s == stages - 1 ? forward[s, work.Unit] : backward[s + 1, work.Unit] is > 0 and var b ? b : -1;
+                    var piece = work.Chunk * stages + s;
+                    var ready = work.IsForward ? piece == 0 ? 0 : forward[piece - 1, work.Unit] is > 0 and var f ? f : -1
+                        : piece == pieces - 1 ? forward[piece, work.Unit] : backward[piece + 1, work.Unit] is > 0 and var b ? b : -1;
                     if (ready < 0)
                         continue;
-                    (work.IsForward ? forward : backward)[s, work.Unit] = free[s] = Math.Max(free[s], ready) + 1;
+                    (work.IsForward ? forward : backward)[piece, work.Unit] = free[s] = Math.Max(free[s], ready) + 1;
                     works[s].Dequeue();
                 }
                 Assert.True(works.Sum(w => w.Count) < before, "stages wait for each other");
             }
-            Assert.Equal(1 - 2.0 * units / free.Max(), PipelineSchedule.Bubble(stages, units), 1e-12);
+            var (waits, formula) = (1 - 2.0 * units * chunks / free.Max(), PipelineSchedule.Bubble(stages, units, chunks));
+            Assert.InRange(waits, 0, formula + 1e-12);
+            if (chunks == 1 || units % stages == 0)
+                Assert.Equal((stages - 1.0) / (chunks * units + stages - 1), waits, 1e-12);
         });
 
     [Theory]

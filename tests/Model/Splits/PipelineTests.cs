@@ -1,21 +1,14 @@
-using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Settings;
-using Elastic.Model.Cpu;
-using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Tests.Collectives;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
-using Elastic.Step;
 
 namespace Elastic.Model.Tests.Splits;
 
 /// <summary>How a network is cut into stages, and how many micro-batches go through them together, never shows in the bits.</summary>
 public sealed class PipelineTests
 {
-    private const int MicroBatches = 7, Steps = 3;
-
     public static TheoryData<string, TrainingPrecision, string> All
     {
         get
@@ -39,13 +32,13 @@ public sealed class PipelineTests
     {
         // Deep enough for four stages.
         var (model, precision) = (PrecisionTests.Kinds[kind] with { Layers = 3 }, Precision.Of(of));
-        using var pool = new Pool(model, 6);
-        var expected = await pool.TrainAsync(optimizer, precision, _ => (1, 1));
+        using var pool = new SplitPool(model, 6);
+        var expected = await pool.TrainAsync(optimizer, precision, _ => new(1));
         foreach (var (devices, stages) in new[] { (2, 2), (4, 4), (4, 2), (5, 2), (3, 3) })
             Assert.Equal(
-                (devices, stages, expected), (devices, stages, await pool.TrainAsync(optimizer, precision, _ => (devices, stages))));
+                (devices, stages, expected), (devices, stages, await pool.TrainAsync(optimizer, precision, _ => new(devices, stages))));
         // From one split to another between steps, and whole networks with and without ZeRO-2 in between.
-        (int, int)[] changes = [(4, 4), (2, 1), (4, 2)];
+        Split[] changes = [new(4, 4), new(2), new(4, 2)];
         Assert.Equal(expected, await pool.TrainAsync(optimizer, precision, step => changes[step], zero: 2));
     }
 
@@ -57,10 +50,11 @@ public sealed class PipelineTests
         foreach (var kind in new[] { "gpt2", "transformer" })
         {
             var model = PrecisionTests.Kinds[kind] with { Layers = 4 };
-            using var kept = new Pool(model, 3);
-            using var again = new Pool(model, 3, mode);
+            using var kept = new SplitPool(model, 3);
+            using var again = new SplitPool(model, 3, mode);
             Assert.Equal(
-                await kept.TrainAsync("adamw", Precision.Bf16, _ => (1, 1)), await again.TrainAsync("adamw", Precision.Bf16, _ => (3, 3)));
+                await kept.TrainAsync("adamw", Precision.Bf16, _ => new(1)),
+                await again.TrainAsync("adamw", Precision.Bf16, _ => new(3, 3)));
         }
     }
 
@@ -74,21 +68,21 @@ public sealed class PipelineTests
     {
         var model = PrecisionTests.Kinds["gpt2"];
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 3);                            // ends first: what a stage does goes on after a step has failed
-        var expected = await pool.TrainAsync("adamw", Precision.Fp32, _ => (1, 1));
+        using var pool = new SplitPool(model, 3);                       // ends first: what a stage does goes on after a step has failed
+        var expected = await pool.TrainAsync("adamw", Precision.Fp32, _ => new(1));
         await pool.AttachAsync(vectors);
         var clock = new HandClock();
         List<CountedDevice> counted = [.. pool.Devices.Select(d => new CountedDevice(d))];
         var hung = new TroubledDevice(counted[stage]);
         IReadOnlyList<IDeviceThread> devices = [.. counted.Select((d, i) => i == stage ? (IDeviceThread)hung : d)];
         var step = Step(devices, vectors, 3, clock);
-        await TakeAsync(step, model, 0);
+        await SplitPool.TakeAsync(step, model, 0);
         // From the second step on, the group is open.
         hung.HangsIn = counted[stage].Ended + work;
         var others = counted.Where((_, i) => i != stage).ToList();
         // Before their passes all begin the step, and the first is asked for its vocabulary.
         var idle = Task.WhenAll(others.Zip(passesOfOthers, (d, passes) => d.WhenEnded(d.Ended + passes + (d == counted[0] ? 2 : 1))));
-        var running = TakeAsync(step, model, 1);
+        var running = SplitPool.TakeAsync(step, model, 1);
         await hung.Hangs;
         await idle;
         clock.Advance(StepDeadlines.Default.Most);
@@ -101,8 +95,8 @@ public sealed class PipelineTests
         IReadOnlyList<IDeviceThread> left = [.. pool.Devices.Where((_, i) => i != stage)];
         step = Step(left, vectors, 2, clock);
         hung.Release();
-        for (var number = 1; number < Steps; number++)
-            await TakeAsync(step, model, number);
+        for (var number = 1; number < SplitPool.Steps; number++)
+            await SplitPool.TakeAsync(step, model, number);
         Assert.Equal(expected, Samples.DigestOf(vectors));
     }
 
@@ -111,78 +105,18 @@ public sealed class PipelineTests
     {
         var model = PrecisionTests.Kinds["gpt2"];
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 4);
+        using var pool = new SplitPool(model, 4);
         await pool.AttachAsync(vectors);
         var broken = new TroubledDevice(pool.Devices[3]);
         IReadOnlyList<IDeviceThread> devices = [.. pool.Devices.Take(3), broken];
         var step = Step(devices, vectors, 2, TimeProvider.System);
-        await TakeAsync(step, model, 0);
+        await SplitPool.TakeAsync(step, model, 0);
         broken.Before = _ => throw new InvalidOperationException("no power");
         Assert.Equal(
             "stage 1 of 2 of group 1 (cpu:3) failed in its preparation: no power",
-            (await Assert.ThrowsAsync<DeviceFailedException>(() => TakeAsync(step, model, 1))).Message);
+            (await Assert.ThrowsAsync<DeviceFailedException>(() => SplitPool.TakeAsync(step, model, 1))).Message);
     }
 
     private static TrainingStep Step(IReadOnlyList<IDeviceThread> devices, ReplicaVectors vectors, int stages, TimeProvider time) => new(
         devices, new LocalCollective(devices, time), vectors.Layout, new AdamW(DevicePool.Optimizer), 1, time: time, stages: stages);
-
-    private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
-        step.RunAsync(Samples.MicroBatches(model, MicroBatches, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
-
-    private sealed class CountedDevice(IDeviceThread inner) : IDeviceThread
-    {
-        private readonly Lock _gate = new();
-        private readonly Dictionary<int, TaskCompletionSource> _awaited = [];
-
-        public DeviceId Id => inner.Id;
-
-        public int Ended { get; private set; }
-
-        public Task WhenEnded(int works) =>
-            (_awaited[works] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-
-        public async Task<T> RunAsync<T>(Func<TrainingDevice, T> work)
-        {
-            var result = await inner.RunAsync(work);
-            lock (_gate)
-            {
-                if (_awaited.TryGetValue(++Ended, out var awaited))
-                    awaited.TrySetResult();
-            }
-            return result;
-        }
-    }
-
-    private sealed class Pool(ModelSettings model, int count, RecomputeMode recompute = RecomputeMode.None) : IDisposable
-    {
-        public List<DeviceThread> Devices { get; } = [.. Enumerable.Range(0, count).Select(i => new DeviceThread(
-            new DeviceId($"cpu:{i}"),
-            () => new CpuDevice(new DeviceId($"cpu:{i}"), Architectures.Open(model), 0.1, recompute: recompute)))];
-
-        public Task<bool[]> AttachAsync(ReplicaVectors vectors) =>
-            Task.WhenAll(Devices.Select(d => d.RunAsync(device =>
-            {
-                device.Attach(vectors);
-                return true;
-            })));
-
-        /// <summary>All steps, each on so many devices in so many stages.</summary>
-        public async Task<Digest> TrainAsync(
-            string optimizer, Precision precision, Func<int, (int Devices, int Stages)> splitOf, int zero = 1)
-        {
-            using var vectors = Samples.Initialized(model);
-            await AttachAsync(vectors);
-            for (var number = 0; number < Steps; number++)
-            {
-                var (devices, stages) = splitOf(number);
-                List<DeviceThread> taken = [.. Devices.Take(devices)];
-                await TakeAsync(new TrainingStep(
-                    taken, new LocalCollective(taken), vectors.Layout, Optimizers.Open(DevicePool.Optimizer with { Kind = optimizer }), 1,
-                    precision, zero: zero, stages: stages), model, number);
-            }
-            return Samples.DigestOf(vectors);
-        }
-
-        public void Dispose() => Devices.ForEach(d => d.Dispose());
-    }
 }

@@ -33,7 +33,7 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror) => new(
         devices, new LocalCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision,
         run.Faults.Deadlines?.Invoke(), zero: run.Zero,
-        stages: SplitOf(run).Stages, tensor: SplitOf(run).Tensor,
+        stages: SplitOf(run).Stages, tensor: SplitOf(run).Tensor, chunks: SplitOf(run).Chunks,
         mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
 
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>
