@@ -63,6 +63,7 @@ internal sealed unsafe class CpuStage(
             var previous = ((CpuStage)Group[number - 1]).SlotOf(unit);
             var value = pass.Tape.Operations[operation].Output!;
             Copy(pass, pass[value], previous.Pass!.Made(previous.Pass.Tape.Operations[operation].Output!), value.Count);
+            CopiedBytes += value.Count * sizeof(float);
             GC.KeepAlive(previous);
         }
         pass.RunForward();
@@ -144,6 +145,7 @@ internal sealed unsafe class CpuStage(
         foreach (var value in Crossing(pass.Tape, _stage.Outgoing))
         {
             Copy(pass, pass.Gradient(value), from.Data + at, value.Count);
+            CopiedBytes += value.Count * sizeof(float);
             at += value.Count;
         }
         GC.KeepAlive(from);
