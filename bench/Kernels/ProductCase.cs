@@ -19,7 +19,9 @@ internal enum Pass
 /// One product of a layer, R rows. Weights, their gradients and saved activations are other ones in each repetition, as they are in other
 /// layers, so they come from memory; what was just computed stays where it is. The head's weight lies as (out, in).
 /// </summary>
-internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int inputs, int outputs, int parts)
+/// <param name="parts">Of K in gradients of weights: the micro-batches.</param>
+/// <param name="shared">Parts of the axes that devices of a tensor group share: G of the model.</param>
+internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int inputs, int outputs, int parts, int shared = 1)
 {
     private int _repetition;
 
@@ -29,6 +31,20 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
 
     public bool IsHead => name == "head";
 
+    /// <summary>True where the model cuts the sum into parts that devices may share.</summary>
+    public bool IsShared => Depth != DepthParts.One;
+
+    // Row-parallel products sum over what ranks share on their way forwards, column-parallel ones on their way back (Shoeybi et al. 2019).
+    private DepthParts Depth => (shared, pass, name) switch
+    {
+        (1, _, _) or (_, Pass.WeightGradient, _) => DepthParts.One,
+        (_, Pass.Forward, "projection" or "down") => DepthParts.Equal(shared),
+        (_, Pass.InputGradient, "qkv") => DepthParts.Equal(shared, 3),
+        (_, Pass.InputGradient, "up") => DepthParts.Equal(shared),
+        (_, Pass.InputGradient, "head") => DepthParts.OfLength((outputs + shared - 1) / shared),
+        _ => DepthParts.One,
+    };
+
     public double Operations => 2.0 * rows * inputs * outputs;
 
     /// <summary>Operations per second of each repetition.</summary>
@@ -36,8 +52,8 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
 
     public long WorkspaceBytes(int threads) => pass switch
     {
-        Pass.Forward => Products.WorkspaceBytes(threads, rows, outputs, inputs, DepthParts.One),
-        Pass.InputGradient => Products.WorkspaceBytes(threads, rows, inputs, outputs, DepthParts.One),
+        Pass.Forward => Products.WorkspaceBytes(threads, rows, outputs, inputs, Depth),
+        Pass.InputGradient => Products.WorkspaceBytes(threads, rows, inputs, outputs, Depth),
         _ => Products.WorkspaceBytes(threads, IsHead ? outputs : inputs, IsHead ? inputs : outputs, rows, DepthParts.Equal(parts)),
     };
 
@@ -57,10 +73,10 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
         switch (pass)
         {
             case Pass.Forward:
-                Products.Multiply(team, output, input, IsHead ? Turned(weight) : weight, DepthParts.One, bias: IsHead ? null : start);
+                Products.Multiply(team, output, input, IsHead ? Turned(weight) : weight, Depth, bias: IsHead ? null : start);
                 break;
             case Pass.InputGradient:
-                Products.Multiply(team, input, output, IsHead ? weight : Turned(weight), DepthParts.One);
+                Products.Multiply(team, input, output, IsHead ? weight : Turned(weight), Depth);
                 break;
             default:
                 var (a, b) = IsHead ? (Turned(output), saved) : (Turned(saved), output);

@@ -30,14 +30,15 @@ internal sealed class ProductContest : IDisposable
 
     /// <summary>The layers' products: those of every pass for one number of rows.</summary>
     /// <param name="parts">Parts of K in gradients of weights: the micro-batches.</param>
-    public static IEnumerable<ProductCase> Of(int rows, int width, int vocabulary, int parts)
+    /// <param name="shared">See <see cref="ProductCase"/>.</param>
+    public static IEnumerable<ProductCase> Of(int rows, int width, int vocabulary, int parts, int shared = 1)
         => Enum.GetValues<Pass>().SelectMany(pass => new ProductCase[]
         {
-            new("qkv", pass, rows, width, 3 * width, parts),
-            new("projection", pass, rows, width, width, parts),
-            new("up", pass, rows, width, 4 * width, parts),
-            new("down", pass, rows, 4 * width, width, parts),
-            new("head", pass, rows, width, vocabulary, parts),
+            new("qkv", pass, rows, width, 3 * width, parts, shared),
+            new("projection", pass, rows, width, width, parts, shared),
+            new("up", pass, rows, width, 4 * width, parts, shared),
+            new("down", pass, rows, 4 * width, width, parts, shared),
+            new("head", pass, rows, width, vocabulary, parts, shared),
         });
 
     /// <summary>One turn.</summary>

@@ -9,6 +9,12 @@ var threads = int.Parse(Option("threads", $"{Environment.ProcessorCount}"));
 var repetitions = int.Parse(Option("repetitions", isTiny ? "1" : "20"));
 int[] rows = isTiny ? [32] : [.. Option("rows", "256,512,1024").Split(',').Select(int.Parse)];
 var (width, vocabulary, changing, peakSteps) = isTiny ? (64, 257, 0, 10_000) : (768, 50257, 64 << 20, 1_000_000);
+if (int.Parse(Option("shared", "1")) is > 1 and var shared)
+{
+    foreach (var r in rows)
+        PartsContest.Run(r, width, vocabulary, shared, threads, args.Contains("--processor-time"), changing, repetitions, Console.Out);
+    return;
+}
 var cases = rows.SelectMany(r => ProductContest.Of(r, width, vocabulary, int.Parse(Option("parts", $"{Math.Max(1, r / 256)}"))))
     .Where(c => c.Name.Contains(Option("only", ""), StringComparison.OrdinalIgnoreCase)).ToList();
 

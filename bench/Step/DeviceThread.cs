@@ -19,11 +19,7 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
         {
             var device = open();
             foreach (var work in _work.GetConsumingEnumerable())
-            {
-                var start = Stopwatch.GetTimestamp();
                 work(device);
-                BusySeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            }
             // As in the product: where a step has failed, another device may still read this one's gradients.
             device.Retire();
         })
@@ -44,16 +40,23 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
         var result = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         _work.Add(device =>
         {
+            var start = Stopwatch.GetTimestamp();
             try
             {
-                result.SetResult(work(device));
+                var made = work(device);
+                Count(start);
+                result.SetResult(made);
             }
             catch (Exception e)
             {
+                Count(start);
                 result.SetException(e);
             }
         });
         return result.Task;
+
+        // Before anybody hears that the work has ended.
+        void Count(long start) => BusySeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     /// <summary>Does what was asked for, then ends.</summary>

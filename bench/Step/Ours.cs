@@ -60,6 +60,7 @@ internal sealed class Ours : IDisposable
         (_threads, _recompute, _precision) = (threads, recompute, Precision.Of(kind));
         _split = SplitInUse.Of(split ?? ReplicaSplit.None, devices, _architecture);
         _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
+        PassSeconds = new double[devices];
         Plan = TrainingPlan.OfReplica(
             TrainingSettings.Defaults with
             {
@@ -83,11 +84,18 @@ internal sealed class Ours : IDisposable
     /// <summary>Seconds that accumulating, folding and updating took since the start, for tuning.</summary>
     public double[] PhaseSeconds { get; } = new double[3];
 
+    /// <summary>Seconds of accumulating in which each device has worked since the start.</summary>
+    public double[] PassSeconds { get; }
+
     /// <summary>Where the first device's time goes.</summary>
     public OperatorTimes Times { get; } = new();
 
     /// <summary>Seconds that each device has worked since the start.</summary>
     public IReadOnlyList<double> BusySeconds => [.. _devices.Select(d => d.BusySeconds)];
+
+    /// <summary>Bytes that a stage has copied from its neighbours since the start: of the one that has copied most.</summary>
+    public long CopiedBytes() => Task.WhenAll(_devices.Select(d => d.RunAsync(device => device.Stage?.CopiedBytes ?? 0)))
+        .GetAwaiter().GetResult().Max();
 
     /// <summary>Does so many steps; returns the seconds they took.</summary>
     public double Run(int steps)
@@ -138,7 +146,7 @@ internal sealed class Ours : IDisposable
     private (TimedCollective Collective, TrainingStep Step) Compose()
     {
         List<DeviceThread> devices = [.. _devices];
-        var collective = new TimedCollective(new LocalCollective(devices));
+        var collective = new TimedCollective(new LocalCollective(devices), () => BusySeconds);
         return (collective, new TrainingStep(
             devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision, zero: _zero,
             mirror: _mirror, stages: _split.Stages, tensor: _split.Tensor,
@@ -151,16 +159,20 @@ internal sealed class Ours : IDisposable
         for (var i = 0; i < tokens.Length; i++)
             tokens[i] = _random.Next(_vocabulary);
         var microBatches = _architecture.Batching.MicroBatches(Sample.Cut(tokens, _batch), _micro);
-        var start = Stopwatch.GetTimestamp();
+        var (start, before) = (Stopwatch.GetTimestamp(), BusySeconds);
         await _step.RunAsync(microBatches, default, _optimizer.LearningRate, ++_steps);
         PhaseSeconds[0] += Stopwatch.GetElapsedTime(start, _collective.ReduceStarted).TotalSeconds;
         PhaseSeconds[1] += Stopwatch.GetElapsedTime(_collective.ReduceStarted, _collective.ReduceEnded).TotalSeconds;
         PhaseSeconds[2] += Stopwatch.GetElapsedTime(_collective.ReduceEnded).TotalSeconds;
+        for (var i = 0; i < PassSeconds.Length; i++)
+            PassSeconds[i] += _collective.BusyAtReduce[i] - before[i];
     }
 
     // Marks where one phase of the step ends and the next begins.
-    private sealed class TimedCollective(ICollective inner) : ICollective
+    private sealed class TimedCollective(ICollective inner, Func<IReadOnlyList<double>> busySeconds) : ICollective
     {
+        public IReadOnlyList<double> BusyAtReduce { get; private set; } = [];
+
         public long ReduceStarted { get; private set; }
 
         public long ReduceEnded { get; private set; }
@@ -168,7 +180,7 @@ internal sealed class Ours : IDisposable
         public async Task<IReadOnlyList<double>> ReduceScatterAsync(
             IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
         {
-            ReduceStarted = Stopwatch.GetTimestamp();
+            (ReduceStarted, BusyAtReduce) = (Stopwatch.GetTimestamp(), busySeconds());
             var squares = await inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
             ReduceEnded = Stopwatch.GetTimestamp();
             return squares;
@@ -177,7 +189,7 @@ internal sealed class Ours : IDisposable
         // With ZeRO-2 passes and sums take turns: the last one counts.
         public async Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline)
         {
-            ReduceStarted = Stopwatch.GetTimestamp();
+            (ReduceStarted, BusyAtReduce) = (Stopwatch.GetTimestamp(), busySeconds());
             await inner.ReduceBucketAsync(buckets, deadline);
             ReduceEnded = Stopwatch.GetTimestamp();
         }

@@ -70,13 +70,15 @@ if (args.Contains("--plan"))
     PeakMemory.Show(() => Open(Option("optimizer", "adamw")), steps);
     return;
 }
-using var ours = Open(Option("optimizer", "adamw"));
-if (args.Contains("--pipeline"))
+if (args.Contains("--splits"))
 {
-    PipelineWaits.Run(ours, () => new Ours(
-        model, batch, tokens, micro, 1, devices * threads, Option("optimizer", "adamw"), recompute, precision), rounds, steps);
+    SplitContest.Run(
+        (count, each, split) => new Ours(
+            model, batch, tokens, micro, count, each, Option("optimizer", "adamw"), recompute, precision, split: split),
+        devices, threads, rounds, steps, Console.Out);
     return;
 }
+using var ours = Open(Option("optimizer", "adamw"));
 if (args.Contains("--against"))
 {
     using var other = Open(Option("against", "adamw"));

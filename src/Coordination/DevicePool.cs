@@ -197,8 +197,11 @@ internal sealed class DevicePool
     /// <summary>Work of a job that is on devices.</summary>
     public IEnumerable<int> WorkingFor(JobId job) => _working.Where(w => w.Value.Work.Order.Job == job).Select(w => w.Key);
 
+    /// <summary>The order of work that is on devices; null where it has ended.</summary>
+    public WorkOrder? OrderOf(int number) => _working.GetValueOrDefault(number)?.Work.Order;
+
     /// <summary>The job of work that is on devices; null where it has ended.</summary>
-    public JobId? JobOf(int number) => _working.GetValueOrDefault(number)?.Work.Order.Job;
+    public JobId? JobOf(int number) => OrderOf(number)?.Job;
 
     /// <summary>Removes a job's work that waits for devices.</summary>
     /// <returns>The orders that were removed.</returns>

@@ -254,6 +254,8 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
     // its order names, and repeats the steps since.
     private void Lose(NodeInput.DeviceLost lost)
     {
+        if (_devices.OrderOf(lost.Work) is { } hit)
+            Send(new NodeReport.DeviceLost(facts.Id, new RunId(hit.Job.Value), hit.Key, lost.Device, lost.Why, lost.RepeatsStep));
         if (lost.RepeatsStep && _devices.LoseOne(lost.Work, lost.Device) is { } left)
         {
             _outputs.Add(new NodeOutput.RepeatStep(lost.Work, left));

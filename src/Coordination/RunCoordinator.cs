@@ -135,7 +135,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
     // nodes would have everything decided anew a thousand times a second.
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
-        report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Queued or NodeReport.Enlist { Leaving: false }
+        report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Queued or NodeReport.DeviceLost
+            or NodeReport.Enlist { Leaving: false }
         && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
 
     /// <summary>Marks the run as unable to go on; the first reason stays.</summary>

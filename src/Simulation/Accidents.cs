@@ -8,7 +8,7 @@ namespace Elastic.Simulation;
 /// <param name="HandsOver">Runs are paused or stopped all the time, and a liar lies in what it hands over.</param>
 /// <param name="Changes">People change settings of the run all the time.</param>
 /// <param name="Walled">Seeds have no devices, and workers reach seeds only.</param>
-/// <param name="Devices">Devices of nodes come, go and hang all the time.</param>
+/// <param name="Devices">Devices of nodes come, go, die and hang all the time.</param>
 public sealed record Accidents(
     double Seconds, bool Gentle = false, bool LosesBlobs = false, bool Liar = false, bool HandsOver = false, bool Walled = false,
     bool Devices = false, bool Changes = false);

@@ -67,11 +67,22 @@ public sealed class Reached
             input is NodeInput.DeviceLost { RepeatsStep: true } && outputs.Any(o => o is NodeOutput.Move)),
     ];
 
-    private readonly int[] _counts = new int[Situations.Length + SituationsOfNodes.Length];
+    // Of replicas that are split over devices of a node: what the product makes of the devices that are left, or have come.
+    private static readonly (string Name, Func<SplitChange, bool> Is)[] SituationsOfSplits =
+    [
+        ("a stage died or hung, and the replica went on in fewer stages", c => c.HasLost && c.Now.Stages < c.Before.Stages),
+        ("a rank died or hung, and fewer devices shared the layers", c => c.HasLost && c.Now.Tensor < c.Before.Tensor),
+        ("a device died or hung, and the others had the same split", c => c.HasLost && c.Now == c.Before && c.Now.Devices > 1),
+        ("a person took devices away, and fewer shared the network", c => !c.HasLost && c.Now.Devices < c.Before.Devices),
+        ("devices came, and more shared the network", c => c.Now.Devices > c.Before.Devices),
+    ];
+
+    private readonly int[] _counts = new int[Situations.Length + SituationsOfNodes.Length + SituationsOfSplits.Length];
 
     /// <summary>Each situation, and how often it was reached.</summary>
     public IEnumerable<(string Situation, int Times)> Counts =>
-        Situations.Select(s => s.Name).Concat(SituationsOfNodes.Select(s => s.Name)).Zip(_counts);
+        Situations.Select(s => s.Name).Concat(SituationsOfNodes.Select(s => s.Name)).Concat(SituationsOfSplits.Select(s => s.Name))
+            .Zip(_counts);
 
     /// <summary>Adds what another run has reached.</summary>
     public void Add(Reached other)
@@ -97,6 +108,13 @@ public sealed class Reached
             return;
         for (var i = 0; i < SituationsOfNodes.Length; i++)
             _counts[Situations.Length + i] += SituationsOfNodes[i].Is(input, outputs) ? 1 : 0;
+    }
+
+    /// <summary>Notes that a replica takes a step with another split than the step before, or with other devices.</summary>
+    internal void Note(SplitChange change)
+    {
+        for (var i = 0; i < SituationsOfSplits.Length; i++)
+            _counts[Situations.Length + SituationsOfNodes.Length + i] += SituationsOfSplits[i].Is(change) ? 1 : 0;
     }
 
     private static Part? PartOf(object message) => message switch

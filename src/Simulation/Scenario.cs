@@ -20,7 +20,8 @@ public sealed record Scenario
             Name = "churn",
             Description = "nodes and supervisors come, go, restart and are cut off; messages are lost, delayed, doubled; "
                 + "every fourth run reads its corpus while it is built; "
-                + "every fourth time workers reach seeds only, and every fourth time devices come, go and hang all the time",
+                + "every fourth time workers reach seeds only, and every fourth time devices, over which replicas are split, come, go, "
+                + "die and hang all the time",
             AccidentsFor = (seed, seconds) => new Accidents(seconds, Walled: seed % 4 == 3, Devices: seed % 4 == 1),
             Check = world => Invariant.Holds(!world.IsWalled || world.AfterAccidents < MostByWayOfSeeds,
                 $"the run took {world.AfterAccidents} after the last accident, where bytes can go by way of a seed"),

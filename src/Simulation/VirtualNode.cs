@@ -1,15 +1,12 @@
 using Elastic.Coordination;
-using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
-using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
 
 /// <summary>A node on virtual devices and blobs: the shipped <see cref="NodeCoordinator"/>; only the executors are stand-ins.</summary>
-public sealed class VirtualNode
+public sealed partial class VirtualNode
 {
     private readonly VirtualWorld _world;
     private readonly DeviceId[] _first;
@@ -89,6 +86,7 @@ public sealed class VirtualNode
         _on.Clear();
         _sources.Clear();
         _on.Devices = _first;
+        Split = _world.AnySplit();
         _coordinator = Begin();
         Beat();
     }
@@ -123,7 +121,7 @@ public sealed class VirtualNode
         Drain(undo: true);
     }
 
-    /// <summary>A person gives it other devices, or one of those that compute hangs until it is taken for lost.</summary>
+    /// <summary>A person gives it other devices, or one of those that compute dies or hangs.</summary>
     /// <param name="mayLoseAll">The last one may be lost, too.</param>
     public void ChangeDevices(bool mayLoseAll)
     {
@@ -141,20 +139,7 @@ public sealed class VirtualNode
         }
 
         var (number, work) = computing[_world.Chance.Next(computing.Count)];
-        work.IsHung = true;
-        _world.After(this, _world.Milliseconds(100, 5000), () =>
-        {
-            // The node may have been given others meanwhile.
-            if (!_on.Running.ContainsKey(number))
-                return;
-            var lost = work.Devices[_world.Chance.Next(work.Devices.Length)];
-            _on.Devices = [.. _on.Devices.Where(d => d != lost)];
-            // Where slices are mirrored, the others repeat the step.
-            var repeats = work.Order.Content is Compute && work.Devices.Length > 1 && _world.Chance.Next(2) == 0;
-            if (!repeats)
-                _on.Running.Remove(number);
-            Step(new NodeInput.DeviceLost(number, lost, "it hangs", repeats));
-        });
+        LoseOneOf(number, work);
     }
 
     private static DeviceId[] Cpus(IEnumerable<int> numbers) => [.. numbers.Select(i => new DeviceId($"cpu:{i}"))];
@@ -216,19 +201,18 @@ public sealed class VirtualNode
                 var moving = _on.Running[move.Work];
                 _on.CheckGiven(move.Devices.Except(moving.Devices), move.Work);
                 moving.Next = [.. move.Devices];
-                _world.After(this, Slowness * _world.Milliseconds(1, 50), () => MoveTo(move.Work));
                 break;
             case NodeOutput.RepeatStep repeat:
                 var repeating = _on.Running[repeat.Work];
                 (repeating.Devices, repeating.Next, repeating.IsHung) = ([.. repeat.Devices], [], false);
-                _world.After(this, Slowness * _world.Milliseconds(100, 400), () => End(repeat.Work, Do(repeating.Order)));
+                TakeStep(repeat.Work);
                 break;
             case NodeOutput.CloseDevice { Device: var closed }:
                 _on.CheckClosed(closed);
                 break;
             case NodeOutput.Stop { Work: var work } when _on.Running.TryGetValue(work, out var running):
                 _world.After(this, Slowness * _world.Milliseconds(1, 50),
-                    () => End(work, running.Order.Content is Compute c ? HandOver(c) : null));
+                    () => End(work, running.Order.Content is Compute c ? HandOver(c, running.Step) : null));
                 break;
             case NodeOutput.Abandon { Work: var work }:
                 _world.After(this, Slowness * _world.Milliseconds(1, 50), () => End(work, null));
@@ -273,119 +257,17 @@ public sealed class VirtualNode
         var milliseconds = Slowness * _world.Milliseconds(100, 400);
         if (failure is null && start.Order.Content is Compute compute)
         {
-            var steps = compute.Segment.StepsOf(compute.Replica);
-            for (var step = compute.HandOver?.Step ?? 0; step < (Hangs ? Math.Min(1, steps) : steps); step++)
-                Report(start.Work, milliseconds * step / steps, new NodeReport.StepTaken(
-                    Id, new RunId(start.Order.Job.Value), compute.Round, compute.Replica, step + 1, 1.0, 1e-3));
-            if (Hangs)
-                return;
+            BeginSteps(start.Work, compute, milliseconds);
+            return;
         }
 
         _world.After(this, milliseconds, () => End(start.Work, failure ?? Do(start.Order)));
     }
-
-    private void Report(int work, double milliseconds, NodeReport.StepTaken step) => _world.After(this, milliseconds, () =>
-    {
-        if (_on.Running.TryGetValue(work, out var running) && !running.IsHung)
-            _world.ToSupervisor(this, step);
-    });
 
     // Ends work when it is done, or at an earlier step boundary when the node was asked to stop it.
     private void End(int work, WorkOutcome? outcome)
     {
         if (_on.Running.TryGetValue(work, out var running) && !running.IsHung && _on.Running.Remove(work))
             Step(new NodeInput.Ended(work, outcome));
-    }
-
-    // Between two steps.
-    private void MoveTo(int work)
-    {
-        if (!_on.Running.TryGetValue(work, out var running) || running.IsHung || running.Next.Length == 0)
-            return;
-        (running.Devices, running.Next) = (running.Next, []);
-        Step(new NodeInput.Moved(work));
-    }
-
-    private WorkFailed? Lacking(params IEnumerable<Digest> sets) =>
-        sets.All(Fetch) ? null : new WorkFailed("a blob is missing", WorkFailure.Lost);
-
-    private bool Fetch(Digest set)
-    {
-        foreach (var blob in Blobs.BlobsOf(set))
-        {
-            if (!Blobs.Has(blob) && !IsThere(blob))
-                return false;
-            Blobs.Add(blob);
-        }
-
-        return true;
-    }
-
-    // Fetches only from nodes that orders have named.
-    private bool IsThere(Digest blob) => !IsCutOff && _world.HasBlob(blob, this, _sources);
-
-    private WorkOutcome Do(WorkOrder order)
-    {
-        if (IsFull && order.Content is not Evaluate)
-            return new WorkFailed("the disk is full", WorkFailure.Exhausted);
-        if (IsBroken || _world.IsMishap())
-            return new WorkFailed("something went wrong", WorkFailure.Transient);
-        switch (order.Content)
-        {
-            case Initialize:
-                var first = IsLie() ? D("a lie about version 0") : VirtualArithmetic.First;
-                Blobs.Add(first);
-                return new Initialized(first, D($"fingerprint {first}"));
-            case Evaluate c:
-                var score = VirtualArithmetic.Score(c.Version);
-                return new Evaluated(IsLie() ? score with { LossNats = 0.5 } : score);
-            case Compute c:
-                var result = c.HandOver is { } from
-                    ? VirtualArithmetic.Resume(c, from)
-                    : VirtualArithmetic.Compute(c.Segment, c.Round, c.Replica, c.Version, c.InnerState);
-                if (IsLie())
-                    result = result with { Contribution = D($"lie {c.Round} {c.Replica} {_world.Chance.Next(3)}") };
-                Blobs.Add(result.Contribution);
-                Blobs.Add(result.InnerState);
-                return new Computed(result, c.HandOver?.State);
-            case Average c:
-                if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
-                    return lacking;                                    // contributions are read from other nodes, and not stored
-                var chunks = c.Chunks.Select(chunk => VirtualArithmetic.Average(
-                    c.Round, chunk, c.Version, c.Contributions, c.Changes)).ToArray();
-                if (IsLie())
-                    chunks[0] = chunks[0] with { Parameters = D($"lie {chunks[0].Parameters}") };
-                foreach (var chunk in chunks)
-                    Blobs.Add(chunk.Parameters);
-                return new Averaged(c.Round, AveragedChunk.Inputs(c.Version, c.Contributions), chunks);
-            case Assemble c:
-                if (Lacking(c.Chunks.Select(chunk => chunk.Parameters)) is { } missing)
-                    return missing;
-                var version = VirtualArithmetic.Version(_world.Plan, c.Chunks);
-                _world.Contents[version] = [.. c.Chunks.Select(chunk => chunk.Parameters)];
-                Blobs.Add(version);
-                return new Assembled(c.Round, version);
-            case Copy c:
-                return Lacking(c.Set) ?? (WorkOutcome)new Copied(c.Set);
-            case TakeCheckpoint c:
-                return Lacking([c.Parameters, .. c.InnerStates]) ?? (WorkOutcome)new CheckpointWritten(new Checkpoint(
-                    c.Version, c.Parameters, c.Fingerprint, c.InnerStates, c.TokensSeen, c.ChainHead, $"{c.Version}"));
-            default:
-                throw new InvalidOperationException($"not a piece of work: {order.Content}");
-        }
-    }
-
-    private bool IsLie() => Lies && (LiesInHandOvers ? _world.Chance.Next(10) == 0 : _world.Chance.Next(3) > 0);
-
-    private HandedOver? HandOver(Compute c)
-    {
-        var step = _world.Chance.Next(c.HandOver?.Step ?? 0, c.Segment.StepsOf(c.Replica));
-        if (step == 0)
-            return null;                                               // stopped before the first step
-        var state = VirtualArithmetic.StateAfter(c, step);
-        if (LiesInHandOvers || IsLie())
-            state = D($"lie {state}");
-        Blobs.Add(state);
-        return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));
     }
 }

@@ -1,10 +1,11 @@
 using Elastic.Coordination;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
 
-// What people do: they start the run, also once more, and change settings of it in mid-run.
+// What people do: they set up nodes, start the run, also once more, and change settings of it in mid-run.
 public sealed partial class VirtualWorld
 {
     /// <summary>The plan with what was changed in mid-run.</summary>
@@ -33,6 +34,18 @@ public sealed partial class VirtualWorld
             Chance.Next(5) == 0));
         return true;
     }
+
+    /// <summary>What a person sets <c>node.split</c> of a node to.</summary>
+    public ReplicaSplit AnySplit() => ReplicaSplit.Parse(Chance.Next(9) switch
+    {
+        0 => "tensor:2",
+        1 => "tensor:4",
+        2 => "pipeline:2",
+        3 => "pipeline:3",
+        4 => "pipeline:4",
+        5 => "tensor:2, pipeline:2",
+        _ => "none",
+    });
 
     private string AnyChange() => Chance.Next(6) switch
     {

@@ -186,39 +186,6 @@ public sealed partial class VirtualWorld
         return Codec.Read(bytes);
     }
 
-    /// <summary>
-    /// Checks that the sets of a commit are on as many nodes as the supervisor counts; a node that has just died is excused.
-    /// </summary>
-    public void CheckCommit(CoordinatorCommand.CommitRound commit)
-    {
-        _asked = commit;
-        if (_accidents.LosesBlobs)
-            return;
-        var staying = _nodes.Where(n => Supervisor.View.Staying.Contains(n.Id)).ToList();
-        Invariant.Holds(staying.Count == commit.Nodes, $"the commit counts {commit.Nodes} nodes where {staying.Count} stay");
-        foreach (var set in Supervisor.Run.Finished.Values.Select(r => r.InnerState).Append(commit.Version))
-            Invariant.Holds(
-                staying.Count(n => !n.IsAlive || n.Blobs.IsWhole(set)) >= Math.Min(2, staying.Count),
-                $"version {commit.Round + 1} is to be committed while too few of {staying.Count} nodes hold {set.Short}");
-    }
-
-    // A node may go when others have what the run needs: those that stay, or one that still waits for Release.
-    private void CheckRelease(VirtualNode leaving)
-    {
-        var others = _nodes.Where(n => n != leaving && Supervisor.View.Nodes.ContainsKey(n.Id) && !Supervisor.Run.IsQuarantined(n.Id))
-            .ToList();
-        if (_accidents.LosesBlobs || (!leaving.IsDraining && others.All(n => n.IsLeaving)))
-            return;
-        // A result of the open round that the node has never reported is excused: the replica is computed again.
-        var run = Supervisor.Run;
-        HashSet<Digest> committed = [.. run.InnerStates, .. run.Version is { } version ? [version] : Array.Empty<Digest>()];
-        bool IsAwaited(Digest set) =>
-            leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.View.HoldersOf(set).Contains(leaving.Id));
-        foreach (var set in run.Current().Where(IsAwaited))
-            Invariant.Holds(others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)),
-                $"{leaving.Id} is released though only it holds {set.Short}");
-    }
-
     // Messages overtake each other, get lost and come twice.
     private void Send(Action arrives)
     {
@@ -227,120 +194,6 @@ public sealed partial class VirtualWorld
         Schedule(Milliseconds(1, 20), arrives);
         if (!_isPeace && Chance.Next(50) == 0)
             Schedule(Milliseconds(1, 2000), arrives);
-    }
-
-    private void Accident()
-    {
-        if (_isPeace)
-            return;
-        var often = _accidents.HandsOver ? 9 : _accidents.Devices ? 17 : -1;
-        Schedule(Milliseconds(50, often > 0 ? 500 : 1500), Accident);
-        if (ChangesSettings())
-            return;
-        switch (often > 0 && Chance.Next(2) == 0 ? often : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
-        {
-            case 0 or 1 when Live.Count() < 5:
-                Join();
-                break;
-            case 2 when Any(MayGo) is { } dead:
-                Kill(dead, comesBack: false);
-                break;
-            case 3 when Any(MayGo) is { } dead:
-                Kill(dead, comesBack: true);
-                break;
-            case 4 when Any(MayGo) is { } away:                            // long enough to be taken for lost, or not
-                away.IsCutOff = true;
-                Schedule(Milliseconds(200, 12_000), () => away.IsCutOff = false);
-                break;
-            case 5 or 6 when Any(n => !_accidents.Gentle || MayGo(n)) is { } suspected:
-                Inside(0, () => Supervisor.Lose(suspected.Id));
-                break;
-            case 7 when Supervisor.IsThere:
-                CrashSupervisor();
-                break;
-            case 8 when Any(MayGo) is { } drained && ++_goings % 2 == 0:
-                drained.Drain(undo: false);
-                After(drained, Milliseconds(500, 10_000), () => drained.Drain(undo: true));
-                break;
-            case 8 when Any(MayGo) is { } leaving:
-                leaving.Leave();
-                Schedule(Milliseconds(5000, 30_000), leaving.Die);          // a node does not wait for Release for ever
-                break;
-            case 9 when Supervisor.IsThere:
-                Supervisor.Interrupt();
-                Schedule(Milliseconds(10, 3000), GoOn);
-                break;
-            case 10 when Any(n => n.Slowness <= 1) is { } slow:
-                slow.Slowness = Chance.Next(5, 50);
-                Schedule(Milliseconds(1000, 20_000), () => slow.Slowness = 1);
-                break;
-            case 11 when !_nodes.Any(n => n.IsFull) && Any(n => !_accidents.Gentle || MayGo(n)) is { } full:
-                full.IsFull = true;
-                Schedule(Milliseconds(500, 10_000), () => full.IsFull = false);
-                break;
-            case 12 when !_nodes.Any(n => n.IsBroken) && Any(n => !_accidents.Gentle || MayGo(n)) is { } broken:
-                broken.IsBroken = true;
-                Schedule(Milliseconds(500, 60_000), () => broken.IsBroken = false);
-                break;
-            // For good, so that the others have to finish without it.
-            case 13 when !_accidents.Gentle && !_nodes.Any(n => n.Hangs) && Any(n => !n.IsWalled && MayGo(n)) is { } hung:
-                hung.Hangs = true;
-                break;
-            case 14 when !_accidents.Gentle && _nodes.Count(n => n.IsWalled) < 2
-                && Any(n => !n.IsSeed && !n.Hangs && MayGo(n)) is { } walled:
-                walled.IsWalled = true;
-                break;
-            case 15 when !_accidents.Gentle && Chance.Next(3) == 0 && Supervisor.IsThere:
-                CrashSupervisor();
-                Supervisor.RestoreDatabase();
-                Schedule(5000, GoOn);                                      // by whoever restored it
-                break;
-            case 16 when Supervisor.IsThere:
-                Supervisor.LoseTerm();
-                break;
-            case 17 or 18 when Any(n => n.HasDevices) is { } changed:
-                changed.ChangeDevices(mayLoseAll: !_accidents.Gentle);
-                break;
-            case 19 when Any(_ => true) is { } unlucky:
-                unlucky.Blobs.Lose(Chance);
-                break;
-        }
-    }
-
-    // With a liar, three honest nodes stay. In a gentle world a node goes only when no other is going and others hold all that is
-    // committed.
-    private bool MayGo(VirtualNode node) =>
-        (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
-        && (!_accidents.Gentle
-            || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
-
-    // The supervisor's view is up to date, and no node is leaving, resting, or about to rest: with two nodes, a broken one and a loss are
-    // two losses.
-    private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1 && !_nodes.Any(n => n.IsFull || n.IsBroken)
-        && Supervisor.IsThere && Supervisor.View.Nodes.Values.All(n => !n.Leaving)
-        && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.View.Nodes.Keys);
-
-    // The sets that are committed, or are just being committed.
-    private IEnumerable<Digest> Committed()
-    {
-        var run = Supervisor.Run;
-        IEnumerable<Digest> version = run.Version is { } v
-            ? [v]
-            : _nodes.Any(n => n.Blobs.Has(VirtualArithmetic.First)) ? [VirtualArithmetic.First] : [];
-        IEnumerable<Digest> next = _asked?.Round == run.Round ? [_asked.Version, .. run.Finished.Values.Select(r => r.InnerState)] : [];
-        return [.. run.InnerStates, .. version, .. next];
-    }
-
-    private void Kill(VirtualNode node, bool comesBack)
-    {
-        node.Die();
-        Schedule(Milliseconds(5, 3000), () =>
-        {
-            if (!node.IsAlive)
-                Inside(0, () => Supervisor.Lose(node.Id));
-        });
-        if (comesBack)
-            Schedule(Milliseconds(50, 8000), node.Restart);
     }
 
     private void Restart()
@@ -358,6 +211,7 @@ public sealed partial class VirtualWorld
         var node = new VirtualNode(
             new NodeId($"node-{_nodes.Count:D2}"), _accidents.Walled && isSeed ? 0 : 1 + Chance.Next(3), isSeed, arithmetic, this)
         {
+            Split = AnySplit(),
             Lies = lies,
             LiesInHandOvers = lies && _accidents.HandsOver,
             IsWalled = _accidents.Walled && !isSeed,

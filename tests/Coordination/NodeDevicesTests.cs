@@ -116,6 +116,9 @@ public sealed class NodeDevicesTests
         Assert.Equal(["cpu:0", "cpu:2"], Enlisted(outputs).Devices.Select(d => d.Value));
         Assert.Equal([ComputeWork.KeyOf(1, 0)], Enlisted(outputs).Pieces().Select(w => w.Key));
         Assert.Equal(["cpu:1"], Closed(outputs));
+        Assert.Equal(
+            new NodeReport.DeviceLost(A, Id, ComputeWork.KeyOf(1, 0), new DeviceId("cpu:1"), "it hangs", RepeatsStep: false),
+            Assert.Single(Sent<NodeReport.DeviceLost>(outputs)));
         Assert.Contains("cpu:1 is lost (it hangs)", Assert.Single(outputs.OfType<NodeOutput.Say>()).Text, StringComparison.Ordinal);
         Assert.Equal([(2, "cpu:0 cpu:2")], Starts(Step(new NodeInput.Schedule())));
         Assert.Empty(Step(new NodeInput.Ended(1, new Computed(Result(1, 0)))).OfType<NodeOutput.Send>());     // too late
@@ -130,6 +133,7 @@ public sealed class NodeDevicesTests
         var repeat = Assert.Single(outputs.OfType<NodeOutput.RepeatStep>());
         Assert.Equal((1, "cpu:0 cpu:2"), (repeat.Work, string.Join(' ', repeat.Devices)));
         Assert.Equal([(1, "cpu:2 cpu:4")], Moves(outputs));                          // at the next step boundary
+        Assert.True(Assert.Single(Sent<NodeReport.DeviceLost>(outputs)).RepeatsStep);
         Assert.Equal(["cpu:1"], Closed(outputs));
         Assert.Equal(["cpu:2", "cpu:4"], Enlisted(outputs).Devices.Select(d => d.Value));
         Assert.Contains("repeats the step on the others", Assert.Single(outputs.OfType<NodeOutput.Say>()).Text, StringComparison.Ordinal);
@@ -146,6 +150,7 @@ public sealed class NodeDevicesTests
         Step(new NodeInput.Ended(1, new Computed(Result(1, 0))));
         var outputs = Step(new NodeInput.DeviceLost(1, new DeviceId("cpu:1"), "it hangs", RepeatsStep: true));
         Assert.Empty(outputs.OfType<NodeOutput.RepeatStep>());
+        Assert.Empty(Sent<NodeReport.DeviceLost>(outputs));                          // the run has the result
         Assert.Equal(["cpu:0"], Enlisted(outputs).Devices.Select(d => d.Value));
     }
 

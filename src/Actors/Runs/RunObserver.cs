@@ -107,6 +107,10 @@ internal sealed class RunObserver(RunId run, Observations observations)
         }
     }
 
+    /// <summary>Records that a device was lost in the middle of work.</summary>
+    public void Lost(NodeReport.DeviceLost lost) => observations.Record(new DeviceLost(
+        run, lost.Node, lost.Device.Value, lost.Work.Kind, lost.Work.Number, lost.Work.Index, lost.RepeatsStep, lost.Why));
+
     /// <summary>Records that work failed on its node, and is given out once more.</summary>
     public void GivenAgain(InFlightWork work, string why, TimeSpan now)
     {

@@ -181,6 +181,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             case NodeReport report:
                 if (report is NodeReport.StepTaken step)
                     _observer.Step(step, Now);
+                else if (report is NodeReport.DeviceLost lost)
+                    _observer.Lost(lost);
                 Step(new RunInput.Reported(report));
                 break;
         }

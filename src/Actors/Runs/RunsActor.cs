@@ -81,6 +81,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, new FromNode(report)));
+        Receive<NodeReport.DeviceLost>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Queued>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.RunIdle>(report =>

@@ -22,8 +22,8 @@ internal static class RunExplanation
         Run: run, AtMost: 400, Newest: true,
         Kinds:
         [
-            typeof(PhaseDuration), typeof(WorkGivenAgain), typeof(ResultLost), typeof(StepsSkipped), typeof(SplitSmaller),
-            typeof(NodeQuarantined), typeof(RunFailed),
+            typeof(PhaseDuration), typeof(WorkGivenAgain), typeof(ResultLost), typeof(StepsSkipped), typeof(DeviceLost),
+            typeof(SplitSmaller), typeof(NodeQuarantined), typeof(RunFailed),
         ]);
 
     /// <summary>What is read of the others.</summary>

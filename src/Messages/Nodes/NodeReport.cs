@@ -74,6 +74,12 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <param name="Priority">Of that run.</param>
     public sealed record Queued(NodeId Node, RunId RunId, WorkKey Work, RunId Behind, int Priority) : NodeReport(Node);
 
+    /// <summary>A device died or hangs, and with it the step that it was in.</summary>
+    /// <param name="Why">In which part of the step, and what happened.</param>
+    /// <param name="RepeatsStep">The others repeat the step; otherwise the work begins anew, or ends with the node's last device.</param>
+    public sealed record DeviceLost(
+        NodeId Node, RunId RunId, WorkKey Work, DeviceId Device, string Why, bool RepeatsStep) : NodeReport(Node);
+
     /// <summary>The node's list of revoked certificates, signed by the authority, is newer than the supervising seed's.</summary>
     public sealed record Revoked(NodeId Node, string List) : NodeReport(Node);
 

@@ -56,6 +56,16 @@ public sealed record StepsSkipped(
     ];
 }
 
+/// <summary>A device of a node died or hangs in the middle of work.</summary>
+/// <param name="RepeatsStep">The replica's other devices repeat the step; otherwise the work begins anew.</param>
+/// <param name="Why">In which part of the step, and what happened.</param>
+[ObservedAs("device-lost")]
+public sealed record DeviceLost(
+    RunId RunId, NodeId Node, string Device, string Kind, int Number, int Index, bool RepeatsStep, string Why) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_devices_lost_total", Tag("run", RunId))];
+}
+
 /// <summary>A replica's model is split over fewer devices of its node than <c>node.split</c> asks for there.</summary>
 /// <param name="How">How it is split, and why.</param>
 [ObservedAs("split-smaller")]

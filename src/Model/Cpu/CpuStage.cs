@@ -78,6 +78,7 @@ internal sealed unsafe class CpuStage(
             var previous = ((CpuStage)Group[number - 1, rank]).SlotOf(unit);
             var value = pass.Tape.Operations[operation].Output!;
             Copy(pass, pass[value], previous.Pass!.Made(previous.Pass.Tape.Operations[operation].Output!), value.Count);
+            CopiedBytes += value.Count * sizeof(float);
             GC.KeepAlive(previous);
         }
         GC.KeepAlive(this);
@@ -193,6 +194,7 @@ internal sealed unsafe class CpuStage(
         foreach (var value in Crossing(pass.Tape, _stage.Outgoing))
         {
             Copy(pass, pass.Gradient(value), from.Data + at, value.Count);
+            CopiedBytes += value.Count * sizeof(float);
             at += value.Count;
         }
         GC.KeepAlive(from);

@@ -24,6 +24,9 @@ public abstract class PipelineStage(PipelineGroup group)
     /// <summary>True for the stage whose embeddings' rows are summed apart.</summary>
     public abstract bool HasRows { get; }
 
+    /// <summary>Bytes that it has copied from its neighbours' memory: what would travel where stages have no memory in common.</summary>
+    public long CopiedBytes { get; protected set; }
+
     /// <summary>Begins a step.</summary>
     public abstract void Begin(IReadOnlyList<PipelineUnit> units, DropoutSeed seed, Precision precision, double lossScale);
 

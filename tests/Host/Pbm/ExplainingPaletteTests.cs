@@ -40,7 +40,9 @@ public sealed class ExplainingPaletteTests
             new PhaseDuration(Tiny, 4, RunPhase.Computing, 2), new NodeLost(Worker, "it says nothing"),
             new WorkGivenAgain(Tiny, Worker, "compute", 4, 2, "the node is given up"),
             new WorkGivenAgain(Other, Worker, "copy", 4, 2, "full"),
-            new StepsSkipped(Tiny, Worker, 4, 2, 3, 8192), new SplitSmaller(Tiny, Worker, 4, 2, "no pipeline"), new Score(Tiny, 4, 2, 3));
+            new StepsSkipped(Tiny, Worker, 4, 2, 3, 8192), new SplitSmaller(Tiny, Worker, 4, 2, "no pipeline"), new Score(Tiny, 4, 2, 3),
+            new DeviceLost(
+                Tiny, Worker, "cpu:1", "compute", 4, 2, true, "rank 1 of 2 (cpu:1) did not end its update within 60 s: it hangs"));
         var lines = await Lines("run", "why");
         Assert.Equal(
             [
@@ -55,6 +57,8 @@ public sealed class ExplainingPaletteTests
                 "  12:00:05Z tiny: compute 4 replica 2 is given out again, which 10.0.0.1:4053 had: the node is given up",
                 "  12:00:07Z tiny: round 4, replica 2: 3 steps overflowed and skipped, loss scale 8192",
                 "  12:00:08Z tiny: round 4, replica 2 on 10.0.0.1:4053 has no pipeline",
+                "  12:00:10Z tiny: 10.0.0.1:4053 has lost cpu:1 in compute 4 replica 2, which repeats the step on the other devices: "
+                    + "rank 1 of 2 (cpu:1) did not end its update within 60 s: it hangs",
             ],
             lines.Select(l => l.Text).OfType<string>());
         var json = lines.Select(l => l.Json).OfType<JsonObject>().ToList();

@@ -21,6 +21,7 @@ public sealed class ObservationStoreTests(Databases databases)
         new WorkGivenAgain(Run, Node, "compute", 4, 2, "a disk"), new PhaseDuration(Run, 4, RunPhase.Averaging, 0.25),
         new StepLoss(Run, Node, 4, 2, 9, double.NaN, 0.0003), new Score(Run, 4, 5.5, 2.2), new RoundCommitted(Run, 4, 1L << 40),
         new StepsSkipped(Run, Node, 4, 2, 3, 8192),
+        new DeviceLost(Run, Node, "cpu:1", "compute", 4, 2, true, "it \"hangs\""),
         new SplitSmaller(Run, Node, 4, 2, "no pipeline"), new ScoreOfSource(Run, 4, "Web \u00e9", 10.5, 2),
         new ScoreOfLanguage(Run, 4, "de", 10.5, 2),
         new NodeQuarantined(Other, Node, "wrong bytes"), new RunFailed(Run, "the loss became NaN"),

@@ -100,7 +100,7 @@ export async function runPage(main, name, { views, say }) {
   await view(views.get(name) ?? shown.view);
   await losses();
   await more();
-  const rare = 'work-given-again,result-lost,node-quarantined,run-failed,run-waits,run-finished';
+  const rare = 'work-given-again,result-lost,device-lost,node-quarantined,run-failed,run-waits,run-finished';
   (await get(`/observations?run=${encodeURIComponent(name)}&limit=50&kind=${rare}`)).observations.forEach(happened.tell);
   return {
     onRuns: () => view(views.get(name)).catch(problem => say(problem.message, true)),

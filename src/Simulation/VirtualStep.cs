@@ -1,0 +1,119 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Splits;
+
+namespace Elastic.Simulation;
+
+/// <summary>A pass of one micro-batch through what a stage has of the network.</summary>
+/// <param name="First">The first of the replica's devices that compute it together, by index.</param>
+/// <param name="Count">How many of them there are.</param>
+/// <param name="IsForward">The forward pass; otherwise the backward pass.</param>
+/// <param name="Begin">When it begins, where a forward pass takes 1 and a backward pass 2.</param>
+internal sealed record VirtualPass(int Group, int Stage, int First, int Count, int MicroBatch, bool IsForward, double Begin, double End)
+{
+    /// <summary>True where the device of this index computes it.</summary>
+    public bool IsOn(int device) => device >= First && device < First + Count;
+}
+
+/// <summary>
+/// One inner step of a virtual replica: which of its devices do which pass of which micro-batch, and when. How the network is split over so
+/// many devices, and in which order stages do their passes, is the product's decision; only the times are made up.
+/// </summary>
+internal sealed class VirtualStep
+{
+    // What it depends on is small, and finding out how a network can be split records a tape of it.
+    private static readonly ConcurrentDictionary<(ReplicaSplit Asked, int Devices, int MicroBatches), VirtualStep> Known = [];
+
+    // Four devices can share its layers, and it can be cut into four stages.
+    private static readonly IArchitecture Network =
+        Architectures.Open(VirtualRun.Settings.Model with { Layers = 4, Heads = 4, Width = 32 });
+
+    private readonly int _devices;
+
+    private VirtualStep(ReplicaSplit asked, int devices, int microBatches)
+    {
+        (_devices, Split) = (devices, SplitInUse.Of(asked, devices, Network));
+        Invariant.Holds(Split.Devices <= devices, $"{asked} is {Split} where a replica has {Plural.Of(devices, "device")}");
+        var groups = devices / Split.Devices;
+        Passes = [.. Enumerable.Range(0, groups).SelectMany(g => PassesOf(g, microBatches * g / groups, microBatches * (g + 1) / groups))];
+        for (var microBatch = 0; microBatch < microBatches; microBatch++)
+            foreach (var isForward in new[] { true, false })
+                Invariant.Holds(
+                    Passes.Where(p => p.MicroBatch == microBatch && p.IsForward == isForward).Select(p => p.Stage).Order()
+                        .SequenceEqual(Enumerable.Range(0, Split.Stages)),
+                    $"micro-batch {microBatch} of {microBatches} goes through each stage once, with {asked} on {devices} devices");
+        Length = Passes.Select(p => p.End).DefaultIfEmpty(1).Max();
+    }
+
+    /// <summary>The split of the network over the devices.</summary>
+    public SplitInUse Split { get; }
+
+    /// <summary>All passes; none of devices that are left over.</summary>
+    public IReadOnlyList<VirtualPass> Passes { get; }
+
+    /// <summary>When the last pass ends.</summary>
+    public double Length { get; }
+
+    /// <summary>The step of a replica that has so many devices, on a node with this split.</summary>
+    public static VirtualStep Of(ReplicaSplit asked, int devices, int microBatches) =>
+        Known.GetOrAdd((asked, devices, microBatches), key => new VirtualStep(key.Asked, key.Devices, key.MicroBatches));
+
+    /// <summary>The pass that a device is in, or waits to begin; null where it has none left.</summary>
+    /// <param name="device">By index.</param>
+    /// <param name="share">Of the step that is over.</param>
+    public VirtualPass? At(int device, double share) =>
+        Passes.Where(p => p.IsOn(device) && p.End > share * Length).MinBy(p => p.Begin);
+
+    /// <summary>What a device was in when it was lost, as the product says it.</summary>
+    /// <inheritdoc cref="At"/>
+    public string NameOf(int device, DeviceId id, double share)
+    {
+        if (At(device, share) is not { } pass)
+            return string.Create(CultureInfo.InvariantCulture, $"rank {device} of {_devices} ({id}) in its update");
+        var group = _devices / Split.Devices > 1 ? $" of group {pass.Group}" : "";
+        var place = Split.Stages > 1 ? $"stage {pass.Stage} of {Split.Stages}{group}"
+            : Split.Tensor > 1 ? $"rank {device - pass.First} of {Split.Tensor}{group}" : $"rank {device} of {_devices}";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{place} ({id}) in its {(pass.IsForward ? "forward" : "backward")} pass of micro-batch {pass.MicroBatch}");
+    }
+
+    // Each stage does its passes in the product's order, each as soon as the stage before or behind has done the same micro-batch.
+    private List<VirtualPass> PassesOf(int group, int first, int end)
+    {
+        var stages = Split.Stages;
+        var passes = new List<VirtualPass>();
+        var left = Enumerable.Range(0, stages).Select(s => new Queue<StageWork>(PipelineSchedule.Of(s, stages, end - first))).ToArray();
+        for (var any = true; any;)
+        {
+            any = false;
+            for (var stage = 0; stage < stages; stage++)
+                while (left[stage].TryPeek(out var work) && InputOf(stage, work) is { } ready)
+                {
+                    left[stage].Dequeue();
+                    var begin = Math.Max(ready, passes.Where(p => p.Stage == stage).Select(p => p.End).DefaultIfEmpty().Max());
+                    passes.Add(new VirtualPass(
+                        group, stage, group * Split.Devices + stage * Split.Tensor, Split.Tensor, first + work.Unit, work.IsForward, begin,
+                        begin + (work.IsForward ? 1 : 2)));
+                    any = true;
+                }
+        }
+        Invariant.Holds(left.All(q => q.Count == 0), $"a pipeline of {stages} stages stands still: each waits for another");
+        return passes;
+
+        double? InputOf(int stage, StageWork work) => (work.IsForward, stage) switch
+        {
+            (true, 0) => 0,
+            (true, _) => EndOf(stage - 1, work.Unit, true),
+            (false, _) when stage == stages - 1 => EndOf(stage, work.Unit, true),
+            (false, _) => EndOf(stage + 1, work.Unit, false),
+        };
+
+        double? EndOf(int stage, int unit, bool isForward) =>
+            passes.Find(p => p.Stage == stage && p.MicroBatch == first + unit && p.IsForward == isForward)?.End;
+    }
+}
