@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
@@ -11,7 +10,6 @@ using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
-using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,7 +20,7 @@ namespace Elastic.Torch;
 /// A device of libtorch's: a GPU, or one thread on the CPU. Each micro-batch goes through the network alone; sums go along the tree as
 /// everywhere, so the number of devices never shows. Its bits are its own, other than those of Elastic's kernels.
 /// </summary>
-internal sealed class TorchDevice : TrainingDevice
+internal sealed partial class TorchDevice : TrainingDevice
 {
     [ThreadStatic]
     private static bool _oneThread;
@@ -33,7 +31,6 @@ internal sealed class TorchDevice : TrainingDevice
     private readonly KernelUpdate? _update;
     private readonly int _gpu;
     private readonly VectorCopies _copies;
-    private readonly List<TorchVector> _pieces = [];
     private GradientBuffer? _folded;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
@@ -96,73 +93,6 @@ internal sealed class TorchDevice : TrainingDevice
         _sends = false;
         return slice.Tiles == 0 ? [] : OnDevice(() => Fold(roots, totalMicroBatches, slice));
     }
-
-    /// <summary>
-    /// <see cref="FoldSlice"/> where devices do not read each other's memory: each sends the others their slices of its roots. What
-    /// <see cref="UpdateSlice"/> changes then stays here until <see cref="Gather"/>.
-    /// </summary>
-    /// <param name="roots">Of each rank.</param>
-    /// <param name="slices">Of each rank.</param>
-    public double[] FoldSent(
-        IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int totalMicroBatches, IReadOnlyList<Slice> slices, NcclRank nccl)
-    {
-        _sends = true;
-        return OnDevice(() =>
-        {
-            var own = slices[nccl.Rank];
-            List<SubtreeRoot> all = [];
-            nccl.Exchange("the exchange of gradients", () =>
-            {
-                for (var rank = 0; rank < nccl.Count; rank++)
-                {
-                    foreach (var root in roots[rank])
-                    {
-                        var received = rank == nccl.Rank ? null : Piece(all.Count, own);
-                        all.Add(received is null ? root : root with { Gradient = received });
-                        if (received is not null)
-                            nccl.Receive(received, own, rank);
-                        else
-                            nccl.SendToOthers((TorchVector)root.Gradient, slices);
-                    }
-                }
-            });
-            return own.Tiles == 0 ? [] : Fold(all, totalMicroBatches, own);
-        });
-    }
-
-    /// <summary>
-    /// After an update: gives all devices this one's slice of the parameters, and that on which the replica's vectors lie those of all
-    /// vectors that the update changed.
-    /// </summary>
-    /// <param name="slices">Of each rank.</param>
-    public void Gather(IReadOnlyList<Slice> slices, NcclRank nccl) => OnDevice(() =>
-    {
-        var (own, home) = (slices[nccl.Rank], nccl.RankOf(((TorchVector)Vectors.Parameters).Gpu));
-        Invariant.Holds(home >= 0, "the replica's vectors lie on one of its devices");
-        // The copies of the update, though all devices have changed the vectors since they were made.
-        var parameters = _updated[VectorSet.Parameters];
-        var others = _updated.Where(u => u.Key != VectorSet.Parameters).OrderBy(u => u.Key, StringComparer.Ordinal).ToList();
-        nccl.Exchange("the all-gather", () =>
-        {
-            nccl.SendToOthers(parameters, own);
-            for (var rank = 0; rank < nccl.Count; rank++)
-            {
-                if (rank == nccl.Rank)
-                    continue;
-                nccl.Receive(parameters, slices[rank], rank);
-                foreach (var (_, vector) in others)
-                {
-                    if (rank == home)
-                        nccl.Send(vector, own, home);
-                    else if (nccl.Rank == home)
-                        nccl.Receive(vector, slices[rank], rank);
-                }
-            }
-        });
-        foreach (var name in _updated.Keys)
-            _copies.Renew(Vectors, name);
-        return true;
-    });
 
     private double[] Fold(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
     {
@@ -284,19 +214,6 @@ internal sealed class TorchDevice : TrainingDevice
         _pieces.ForEach(p => p.Dispose());
         _folded?.Dispose();
         _gradients.Dispose();
-    }
-
-    // Where the slices of the roots of others arrive: as many as there were at most, of one size.
-    private TorchVector Piece(int index, Slice slice)
-    {
-        if (_pieces.Count > 0 && (_pieces[0].First, _pieces[0].Length) != (slice.First, slice.First + slice.Count))
-        {
-            _pieces.ForEach(p => p.Dispose());
-            _pieces.Clear();
-        }
-        while (_pieces.Count <= index)
-            _pieces.Add(new TorchVector(slice.First, slice.Count, _device, _gpu));
-        return _pieces[index];
     }
 
     private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
