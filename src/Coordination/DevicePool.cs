@@ -46,8 +46,8 @@ internal sealed class DevicePool
     public void Enqueue(WorkOrder order, int mostDevices) => _waiting.Add((order, mostDevices));
 
     /// <summary>
-    /// Puts work onto free devices, that of the highest priority first. Replicas of one priority share them evenly. An evaluation, or a piece
-    /// of one, is short and takes all CPU devices, or one GPU.
+    /// Puts work onto free devices, that of the highest priority first. Replicas of one priority share them evenly. An evaluation, or a
+    /// piece of one, is short and takes all CPU devices, or one GPU.
     /// </summary>
     /// <param name="number">Gives the number of the next work.</param>
     /// <param name="priorityOf">The priority of a job.</param>

@@ -6,14 +6,18 @@ namespace Elastic.Torch.Tests.Cuda;
 /// <summary>A fake library of collectives of the test's own, see fake_nccl.c: each has its own switches.</summary>
 internal sealed class FakeNccl
 {
+    private static readonly Lazy<nint> Compiled = new(() => FakeGpu.Shared.Load("libnccl.so.2", "fake_nccl.c", ["-O1"]));
     private static int _number;
 
     private readonly nint _handle;
 
     public FakeNccl()
     {
-        // A name of its own: a library that is loaded twice is one.
-        _handle = FakeGpu.Shared.Load($"libnccl-{Interlocked.Increment(ref _number)}.so.2", "fake_nccl.c", ["-O1"]);
+        // Compiled once; a copy is a library of its own.
+        _ = Compiled.Value;
+        var copy = Path.Combine(FakeGpu.Shared.Folder, $"nccl-{Interlocked.Increment(ref _number)}.so");
+        File.Copy(Path.Combine(FakeGpu.Shared.Folder, "fake-libnccl.so.2"), copy);
+        _handle = NativeLibrary.Load(copy);
         Library = new NcclLibrary("libnccl.so.2", _handle);
     }
 

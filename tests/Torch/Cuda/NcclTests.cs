@@ -52,7 +52,8 @@ public sealed class NcclTests : IDisposable
         var failure = await Assert.ThrowsAsync<DeviceFailedException>(
             () => TrainAsync(3, "adamw", true, devices => new NcclCollective(devices, group)));
         Assert.Equal((new DeviceId("cuda:1"), false), (failure.Device, failure.IsLost));
-        Assert.StartsWith("rank 1 of 3 (cuda:1) failed in its reduce-scatter: NCCL 2.28.9 answers ", failure.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "rank 1 of 3 (cuda:1) failed in its reduce-scatter: NCCL 2.28.9 answers ", failure.Message, StringComparison.Ordinal);
         Assert.EndsWith($"of rank 1 of 3 (GPU 1) with {words}: see NCCL_DEBUG=WARN", failure.Message, StringComparison.Ordinal);
         Assert.IsType<NcclException>(failure.InnerException);
         await AssertAllAbortedAsync(group);
@@ -146,7 +147,8 @@ public sealed class NcclTests : IDisposable
 
     // Three steps; the replica's vectors at the end, one after another.
     private static async Task<float[]> TrainAsync(
-        int gpus, string optimizer, bool hasKernels, Func<IReadOnlyList<IDeviceThread>, ICollective> open, Action? before = null, int home = 0)
+        int gpus, string optimizer, bool hasKernels, Func<IReadOnlyList<IDeviceThread>, ICollective> open, Action? before = null,
+        int home = 0)
     {
         var (model, opened) = (Samples.Tiny(0.1), Optimizers.Open(Samples.Optimizer() with { Kind = optimizer }));
         var architecture = Architectures.Open(model);

@@ -4,9 +4,9 @@ using Elastic.Model.Vectors;
 namespace Elastic.Torch.Cuda.Nccl;
 
 /// <summary>
-/// The collective of GPUs that do not reach each other's memory. Slices of the roots travel through NCCL to their owners, who fold them along
-/// the tree with the kernels of one GPU; updated slices travel to all. Sends and receives move bytes and add nothing, so the bits are those of
-/// one GPU, which no sum of NCCL's own (ncclAllReduce) promises.
+/// The collective of GPUs that do not reach each other's memory. Slices of the roots travel through NCCL to their owners, who fold them
+/// along the tree with the kernels of one GPU; updated slices travel to all. Sends and receives move bytes and add nothing, so the bits are
+/// those of one GPU, which no sum of NCCL's own (ncclAllReduce) promises.
 /// </summary>
 /// <param name="devices">The ranks, in order: GPUs of libtorch's.</param>
 /// <param name="group">Their communicators.</param>

@@ -13,8 +13,8 @@ internal unsafe struct NcclUniqueId
 }
 
 /// <summary>
-/// ncclConfig_t of nccl.h as it was in 2.14, which has what Elastic sets: that no call waits. Each later version of NCCL takes it by its size
-/// and version, and uses its own defaults for the fields that came since.
+/// ncclConfig_t of nccl.h as it was in 2.14, which has what Elastic sets: that no call waits. Each later version of NCCL takes it by its
+/// size and version, and uses its own defaults for the fields that came since.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly struct NcclConfig()

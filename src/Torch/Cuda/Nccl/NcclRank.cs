@@ -36,8 +36,8 @@ internal sealed unsafe class NcclRank(NcclGroup group, int rank, int gpu)
     public int RankOf(int ofGpu) => group.Gpus.ToList().IndexOf(ofGpu);
 
     /// <summary>
-    /// All that this rank sends and receives in one exchange, which begins after what its default stream does now; returns when all of it has
-    /// arrived. Every rank takes part in every exchange.
+    /// All that this rank sends and receives in one exchange, which begins after what its default stream does now; returns when all of it
+    /// has arrived. Every rank takes part in every exchange.
     /// </summary>
     /// <param name="what">For messages, e.g. "exchange of gradients".</param>
     /// <exception cref="NcclException">NCCL refuses it, or it fails.</exception>
@@ -129,8 +129,8 @@ internal sealed unsafe class NcclRank(NcclGroup group, int rank, int gpu)
         }
     }
 
-    // Once: ends when all ranks have come. CUDA may go on loading kernels lazily (no CUDA_MODULE_LOADING=EAGER): between the beginning and the
-    // end of an exchange this thread loads none, so none waits for a GPU that waits for another.
+    // Once: ends when all ranks have come. CUDA may go on loading kernels lazily (no CUDA_MODULE_LOADING=EAGER): between the beginning and
+    // the end of an exchange this thread loads none, so none waits for a GPU that waits for another.
     private void Connect()
     {
         lock (_gate)
