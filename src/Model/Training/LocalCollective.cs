@@ -4,7 +4,8 @@ namespace Elastic.Model.Training;
 
 /// <summary>
 /// The collective of devices that share their memory: CPU devices, and GPUs that reach each other's. Each reads the others' roots where
-/// they lie, and all update and read the same vectors. GPUs that do not reach each other's memory copy what they need through this machine's.
+/// they lie, and all update and read the same vectors. GPUs that do not reach each other's memory copy what they need through this
+/// machine's.
 /// </summary>
 /// <param name="devices">The ranks, in order.</param>
 /// <param name="time">Measures the deadlines; null for the system's.</param>
