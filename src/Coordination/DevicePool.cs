@@ -46,8 +46,8 @@ internal sealed class DevicePool
     public void Enqueue(WorkOrder order, int mostDevices) => _waiting.Add((order, mostDevices));
 
     /// <summary>
-    /// Puts work onto free devices, that of the highest priority first. An evaluation, or a piece of one, is short and takes all CPU
-    /// devices; replicas of one priority share them evenly. With a GPU among the free, each work gets one device.
+    /// Puts work onto free devices, that of the highest priority first. Replicas of one priority share them evenly. An evaluation, or a
+    /// piece of one, is short and takes all CPU devices, or one GPU.
     /// </summary>
     /// <param name="number">Gives the number of the next work.</param>
     /// <param name="priorityOf">The priority of a job.</param>
@@ -64,8 +64,8 @@ internal sealed class DevicePool
             var (order, most) = _waiting[at];
             _waiting.RemoveAt(at);
             var share = _free.Count / (order.Content is Compute ? _waiting.Count(w => PriorityOf(w.Order) == highest) + 1 : 1);
-            // Several GPUs on one piece of work need a collective between them; CPU devices fold gradients through shared memory.
-            var devices = _free.Take(_free.All(d => d.IsCpu) ? Math.Clamp(share, 1, most) : 1).ToList();
+            var isShared = order.Content is Compute || _free.All(d => d.IsCpu);
+            var devices = _free.Take(isShared ? Math.Clamp(share, 1, most) : 1).ToList();
             _free.RemoveRange(0, devices.Count);
             var work = new DeviceWork(number(), order, devices);
             _working[work.Number] = new Entry(work, most);

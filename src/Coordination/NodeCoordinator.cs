@@ -185,7 +185,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
             (run.MostDevices, run.MicroBatches, run.Priority) = (opened.MostDevices, opened.MicroBatches, opened.Priority);
             if (isOther)
                 _outputs.Add(new NodeOutput.Reschedule());             // its work may go before other work now
-            if (_devices.SetMost(run.Id.Job, opened.MostDevices))
+            if (_devices.SetMost(run.Id.Job, run.MostOf(_devices.Devices)))
                 DivideDevices();
         }
         else
@@ -221,7 +221,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         if (kind.OccupiesDevices)
         {
             run.IsStopping = false;
-            _devices.Enqueue(order, kind == ComputeWork.Kind ? run.MostDevices : int.MaxValue);
+            _devices.Enqueue(order, kind == ComputeWork.Kind ? run.MostOf(_devices.Devices) : int.MaxValue);
             _outputs.Add(new NodeOutput.Reschedule());
             return;
         }
@@ -358,6 +358,10 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         public string? WhyNot { get; set; }
 
         public int MostDevices { get; set; } = 1;
+
+        // A CPU device without a micro-batch lends its threads; a GPU without one would only wait.
+        public int MostOf(IReadOnlyList<DeviceId> devices) =>
+            devices.All(d => d.IsCpu) ? MostDevices : Math.Min(MostDevices, MicroBatches);
 
         public int MicroBatches { get; set; } = int.MaxValue;
 

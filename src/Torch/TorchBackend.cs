@@ -9,6 +9,7 @@ using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Native;
 using TorchSharp;
 
@@ -88,6 +89,15 @@ public sealed class TorchBackend : IDeviceBackend
     {
         var found = Find(device);
         return new TorchVector(length, found, _type == DeviceType.CUDA ? found.index : 0);
+    }
+
+    /// <inheritdoc/>
+    public ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        return _type == DeviceType.CPU || devices.Count == 1
+            ? new LocalCollective(devices)
+            : GpuCollectives.OfThisMachine.Open(devices, [.. devices.Select(d => Find(d.Id).index)]);
     }
 
     private static int CountGpus()

@@ -20,7 +20,7 @@ namespace Elastic.Torch;
 /// A device of libtorch's: a GPU, or one thread on the CPU. Each micro-batch goes through the network alone; sums go along the tree as
 /// everywhere, so the number of devices never shows. Its bits are its own, other than those of Elastic's kernels.
 /// </summary>
-internal sealed class TorchDevice : TrainingDevice
+internal sealed partial class TorchDevice : TrainingDevice
 {
     [ThreadStatic]
     private static bool _oneThread;
@@ -30,8 +30,14 @@ internal sealed class TorchDevice : TrainingDevice
     private readonly double _labelSmoothing;
     private readonly KernelUpdate? _update;
     private readonly int _gpu;
+    private readonly VectorCopies _copies;
     private GradientBuffer? _folded;
-    private (TorchVector Vector, TorchVector From, int Changes)? _copy;
+
+    // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
+    private bool _sends;
+
+    // What the last update changed: the parameters and the optimizer's vectors, or copies of them.
+    private Dictionary<string, TorchVector> _updated = [];
 
     /// <param name="kernels">Our kernels of the device, which compute what they can; null where libtorch's operators compute all.</param>
     /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
@@ -42,6 +48,7 @@ internal sealed class TorchDevice : TrainingDevice
     {
         (_device, _labelSmoothing, _gpu) = (device, labelSmoothing, gpu);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
+        _copies = new VectorCopies(device, gpu);
         _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
         {
             using var scope = NewDisposeScope();
@@ -83,6 +90,7 @@ internal sealed class TorchDevice : TrainingDevice
     public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
     {
         ArgumentNullException.ThrowIfNull(roots);
+        _sends = false;
         return slice.Tiles == 0 ? [] : OnDevice(() => Fold(roots, totalMicroBatches, slice));
     }
 
@@ -92,7 +100,7 @@ internal sealed class TorchDevice : TrainingDevice
         if (_update is { } update)
             return update.Fold(roots, slice, (TorchVector)Gradient());
         // Pieces from other GPUs are copied to this one first.
-        var parts = roots.Select(r => (r.Node, Flat(r.Gradient).narrow(0, slice.First, slice.Count).to(_device))).ToList();
+        var parts = roots.Select(r => (r.Node, ((TorchVector)r.Gradient).Range(slice.First, slice.Count).to(_device))).ToList();
         var sum = SumTree.Fold<Tensor>(parts, totalMicroBatches, (a, b) => a + b);
         Flat(Gradient()).narrow(0, slice.First, slice.Count).copy_(sum);
         return sum.view(slice.Tiles, FlatLayout.Tile).to(float64).pow(2).sum(1).to(CPU).data<double>().ToArray();
@@ -102,29 +110,55 @@ internal sealed class TorchDevice : TrainingDevice
     public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step)
         => OnDevice(() =>
         {
-            Update(slice, optimizer, step);
+            ArgumentNullException.ThrowIfNull(optimizer);
+            string[] names = [VectorSet.Parameters, .. optimizer.Vectors];
+            _updated = names.ToDictionary(name => name, name => Near(name, slice, optimizer));
+            Update(_updated, slice, optimizer, step);
+            foreach (var name in names)
+                Return(name, _updated[name], slice);
             // Other GPUs read what this one has written.
             _update?.Kernels.Synchronize($"the update of {slice.Tiles} tiles");
-            ((TorchVector)Vectors.Parameters).Touch();
+            foreach (var name in names)
+                ((TorchVector)Vectors[name]).Touch();
             return true;
         });
 
-    private void Update(Slice slice, IOptimizer optimizer, OptimizerStep step)
+    // What the update of a slice works on: the replica's vector, where this device may write it, or a copy.
+    private TorchVector Near(string name, Slice slice, IOptimizer optimizer)
+    {
+        if (_sends && name == VectorSet.Parameters)
+            return _copies.Whole(Vectors, name);
+        var vector = (TorchVector)Vectors[name];
+        // Our kernel writes the memory of GPUs that this one reaches; libtorch's operators do not.
+        return !_sends && optimizer is AdamW && _update is { } update && update.Kernels.Reaches(vector.Gpu)
+            ? vector
+            : _copies.Part(Vectors, name, slice);
+    }
+
+    private void Return(string name, TorchVector near, Slice slice)
+    {
+        if (_sends || ReferenceEquals(near, Vectors[name]))
+            return;
+        using var scope = NewDisposeScope();
+        ((TorchVector)Vectors[name]).Range(slice.First, slice.Count).copy_(near.Range(slice.First, slice.Count));
+    }
+
+    private void Update(Dictionary<string, TorchVector> near, Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
         switch (optimizer)
         {
             case AdamW adamW:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
-                    Update(adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
+                    Update(near, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;
             case Muon muon:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
-                    Update(muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
+                    Update(near, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
                 foreach (var matrix in HiddenMatrix.In(Layout, slice))
                     TorchMuon.Update(
-                        muon.Settings, matrix, step, Flat(Vectors.Parameters), Flat(Vectors[VectorSet.FirstMoment]), Flat(Gradient()));
+                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], (TorchVector)Gradient());
                 break;
             default:
                 throw new UnreachableException($"optimizer {optimizer}");
@@ -176,26 +210,10 @@ internal sealed class TorchDevice : TrainingDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _copy?.Vector.Dispose();
+        _copies.Dispose();
+        _pieces.ForEach(p => p.Dispose());
         _folded?.Dispose();
         _gradients.Dispose();
-    }
-
-    // Those of the replica, or on another GPU than theirs a copy, which is made anew when they have changed.
-    private TorchVector Parameters()
-    {
-        var all = (TorchVector)Vectors.Parameters;
-        if (all.Gpu == _gpu)
-            return all;
-        var changes = all.Changes;
-        if (_copy is not { } copy || copy.From != all || copy.Changes != changes)
-        {
-            using var scope = NewDisposeScope();
-            var vector = _copy?.Vector ?? new TorchVector(all.Length, _device, _gpu);
-            vector.Flat.copy_(all.Flat);
-            _copy = (vector, all, changes);
-        }
-        return _copy.Value.Vector;
     }
 
     private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
@@ -207,7 +225,7 @@ internal sealed class TorchDevice : TrainingDevice
         // Backward accumulates into the views of the flat gradient.
         var leaves = Layout.Segments.ToDictionary(s => s.Name, s =>
         {
-            var leaf = Parameters().View(Layout, s.Name).detach();
+            var leaf = _copies.Whole(Vectors, VectorSet.Parameters).View(Layout, s.Name).detach();
             if (!s.Parameter.IsTrained)
                 return leaf;
             leaf.requires_grad_(true);
@@ -232,7 +250,7 @@ internal sealed class TorchDevice : TrainingDevice
         var tape = new Tape(
             purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing, precision);
         Architecture.Record(tape);
-        var vectors = Parameters();
+        var vectors = _copies.Whole(Vectors, VectorSet.Parameters);
         return new TorchPass(
             tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs),
             batch is null ? null : Tokens([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)]), _device, float32)
@@ -264,21 +282,24 @@ internal sealed class TorchDevice : TrainingDevice
     }
 
     // Our AdamW over one flat range; libtorch's fused one where there are no kernels.
-    private void Update(Messages.Settings.OptimizerSettings settings, long first, long count, double weightDecay, OptimizerStep step)
+    private void Update(
+        Dictionary<string, TorchVector> near, Messages.Settings.OptimizerSettings settings, long first, long count,
+        double weightDecay, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
+        TorchVector p = near[VectorSet.Parameters], m = near[VectorSet.FirstMoment], v = near[VectorSet.SecondMoment];
+        var gradient = (TorchVector)Gradient();
         if (_update is { } update)
         {
-            update.AdamW(settings, Vectors, Flat(Gradient()), first, count, weightDecay, step);
+            update.AdamW(settings, p, m, v, gradient, first, count, weightDecay, step);
             return;
         }
-        Tensor[] Part(DeviceVector vector) => [Flat(vector).narrow(0, first, count)];
-        var g = Part(Gradient());
+        Tensor[] Part(TorchVector vector) => [vector.Range(first, count)];
+        var g = Part(gradient);
         if (step.ClipCoefficient != 1)
             g[0].mul_((float)step.ClipCoefficient);
         Dispatcher.Call(
-            "aten::_fused_adamw_", "", 0, Part(Vectors.Parameters), g,
-            Part(Vectors[VectorSet.FirstMoment]), Part(Vectors[VectorSet.SecondMoment]),
+            "aten::_fused_adamw_", "", 0, Part(p), g, Part(m), Part(v),
             Array.Empty<Tensor>(), new[] { full(1, (float)step.Number, float32, _device).squeeze() },
             step.LearningRate, settings.Beta1, settings.Beta2, weightDecay, settings.Epsilon, false, false,
             Dispatcher.Argument.None, Dispatcher.Argument.None);

@@ -11,11 +11,13 @@ internal static class TorchMuon
 {
     /// <summary>Updates the matrix and its momentum in place.</summary>
     public static void Update(
-        OptimizerSettings settings, HiddenMatrix matrix, OptimizerStep step, Tensor parameters, Tensor momentum, Tensor gradient)
+        OptimizerSettings settings, HiddenMatrix matrix, OptimizerStep step, TorchVector parameters, TorchVector momentum,
+        TorchVector gradient)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        Tensor View(Tensor flat) => flat.as_strided([matrix.Rows, matrix.Columns], [matrix.RowStride, 1], matrix.First); // (rows, columns)
+        Tensor View(TorchVector vector) => vector.Flat.as_strided(
+            [matrix.Rows, matrix.Columns], [matrix.RowStride, 1], matrix.First - vector.First);                    // (rows, columns)
         var (w, m) = (View(parameters), View(momentum));
         var share = View(gradient) * (float)(step.ClipCoefficient * (1 - settings.Momentum));
         m.mul_((float)settings.Momentum).add_(share);

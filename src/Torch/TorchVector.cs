@@ -13,11 +13,20 @@ internal sealed unsafe class TorchVector : DeviceVector
     /// <summary>Zeros on <paramref name="device"/>.</summary>
     /// <param name="gpu">Whose memory it lies in: the GPU's number; 0 on libtorch's CPU, which has one memory.</param>
     public TorchVector(long length, torch.Device device, int gpu = 0)
-        : base(length)
-        => (Flat, Gpu) = (zeros(length, float32, device).DetachFromDisposeScope(), gpu);
+        : this(0, length, device, gpu)
+    {
+    }
 
-    /// <summary>(Length).</summary>
+    /// <summary>Zeros: the elements [first, first + count) of a longer vector.</summary>
+    public TorchVector(long first, long count, torch.Device device, int gpu)
+        : base(first + count, first)
+        => (Flat, Gpu) = (zeros(count, float32, device).DetachFromDisposeScope(), gpu);
+
+    /// <summary>(Length - First).</summary>
     public Tensor Flat { get; }
+
+    /// <summary>Where element 0 is, or would be.</summary>
+    public float* Data => Dispatcher.Floats(Flat) - First;
 
     /// <summary>Whose memory it lies in.</summary>
     public int Gpu { get; }
@@ -28,11 +37,14 @@ internal sealed unsafe class TorchVector : DeviceVector
     /// <summary>Tells that elements have changed.</summary>
     public void Touch() => Interlocked.Increment(ref _changes);
 
+    /// <summary>A view of the elements [first, first + count).</summary>
+    public Tensor Range(long first, long count) => Flat.narrow(0, first - First, count);
+
     /// <summary>Views of it by the names of a layout's parameters.</summary>
     public Tensor View(FlatLayout layout, string name)
     {
         var segment = layout[name];
-        return Flat.narrow(0, segment.Offset, segment.Count).view([.. segment.Shape]);
+        return Range(segment.Offset, segment.Count).view([.. segment.Shape]);
     }
 
     /// <inheritdoc/>
@@ -48,7 +60,7 @@ internal sealed unsafe class TorchVector : DeviceVector
     protected override void Read(long first, Span<float> host)
     {
         using var scope = NewDisposeScope();
-        var copy = Flat.narrow(0, first, host.Length).to(CPU).contiguous();
+        var copy = Range(first, host.Length).to(CPU).contiguous();
         new Span<float>(Dispatcher.Floats(copy), host.Length).CopyTo(host);
     }
 
@@ -58,7 +70,7 @@ internal sealed unsafe class TorchVector : DeviceVector
         using var scope = NewDisposeScope();
         var copy = empty(host.Length, float32, CPU);
         host.CopyTo(new Span<float>(Dispatcher.Floats(copy), host.Length));
-        Flat.narrow(0, first, host.Length).copy_(copy);
+        Range(first, host.Length).copy_(copy);
         Touch();
     }
 

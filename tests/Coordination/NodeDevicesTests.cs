@@ -109,6 +109,24 @@ public sealed class NodeDevicesTests
     }
 
     [Fact]
+    public void GPUs_are_divided_among_the_replicas_and_none_has_more_than_micro_batches()
+    {
+        Step(new NodeInput.HasDevices([.. Enumerable.Range(0, 6).Select(i => new DeviceId($"cuda:{i}"))]));
+        Open(mostDevices: int.MaxValue, microBatches: 2);
+        Step(Ordered(0));
+        Assert.Equal([(1, "cuda:0 cuda:1")], Starts(Step(new NodeInput.Schedule())));
+        Step(new NodeInput.Opened(Id, int.MaxValue, null, MicroBatches: 8));
+        Step(Ordered(1));
+        Step(Ordered(2));
+        Assert.Equal([(2, "cuda:2 cuda:3"), (3, "cuda:4 cuda:5")], Starts(Step(new NodeInput.Schedule())));
+        // The replica stays where its memory is.
+        var outputs = Step(new NodeInput.Ended(2, new Computed(Result(1, 1))));
+        Assert.Empty(Moves(outputs));
+        Step(Ordered(3));
+        Assert.Equal([(4, "cuda:2 cuda:3")], Starts(Step(new NodeInput.Schedule())));
+    }
+
+    [Fact]
     public void The_work_of_a_lost_device_begins_anew_on_the_others()
     {
         Begin(mostDevices: 4, [0, 1, 2], replicas: 1);
@@ -217,6 +235,14 @@ public sealed class NodeDevicesTests
     private void Begin(int mostDevices, int[] devices, int replicas)
     {
         Has(devices);
+        Open(mostDevices, int.MaxValue);
+        for (var replica = 0; replica < replicas; replica++)
+            Step(Ordered(replica));
+        Step(new NodeInput.Schedule());
+    }
+
+    private void Open(int mostDevices, int microBatches)
+    {
         Step(new NodeInput.Commanded(new NodeCommand.OpenRun(Id)
         {
             Number = new OrderId(1, 1),
@@ -226,10 +252,7 @@ public sealed class NodeDevicesTests
             Sources = [],
             Part = Part.Whole,
         }));
-        Step(new NodeInput.Opened(Id, mostDevices, null));
-        for (var replica = 0; replica < replicas; replica++)
-            Step(Ordered(replica));
-        Step(new NodeInput.Schedule());
+        Step(new NodeInput.Opened(Id, mostDevices, null, microBatches));
     }
 
     private IReadOnlyList<NodeOutput> Has(params int[] devices) => Step(new NodeInput.HasDevices(Cpus(devices)));

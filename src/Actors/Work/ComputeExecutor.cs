@@ -174,7 +174,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
                 return loss;
             }
             catch (DeviceFailedException e) when (
-                e.IsLost && run.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device))
+                e.IsLost && run.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device) && !_memory.IsOf(e.Device))
             {
                 _memory.GoBack(_step!.IsUpdating);
                 await ComputeOnAsync(await context.GoBackAsync(e));

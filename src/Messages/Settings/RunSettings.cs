@@ -95,8 +95,8 @@ public sealed record RunSettings : SettingsGroup
     public required double AuditRate { get; init; }
 
     [Setting("run.devices-per-replica", 0, """
-        CPU devices of a node that compute one replica, at most; those beyond a step's micro-batches lend their threads to the others. Fewer
-        leave devices for other runs on the same nodes; pbm run scale changes it while the run goes on. It changes no weight.
+        Devices of a node that compute one replica, at most; CPU devices beyond a step's micro-batches lend their threads to the others.
+        Fewer leave devices for other runs on the same nodes; pbm run scale changes it while the run goes on. It changes no weight.
         """, PartOfAnswer = false)]
     [Between(0, 1024, Zero = "all that are free"), Since(5, 0)]
     public required int DevicesPerReplica { get; init; }

@@ -32,6 +32,9 @@ public interface IDeviceBackend
 
     /// <summary>A vector of so many zeros where the device computes.</summary>
     DeviceVector Allocate(DeviceId device, long length);
+
+    /// <summary>How devices of this kind compute a replica together; one at a time for each device. No choice changes a bit.</summary>
+    ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices) => new LocalCollective(devices);
 }
 
 /// <summary>The kinds of devices that this program was built with, by name.</summary>

@@ -10,7 +10,9 @@ namespace Elastic.Model.Training;
 /// <param name="devices">The ranks, in order.</param>
 /// <param name="time">Measures the deadlines.</param>
 /// <param name="aborted">Ends, with the reason, when nobody waits any longer; null where nobody aborts.</param>
-internal sealed class Ranks(IReadOnlyList<IDeviceThread> devices, TimeProvider time, Task<string>? aborted = null)
+/// <param name="waits">Whether a rank only waits for others, so that it is not what hangs; null where none ever does.</param>
+internal sealed class Ranks(
+    IReadOnlyList<IDeviceThread> devices, TimeProvider time, Task<string>? aborted = null, Func<int, bool>? waits = null)
 {
     /// <summary>Gives each rank its work, and returns what they return, in order.</summary>
     /// <param name="what">For messages, e.g. "reduce-scatter".</param>
@@ -22,23 +24,27 @@ internal sealed class Ranks(IReadOnlyList<IDeviceThread> devices, TimeProvider t
         string what, TimeSpan deadline, Func<TrainingDevice, int, T> work, Func<TimeSpan, TimeSpan>? behind = null)
     {
         var failed = NewSignal<(int Rank, Exception Cause)>();
-        var late = NewSignal<bool>();
+        var isLate = NewSignal<bool>();
         var (began, ended) = (time.GetTimestamp(), 0);
-        await using var timer = time.CreateTimer(_ => late.TrySetResult(true), null, deadline, Timeout.InfiniteTimeSpan);
+        await using var timer = time.CreateTimer(_ => isLate.TrySetResult(true), null, deadline, Timeout.InfiniteTimeSpan);
         var ranks = devices.Select((_, rank) => RunAsync(rank)).ToArray();
         var all = Task.WhenAll(ranks);
-        await (aborted is null ? Task.WhenAny(all, failed.Task, late.Task) : Task.WhenAny(all, failed.Task, late.Task, aborted));
+        await (aborted is null ? Task.WhenAny(all, failed.Task, isLate.Task) : Task.WhenAny(all, failed.Task, isLate.Task, aborted));
         if (all.IsCompletedSuccessfully)
             return await all;
         if (failed.Task.IsCompleted)
             throw Failure(failed.Task.Result.Rank, what, failed.Task.Result.Cause);
         if (aborted is { IsCompleted: true })
             throw new OperationCanceledException($"the {what} of {devices.Count} devices was aborted: {aborted.Result}");
-        var hung = Array.FindIndex(ranks, r => !r.IsCompleted);
+        var late = Enumerable.Range(0, ranks.Length).Where(r => !ranks[r].IsCompleted).ToList();
         // The last rank may have ended just now.
-        return hung < 0 ? await all : throw new DeviceFailedException(devices[hung].Id, isLost: true, string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Name(hung)} did not end its {what} within {time.GetElapsedTime(began).TotalSeconds:0.#} s: it hangs"));
+        if (late.Count == 0)
+            return await all;
+        var within = string.Create(CultureInfo.InvariantCulture, $"within {time.GetElapsedTime(began).TotalSeconds:0.#} s");
+        foreach (var hung in late.Where(r => waits?.Invoke(r) != true))
+            throw new DeviceFailedException(devices[hung].Id, isLost: true, $"{Name(hung)} did not end its {what} {within}: it hangs");
+        throw new DeviceFailedException(
+            devices[late[0]].Id, isLost: false, $"the {what} of {devices.Count} devices did not end {within}: each waits for another");
 
         async Task<T> RunAsync(int rank)
         {

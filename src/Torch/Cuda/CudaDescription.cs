@@ -1,6 +1,6 @@
 using System.Globalization;
 using Elastic.Foundation;
-using Elastic.Torch.Native;
+using Elastic.Torch.Cuda.Nccl;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +15,8 @@ internal static class CudaDescription
         try
         {
             var driver = CudaDriver.Load();
-            return $"{Of(driver)}; {string.Join("; ", Enumerable.Range(0, driver.Count).Select(KernelsOf))}; {Nccl()}";
+            return $"{Of(driver)}; {string.Join("; ", Enumerable.Range(0, driver.Count).Select(KernelsOf))}; " +
+                Of(GpuCollectives.OfThisMachine, driver.Count);
         }
         catch (ElasticException e)
         {
@@ -43,6 +44,15 @@ internal static class CudaDescription
             $"driver for CUDA {driver.Version / 1000}.{driver.Version % 1000 / 10}, {string.Join("; ", gpus)}{missing}");
     }
 
+    /// <summary>NCCL, and by what several GPUs would compute a replica together.</summary>
+    public static string Of(GpuCollectives collectives, int gpus)
+    {
+        ArgumentNullException.ThrowIfNull(collectives);
+        var missing = collectives.Nccl?.Missing is { Count: > 0 } names ? $" lacks {string.Join(", ", names)}" : "";
+        var nccl = collectives.Nccl is { } library ? $"NCCL {library.Version} ({library.Path}){missing}" : "no NCCL";
+        return gpus > 1 ? $"{nccl}; {collectives.Describe([.. Enumerable.Range(0, gpus)])}" : nccl;
+    }
+
     /// <summary>E.g. "kernels 0123456789ab on GPU 0: 10 of 10 give the CPU's bits".</summary>
     public static string Of(DeviceKernels kernels, Device device)
     {
@@ -55,16 +65,4 @@ internal static class CudaDescription
     private static string KernelsOf(int index) => GpuKernels.Of(index) is { } kernels
         ? Of(kernels, new Device(DeviceType.CUDA, index))
         : $"libtorch's operators compute on GPU {index}: {GpuKernels.WhyNot(index)}";
-
-    private static unsafe string Nccl()
-    {
-        const string name = "ncclGetVersion";
-        if (CudaLibraries.Find(CudaLibraries.Nccl, NativeTorch.Folder) is not var (path, handle))
-            return "no NCCL";
-        int version;
-        var result = ((delegate* unmanaged<int*, int>)new NativeFunctions(path, handle, [name])[name])(&version);
-        return result == 0
-            ? string.Create(CultureInfo.InvariantCulture, $"NCCL {version / 10000}.{version / 100 % 100}.{version % 100} ({path})")
-            : $"NCCL does not tell its version: error {result}";
-    }
 }

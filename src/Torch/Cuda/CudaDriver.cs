@@ -11,14 +11,14 @@ internal sealed unsafe class CudaDriver
     public const string Library = "libcuda.so.1";
 
     // CUresult and CUdevice_attribute of cuda.h.
-    private const int PeerAccessAlreadyEnabled = 704;
+    private const int NotReady = 600, PeerAccessAlreadyEnabled = 704;
     private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
 
     private static readonly string[] Names =
     [
         "cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
         "cuDeviceGetAttribute", "cuDeviceCanAccessPeer", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuCtxSynchronize",
-        "cuCtxEnablePeerAccess", "cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel",
+        "cuCtxEnablePeerAccess", "cuStreamQuery", "cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel",
     ];
 
     private readonly NativeFunctions _functions;
@@ -120,6 +120,15 @@ internal sealed unsafe class CudaDriver
 
     /// <summary>Waits for all work of the current context, and throws what went wrong in it.</summary>
     public void Synchronize(string what) => Check(((delegate* unmanaged<int>)_functions["cuCtxSynchronize"])(), what);
+
+    /// <summary>True while the current context's default stream has work; throws what went wrong in it.</summary>
+    public bool IsBusy()
+    {
+        var result = ((delegate* unmanaged<nint, int>)_functions["cuStreamQuery"])(0);
+        if (result != NotReady)
+            Check(result, "cuStreamQuery");
+        return result == NotReady;
+    }
 
     /// <summary>Loads compiled kernels into the current context, for as long as the process runs.</summary>
     public nint LoadModule(ReadOnlySpan<byte> cubin)

@@ -1,6 +1,5 @@
 using Elastic.Kernels.Optimization;
 using Elastic.Messages.Settings;
-using Elastic.Messages.Vectors;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -40,33 +39,19 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
         return squares;
     }
 
-    /// <summary>
-    /// The step on elements [first, first + count), whose parameters decay alike: where they lie, or on copies where this GPU does not
-    /// reach them.
-    /// </summary>
+    /// <summary>The step on elements [first, first + count), whose parameters decay alike, of vectors that this GPU reaches.</summary>
     public void AdamW(
-        OptimizerSettings settings, ReplicaVectors vectors, Tensor gradient, long first, long count, double weightDecay, OptimizerStep step)
-    {
-        string[] names = [VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment];
-        var all = names.Select(name => (TorchVector)vectors[name]).ToList();
-        var theirs = all.Select(v => v.Flat.narrow(0, first, count)).ToList();
-        var ours = theirs.Select((t, i) => kernels.Reaches(all[i].Gpu) ? t : Copy(t)).ToList();
-        kernels.AdamW(
-            Dispatcher.Floats(ours[0]), Dispatcher.Floats(gradient) + first, Dispatcher.Floats(ours[1]), Dispatcher.Floats(ours[2]), null,
-            count,
+        OptimizerSettings settings, TorchVector parameters, TorchVector firstMoments, TorchVector secondMoments, TorchVector gradient,
+        long first, long count, double weightDecay, OptimizerStep step)
+        => kernels.AdamW(
+            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, null, count,
             new AdamWStep(
                 step.Number, step.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weightDecay, step.ClipCoefficient));
-        for (var i = 0; i < ours.Count; i++)
-        {
-            if (!ReferenceEquals(ours[i], theirs[i]))
-                theirs[i].copy_(ours[i]);
-        }
-    }
 
-    // A root's element 0, were all of it where the slice is: in place, or in a copy of the slice.
+    // A root's element 0: in place, or in a copy of the slice.
     private float* At(TorchVector root, Slice slice) => kernels.Reaches(root.Gpu)
-        ? Dispatcher.Floats(root.Flat)
-        : Dispatcher.Floats(Copy(root.Flat.narrow(0, slice.First, slice.Count))) - slice.First;
+        ? root.Data
+        : Dispatcher.Floats(Copy(root.Range(slice.First, slice.Count))) - slice.First;
 
     private Tensor Copy(Tensor from) => empty(from.shape, float32, device).copy_(from);
 

@@ -5,8 +5,8 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests.Collectives;
 
-// Gradients that come bucket by bucket (ZeRO-2).
-public abstract partial class CollectiveContract
+/// <summary>Gradients that come bucket by bucket (ZeRO-2), of collectives whose devices take part in it.</summary>
+public abstract class BucketContract : CollectiveContract
 {
     [Theory]
     [InlineData(1, 1)]
@@ -17,7 +17,7 @@ public abstract partial class CollectiveContract
     [InlineData(5, 3)]
     public async Task Buckets_add_up_to_each_ranks_slice_of_the_sum_in_tree_order(int ranks, int microBatches)
     {
-        using var scene = new Scene(ranks, microBatches);
+        using var scene = NewScene(ranks, microBatches);
         var collective = Open(scene.Devices);
         for (var first = 0; first < microBatches; first += ranks)
             await ReduceAsync(collective, scene, first, null);
@@ -39,7 +39,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task Ranks_that_bring_another_bucket_or_other_micro_batches_are_refused_by_name()
     {
-        using var scene = new Scene(2, 4);
+        using var scene = NewScene(2, 4);
         var collective = Open(scene.Devices);
         Task<string> Refusal(Func<PassBucket, PassBucket> change) => RefusalAsync(
             () => ReduceAsync(collective, scene, 0, buckets => [buckets[0], change(buckets[1])]));
@@ -57,7 +57,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task A_rank_that_dies_in_a_bucket_is_named_and_ends_the_collective()
     {
-        using var scene = new Scene(2, 2);
+        using var scene = NewScene(2, 2);
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
         devices[1].Before = _ => throw new DeviceFailedException(new DeviceId("cpu:1"), isLost: true, "no driver");
         var collective = Open(devices);

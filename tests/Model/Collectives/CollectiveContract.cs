@@ -9,16 +9,24 @@ using Elastic.Step;
 namespace Elastic.Model.Tests.Collectives;
 
 /// <summary>What every collective keeps to. An implementation derives from this class and says how it is opened.</summary>
-public abstract partial class CollectiveContract
+public abstract class CollectiveContract
 {
-    private static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
-    private static readonly ToyArchitecture Toy = new();
-    private static readonly FlatLayout Layout = new(Toy.Parameters);
+    private protected static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
+    private protected static readonly ToyArchitecture Toy = new();
+    private protected static readonly FlatLayout Layout = new(Toy.Parameters);
 
     /// <summary>A collective of these devices, whose deadlines this clock measures.</summary>
     protected abstract ICollective Open(IReadOnlyList<IDeviceThread> devices, TimeProvider time);
 
-    private ICollective Open(IReadOnlyList<IDeviceThread> devices) => Open(devices, TimeProvider.System);
+    /// <summary>A device that the collective is for, as a rank.</summary>
+    private protected virtual TrainingDevice NewDevice(int rank) => new CpuDevice(new DeviceId($"cpu:{rank}"), Toy);
+
+    /// <summary>Where such devices have a replica.</summary>
+    private protected virtual ReplicaVectors NewVectors() => new(Layout);
+
+    private protected ICollective Open(IReadOnlyList<IDeviceThread> devices) => Open(devices, TimeProvider.System);
+
+    private protected Scene NewScene(int ranks, int microBatches) => new(this, ranks, microBatches);
 
     [Theory]
     [InlineData(1, 1)]
@@ -30,7 +38,7 @@ public abstract partial class CollectiveContract
     [InlineData(5, 3)]
     public async Task Each_rank_gets_its_slice_of_the_sum_in_tree_order(int ranks, int microBatches)
     {
-        using var scene = new Scene(ranks, microBatches);
+        using var scene = NewScene(ranks, microBatches);
         var squares = await Open(scene.Devices).ReduceScatterAsync(await scene.RootsAsync(), microBatches, scene.Slices, Long);
         var expected = scene.Sum();
         Assert.Equal(expected, await scene.GatheredAsync());
@@ -42,7 +50,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task Squares_come_in_tile_order_whoever_is_first()
     {
-        using var scene = new Scene(3, 6);
+        using var scene = NewScene(3, 6);
         using var gate = new ManualResetEventSlim();
         // The last rank ends first.
         var devices = scene.Devices.Select((d, i) => new TroubledDevice(d)
@@ -59,14 +67,14 @@ public abstract partial class CollectiveContract
         gate.Wait(TestContext.Current.CancellationToken);
         devices[0].Release();
         var squares = await running;
-        using var again = new Scene(1, 6);
+        using var again = NewScene(1, 6);
         Assert.Equal(await Open(again.Devices).ReduceScatterAsync(await again.RootsAsync(), 6, again.Slices, Long), squares);
     }
 
     [Fact]
     public async Task What_is_not_finite_passes_through_and_reaches_no_other_element()
     {
-        using var scene = new Scene(3, 5);
+        using var scene = NewScene(3, 5);
         var at = (int)Layout.Segments[0].Offset;
         scene.Gradients[1][at] = float.NaN;
         scene.Gradients[4][at + 1] = float.PositiveInfinity;
@@ -82,7 +90,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task Ranks_of_unequal_sizes_are_refused_by_name_and_nothing_is_written()
     {
-        using var scene = new Scene(2, 2);
+        using var scene = NewScene(2, 2);
         var roots = await scene.RootsAsync();
         using var small = new HostVector(FlatLayout.Tile);
         var odd = new[] { roots[0], [new SubtreeRoot(roots[1][0].Node, small, new ScatteredRows())] };
@@ -101,7 +109,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task Micro_batches_that_are_missing_doubled_or_out_of_order_are_refused()
     {
-        using var scene = new Scene(2, 4);
+        using var scene = NewScene(2, 4);
         var (collective, roots) = (Open(scene.Devices), await scene.RootsAsync());
         async Task<string> Refusal(IReadOnlyList<SubtreeRoot> first, IReadOnlyList<SubtreeRoot> second, int count) =>
             (await Assert.ThrowsAsync<ArgumentException>(
@@ -123,7 +131,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task A_rank_that_dies_in_the_middle_is_named_at_once_and_ends_the_collective()
     {
-        using var scene = new Scene(3, 3);
+        using var scene = NewScene(3, 3);
         var roots = await scene.RootsAsync();
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
         devices[1].Before = _ => throw new DeviceFailedException(new DeviceId("cpu:1"), isLost: true, "no driver");
@@ -138,7 +146,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task A_rank_that_fails_is_named_with_its_cause_and_is_not_lost()
     {
-        using var scene = new Scene(2, 2);
+        using var scene = NewScene(2, 2);
         var roots = await scene.RootsAsync();
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
         devices[0].Before = _ => throw new InvalidDataException("a page could not be read");
@@ -151,7 +159,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task A_rank_that_hangs_is_named_at_the_deadline_and_ends_the_collective()
     {
-        using var scene = new Scene(3, 3);
+        using var scene = NewScene(3, 3);
         var roots = await scene.RootsAsync();
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
         devices[0].HangsIn = 0;
@@ -171,7 +179,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task An_abort_ends_what_is_under_way_and_all_later_calls()
     {
-        using var scene = new Scene(2, 2);
+        using var scene = NewScene(2, 2);
         var roots = await scene.RootsAsync();
         var devices = scene.Devices.Select(d => new TroubledDevice(d) { HangsIn = 0 }).ToList();
         var collective = Open(devices);
@@ -188,7 +196,7 @@ public abstract partial class CollectiveContract
     [Fact]
     public async Task A_new_list_of_devices_gives_the_right_bits_after_a_rank_was_lost()
     {
-        using var scene = new Scene(3, 5);
+        using var scene = NewScene(3, 5);
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
         devices[1].HangsIn = 0;
         var clock = new HandClock();
@@ -198,12 +206,12 @@ public abstract partial class CollectiveContract
         await Assert.ThrowsAsync<DeviceFailedException>(() => running);
         devices[1].Release();
 
-        using var rest = new Scene(2, 5);
+        using var rest = NewScene(2, 5);
         await Open(rest.Devices).ReduceScatterAsync(await rest.RootsAsync(), 5, rest.Slices, Long);
         Assert.Equal(scene.Sum(), await rest.GatheredAsync());
     }
 
-    private static async Task AssertEndedAsync(
+    private protected static async Task AssertEndedAsync(
         ICollective collective, IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, Scene scene, string why)
     {
         foreach (var later in new Func<Task>[]
@@ -220,13 +228,14 @@ public abstract partial class CollectiveContract
     }
 
     // Devices with made-up gradients: each micro-batch's is random, and a device holds them as it would after its backward passes.
-    private sealed class Scene : IDisposable
+    private protected sealed class Scene : IDisposable
     {
         private readonly List<DeviceThread> _devices;
-        private readonly ReplicaVectors _vectors = new(Layout);
+        private readonly ReplicaVectors _vectors;
 
-        public Scene(int ranks, int microBatches)
+        public Scene(CollectiveContract contract, int ranks, int microBatches)
         {
+            _vectors = contract.NewVectors();
             var random = new Random(5);
             Gradients = [.. Enumerable.Range(0, microBatches).Select(_ =>
             {
@@ -238,7 +247,7 @@ public abstract partial class CollectiveContract
             })];
             _devices = [.. Enumerable.Range(0, ranks).Select(i => new DeviceThread(new DeviceId($"cpu:{i}"), () =>
             {
-                var device = new CpuDevice(new DeviceId($"cpu:{i}"), Toy);
+                var device = contract.NewDevice(i);
                 device.Attach(_vectors);
                 return device;
             }))];

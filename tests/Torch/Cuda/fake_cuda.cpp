@@ -9,9 +9,10 @@
 
 namespace
 {
-constexpr int Gpus = 2, Invalid = 1, NoDevice = 101, NotFound = 500, LaunchFailed = 719, Hangs = 702;
+// Two are seen; the others are there for collectives of more ranks.
+constexpr int Gpus = 8, Visible = 2, Invalid = 1, NoDevice = 101, NotFound = 500, NotReady = 600, LaunchFailed = 719, Hangs = 702;
 
-struct Gpu { int launches_left = -1; bool is_lost = false, reaches_other = false; };
+struct Gpu { int launches_left = -1; bool is_lost = false, was_busy = false; unsigned reached = 0; };
 
 Gpu gpus[Gpus];
 thread_local Gpu *current;
@@ -53,7 +54,7 @@ int cuGetErrorString(int error, const char **text)
     *text = error == LaunchFailed ? "unspecified launch failure" : "an error of the fake";
     return 0;
 }
-int cuDeviceGetCount(int *count) { *count = Gpus; return 0; }
+int cuDeviceGetCount(int *count) { *count = Visible; return 0; }
 int cuDeviceGet(int *device, int index) { *device = index + 40; return index >= 0 && index < Gpus ? 0 : NoDevice; }
 int cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "Fake GPU %d", device - 40); return 0; }
 int cuDeviceGetAttribute(int *value, int which, int)
@@ -69,10 +70,21 @@ int cuCtxEnablePeerAccess(Gpu *other, unsigned flags)
 {
     if (current == nullptr || other == current || flags != 0)
         return Invalid;
-    if (current->reaches_other)
+    unsigned bit = 1u << (other - gpus);
+    if (current->reached & bit)
         return 704;
-    current->reaches_other = true;
+    current->reached |= bit;
     return 0;
+}
+// Busy every other time, so that whoever asks must ask again.
+int cuStreamQuery(void *stream)
+{
+    if (stream != nullptr)
+        return Invalid;
+    if (int error = state())
+        return error;
+    current->was_busy = !current->was_busy;
+    return current->was_busy ? NotReady : 0;
 }
 int cuModuleLoadData(void **module, const char *image)
 {

@@ -31,8 +31,8 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     /// <summary>The inner step of these devices.</summary>
     /// <param name="mirror">See <see cref="TrainingStep.IsUpdating"/>; a device that is alone has no neighbour that could keep one.</param>
     public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror) => new(
-        devices, new LocalCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision,
-        run.Faults.Deadlines?.Invoke(), zero: run.Zero,
+        devices, DeviceBackends.Of(devices[0].Id).OpenCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip,
+        run.Precision, run.Faults.Deadlines?.Invoke(), zero: run.Zero,
         stages: SplitOf(run).Stages, tensor: SplitOf(run).Tensor, chunks: SplitOf(run).Chunks,
         mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
 

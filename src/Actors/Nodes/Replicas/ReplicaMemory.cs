@@ -27,6 +27,9 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
     /// <summary>True when a replica was trained here, so that all that training allocates is there.</summary>
     public bool HasRoomToTrain { get; set; }
 
+    /// <summary>True where the memory is this device's own, and is lost with it: that of a GPU.</summary>
+    public bool IsOf(DeviceId other) => !device.IsCpu && device == other;
+
     /// <summary>True when the memory holds these moments, so that this memory suits that replica best.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
 

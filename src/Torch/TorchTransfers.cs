@@ -1,0 +1,93 @@
+using Elastic.Foundation;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using Elastic.Torch.Cuda.Nccl;
+
+namespace Elastic.Torch;
+
+// A device's part in a collective of devices that do not read each other's memory.
+internal sealed partial class TorchDevice
+{
+    private readonly List<TorchVector> _pieces = [];
+
+    /// <summary>
+    /// <see cref="FoldSlice"/> where devices do not read each other's memory: each sends the others their slices of its roots. What
+    /// <see cref="UpdateSlice"/> changes then stays here until <see cref="Gather"/>.
+    /// </summary>
+    /// <param name="roots">Of each rank.</param>
+    /// <param name="slices">Of each rank.</param>
+    public double[] FoldSent(
+        IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int totalMicroBatches, IReadOnlyList<Slice> slices, NcclRank nccl)
+    {
+        _sends = true;
+        return OnDevice(() =>
+        {
+            var own = slices[nccl.Rank];
+            List<SubtreeRoot> all = [];
+            nccl.Exchange("the exchange of gradients", () =>
+            {
+                for (var rank = 0; rank < nccl.Count; rank++)
+                {
+                    foreach (var root in roots[rank])
+                    {
+                        var received = rank == nccl.Rank ? null : Piece(all.Count, own);
+                        all.Add(received is null ? root : root with { Gradient = received });
+                        if (received is not null)
+                            nccl.Receive(received, own, rank);
+                        else
+                            nccl.SendToOthers((TorchVector)root.Gradient, slices);
+                    }
+                }
+            });
+            return own.Tiles == 0 ? [] : Fold(all, totalMicroBatches, own);
+        });
+    }
+
+    /// <summary>
+    /// After an update: gives all devices this one's slice of the parameters, and that on which the replica's vectors lie those of all
+    /// vectors that the update changed.
+    /// </summary>
+    /// <param name="slices">Of each rank.</param>
+    public void Gather(IReadOnlyList<Slice> slices, NcclRank nccl) => OnDevice(() =>
+    {
+        var (own, home) = (slices[nccl.Rank], nccl.RankOf(((TorchVector)Vectors.Parameters).Gpu));
+        Invariant.Holds(home >= 0, "the replica's vectors lie on one of its devices");
+        // The copies of the update, though all devices have changed the vectors since they were made.
+        var parameters = _updated[VectorSet.Parameters];
+        var others = _updated.Where(u => u.Key != VectorSet.Parameters).OrderBy(u => u.Key, StringComparer.Ordinal).ToList();
+        nccl.Exchange("the all-gather", () =>
+        {
+            nccl.SendToOthers(parameters, own);
+            for (var rank = 0; rank < nccl.Count; rank++)
+            {
+                if (rank == nccl.Rank)
+                    continue;
+                nccl.Receive(parameters, slices[rank], rank);
+                foreach (var (_, vector) in others)
+                {
+                    if (rank == home)
+                        nccl.Send(vector, own, home);
+                    else if (nccl.Rank == home)
+                        nccl.Receive(vector, slices[rank], rank);
+                }
+            }
+        });
+        foreach (var name in _updated.Keys)
+            _copies.Renew(Vectors, name);
+        return true;
+    });
+
+    // Where the slices of the roots of others arrive: as many as there were at most, of one size.
+    private TorchVector Piece(int index, Slice slice)
+    {
+        if (_pieces.Count > 0 && (_pieces[0].First, _pieces[0].Length) != (slice.First, slice.First + slice.Count))
+        {
+            _pieces.ForEach(p => p.Dispose());
+            _pieces.Clear();
+        }
+        while (_pieces.Count <= index)
+            _pieces.Add(new TorchVector(slice.First, slice.Count, _device, _gpu));
+        return _pieces[index];
+    }
+}

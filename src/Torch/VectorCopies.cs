@@ -1,0 +1,63 @@
+using Elastic.Model.Vectors;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch;
+
+/// <summary>
+/// A GPU's copies of a replica's vectors, which lie in the memory of another one, or of ranges of them. A copy is made anew when the vector
+/// has changed (<see cref="TorchVector.Changes"/>).
+/// </summary>
+/// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
+internal sealed class VectorCopies(Device device, int gpu) : IDisposable
+{
+    private readonly Dictionary<(string Name, bool IsWhole), Copy> _copies = [];
+
+    /// <summary>The vector, where it lies on this GPU; else a copy of all of it.</summary>
+    public TorchVector Whole(ReplicaVectors vectors, string name) => Of(vectors, name, null);
+
+    /// <summary>The vector, where it lies on this GPU; else a copy of that range of it.</summary>
+    public TorchVector Part(ReplicaVectors vectors, string name, Slice slice) => Of(vectors, name, slice);
+
+    /// <summary>
+    /// Tells that the copies of this vector are now what it is, though it has changed; where it lies here it has no copies.
+    /// </summary>
+    public void Renew(ReplicaVectors vectors, string name)
+    {
+        var from = (TorchVector)vectors[name];
+        foreach (var (key, copy) in _copies.Where(c => c.Key.Name == name && c.Value.From == from).ToList())
+            _copies[key] = copy with { Changes = from.Changes };
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var copy in _copies.Values)
+            copy.Vector.Dispose();
+        _copies.Clear();
+    }
+
+    private TorchVector Of(ReplicaVectors vectors, string name, Slice? slice)
+    {
+        var from = (TorchVector)vectors[name];
+        if (from.Gpu == gpu)
+            return from;
+        var (first, count) = slice is { } part ? (part.First, part.Count) : (0, from.Length);
+        var (key, changes) = ((name, slice is null), from.Changes);
+        var vector = _copies.TryGetValue(key, out var copy) && copy.Vector.First == first && copy.Vector.Length == first + count
+            ? copy.Vector
+            : null;
+        if (vector is not null && copy!.From == from && copy.Changes == changes)
+            return vector;
+        if (vector is null)
+        {
+            copy?.Vector.Dispose();
+            vector = new TorchVector(first, count, device, gpu);
+        }
+        using var scope = NewDisposeScope();
+        vector.Range(first, count).copy_(from.Range(first, count));
+        _copies[key] = new Copy(vector, from, changes);
+        return vector;
+    }
+
+    private sealed record Copy(TorchVector Vector, TorchVector From, int Changes);
+}
