@@ -256,15 +256,9 @@ public sealed class ElasticNode : IAsyncDisposable
     public Task LeaveAsked => _server?.LeaveAsked ?? Task.Delay(Timeout.Infinite);
 
     /// <summary>Builds the corpus, or finds it built before; from then on other nodes can fetch it from this node.</summary>
-    public Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel) =>
-        BuildCorpusAsync(corpus, progress, null, cancel);
-
-    /// <param name="others">Who makes the tokens; null for this process's pool.</param>
-    /// <inheritdoc cref="BuildCorpusAsync(CorpusSettings, IProgress{CorpusProgress}?, CancellationToken)"/>
-    internal async Task<BuiltCorpus> BuildCorpusAsync(
-        CorpusSettings corpus, IProgress<CorpusProgress>? progress, ITokenPass? others, CancellationToken cancel)
+    public async Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
-        var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, others, cancel), cancel);
+        var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, null, cancel), cancel);
         Context.Blobs.Add(built);
         return built;
     }

@@ -92,7 +92,8 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
         var settings = DefaultMixture.Apply(text.CorpusOf(Plan.Corpus));
         var making = new PieceTokens(node, origin, acknowledged, tokens, Say);
         MakesTokens(making, text);
-        var corpus = await node.BuildCorpusAsync(settings, this, making, cancel);
+        var corpus = await Task.Run(() => node.Corpora.RunAsync(settings, this, making, cancel), cancel);
+        node.Context.Blobs.Add(corpus);
         if (BuiltText.Of(settings) is { } own)
         {
             Enter("writes the table of documents");
