@@ -258,7 +258,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Builds the corpus, or finds it built before; from then on other nodes can fetch it from this node.</summary>
     public async Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
-        var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, cancel), cancel);
+        var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, null, cancel), cancel);
         Context.Blobs.Add(built);
         return built;
     }

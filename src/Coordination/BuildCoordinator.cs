@@ -6,17 +6,18 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Supervises the build of a corpus by nodes: pieces of its sources are read through the stages by any node that has a core for it. A piece
-// that no node can read is the asker's: it reads it itself, and says what is wrong with it as it does without nodes.
-public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(job, term, OneIsSlow)
+// Supervises the build of a corpus by nodes: pieces of its sources are read through the stages, or tokens are made of pieces of the kept
+// text, by any node that has a core for it. A piece that no node can do is the asker's: it does it itself, and says what is wrong with it
+// as it does without nodes.
+public sealed class BuildCoordinator(RunId job, long term, WorkKindOfBuilds kind) : PiecesCoordinator(job, term, OneIsSlow)
 {
-    // A piece of 256 MiB takes a minute or so, and a file that is read whole may take long: no harm is done where two nodes read it.
+    // A piece of 256 MiB takes a minute or so, and a file that is read whole may take long: no harm is done where two nodes do it.
     private static readonly TimeSpan OneIsSlow = TimeSpan.FromMinutes(2);
 
-    private readonly SortedDictionary<int, (NodeId Node, PieceRead Read)> _read = [];
+    private readonly SortedDictionary<int, (NodeId Node, Digest Pack)> _done = [];
     private readonly SortedDictionary<int, string> _failed = [];
     private Dictionary<int, Digest> _wanted = [];
-    private BuildRequest.Read? _asked;
+    private BuildRequest.Do? _asked;
 
     /// <summary>The build as its asker sees it: the first of the pieces that are wanted and over.</summary>
     public override BuildView Show() => new(Job)
@@ -32,17 +33,17 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
     {
         At(now);
         // One that was overtaken by a newer one asks for what the asker has.
-        if (request is not BuildRequest.Read asked || asked.Number < _asked?.Number || asked.Wanted.Length != asked.Pieces.Length
+        if (request is not BuildRequest.Do asked || asked.Number < _asked?.Number || asked.Wanted.Length != asked.Pieces.Length
             || asked.Wanted.Length > BuildRequest.MostPieces || asked.Wanted.Distinct().Count() != asked.Wanted.Length)
             return [];
-        // The same request may come twice: what was lost then has perhaps been read since.
+        // The same request may come twice: what was lost then has perhaps been done since.
         foreach (var lost in asked.Number == _asked?.Number ? [] : asked.Lost)
-            _read.Remove(lost);
+            _done.Remove(lost);
         _asked = asked;
         _wanted = asked.Wanted.Zip(asked.Pieces).ToDictionary(w => w.First, w => w.Second);
-        foreach (var taken in _read.Keys.Concat(_failed.Keys).Where(p => !_wanted.ContainsKey(p)).ToList())
+        foreach (var taken in _done.Keys.Concat(_failed.Keys).Where(p => !_wanted.ContainsKey(p)).ToList())
         {
-            _read.Remove(taken);
+            _done.Remove(taken);
             _failed.Remove(taken);
         }
         return GoOn();
@@ -50,10 +51,10 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
 
     private protected override bool IsAsked => _asked is not null;
 
-    private protected override IEnumerable<WorkKey> Wanted => _asked!.Wanted.Select(ReadPieceWork.KeyOf).Where(IsWanted);
+    private protected override IEnumerable<WorkKey> Wanted => _asked!.Wanted.Select(kind.KeyOf).Where(IsWanted);
 
-    private protected override bool IsWanted(WorkKey work) => work.Kind == ReadPieceWork.Kind.Name && _wanted.ContainsKey(work.Index)
-        && !_read.ContainsKey(work.Index) && !_failed.ContainsKey(work.Index);
+    private protected override bool IsWanted(WorkKey work) => work.Kind == kind.Name && _wanted.ContainsKey(work.Index)
+        && !_done.ContainsKey(work.Index) && !_failed.ContainsKey(work.Index);
 
     // A core is a place, whatever the node's devices are.
     private protected override IReadOnlyList<DeviceId> PlacesOf(NodeReport.Enlist report) =>
@@ -69,7 +70,7 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
         From = _asked!.Manifest,
         Sources = [_asked.Source],
         Part = Part.Whole,
-        Content = new ReadPiece(_wanted[key.Index], key.Index, _asked.Wanted.Min()),
+        Content = kind.OrderOf(_wanted[key.Index], key.Index, _asked.Wanted.Min()),
     };
 
     private protected override IEnumerable<NodeCommand.OpenRun> Openings(OrderId number) =>
@@ -81,20 +82,20 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
             Corpus = _asked!.Manifest,
             Manifest = _asked.Manifest,
             Sources = [_asked.Source],
-            Kind = JobKind.Build,
+            Kind = kind.Job,
             Part = Part.Whole,
         },
     ];
 
     private protected override void Receive(WorkResult result)
     {
-        if (result.From != _asked?.Manifest || result.Outcome is not PieceRead read)
+        if (result.From != _asked?.Manifest || kind.PackOf(result.Outcome) is not { } pack)
             Dismiss(result, result.Outcome.GetType().Name, "it answers no piece of this build");
         else if (!IsWanted(result.Key))
             Dismiss(result, $"piece {result.Key.Index}", "it is over");
         else
         {
-            _read[result.Key.Index] = (result.Node, read);
+            _done[result.Key.Index] = (result.Node, pack);
             Succeed(result);
         }
     }
@@ -106,19 +107,19 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
     private protected override void GiveUp(WorkKey work, string why) =>
         _failed[work.Index] = why.Length <= BuildView.MostReason ? why : why[..BuildView.MostReason];
 
-    // What it has read and nobody has taken went with it.
+    // What it has done and nobody has taken went with it.
     private protected override void Forget(NodeId node)
     {
-        foreach (var gone in _read.Where(r => r.Value.Node == node).Select(r => r.Key).ToList())
-            _read.Remove(gone);
+        foreach (var gone in _done.Where(d => d.Value.Node == node).Select(d => d.Key).ToList())
+            _done.Remove(gone);
         base.Forget(node);
     }
 
     private PieceView? ViewOf(int piece) =>
-        _read.TryGetValue(piece, out var read) && Health.Of(read.Node) is { } report
+        _done.TryGetValue(piece, out var done) && Health.Of(done.Node) is { } report
             ? new PieceView(piece)
             {
-                Pack = read.Read.Pack,
+                Pack = done.Pack,
                 Source = report.Endpoint,
                 Failure = null,
             }
@@ -127,5 +128,5 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
                 : null;
 
     private string? WaitsFor() => _asked is not { Wanted.Length: > 0 } || View.Workers.Any() ? null
-        : Problem is { } why ? $"a node that can read pieces: {why}" : "a node";
+        : Problem is { } why ? $"a node that can do pieces: {why}" : "a node";
 }

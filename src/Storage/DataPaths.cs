@@ -23,6 +23,12 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>Pieces of sources that were read through the stages of a build, which other builds use again.</summary>
     public string Pieces => Path.Combine(Root, "pieces");
 
+    /// <summary>Tokens that builds of corpora by nodes have made, and whose shards are not all written.</summary>
+    public string Tokens => Path.Combine(Root, "tokens");
+
+    /// <summary>The tokens of one build.</summary>
+    public string TokensOf(string build) => Path.Combine(Tokens, build);
+
     /// <summary>Files of sources that were fetched from the web.</summary>
     public string Downloads => Path.Combine(Root, "downloads");
 

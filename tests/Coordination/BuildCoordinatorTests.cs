@@ -12,7 +12,7 @@ public sealed class BuildCoordinatorTests
     private static readonly NodeId A = new("a"), B = new("b");
     private static readonly Random Chance = new(1);
 
-    private readonly BuildCoordinator _coordinator = new(Job, 7);
+    private BuildCoordinator _coordinator = new(Job, 7, ReadPieceWork.Kind);
     private TimeSpan _now = TimeSpan.FromSeconds(1);
     private long _number;
 
@@ -99,7 +99,7 @@ public sealed class BuildCoordinatorTests
         Assert.Equal("a node", _coordinator.Show().WaitsFor);
         Enlist(A);
         Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Job, "its disk is full")));
-        Assert.Equal("a node that can read pieces: its disk is full", _coordinator.Show().WaitsFor);
+        Assert.Equal("a node that can do pieces: its disk is full", _coordinator.Show().WaitsFor);
         Assert.Equal([(0, B)], Orders(Enlist(B)));
         Assert.Null(_coordinator.Show().WaitsFor);
         Assert.Equal(
@@ -119,6 +119,21 @@ public sealed class BuildCoordinatorTests
         Assert.Empty(_coordinator.Show().Pieces);
     }
 
+    [Fact]
+    public void Tokens_are_made_by_a_job_of_their_own_kind_and_what_was_read_is_no_answer_to_it()
+    {
+        _coordinator = new BuildCoordinator(Job, 7, TokenizePieceWork.Kind);
+        var outputs = Enlist(A).Concat(Ask([0, 2])).ToList();
+        Assert.Equal(
+            JobKind.Tokens,
+            Assert.Single(outputs.OfType<RunOutput.Send>().Select(s => s.Message).OfType<NodeCommand.OpenRun>()).Kind);
+        var order = outputs.OfType<RunOutput.Send>().Select(s => s.Message).OfType<WorkOrder>().First();
+        Assert.Equal((new WorkKey("tokenize-piece", 0, 0), new TokenizePiece(D("piece 0"), 0, 0)), (order.Key, order.Content));
+        Assert.Contains(Answer(A, 0), o => o is RunOutput.Dropped);
+        Step(new RunInput.Answered(Result(A, 2, new PieceTokenized(D("tokens 2"))) with { Key = TokenizePieceWork.Kind.KeyOf(2) }));
+        Assert.Equal((2, D("tokens 2")), _coordinator.Show().Pieces.Select(p => (p.Number, p.Pack!.Value)).Single());
+    }
+
     private IReadOnlyList<RunOutput> Enlist(NodeId node, int cores = 1) => Step(new RunInput.Reported(new NodeReport.Enlist(node)
     {
         Devices = [],
@@ -133,9 +148,10 @@ public sealed class BuildCoordinatorTests
         Cores = cores,
     }));
 
-    private BuildRequest.Read Request(int[] wanted) => new(Job)
+    private BuildRequest.Do Request(int[] wanted) => new(Job)
     {
         Origin = new Origin("1", "a test", default),
+        Work = ReadPieceWork.Kind.Name,
         Number = ++_number,
         Manifest = D("manifest"),
         Source = "10.0.0.9:80",
@@ -155,7 +171,7 @@ public sealed class BuildCoordinatorTests
         Step(new RunInput.Answered(Result(node, piece, new WorkFailed(why, kind))));
 
     private static WorkResult Result(NodeId node, int piece, WorkOutcome outcome, Digest? from = null) =>
-        new(Job.Job, node, new OrderId(7, 1), ReadPieceWork.KeyOf(piece), from ?? D("manifest"), outcome);
+        new(Job.Job, node, new OrderId(7, 1), ReadPieceWork.Kind.KeyOf(piece), from ?? D("manifest"), outcome);
 
     private static IEnumerable<NodeId> Opened(IEnumerable<RunOutput> outputs) =>
         outputs.OfType<RunOutput.Send>().Where(s => s.Message is NodeCommand.OpenRun { Kind: JobKind.Build }).Select(s => s.Node);

@@ -42,14 +42,15 @@ public sealed class BuildSimulationTests
 
         protected override bool IsOver => Taken.Count == Pieces;
 
-        protected override PiecesCoordinator Supervise(long term) => new BuildCoordinator(Job, term);
+        protected override PiecesCoordinator Supervise(long term) => new BuildCoordinator(Job, term, ReadPieceWork.Kind);
 
         protected override void Ask()
         {
             int[] wanted = [.. Enumerable.Range(0, Pieces).Except(Taken).Take(12)];
-            var request = new BuildRequest.Read(Job)
+            var request = new BuildRequest.Do(Job)
             {
                 Origin = new Origin("1", "a test", default),
+                Work = ReadPieceWork.Kind.Name,
                 Number = ++_number,
                 Manifest = D("manifest"),
                 Source = "10.0.0.9:80",

@@ -5,7 +5,7 @@ namespace Elastic.Bench.Elasticity.Corpora;
 /// <summary>A cluster of processes that can be told where to die, and the build of a corpus by them.</summary>
 internal sealed class BuildCluster : ElasticCluster
 {
-    private static readonly string[] Built = ["texts", "corpora", "pieces"];
+    private static readonly string[] Built = ["texts", "corpora", "pieces", "tokens"];
 
     private readonly string _folder;
     private readonly string _manifest;

@@ -18,11 +18,11 @@ internal sealed class BuildKills(Options options)
 
     private static readonly string[] Results = ["texts", "corpora"];
 
-    // What a node that only reads comes by.
-    private static readonly string[] Reading =
+    // What a node comes by that does not decide.
+    private static readonly string[] OfNodes =
     [
         "reads", "clean", "language", "gopher-quality", "mask-personal-data", "exact-duplicates", "near-duplicates", "decontaminate",
-        "keeps a piece",
+        "keeps a piece", "tokens",
     ];
 
     private readonly string _folder = Path.Combine(options.Folder, $"elastic-kills-{Guid.NewGuid():N}");
@@ -96,14 +96,14 @@ internal sealed class BuildKills(Options options)
         return await again.EndAsync() != 0 ? Differs($"failed: {again.Said}") : Compare(data);
     }
 
-    private Task<string> WorkerAsync(string step, int count) => !Reading.Contains(step) ? Task.FromResult("")
+    private Task<string> WorkerAsync(string step, int count) => !OfNodes.Contains(step) ? Task.FromResult("")
         : ByNodesAsync(step, Early, "workers", seeds: 1, workers: 2, cluster => cluster.Workers[0], comesBack: true);
 
     private Task<string> SeedAsync(string step, int count) =>
-        ByNodesAsync(step, Reading.Contains(step) ? Early : (count + 1) / 2, "seed", 1, 2, cluster => cluster.Seeds[0], comesBack: true);
+        ByNodesAsync(step, OfNodes.Contains(step) ? Early : (count + 1) / 2, "seed", 1, 2, cluster => cluster.Seeds[0], comesBack: true);
 
     private Task<string> TakenOverAsync(string step, int count) =>
-        ByNodesAsync(step, Reading.Contains(step) ? Early : (count + 1) / 2, "seeds", 2, 1, cluster => cluster.Seeds[0], comesBack: false);
+        ByNodesAsync(step, OfNodes.Contains(step) ? Early : (count + 1) / 2, "seeds", 2, 1, cluster => cluster.Seeds[0], comesBack: false);
 
     private async Task<string> ByNodesAsync(
         string step, int at, string name, int seeds, int workers, Func<BuildCluster, ClusterNode> choose, bool comesBack)

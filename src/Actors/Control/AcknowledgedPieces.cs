@@ -8,12 +8,12 @@ using Elastic.Transfer;
 namespace Elastic.Actors.Control;
 
 /// <summary>
-/// Lets other seeds have what was read for a build while this seed builds: the database names each piece that is in the store here, and the
-/// data plane gives its files. Not thread-safe.
+/// Lets other seeds have what was read for a build, and the tokens that were made, while this seed builds: the database names each piece
+/// that is here, and the data plane gives its files. Not thread-safe.
 /// </summary>
-/// <param name="say">Is told where the database is away: then a seed that takes over has these pieces read again.</param>
+/// <param name="say">Is told where the database is away: then a seed that takes over has these pieces done again.</param>
 internal sealed class AcknowledgedPieces(
-    string build, DatabaseAddress database, PieceStore store, BlobLocations blobs, Action<string> say) : IDisposable
+    string build, DatabaseAddress database, PieceStore store, TokenStore tokens, BlobLocations blobs, Action<string> say) : IDisposable
 {
     private readonly List<Digest> _served = [];
 
@@ -25,7 +25,8 @@ internal sealed class AcknowledgedPieces(
             var known = new BuildPieces(database);
             for (var rows = await known.ReadAsync(build, 0, cancel); rows.Count > 0;
                 rows = await known.ReadAsync(build, rows[^1].Number, cancel))
-                foreach (var piece in rows.SelectMany(r => r.Pieces).Where(p => store.Has(p.Piece)))
+                foreach (var piece in rows.SelectMany(r => r.Pieces).Where(
+                    p => p.Documents is null ? tokens.Has(p.Piece) : store.Has(p.Piece)))
                     Serve(piece);
         }
         catch (Exception e) when (e is DbException or TimeoutException)
@@ -34,10 +35,18 @@ internal sealed class AcknowledgedPieces(
         }
     }
 
-    /// <summary>Notes pieces that have come.</summary>
-    public async Task AddAsync(IReadOnlyList<SourcePiece> pieces, CancellationToken cancel)
+    /// <summary>Notes pieces that were read.</summary>
+    public async Task AddAsync(IReadOnlyList<SourcePiece> pieces, CancellationToken cancel) =>
+        await AddAsync(await Task.Run(() => pieces.Select(Stored).ToList(), cancel), cancel);
+
+    /// <summary>Notes a piece of the text whose tokens are here.</summary>
+    public async Task AddTokensAsync(Digest piece, CancellationToken cancel) =>
+        await AddAsync([new StoredPiece(piece, await Task.Run(() => DigestOf(tokens.PathOf(piece)), cancel), null)], cancel);
+
+    public void Dispose() => _served.ForEach(digest => blobs.Remove(digest));
+
+    private async Task AddAsync(List<StoredPiece> stored, CancellationToken cancel)
     {
-        var stored = await Task.Run(() => pieces.Select(Stored).ToList(), cancel);
         stored.ForEach(Serve);
         try
         {
@@ -49,17 +58,25 @@ internal sealed class AcknowledgedPieces(
         }
     }
 
-    public void Dispose() => _served.ForEach(digest => blobs.Remove(digest));
-
     private void Warn(Exception e) =>
-        say($"the database cannot be reached ({e.Message}): a seed that took over would have what was read last read again");
+        say($"the database cannot be reached ({e.Message}): a seed that took over would have what came last done again");
 
     private void Serve(StoredPiece piece)
     {
+        if (piece.Documents is not { } named)
+        {
+            Serve(piece.File, tokens.PathOf(piece.Piece));
+            return;
+        }
         var (texts, documents) = store.PathsOf(piece.Piece);
-        blobs.Add(piece.Texts, texts);
-        blobs.Add(piece.Documents, documents);
-        _served.AddRange([piece.Texts, piece.Documents]);
+        Serve(piece.File, texts);
+        Serve(named, documents);
+    }
+
+    private void Serve(Digest file, string path)
+    {
+        blobs.Add(file, path);
+        _served.Add(file);
     }
 
     private StoredPiece Stored(SourcePiece piece)

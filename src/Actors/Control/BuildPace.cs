@@ -2,12 +2,12 @@ using Elastic.Corpus.Build;
 
 namespace Elastic.Actors.Control;
 
-/// <summary>How fast a build reads: its progress of the last minute. Not thread-safe.</summary>
+/// <summary>How fast a build reads, or makes tokens: its progress of the last minute. Not thread-safe.</summary>
 public sealed class BuildPace
 {
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 
-    private readonly Queue<(TimeSpan At, long Documents, long Bytes)> _samples = [];
+    private readonly Queue<(TimeSpan At, BuildProgress Progress)> _samples = [];
     private readonly TimeProvider _time;
     private readonly long _began;
 
@@ -26,9 +26,9 @@ public sealed class BuildPace
         ArgumentNullException.ThrowIfNull(progress);
         var now = _time.GetElapsedTime(_began);
         if (_samples.Count == 0)
-            _samples.Enqueue((now, Progress.Documents, Progress.Bytes));
+            _samples.Enqueue((now, Progress));
         Progress = progress;
-        _samples.Enqueue((now, progress.Documents, progress.Bytes));
+        _samples.Enqueue((now, progress));
         while (_samples.Count > 1 && now - _samples.Peek().At > Window)
             _samples.Dequeue();
     }
@@ -37,11 +37,16 @@ public sealed class BuildPace
     public BuildSight Sight()
     {
         var now = _time.GetElapsedTime(_began);
-        var (at, documents, bytes) = _samples.TryPeek(out var oldest) ? oldest : (now, 0, 0);
+        var (at, before) = _samples.TryPeek(out var oldest) ? oldest : (now, Progress);
         var seconds = (now - at).TotalSeconds;
         return new BuildSight(
             Progress.Phase, Progress.Documents, Progress.Bytes, Progress.OfBytes,
-            seconds > 0 ? (Progress.Documents - documents) / seconds : 0, seconds > 0 ? (Progress.Bytes - bytes) / seconds : 0,
-            0, Progress.Dropped, [], 0);
+            Rate(p => p.Documents), Rate(p => p.Bytes), 0, Progress.Dropped, [], 0)
+        {
+            Tokens = Progress.Tokens,
+            TokensPerSecond = Rate(p => p.Tokens),
+        };
+
+        double Rate(Func<BuildProgress, long> of) => seconds > 0 ? (of(Progress) - of(before)) / seconds : 0;
     }
 }

@@ -8,8 +8,8 @@ using Elastic.Storage;
 namespace Elastic.Actors.Control;
 
 /// <summary>
-/// On a seed that could take over the builds of others: fetches what was read for them while they go on, so that it need not be read again
-/// where their seed is lost.
+/// On a seed that could take over the builds of others: fetches what was read for them, and the tokens that were made, while they go on, so
+/// that it need not be done again where their seed is lost. Removes the tokens of builds that are over.
 /// </summary>
 internal sealed class BuildStandby(ElasticNode node)
 {
@@ -33,8 +33,11 @@ internal sealed class BuildStandby(ElasticNode node)
             var follows = false;
             try
             {
-                var builds = (await new BuildList(node.Database!).ReadAsync(cancel))
-                    .Where(b => b.State == BuildState.Running && b.Seed != node.Context.Facts.Id).ToList();
+                string[] tokens = Directory.Exists(node.Paths.Tokens) ? Directory.GetDirectories(node.Paths.Tokens) : [];
+                var running = (await new BuildList(node.Database!).ReadAsync(cancel)).Where(b => b.State == BuildState.Running).ToList();
+                foreach (var over in tokens.Where(folder => running.All(b => b.Build != Path.GetFileName(folder))))
+                    Directory.Delete(over, recursive: true);
+                var builds = running.Where(b => b.Seed != node.Context.Facts.Id).ToList();
                 foreach (var gone in _builds.Keys.Except(builds.Select(b => b.Build)).ToList())
                     _builds.Remove(gone);
                 foreach (var build in builds)
@@ -63,15 +66,21 @@ internal sealed class BuildStandby(ElasticNode node)
         // A seed that is gone gives nothing: this one, or another one, takes over.
         if ((await node.Control.Nodes(cancel)).FirstOrDefault(n => n.Node == build.Seed) is not { } seed)
             return true;
-        var store = new PieceStore(node.Paths.Pieces);
+        var (store, tokens) = (new PieceStore(node.Paths.Pieces), new TokenStore(node.Paths.TokensOf(build.Build)));
         foreach (var (number, pieces) in await new BuildPieces(node.Database!).ReadAsync(build.Build, known.Last, cancel))
         {
             node.Agent.Tell(new NodeAgent.FetchFrom([seed.Endpoint]));
             await Parallel.ForEachAsync(
-                pieces.Where(p => !store.Has(p.Piece)),
+                pieces.Where(p => p.Documents is null ? !tokens.Has(p.Piece) : !store.Has(p.Piece)),
                 new ParallelOptions { MaxDegreeOfParallelism = FetchedAtOnce, CancellationToken = cancel },
-                async (piece, stop) => store.TakeIn(
-                    piece.Piece, await FetchAsync(build, piece.Texts, stop), await FetchAsync(build, piece.Documents, stop)));
+                async (piece, stop) =>
+                {
+                    var file = await FetchAsync(build, piece.File, stop);
+                    if (piece.Documents is { } documents)
+                        store.TakeIn(piece.Piece, file, await FetchAsync(build, documents, stop));
+                    else
+                        tokens.TakeIn(piece.Piece, file);
+                });
             _builds[build.Build] = (true, number);
         }
         return true;

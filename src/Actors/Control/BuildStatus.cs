@@ -32,12 +32,12 @@ public sealed record BuildStatus(
 
 /// <summary>How far a build is, at one moment.</summary>
 /// <param name="Phase">What it does, in words.</param>
-/// <param name="Documents">Documents in the pieces that are read.</param>
-/// <param name="Bytes">Bytes of the files of these pieces.</param>
-/// <param name="OfBytes">Bytes of all files.</param>
+/// <param name="Documents">Documents in the pieces that are read; while tokens are made, documents that have theirs.</param>
+/// <param name="Bytes">Bytes of the files of these pieces; or of the text that has tokens.</param>
+/// <param name="OfBytes">Bytes of all files; or of the text.</param>
 /// <param name="DocumentsPerSecond">Of the last minute.</param>
 /// <param name="BytesPerSecond">Of the last minute.</param>
-/// <param name="Nodes">Nodes that read now.</param>
+/// <param name="Nodes">Nodes that read, or make tokens, now.</param>
 /// <param name="Dropped">What the stages have dropped so far that decide about each document alone.</param>
 /// <param name="Notices">What there was to say, the newest ones; the oldest first.</param>
 /// <param name="Told">How many notices there were in all.</param>
@@ -45,6 +45,12 @@ public sealed record BuildSight(
     string Phase, long Documents, long Bytes, long OfBytes, double DocumentsPerSecond, double BytesPerSecond, int Nodes,
     IReadOnlyList<(string Stage, long Documents)> Dropped, IReadOnlyList<string> Notices, int Told)
 {
-    /// <summary>The time that reading takes yet; null where that is not known.</summary>
+    /// <summary>Tokens that were made; 0 while none are.</summary>
+    public long Tokens { get; init; }
+
+    /// <summary>Of the last minute.</summary>
+    public double TokensPerSecond { get; init; }
+
+    /// <summary>The time that reading, or making tokens, takes yet; null where that is not known.</summary>
     public TimeSpan? Left => BytesPerSecond > 0 && OfBytes > Bytes ? TimeSpan.FromSeconds((OfBytes - Bytes) / BytesPerSecond) : null;
 }

@@ -244,6 +244,20 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         Begin(stored.Build, made, Origins.Now($"the build {stored.Build}"));
     }
 
+    // They are in the shards, or nobody goes on with them.
+    private void RemoveTokens(string build)
+    {
+        try
+        {
+            if (Directory.Exists(node.Paths.TokensOf(build)))
+                Directory.Delete(node.Paths.TokensOf(build), recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The standby tries again.
+        }
+    }
+
     // Where this process ends first, the database says that the build goes on.
     private async Task RunAsync(RunningBuild build, Origin origin)
     {
@@ -271,7 +285,10 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         try
         {
             if (state != BuildState.Running)
+            {
+                RemoveTokens(build.Build);
                 await EndAsync(build.Build, Self, state, note, CancellationToken.None);
+            }
         }
         catch (ElasticException)
         {

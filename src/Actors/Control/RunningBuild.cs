@@ -7,8 +7,8 @@ using Elastic.Messages.Runs;
 namespace Elastic.Actors.Control;
 
 /// <summary>
-/// The build of a corpus by nodes, in the seed that was asked for it: reads by all nodes, decides and writes here. The bytes are those of
-/// <c>elastic corpus build</c>. Thread-safe.
+/// The build of a corpus by nodes, in the seed that was asked for it: reads and makes tokens by all nodes, decides and writes here. The
+/// bytes are those of <c>elastic corpus build</c>. Thread-safe.
 /// </summary>
 internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusProgress>, IDisposable
 {
@@ -17,14 +17,16 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Queue<string> _notices = [];
-    private readonly BuildPace _pace;
+    private readonly TimeProvider _time;
+    private BuildPace _pace;
     private PieceReading? _reading;
+    private PieceTokens? _tokens;
     // Once the text is there.
     private string? _phase;
     private int _told;
 
     public RunningBuild(string build, BuildPlan plan, TimeProvider time) =>
-        (Build, Plan, _pace) = (build, plan, new BuildPace(time));
+        (Build, Plan, _time, _pace) = (build, plan, time, new BuildPace(time));
 
     /// <summary>Its name.</summary>
     public string Build { get; }
@@ -44,8 +46,8 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
                 var now = _pace.Sight();
                 return now with
                 {
-                    Phase = _phase ?? (_reading is null ? now.Phase : $"{now.Phase} by nodes"),
-                    Nodes = _reading?.Nodes ?? 0,
+                    Phase = _phase ?? (_reading is null && _tokens is null ? now.Phase : $"{now.Phase} by nodes"),
+                    Nodes = _reading?.Nodes ?? _tokens?.Nodes ?? 0,
                     Notices = [.. _notices],
                     Told = _told,
                 };
@@ -71,7 +73,8 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
             .GetAsync(Plan.Manifest, cancel);
         var step = node.Context.Faults.BuildStep;
         var store = new PieceStore(paths.Pieces, step);
-        using var acknowledged = new AcknowledgedPieces(Build, node.Database!, store, node.Context.Blobs, Say);
+        var tokens = new TokenStore(paths.TokensOf(Build));
+        using var acknowledged = new AcknowledgedPieces(Build, node.Database!, store, tokens, node.Context.Blobs, Say);
         await acknowledged.GoOnAsync(cancel);
         // It blocks for hours while nodes read.
         var text = await Task.Factory.StartNew(
@@ -81,14 +84,16 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
                 {
                     Step = step,
                     Others = (pieces, came, stop) => ReadByNodesAsync(
-                        new PieceReading(node, origin, acknowledged, Say), here, store, pieces, came, stop).GetAwaiter().GetResult(),
+                        new PieceReading(node, origin, acknowledged, store, came, Say), here, pieces, stop).GetAwaiter().GetResult(),
                 }.Run(Environment.ProcessorCount, this, cancel);
                 DefaultMixture.Write(built, here);
                 return built;
             }, cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        Enter("makes tokens");
         var settings = DefaultMixture.Apply(text.CorpusOf(Plan.Corpus));
-        var corpus = await node.BuildCorpusAsync(settings, this, cancel);
+        var making = new PieceTokens(node, origin, acknowledged, tokens, Say);
+        MakesTokens(making, text);
+        var corpus = await Task.Run(() => node.Corpora.RunAsync(settings, this, making, cancel), cancel);
+        node.Context.Blobs.Add(corpus);
         if (BuiltText.Of(settings) is { } own)
         {
             Enter("writes the table of documents");
@@ -106,26 +111,42 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
     void IProgress<CorpusProgress>.Report(CorpusProgress value)
     {
         if (value.Notice is { } notice)
+        {
             Say(notice);
+            return;
+        }
+        lock (_gate)
+            _pace.Add(_pace.Progress with { Documents = value.DocumentsRead, Bytes = value.BytesRead, Tokens = value.TokensWritten });
     }
 
     public void Dispose() => _stop.Dispose();
 
     private async Task ReadByNodesAsync(
-        PieceReading reading, BuildManifest manifest, PieceStore store, IReadOnlyList<SourcePiece> pieces, Action<SourcePiece> came,
-        CancellationToken cancel)
+        PieceReading reading, BuildManifest manifest, IReadOnlyList<SourcePiece> pieces, CancellationToken cancel)
     {
         lock (_gate)
             _reading = reading;
-        await reading.RunAsync(manifest, store, pieces, came, cancel);
+        await reading.RunAsync(manifest, pieces, cancel);
         lock (_gate)
             _reading = null;
+    }
+
+    // Their pace is another one than that of reading.
+    private void MakesTokens(PieceTokens making, BuiltText text)
+    {
+        lock (_gate)
+        {
+            var bytes = text.Report.Kept.Sum(s => s.Bytes) - text.Report.Test.Sum(s => s.Bytes);
+            var begin = new BuildProgress(0, 0, bytes) { Phase = "makes tokens", Dropped = _pace.Progress.Dropped };
+            (_tokens, _pace) = (making, new BuildPace(_time));
+            _pace.Add(begin);
+        }
     }
 
     private void Enter(string phase)
     {
         lock (_gate)
-            _phase = phase;
+            (_phase, _tokens) = (phase, null);
     }
 
     private void Say(string notice)

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
@@ -14,19 +15,20 @@ namespace Elastic.Actors.Corpora;
 public sealed record CorpusProgress(long DocumentsRead, long BytesRead, long TotalBytes, long TokensWritten, string? Notice = null);
 
 /// <summary>
-/// Turns documents into token shards: one reader, the tokenizer pool, one writer that takes the batches in order. The size of the pool
+/// Turns documents into token shards: one reader, many tokenizers, one writer that takes the batches in order. Who makes the tokens
 /// changes no byte of the shards, which are built once for the same sources, tokenizer and held-out share.
 /// </summary>
 internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFaults faults)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
-
-    public Task<BuiltCorpus> RunAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel) =>
-        RunAsync(Find(settings, progress), progress, null, cancel);
+    /// <param name="others">Who makes the tokens; null for this process's pool.</param>
+    public Task<BuiltCorpus> RunAsync(
+        CorpusSettings settings, IProgress<CorpusProgress>? progress, ITokenPass? others, CancellationToken cancel) =>
+        RunAsync(Find(settings, progress), progress, null, others, cancel);
 
     /// <param name="growth">Who reads the corpus while it is built; null where nobody does.</param>
+    /// <inheritdoc cref="RunAsync(CorpusSettings, IProgress{CorpusProgress}?, ITokenPass?, CancellationToken)"/>
     public async Task<BuiltCorpus> RunAsync(
-        NamedCorpus named, IProgress<CorpusProgress>? progress, CorpusGrowth? growth, CancellationToken cancel)
+        NamedCorpus named, IProgress<CorpusProgress>? progress, CorpusGrowth? growth, ITokenPass? others, CancellationToken cancel)
     {
         if (named.Built is { } built)
             return built;
@@ -42,16 +44,17 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
         using var writer = new CorpusWriter(
             folder, id, tokenizer, settings.HasMarks, faults.TokensPerShard, bySource: settings.Mixture.Count > 0, Watched(growth));
         var (documents, bytes, tokens) = (0L, 0L, 0L);
-        var ahead = new Queue<Task<TokenizedBatch>>();
-        foreach (var batch in DocumentBatches.Read(files, statistics, cancel))
+        var pass = others ?? new TokenizerPool(tokenizers, faults.BuildStep);
+        var plan = new TokenPlan(tokenizer, settings.HeldOutShare, settings.WholeWords);
+        await foreach (var batch in pass.RunAsync(
+            plan, DocumentBatches.Read(files, statistics, pass.CharactersOf(totalBytes), cancel), cancel))
         {
-            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(tokenizer, batch, settings), Deadline, cancel));
-            if (ahead.Count > 2 * Environment.ProcessorCount)
-                Write(await ahead.Dequeue());
+            writer.Append(batch);
+            documents += batch.Documents.Count;
+            bytes += batch.Documents.Sum(d => (long)d.ByteCount);
+            tokens += batch.Documents.Sum(d => (long)d.Tokens.Length);
+            progress?.Report(new CorpusProgress(documents, bytes, totalBytes, tokens));
         }
-
-        while (ahead.TryDequeue(out var next))
-            Write(await next);
         faults.BuildStep?.Invoke("shards");
         return writer.Complete(statistics);
 
@@ -63,16 +66,6 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
                 after(grown.TrainShards.Count);
             },
         };
-
-        void Write(TokenizedBatch batch)
-        {
-            faults.BuildStep?.Invoke("tokens");
-            writer.Append(batch);
-            documents += batch.Documents.Count;
-            bytes += batch.Documents.Sum(d => (long)d.ByteCount);
-            tokens += batch.Documents.Sum(d => (long)d.Tokens.Length);
-            progress?.Report(new CorpusProgress(documents, bytes, totalBytes, tokens));
-        }
     }
 
     /// <inheritdoc cref="Find(CorpusSettings, Action{string})"/>

@@ -39,7 +39,7 @@ internal sealed class CorpusStreams(CorpusBuild build, DataPaths paths, BlobLoca
             corpus.Whole = Task.Run(async () =>
             {
                 var whole = await build.RunAsync(
-                    planned, progress, new CorpusGrowth(settings.StreamWindow, grown => Grow(corpus, grown)), _ended.Token);
+                    planned, progress, new CorpusGrowth(settings.StreamWindow, grown => Grow(corpus, grown)), null, _ended.Token);
                 blobs.Add(whole);
                 return whole;
             });

@@ -1,12 +1,12 @@
 using Akka.Actor;
 using Akka.Routing;
 using Elastic.Corpus;
-using Elastic.Messages.Settings;
+using Elastic.Corpus.Build;
 
 namespace Elastic.Actors.Corpora;
 
 /// <summary>A batch of documents for the tokenizer pool. Never leaves the process.</summary>
-internal sealed record Tokenize(Tokenizer Tokenizer, DocumentBatch Batch, CorpusSettings Settings) : INoSerializationVerificationNeeded;
+internal sealed record Tokenize(TokenPlan Plan, DocumentBatch Batch) : INoSerializationVerificationNeeded;
 
 /// <summary>Turns batches of documents into tokens; one of a pool sized to the cores.</summary>
 internal sealed class TokenizerActor : ReceiveActor
@@ -15,7 +15,7 @@ internal sealed class TokenizerActor : ReceiveActor
     {
         try
         {
-            Sender.Tell(BatchTokenizer.Tokenize(work.Tokenizer, work.Batch, work.Settings.HeldOutShare, work.Settings.WholeWords));
+            Sender.Tell(work.Plan.Tokenize(work.Batch));
         }
         catch (Exception e)
         {

@@ -31,7 +31,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly KnownSources _sources;
     private readonly FileListings _listings;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
-    private readonly Dictionary<RunId, NodeBuild> _builds = [];
+    private readonly Dictionary<RunId, NodePieces> _builds = [];
     private readonly Trainers _trainers;
     private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory, int Pieces, WorkActivity Activity)> _working = [];
     private readonly ReplicaMemories _memories = new();
@@ -201,7 +201,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
-        if (opened.Job is NodeBuild build)
+        if (opened.Job is NodePieces build)
             _builds[build.Id] = build;
         Step(new NodeInput.Opened(opened.RunId, 1, opened.Why, 1));
     }

@@ -59,7 +59,7 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     private string FolderOf(NodeCommand.OpenRun command) => command.Kind switch
     {
         JobKind.Evaluation => context.Paths.Evaluation(command.RunId, isAsker: false),
-        JobKind.Build => context.Paths.Build(command.RunId, isAsker: false),
+        JobKind.Build or JobKind.Tokens => context.Paths.Build(command.RunId, isAsker: false),
         _ => context.Paths.Run(command.RunId),
     };
 
@@ -71,12 +71,13 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
             if (known is NodeRun same && same.SettingsCanonical == command.Settings && same.CorpusId == command.Corpus
                 && (!same.Corpus.IsGrowing || same.Corpus.ManifestDigest == command.Manifest))
                 return new RunOpened(command.RunId, known, null);
-            if (command.Kind == JobKind.Build)
+            if (command.Kind is JobKind.Build or JobKind.Tokens)
             {
-                if (known is not NodeBuild build || build.Manifest != command.Manifest)
-                    build = await NodeBuild.OpenAsync(command, context, store, folder);
+                if (known is not NodePieces pieces || pieces.Manifest != command.Manifest)
+                    pieces = command.Kind == JobKind.Build ? await NodeBuild.OpenAsync(command, context, store, folder)
+                        : await NodeTokens.OpenAsync(command, context, store, folder);
                 context.Blobs.Add(store);
-                return new RunOpened(command.RunId, build, null);
+                return new RunOpened(command.RunId, pieces, null);
             }
             var corpus = await context.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
             var run = await Task.Run(() => new NodeRun(command, context, corpus, store));

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using Akka.Actor;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 
@@ -25,6 +26,8 @@ internal sealed class PiecesJobs(Func<IActorContext> actors, NodeTable nodes, st
             asker.Tell(View(request, null));
         else if (!Knows(request.Job) && _jobs.Count == Most)
             asker.Tell(View(request, $"{Most} evaluations and builds are under way: wait until one of them is over"));
+        else if (request is BuildRequest.Do asked && KindOf(asked) is null)
+            asker.Tell(View(request, $"no build has the work {OneLine.Of(asked.Work, 40)}: give all nodes the same version of Elastic"));
         else
             SupervisorOf(request).Tell(request, asker);
     }
@@ -47,9 +50,11 @@ internal sealed class PiecesJobs(Func<IActorContext> actors, NodeTable nodes, st
     private static PiecesCoordinator Coordinator(JobRequest request, long term) => request switch
     {
         EvaluationRequest => new EvaluationCoordinator(request.Job, term),
-        BuildRequest => new BuildCoordinator(request.Job, term),
+        BuildRequest.Do asked when KindOf(asked) is { } kind => new BuildCoordinator(request.Job, term, kind),
         _ => throw new UnreachableException($"no job has the request {request.GetType().Name}"),
     };
+
+    private static WorkKindOfBuilds? KindOf(BuildRequest.Do asked) => WorkKinds.Find(asked.Work) as WorkKindOfBuilds;
 
     private static ISaidBySeed View(JobRequest request, string? refusal) => request is BuildRequest
         ? new BuildView(request.Job) { Pieces = [], Nodes = 0, WaitsFor = null, Refusal = refusal }

@@ -7,14 +7,14 @@ namespace Elastic.Actors.Work;
 /// <summary>Reads a piece of a source through the stages of a build's manifest.</summary>
 internal sealed class ReadPieceExecutor : WorkExecutor<NodeBuild>
 {
-    // Of all builds of this process.
-    private readonly SemaphoreSlim _cores = new(Environment.ProcessorCount);
-
     public override string Kind => ReadPieceWork.Kind.Name;
 
     public override WorkLane Lane => WorkLane.Cores;
 
     // Off the mailbox: what the asker has taken is deleted first.
-    public override async Task<WorkOutcome?> ExecuteAsync(NodeBuild run, WorkContent content, DeviceContext? devices) =>
-        await Task.Run(() => run.ReadAsync((ReadPiece)content, _cores));
+    public override async Task<WorkOutcome?> ExecuteAsync(NodeBuild run, WorkContent content, DeviceContext? devices)
+    {
+        var order = (ReadPiece)content;
+        return new PieceRead(await Task.Run(() => run.DoAsync(order.Pieces, order.Number, order.Taken)));
+    }
 }

@@ -19,7 +19,7 @@ internal enum WorkLane
     /// <summary>Work on stored blobs, one piece after the other.</summary>
     Store,
 
-    /// <summary>Reading text, on as many cores as there are.</summary>
+    /// <summary>Reading text and making tokens of it, on as many cores as there are.</summary>
     Cores,
 }
 
@@ -69,6 +69,7 @@ internal static class WorkExecutors
     [
         new InitializeExecutor(), new ComputeExecutor(), new AverageExecutor(), new AssembleExecutor(), new CopyExecutor(),
         new EvaluateExecutor(), new TakeCheckpointExecutor(), new ScoreRowsExecutor(), new ReadPieceExecutor(),
+        new TokenizePieceExecutor(),
     ];
 
     public static WorkExecutor Of(WorkKey key) => All.First(e => e.Kind == key.Kind);

@@ -1,5 +1,5 @@
 using Elastic.Foundation;
-using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
@@ -16,30 +16,15 @@ public sealed record ReadPiece(Digest Pieces, int Number, int Taken) : WorkConte
 public sealed record PieceRead(Digest Pack) : WorkOutcome;
 
 /// <inheritdoc cref="ReadPiece"/>
-public sealed class ReadPieceWork : WorkKind
+public sealed class ReadPieceWork : WorkKindOfBuilds
 {
     public static readonly ReadPieceWork Kind = new();
 
     public override string Name => "read-piece";
 
-    public override bool NeedsDevice => false;
+    public override JobKind Job => JobKind.Build;
 
-    /// <param name="piece">Number of the piece.</param>
-    public static WorkKey KeyOf(int piece) => new(Kind.Name, 0, piece);
+    public override WorkContent OrderOf(Digest piece, int number, int taken) => new ReadPiece(piece, number, taken);
 
-    /// <summary>A run gives none out.</summary>
-    public override void GiveOut(Scheduling scheduling)
-    {
-    }
-
-    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => true;
-
-    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) =>
-        Decision.Refuse($"the work \"{Name}\" belongs to the build of a corpus, and this is a run");
-
-    public override IEnumerable<Digest> Needs(WorkContent content) => [];
-
-    public override IEnumerable<Digest> Holds(WorkOutcome outcome) => [];
-
-    public override int? StoresFor(WorkKey key) => null;
+    public override Digest? PackOf(WorkOutcome outcome) => (outcome as PieceRead)?.Pack;
 }

@@ -1,11 +1,14 @@
 namespace Elastic.Corpus.Build;
 
 /// <summary>How far a build is.</summary>
-/// <param name="Documents">Documents in the pieces that are read.</param>
-/// <param name="Bytes">Bytes of the files of the pieces that are read.</param>
-/// <param name="OfBytes">Bytes of all files; of a trial, those of the pieces that are read.</param>
+/// <param name="Documents">Documents in the pieces that are read; while tokens are made, documents that have theirs.</param>
+/// <param name="Bytes">Bytes of the files of the pieces that are read; or of the text that has tokens.</param>
+/// <param name="OfBytes">Bytes of all files; of a trial, those of the pieces that are read; or of the text.</param>
 public sealed record BuildProgress(long Documents, long Bytes, long OfBytes)
 {
+    /// <summary>Tokens that were made; 0 while none are.</summary>
+    public long Tokens { get; init; }
+
     /// <summary>What is done now, in words.</summary>
     public string Phase { get; init; } = BuildWatch.Lists;
 

@@ -3,20 +3,26 @@ namespace Elastic.Corpus;
 /// <summary>Groups documents into batches for the tokenizers. The grouping does not depend on the number of tokenizers.</summary>
 public static class DocumentBatches
 {
-    /// <summary>UTF-16 units after which a batch is closed.</summary>
+    /// <summary>UTF-16 units after which a batch for this process's tokenizers is closed.</summary>
     public const int TargetCharacters = 1 << 20;
 
     /// <exception cref="OperationCanceledException">Cancelled between two documents.</exception>
     public static IEnumerable<DocumentBatch> Read(
-        IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
+        IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken) =>
+        Read(files, statistics, TargetCharacters, cancellationToken);
+
+    /// <param name="characters">UTF-16 units after which a batch is closed.</param>
+    /// <exception cref="OperationCanceledException">Cancelled between two documents.</exception>
+    public static IEnumerable<DocumentBatch> Read(
+        IReadOnlyList<SourceFile> files, ReadStatistics statistics, int characters, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(statistics);
-        return ReadLazily(files, statistics, cancellationToken);
+        return ReadLazily(files, statistics, characters, cancellationToken);
     }
 
     private static IEnumerable<DocumentBatch> ReadLazily(
-        IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
+        IReadOnlyList<SourceFile> files, ReadStatistics statistics, int most, CancellationToken cancellationToken)
     {
         var (sequence, characters, batch) = (0L, 0, new List<Document>());
         foreach (var document in files.SelectMany(f => DocumentReader.Read(f, statistics)))
@@ -24,7 +30,7 @@ public static class DocumentBatches
             cancellationToken.ThrowIfCancellationRequested();
             batch.Add(document);
             characters += document.Whole.Length;
-            if (characters < TargetCharacters)
+            if (characters < most)
                 continue;
             yield return new DocumentBatch(sequence++, batch);
             (characters, batch) = (0, []);

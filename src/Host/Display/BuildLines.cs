@@ -9,6 +9,8 @@ internal static class BuildLines
     public static string Of(BuildSight now) =>
         $"{now.Phase}: {Units.Count(now.Documents, "document")}, {Units.Bytes(now.Bytes)} of {Units.Bytes(now.OfBytes)}"
         + (now.DocumentsPerSecond > 0 ? $", {Units.Count(now.DocumentsPerSecond)}/s, {Units.Bytes(now.BytesPerSecond)}/s" : "")
+        + (now.Tokens > 0 ? $", {Units.Count(now.Tokens, "token")}" : "")
+        + (now.TokensPerSecond > 0 ? $", {Units.Count(now.TokensPerSecond)} tokens/s" : "")
         + (now.Left is { } left ? $", {Units.Duration(left)} left" : "")
         + (now.Nodes > 0 ? $", {Units.Many(now.Nodes, "node")}" : "")
         + string.Concat(now.Dropped.Select(d => $", {d.Stage} dropped {Units.Count(d.Documents)}"));

@@ -172,6 +172,8 @@ internal sealed class CorpusPalette
         ["ofBytes"] = build.Now?.OfBytes,
         ["documentsPerSecond"] = build.Now?.DocumentsPerSecond,
         ["bytesPerSecond"] = build.Now?.BytesPerSecond,
+        ["tokens"] = build.Now?.Tokens,
+        ["tokensPerSecond"] = build.Now?.TokensPerSecond,
         ["secondsLeft"] = build.Now?.Left?.TotalSeconds,
         ["nodes"] = build.Now?.Nodes,
         ["dropped"] = build.Now is { } now

@@ -12,8 +12,13 @@ public enum JobKind
     /// <summary>An evaluation of one.</summary>
     Evaluation,
 
-    /// <summary>The build of a corpus: it has a manifest and neither settings nor a corpus of its own.</summary>
+    /// <summary>
+    /// The build of a corpus, which reads sources: it has a manifest and neither settings nor a corpus of its own.
+    /// </summary>
     Build,
+
+    /// <summary>The same, which makes tokens of what was kept: its manifest is the tokenizer.</summary>
+    Tokens,
 }
 
 /// <summary>What a supervisor tells a node about a run, besides the work that it orders.</summary>

@@ -9,21 +9,21 @@ public abstract record BuildRequest(RunId Job) : JobRequest(Job)
     /// <summary>Pieces in one request: so many are read ahead of what the asker has taken.</summary>
     public const int MostPieces = 300;
 
-    /// <summary>
-    /// Read these pieces of sources; each is a part of a file, a file, or several small files. Answered by a <see cref="BuildView"/> at
-    /// once, with what is there by now.
-    /// </summary>
-    public sealed record Read(RunId Job) : BuildRequest(Job)
+    /// <summary>Do these pieces of the build. Answered by a <see cref="BuildView"/> at once, with what is there by now.</summary>
+    public sealed record Do(RunId Job) : BuildRequest(Job)
     {
+        /// <summary>The kind of work that the pieces are, for as long as the job lasts: "read-piece" or "tokenize-piece".</summary>
+        public required string Work { get; init; }
+
         public required Origin Origin { get; init; }
 
         /// <summary>Counts the asker's requests: an older one that comes late says nothing.</summary>
         public required long Number { get; init; }
 
-        /// <summary>The manifest that nodes read by, as a blob.</summary>
+        /// <summary>The manifest that nodes read by, or the tokenizer, as a blob.</summary>
         public required Digest Manifest { get; init; }
 
-        /// <summary>The data plane ("host:port") that has the manifest, the pieces and the files of the sources.</summary>
+        /// <summary>The data plane ("host:port") that has the manifest, the pieces and what they name.</summary>
         public required string Source { get; init; }
 
         /// <summary>The numbers of the pieces that the asker lacks and wants next, in their order.</summary>
@@ -52,26 +52,26 @@ public sealed record BuildView(RunId Job) : ISaidBySeed
     /// <summary>The first of the pieces that are wanted and over.</summary>
     public required PieceView[] Pieces { get; init; }
 
-    /// <summary>Nodes that have pieces to read.</summary>
+    /// <summary>Nodes that have pieces to do.</summary>
     public required int Nodes { get; init; }
 
-    /// <summary>What it waits for; null where it waits for nothing, or only for nodes that read.</summary>
+    /// <summary>What it waits for; null where it waits for nothing, or only for nodes that are at work.</summary>
     public required string? WaitsFor { get; init; }
 
     /// <summary>Why the supervisor takes no such job now; null where it does.</summary>
     public required string? Refusal { get; init; }
 }
 
-/// <summary>A piece that a node has read, or that none can read.</summary>
+/// <summary>A piece that a node has done, or that none can do.</summary>
 /// <param name="Number">The number of the piece.</param>
 public sealed record PieceView(int Number) : IWireMessage
 {
-    /// <summary>Its documents' texts, facts and signals, as a blob; null where it was not read.</summary>
+    /// <summary>What came of it, as a blob: texts, facts and signals of documents, or their tokens; null where nothing did.</summary>
     public required Digest? Pack { get; init; }
 
-    /// <summary>The data plane ("host:port") that has them; null where it was not read.</summary>
+    /// <summary>The data plane ("host:port") that has it; null where nothing came of it.</summary>
     public required string? Source { get; init; }
 
-    /// <summary>Why no node reads it; null where one did.</summary>
+    /// <summary>Why no node does it; null where one did.</summary>
     public required string? Failure { get; init; }
 }

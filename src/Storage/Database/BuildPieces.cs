@@ -4,15 +4,15 @@ using Elastic.Foundation;
 
 namespace Elastic.Storage;
 
-/// <summary>A piece of a source that was read for the build of a corpus.</summary>
+/// <summary>A piece of a source that was read for the build of a corpus, or a piece of its text of which tokens were made.</summary>
 /// <param name="Piece">Which one, by all that decides what comes of it.</param>
-/// <param name="Texts">The file of its texts.</param>
-/// <param name="Documents">The file of its documents' facts and signals.</param>
-public sealed record StoredPiece(Digest Piece, Digest Texts, Digest Documents);
+/// <param name="File">The file of its texts, or of its tokens.</param>
+/// <param name="Documents">The file of its documents' facts and signals; null for tokens.</param>
+public sealed record StoredPiece(Digest Piece, Digest File, Digest? Documents);
 
 /// <summary>
-/// What was read for the builds that go on: the building seed has the bytes, and other seeds fetch them, so that the one that takes over
-/// need not have them read again.
+/// What was read for the builds that go on, and made of it: the building seed has the bytes, and other seeds fetch them, so that the one
+/// that takes over need not have it done again.
 /// </summary>
 public sealed class BuildPieces(DatabaseAddress database)
 {
@@ -32,7 +32,7 @@ public sealed class BuildPieces(DatabaseAddress database)
             SELECT @build, COALESCE(MAX(number), 0) + 1, @pieces FROM elastic_build_pieces WHERE build = @build
             """,
             token, ("build", build),
-            ("pieces", JsonSerializer.Serialize(pieces.Select(p => new[] { p.Piece.Hex, p.Texts.Hex, p.Documents.Hex })))), cancel);
+            ("pieces", JsonSerializer.Serialize(pieces.Select(TextsOf)))), cancel);
 
     /// <summary>The next pieces of a build in the order in which they were noted.</summary>
     /// <param name="after">The number of the last row that is known; 0 for none.</param>
@@ -45,7 +45,11 @@ public sealed class BuildPieces(DatabaseAddress database)
                 "SELECT number, pieces FROM elastic_build_pieces WHERE build = @build AND number > @after ORDER BY number LIMIT @most",
                 row => (row.GetInt64(0), Of(row.GetString(1))), token, ("build", build), ("after", after), ("most", RowsAtOnce)), cancel);
 
+    private static IEnumerable<string> TextsOf(StoredPiece piece) =>
+        new Digest?[] { piece.Piece, piece.File, piece.Documents }.OfType<Digest>().Select(d => d.Hex);
+
     private static IReadOnlyList<StoredPiece> Of(string text) => [.. JsonSerializer.Deserialize<string[][]>(text)!.Select(p =>
-        p is [var piece, var texts, var documents] ? new StoredPiece(new Digest(piece), new Digest(texts), new Digest(documents))
+        p is [var piece, var file, .. var rest] && rest is [] or [_]
+            ? new StoredPiece(new Digest(piece), new Digest(file), rest is [var documents] ? new Digest(documents) : null)
             : throw new InvalidDataException("a row of elastic_build_pieces does not name pieces as this version does"))];
 }

@@ -264,6 +264,19 @@ public sealed class DisplayTests
     }
 
     [Fact]
+    public void Tokens_are_shown_with_their_pace_and_the_time_that_the_rest_of_the_text_takes()
+    {
+        var clock = new HandClock();
+        var pace = new BuildPace(clock);
+        pace.Add(new BuildProgress(0, 0, 3 << 20) { Phase = "makes tokens" });
+        clock.Advance(10);
+        pace.Add(new BuildProgress(200, 2 << 20, 3 << 20) { Phase = "makes tokens", Tokens = 400_000 });
+        Assert.Equal(
+            "makes tokens: 200 documents, 2.0 MiB of 3.0 MiB, 20/s, 204.8 KiB/s, 400k tokens, 40.0k tokens/s, 5s left",
+            BuildLines.Of(pace.Sight()));
+    }
+
+    [Fact]
     public void A_sample_of_blank_lines_does_not_fill_the_screen()
     {
         Assert.Equal(["sample", "  | a", "  | b"], RunSummary.Sample(new string('\n', 300) + "a\n \nb\n"));

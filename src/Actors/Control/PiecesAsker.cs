@@ -1,0 +1,207 @@
+using System.Security.Cryptography;
+using Akka.Actor;
+using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Control;
+
+/// <summary>What a build does with pieces that nodes do for it.</summary>
+internal interface IPiecesTaker
+{
+    /// <summary>What came of a piece is in a file, which stays: takes it in, durably. Called for some pieces at once.</summary>
+    void TakeIn(int piece, string file);
+
+    /// <summary>A piece was taken in. One after the other.</summary>
+    Task TakenAsync(int piece, CancellationToken cancel);
+
+    /// <summary>No node can do a piece. One after the other.</summary>
+    /// <param name="description">What it is.</param>
+    Task GiveUpAsync(int piece, byte[] description, string why, CancellationToken cancel);
+}
+
+/// <summary>
+/// Has numbered pieces of a build done by the nodes of the cluster: a job of its own. This process keeps what the job needs and serves it;
+/// the supervisors give the pieces to nodes; what came of them is fetched, piece by piece, and is taken in here before a node forgets it.
+/// Whichever nodes and supervisors are lost, it goes on while this process lives. Not thread-safe.
+/// </summary>
+/// <param name="kind">What the pieces are.</param>
+/// <param name="say">Is told what it waits for.</param>
+internal sealed class PiecesAsker(
+    ElasticNode node, Origin origin, WorkKindOfBuilds kind, IPiecesTaker taker, Action<string> say) : IAsyncDisposable
+{
+    // Longer than a supervisor takes to move to another seed.
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan BetweenQuestions = TimeSpan.FromMilliseconds(200);
+
+    // A disk writes no faster from more.
+    private const int FetchedAtOnce = 4;
+
+    // What comes is packed; a file of that many is no piece of a corpus.
+    private const long MostBytes = 1L << 42;
+
+    private readonly SortedDictionary<int, Digest> _wanted = [];
+    private readonly Dictionary<int, Task> _fetches = [];
+    private readonly HashSet<int> _lost = [];
+    private BlobStore? _blobs;
+    private Digest _manifest;
+    private string? _waits;
+    private long _number;
+    private int _nodes;
+
+    /// <summary>The job.</summary>
+    public RunId Job { get; } = RunId.Draw(new RunName("build"), RandomNumberGenerator.GetBytes(Identifier.DrawnBytes));
+
+    /// <summary>Nodes that do pieces now. May be read by any thread.</summary>
+    public int Nodes => Volatile.Read(ref _nodes);
+
+    /// <summary>Pieces that are wanted and have not come.</summary>
+    public int Wanted => _wanted.Count;
+
+    private string Folder => node.Paths.Build(Job, isAsker: true);
+
+    /// <summary>Serves what the pieces are done by.</summary>
+    public void Begin(byte[] manifest)
+    {
+        _blobs = new BlobStore(Folder);
+        node.Context.Blobs.Add(_blobs);
+        _manifest = _blobs.Put(manifest);
+    }
+
+    /// <summary>Wants a piece, from the next turn on.</summary>
+    /// <param name="description">What it is.</param>
+    public void Want(int piece, byte[] description) => _wanted[piece] = _blobs!.Put(description);
+
+    /// <summary>Asks once, and takes what has come. Where nothing has, it waits for a moment.</summary>
+    /// <param name="hurries">There is more to want: it does not wait.</param>
+    /// <exception cref="ElasticException">The supervisors take no more such jobs.</exception>
+    public async Task TurnAsync(bool hurries, CancellationToken cancel)
+    {
+        if (await AskAsync(cancel) is { } view)
+            await TakeAsync(view, cancel);
+        if (!await CollectAsync(cancel) && !hurries)
+            await Task.Delay(BetweenQuestions, cancel);
+    }
+
+    /// <summary>Ends the job, and removes what it needed.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync();
+        await Task.WhenAll(_fetches.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_blobs is null)
+            return;
+        node.Context.Blobs.Remove(_blobs);
+        Directory.Delete(Folder, recursive: true);
+    }
+
+    // Null where nobody answers: what the nodes have done, they keep.
+    private async Task<BuildView?> AskAsync(CancellationToken cancel)
+    {
+        var request = new BuildRequest.Do(Job)
+        {
+            Origin = origin,
+            Work = kind.Name,
+            Number = ++_number,
+            Manifest = _manifest,
+            Source = node.HttpEndpoint.ToString(),
+            Wanted = [.. _wanted.Keys],
+            Pieces = [.. _wanted.Values],
+            Lost = [.. _lost],
+        };
+        _lost.Clear();
+        try
+        {
+            var view = await node.AskAsync<BuildView>(request, Deadline, cancel);
+            if (view.Refusal is { } refusal)
+                throw new ElasticException(refusal);
+            Volatile.Write(ref _nodes, view.Nodes);
+            Tell(view.WaitsFor);
+            return view;
+        }
+        catch (UnavailableException e)
+        {
+            _lost.UnionWith(request.Lost);
+            Tell($"the supervisors: {e.Message}");
+            return null;
+        }
+    }
+
+    private void Tell(string? waits)
+    {
+        if (waits is not null && waits != _waits)
+            say($"waits for {waits}");
+        _waits = waits;
+    }
+
+    // What a view names stays wanted until it is taken in: the node that has done it keeps it until then.
+    private async Task TakeAsync(BuildView view, CancellationToken cancel)
+    {
+        // An answer to an earlier request may name what has come since.
+        foreach (var seen in view.Pieces.Where(p => _wanted.ContainsKey(p.Number) && !_fetches.ContainsKey(p.Number)))
+        {
+            if (seen.Failure is { } why)
+            {
+                await taker.GiveUpAsync(seen.Number, _blobs!.Read(_wanted[seen.Number]), why, cancel);
+                _wanted.Remove(seen.Number);
+            }
+            else if (_fetches.Count < FetchedAtOnce)
+                _fetches[seen.Number] = Task.Run(() => FetchAsync(seen, cancel), cancel);
+        }
+    }
+
+    // True where a piece has come.
+    private async Task<bool> CollectAsync(CancellationToken cancel)
+    {
+        var over = _fetches.Where(f => f.Value.IsCompleted).ToList();
+        foreach (var (piece, fetch) in over)
+        {
+            _fetches.Remove(piece);
+            try
+            {
+                await fetch;
+            }
+            catch (Exception e) when (e is BlobLostException or HttpRequestException or FileNotFoundException)
+            {
+                _lost.Add(piece);
+                continue;
+            }
+            await taker.TakenAsync(piece, cancel);
+            _wanted.Remove(piece);
+        }
+        if (over.Count > 0)
+            _blobs!.Collect(_wanted.Values.Append(_manifest).ToHashSet(), round: 1);
+        return over.Count > 0;
+    }
+
+    private async Task FetchAsync(PieceView seen, CancellationToken cancel)
+    {
+        if (node.Context.Blobs.Find(seen.Pack!.Value) is { } here)
+        {
+            taker.TakeIn(seen.Number, here);
+            return;
+        }
+        node.Agent.Tell(new NodeAgent.FetchFrom([seen.Source!]));
+        // A fetch that breaks off goes on where it was.
+        var fetched = Path.Combine(Directory.CreateDirectory(Path.Combine(Folder, "fetched")).FullName, $"{seen.Number}");
+        await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, MostBytes, cancel);
+        taker.TakeIn(seen.Number, fetched);
+        File.Delete(fetched);
+    }
+
+    // Where nobody answers, nodes and supervisors end it by themselves.
+    private async Task EndAsync()
+    {
+        try
+        {
+            await node.AskAsync<BuildView>(new BuildRequest.End(Job), EndDeadline);
+        }
+        catch (UnavailableException)
+        {
+            // They notice that nobody asks any more.
+        }
+    }
+}
