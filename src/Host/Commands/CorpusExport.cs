@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Elastic.Corpus.Build;
 using Elastic.Corpus.Build.Exports;
 using Elastic.Foundation;
 using Elastic.Host.Display;
