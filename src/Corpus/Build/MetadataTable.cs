@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
@@ -43,7 +44,7 @@ public static class MetadataTable
             {
                 ["elastic.text"] = text.Report.Id,
                 ["elastic.corpus"] = corpus.Id.Hex,
-            }, cancel))
+            }, CompressionLevel.SmallestSize, cancel))
             {
                 foreach (var row in Rows(text, corpus, settings))
                 {

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using global::Parquet;
 using global::Parquet.Schema;
 
@@ -21,15 +22,17 @@ internal sealed class TableFile<TRow> : IAsyncDisposable
 
     /// <param name="path">Of a new file.</param>
     /// <param name="about">Stands in the file beside the table.</param>
+    /// <param name="level">How hard pages are packed: a part of the bytes.</param>
     public static async Task<TableFile<TRow>> CreateAsync(
-        string path, IReadOnlyList<TableColumn<TRow>> columns, Dictionary<string, string> about, CancellationToken cancel)
+        string path, IReadOnlyList<TableColumn<TRow>> columns, Dictionary<string, string> about, CompressionLevel level,
+        CancellationToken cancel)
     {
         var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         try
         {
             var writer = await ParquetWriter.CreateAsync(
                 new ParquetSchema(columns.Select(c => c.Field)), file,
-                new ParquetOptions { CompressionMethod = CompressionMethod.Zstd }, cancellationToken: cancel);
+                new ParquetOptions { CompressionMethod = CompressionMethod.Zstd, CompressionLevel = level }, cancellationToken: cancel);
             writer.CustomMetadata = about;
             return new TableFile<TRow>(file, writer, columns);
         }

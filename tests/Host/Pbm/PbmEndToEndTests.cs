@@ -188,7 +188,8 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
                 store.Failures.Enqueue(403);
         };
         Assert.Equal(1, await Pbm($"run fetch -o {store["kept/tiny"]}"));
-        Assert.Contains("s3://kept/tiny/tokenizer.json cannot be stored: the store answered 403", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "s3://kept/tiny/tokenizer.json cannot be stored: the store answered 403", _error.ToString(), StringComparison.Ordinal);
         Assert.False(store.Objects.ContainsKey(manifest));
 
         store.Before = null;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Text;
 
 namespace Elastic.Corpus.Build.Exports;
@@ -9,7 +10,9 @@ namespace Elastic.Corpus.Build.Exports;
 /// <param name="GroupRows">Rows of a group at most.</param>
 internal sealed record ExportLimits(long FileBytes, long GroupBytes, int GroupRows)
 {
-    /// <summary>Files as those of a build. A group of 16 MiB takes some 100 MiB while it is written, with four parts at once.</summary>
+    /// <summary>
+    /// Files as those of a build. A group of 16 MiB is small for its readers, and large enough for zstd; parts have one each in memory.
+    /// </summary>
     public static ExportLimits Default { get; } = new(TextSeries.LinesBytes, 16 << 20, 1 << 16);
 }
 
@@ -51,6 +54,9 @@ internal abstract class ExportSeries : IAsyncDisposable
 
     private sealed class Tables(string folder, string part, string text, ExportLimits limits) : ExportSeries
     {
+        // 2.6 s for 84 MB of text, against 61 s for the smallest files, which have two thirds of the bytes.
+        private const CompressionLevel Level = CompressionLevel.Optimal;
+
         private readonly List<BuiltFile> _files = [];
         private TableFile<ExportedRecord>? _open;
         private string _path = "";
@@ -83,7 +89,7 @@ internal abstract class ExportSeries : IAsyncDisposable
         {
             _path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{part}-{_files.Count:00000}.parquet"));
             return await TableFile<ExportedRecord>.CreateAsync(
-                _path, ExportedRecord.Columns(part == TextExport.Dropped), new() { ["elastic.text"] = text }, cancel);
+                _path, ExportedRecord.Columns(part == TextExport.Dropped), new() { ["elastic.text"] = text }, Level, cancel);
         }
 
         private async Task CloseAsync(CancellationToken cancel)

@@ -68,7 +68,8 @@ public static class TextExport
             var files = new List<BuiltFile>();
             foreach (var part in parts)
                 files.AddRange(await part.CompleteAsync(text, cancel));
-            File.Copy(Path.Combine(text.Folder, Datasheet), Path.Combine(folder, Datasheet));
+            await File.WriteAllBytesAsync(
+                Path.Combine(folder, Datasheet), await File.ReadAllBytesAsync(Path.Combine(text.Folder, Datasheet), cancel), cancel);
             files.Add(BuiltFile.Kept(folder, Path.Combine(folder, Datasheet)));
             var report = new ExportReport(text.Report.Id, [.. parts.Select(p => p.Sum).Where(s => s.Records > 0)], files);
             DurableFile.WriteDurably(Path.Combine(folder, FileName), [.. PieceLines.Of(report), (byte)'\n']);
