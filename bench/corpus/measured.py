@@ -1,23 +1,22 @@
-"""A corpus build in a process of its own, and what it takes: the other scripts of this folder use it."""
-import os, re, resource, shutil, subprocess, time
+#!/usr/bin/env python3
+"""What a program takes, in a process of its own: the other scripts of this folder use it.
+
+  bench/corpus/measured.py FILE COMMAND...      FILE takes a line: seconds, seconds of processor time, MiB at most
+"""
+import os, re, resource, shutil, subprocess, sys, time
 from pathlib import Path
 
 ELASTIC = os.environ.get("ELASTIC") or Path(__file__).resolve().parents[2] / "src/Host/bin/Release/net10.0/elastic.dll"
 
 
-def build(sources, stages, data):
-    """Builds the corpus of some sources (HOCON) and deletes the data directory `data` that was there before.
+def run(command, **streams):
+    """Runs a command to its end.
 
-    Returns the exit code, seconds of processor time, and MiB at most: "all" of the resident set as the kernel counts it (VmHWM), and
-    "own" pages and those of "files", which are looked at ten times a second. TRACE=1 prints what that was.
+    Returns the exit code, seconds, seconds of processor time, and MiB at most: "all" of the resident set as the kernel counts it (VmHWM),
+    and "own" pages and those of "files", which are looked at ten times a second. TRACE=1 prints what that was.
     """
-    shutil.rmtree(data, ignore_errors=True)
-    manifest = Path(f"{data}.conf")
-    manifest.write_text(f"sources = [\n{sources}\n]\nstages = [ {', '.join(f'{{ stage = {s} }}' for s in stages)} ]\n")
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    with open(f"{data}.log", "w") as log:
-        process = subprocess.Popen(
-            ["dotnet", ELASTIC, "corpus", "build", "--manifest", manifest, "--data-dir", data], stdout=log, stderr=log)
+    process = subprocess.Popen(command, **streams)
     most = dict.fromkeys(["VmHWM", "RssAnon", "RssFile"], 0)
     while process.poll() is None:
         try:
@@ -29,6 +28,28 @@ def build(sources, stages, data):
         if os.environ.get("TRACE"):
             print(f"{time.monotonic() - began:.1f}", *(f"{value:.0f}" for value in now.values()), flush=True)
         time.sleep(0.1)
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
     seconds = spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime
-    return process.returncode, seconds, {"all": most["VmHWM"], "own": most["RssAnon"], "files": most["RssFile"]}
+    return process.returncode, wall, seconds, {"all": most["VmHWM"], "own": most["RssAnon"], "files": most["RssFile"]}
+
+
+def build(sources, stages, data):
+    """Builds the corpus of some sources (HOCON) and deletes the data directory `data` that was there before.
+
+    Returns the exit code, seconds of processor time, and MiB at most, as `run` does.
+    """
+    shutil.rmtree(data, ignore_errors=True)
+    manifest = Path(f"{data}.conf")
+    manifest.write_text(f"sources = [\n{sources}\n]\nstages = [ {', '.join(f'{{ stage = {s} }}' for s in stages)} ]\n")
+    with open(f"{data}.log", "w") as log:
+        code, _, seconds, most = run(
+            ["dotnet", ELASTIC, "corpus", "build", "--manifest", manifest, "--data-dir", data], stdout=log, stderr=log)
+    return code, seconds, most
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    code, wall, seconds, most = run(sys.argv[2:])
+    Path(sys.argv[1]).write_text(f"{wall:.1f} {seconds:.1f} {most['all']:.0f}\n")
+    sys.exit(code)

@@ -19,12 +19,24 @@ public static class NewFolder
     public static void Make(string path, Action<string> fill)
     {
         ArgumentNullException.ThrowIfNull(fill);
+        // Nothing is waited for: all of it happens before the task is given back.
+        MakeAsync(path, temporary =>
+        {
+            fill(temporary);
+            return Task.CompletedTask;
+        }).GetAwaiter().GetResult();
+    }
+
+    /// <inheritdoc cref="Make"/>
+    public static async Task MakeAsync(string path, Func<string, Task> fill)
+    {
+        ArgumentNullException.ThrowIfNull(fill);
         path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         var temporary = DurableFile.TemporaryPath(path);
         try
         {
             Directory.CreateDirectory(temporary);
-            fill(temporary);
+            await fill(temporary);
             foreach (var file in Directory.EnumerateFiles(temporary))
                 DurableFile.Flush(file);
             DurableFile.FlushFolder(temporary);

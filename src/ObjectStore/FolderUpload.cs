@@ -32,20 +32,27 @@ public sealed class FolderUpload : IDisposable
             break;
     }
 
-    /// <summary>Stores all files of a folder; folders in it are left out.</summary>
-    /// <param name="last">The name of the file that makes the others complete.</param>
+    /// <summary>A file of what is stored, for messages.</summary>
+    /// <param name="name">Its path in the folder, with '/'.</param>
+    public string Named(string name) => _address.Named(_address.Folder + name);
+
+    /// <summary>Stores all files of a folder, with those of the folders in it.</summary>
+    /// <param name="last">The file that makes the others complete: its path in the folder, with '/'.</param>
+    /// <param name="mayStay">Which other names below the prefix are passed over; null for none.</param>
     /// <returns>How many files the store has taken, and how many it had.</returns>
     /// <exception cref="ObjectStoreException">The store does not take one.</exception>
     /// <exception cref="ElasticException">Something else is below the prefix.</exception>
-    public async Task<(int Stored, int Had)> RunAsync(string folder, string last, CancellationToken cancel)
+    public async Task<(int Stored, int Had)> RunAsync(
+        string folder, string last, CancellationToken cancel, Func<string, bool>? mayStay = null)
     {
-        var files = new DirectoryInfo(folder).GetFiles().ToDictionary(f => f.Name, StringComparer.Ordinal);
+        var files = Directory.GetFiles(folder, "*", SearchOption.AllDirectories).ToDictionary(
+            f => Path.GetRelativePath(folder, f).Replace('\\', '/'), f => new FileInfo(f), StringComparer.Ordinal);
         var there = new Dictionary<string, long>(StringComparer.Ordinal);
         await foreach (var found in _bucket.ListAsync(_address.Folder, cancel))
         {
             var name = found.Key[_address.Folder.Length..];
             // Some programs mark folders by objects without a name.
-            if (name.Length == 0)
+            if (name.Length == 0 || (!files.ContainsKey(name) && mayStay?.Invoke(name) == true))
                 continue;
             if (!files.ContainsKey(name))
                 throw new ElasticException($"{_address.Named(found.Key)} is there already and is no file of what is to be stored, and "
@@ -56,10 +63,10 @@ public sealed class FolderUpload : IDisposable
         var stored = 0;
         var isWhole = there.ContainsKey(last);
         await Parallel.ForEachAsync(
-            files.Values.Where(f => f.Name != last),
+            files.Where(f => f.Key != last),
             new ParallelOptions { MaxDegreeOfParallelism = S3Bucket.AtOnce, CancellationToken = cancel },
-            async (file, stop) => Interlocked.Add(ref stored, await StoreAsync(file, there, isWhole, stop) ? 1 : 0));
-        stored += await StoreAsync(files[last], there, isWhole, cancel) ? 1 : 0;
+            async (file, stop) => Interlocked.Add(ref stored, await StoreAsync(file.Key, file.Value, there, isWhole, stop) ? 1 : 0));
+        stored += await StoreAsync(last, files[last], there, isWhole, cancel) ? 1 : 0;
         return (stored, files.Count - stored);
     }
 
@@ -67,10 +74,11 @@ public sealed class FolderUpload : IDisposable
     public void Dispose() => _bucket.Dispose();
 
     // False where the store has it. The digest decides: weights of another round have the same length.
-    private async Task<bool> StoreAsync(FileInfo file, Dictionary<string, long> there, bool isWhole, CancellationToken cancel)
+    private async Task<bool> StoreAsync(
+        string name, FileInfo file, Dictionary<string, long> there, bool isWhole, CancellationToken cancel)
     {
-        var (key, digest) = (_address.Folder + file.Name, await ObjectFolder.HashAsync(file.FullName, cancel));
-        if (there.TryGetValue(file.Name, out var bytes) && bytes == file.Length
+        var (key, digest) = (_address.Folder + name, await ObjectFolder.HashAsync(file.FullName, cancel));
+        if (there.TryGetValue(name, out var bytes) && bytes == file.Length
             && (await _bucket.FindAsync(key, null, cancel)).Digest == digest)
             return false;
         if (isWhole)

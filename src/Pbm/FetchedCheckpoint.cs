@@ -44,6 +44,9 @@ internal sealed partial class FetchedCheckpoint : IDisposable
         }
     }
 
+    /// <summary>Whether that is the name of a blob, which only the manifests that name it need.</summary>
+    public static bool IsBlob(string name) => BlobName().IsMatch(name);
+
     /// <summary>Writes a piece.</summary>
     /// <exception cref="PbmException">It belongs to no checkpoint, or the disk does not take it.</exception>
     public void Add(PbmMessage.FilePiece piece)

@@ -102,7 +102,7 @@ internal sealed class Session(
             var parser = new CallParser(_catalogue, OwnCatalogue.Palettes);
             var call = parser.Parse(line.Words, line.Json);
             (isAnswered, follows) = (true, parser.Find(line.Words).Command!.Follows);
-            using var files = parser.NewFolderOf(call) is { } folder ? FetchedCheckpoint.Begin(folder) : null;
+            using var files = parser.NewFolderOf(call) is { } place ? await FetchPlace.OpenAsync(place, cancel) : null;
             var end = await FetchAsync(connection, call, files, text =>
             {
                 onLine();
@@ -113,7 +113,7 @@ internal sealed class Session(
             if (end.Error.Length > 0)
                 console.WriteError(end.Error, end.ExitCode, line.Json);
             else if (end.ExitCode == ExitCodes.Done && files is not null)
-                console.WriteLine(TextOf(files.Finish(), line.Json));
+                console.WriteLine(TextOf(await files.FinishAsync(console.Error.WriteLine, cancel), line.Json));
             return (end.ExitCode, null);
         }
         catch (PbmException e) when (follows && isAnswered && e.ExitCode == ExitCodes.Unreachable)
@@ -124,7 +124,7 @@ internal sealed class Session(
 
     // What is wrong with the files ends the connection: the seed would go on sending.
     private async Task<PbmMessage.End> FetchAsync(
-        SeedConnection connection, PbmMessage.Call call, FetchedCheckpoint? files, Action<string> show, CancellationToken cancel)
+        SeedConnection connection, PbmMessage.Call call, FetchPlace? files, Action<string> show, CancellationToken cancel)
     {
         try
         {

@@ -67,8 +67,8 @@ internal static class Rooms
     {
         ("src", not "src") => "what is shipped uses nothing of tests and bench",
         ("bench", "tests") when used.Name != "Testing" => "of the tests, benchmarks use Testing only",
-        ("src", "src") when project.Name == "Pbm" && used.Name is not ("Foundation" or "Messages") =>
-            "pbm knows the protocol and nothing of Elastic besides",
+        ("src", "src") when project.Name == "Pbm" && used.Name is not ("Foundation" or "Messages" or "ObjectStore") =>
+            "pbm knows the protocol, stores for what it fetches, and nothing of Elastic besides",
         ("src", "src") when Place(used) >= Place(project) =>
             $"{used.Name} does not stand before {project.Name} in the order of the projects",
         _ => null,

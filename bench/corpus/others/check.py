@@ -1,4 +1,4 @@
-"""Compares what Elastic read with what the other programs were given: check.py TEXT-FOLDER METADATA.jsonl"""
+"""Compares what Elastic read with what the other programs were given: check.py TEXT-FOLDER METADATA.jsonl EXPORTED.jsonl"""
 import collections
 import gzip
 import json
@@ -7,7 +7,7 @@ import sys
 
 from server import PAGES, text_of
 
-folder, metadata = sys.argv[1:]
+folder, metadata, exported = sys.argv[1:]
 problems = 0
 
 
@@ -59,4 +59,10 @@ ours = [json.loads(line) for line in open(metadata)]
 expect(f"{len(ours)} rows of our metadata, read by arrow-rs",
        [(row["id"], row["source"], row["bytes"], row["decision"]) for row in ours],
        [(row["id"], row["source"], row["bytes"], "kept") for row in rows])
+theirs = [json.loads(line) for line in open(exported)]
+kept = {row["id"]: row for row in rows}
+expect(f"{len(theirs)} rows of our exported texts, read by arrow-rs",
+       [tuple(row[c] for c in ("id", "text", "source", "language", "licence", "url", "date")) for row in theirs],
+       [(r["id"], r["text"], r["source"], *(kept[r["id"]].get(c) for c in ("language", "licence", "url", "date")))
+        for r in records("text/*.zst")])
 sys.exit(problems > 0)

@@ -83,4 +83,6 @@ dotnet "$elastic" corpus build --manifest manifest.conf --data-dir data
 # 7. Compare.
 echo "nginx was asked for:"; awk '{ print "  " $6, $7, "answered", $9, $10, "bytes" }' nginx/access.log
 node "$here/tables.mjs" read data/corpora/*/documents-*.parquet > metadata.jsonl
-python3 "$here/check.py" data/texts/*/ metadata.jsonl
+rm -rf export && dotnet "$elastic" corpus export --data-dir data --out export
+for table in export/train-*.parquet; do node "$here/tables.mjs" read "$table"; done > exported.jsonl
+python3 "$here/check.py" data/texts/*/ metadata.jsonl exported.jsonl

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -15,7 +16,19 @@ public sealed record TextShare(string Name, long Documents, long Bytes);
 /// <param name="Name">Its path in the build's folder, with '/'.</param>
 /// <param name="Bytes">Its length.</param>
 /// <param name="Sha256">Of its bytes, in hexadecimal digits.</param>
-public sealed record BuiltFile(string Name, long Bytes, string Sha256);
+public sealed record BuiltFile(string Name, long Bytes, string Sha256)
+{
+    /// <summary>A file that was just written, once it is on the disk.</summary>
+    /// <param name="build">The folder that its name is in.</param>
+    internal static BuiltFile Kept(string build, string path)
+    {
+        DurableFile.Flush(path);
+        DurableFile.FlushFolder(Path.GetDirectoryName(path)!);
+        using var written = File.OpenRead(path);
+        return new BuiltFile(
+            Path.GetRelativePath(build, path).Replace('\\', '/'), written.Length, Convert.ToHexStringLower(SHA256.HashData(written)));
+    }
+}
 
 /// <summary>What a build came to; stored in its folder as <see cref="BuiltText.FileName"/>, written last.</summary>
 /// <param name="Id">Digest of the manifest's stages and of the pieces.</param>

@@ -1,7 +1,6 @@
+using System.IO.Compression;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
-using global::Parquet;
-using global::Parquet.Schema;
 
 namespace Elastic.Corpus.Build;
 
@@ -38,31 +37,23 @@ public static class MetadataTable
         var path = Path.Combine(corpus.Folder, NameOf(text));
         if (File.Exists(path))
             return path;
-        var columns = Columns(text.Report);
         var temporary = DurableFile.TemporaryPath(path);
         try
         {
-            await using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None))
+            await using (var table = await TableFile<Row>.CreateAsync(temporary, Columns(text.Report), new()
             {
-                var options = new ParquetOptions { CompressionMethod = CompressionMethod.Zstd };
-                await using var writer = await ParquetWriter.CreateAsync(
-                    new ParquetSchema(columns.Select(c => c.Field)), file, options, cancellationToken: cancel);
-                writer.CustomMetadata = new Dictionary<string, string>
-                {
-                    ["elastic.text"] = text.Report.Id,
-                    ["elastic.corpus"] = corpus.Id.Hex,
-                };
-                var rows = 0;
+                ["elastic.text"] = text.Report.Id,
+                ["elastic.corpus"] = corpus.Id.Hex,
+            }, CompressionLevel.SmallestSize, cancel))
+            {
                 foreach (var row in Rows(text, corpus, settings))
                 {
-                    foreach (var column in columns)
-                        column.Add(row);
+                    table.Add(row);
                     step?.Invoke("metadata");
-                    if (++rows % rowsInGroup == 0)
-                        await WriteAsync(writer, columns, cancel);
+                    if (table.Rows == rowsInGroup)
+                        await table.EndGroupAsync(cancel);
                 }
-                if (rows % rowsInGroup != 0)
-                    await WriteAsync(writer, columns, cancel);
+                await table.EndGroupAsync(cancel);
             }
             DurableFile.Flush(temporary);
             File.Move(temporary, path, overwrite: true);
@@ -73,13 +64,6 @@ public static class MetadataTable
         {
             File.Delete(temporary);
         }
-    }
-
-    private static async Task WriteAsync(ParquetWriter writer, List<Column> columns, CancellationToken cancel)
-    {
-        using var group = writer.CreateRowGroup();
-        foreach (var column in columns)
-            await column.WriteAsync(group, cancel);
     }
 
     private static IEnumerable<Row> Rows(BuiltText text, BuiltCorpus corpus, CorpusSettings settings)
@@ -98,29 +82,30 @@ public static class MetadataTable
         }
     }
 
-    private static List<Column> Columns(BuildReport report) =>
+    private static List<TableColumn<Row>> Columns(BuildReport report) =>
     [
-        new Numbers<long>("id", r => r.Document.Id),
-        new Texts("source", r => r.Document.Source),
-        new Texts("url", r => r.Document.Url),
-        new Texts("path", r => r.Document.Name),
-        new Numbers<long>("line", r => r.Document.Line),
-        new Texts("language", r => r.Document.Language),
-        new Texts("licence", r => r.Document.Licence),
-        new Numbers<int>("bytes", r => r.Document.Bytes),
-        new Numbers<long>("tokens", r => r.Tokens),
-        new Texts("split", r => r.Document.Dropped is not null ? null : r.IsHeldOut ? "held-out" : PartOf(r.Document.Split)),
-        new Texts("decision", r => r.Document.Dropped ?? "kept"),
-        new Texts("why", r => r.Document.Why),
-        new Numbers<long>("match", r => r.Document.Match),
-        new Numbers<double>("similarity", r => r.Document.Similarity),
-        new Numbers<int>("cluster", r => r.Document.Cluster ?? 1),
-        new Numbers<int>("pieces", r => r.Document.Pieces),
-        .. report.Signals.Select(name => new Numbers<double>(
+        new NumberColumn<Row, long>("id", r => r.Document.Id),
+        new TextColumn<Row>("source", r => r.Document.Source),
+        new TextColumn<Row>("url", r => r.Document.Url),
+        new TextColumn<Row>("path", r => r.Document.Name),
+        new NumberColumn<Row, long>("line", r => r.Document.Line),
+        new TextColumn<Row>("language", r => r.Document.Language),
+        new TextColumn<Row>("licence", r => r.Document.Licence),
+        new NumberColumn<Row, int>("bytes", r => r.Document.Bytes),
+        new NumberColumn<Row, long>("tokens", r => r.Tokens),
+        new TextColumn<Row>("split", r => r.Document.Dropped is not null ? null : r.IsHeldOut ? "held-out" : PartOf(r.Document.Split)),
+        new TextColumn<Row>("decision", r => r.Document.Dropped ?? "kept"),
+        new TextColumn<Row>("why", r => r.Document.Why),
+        new NumberColumn<Row, long>("match", r => r.Document.Match),
+        new NumberColumn<Row, double>("similarity", r => r.Document.Similarity),
+        new NumberColumn<Row, int>("cluster", r => r.Document.Cluster ?? 1),
+        new NumberColumn<Row, int>("pieces", r => r.Document.Pieces),
+        .. report.Signals.Select(name => new NumberColumn<Row, double>(
             name, r => r.Document.Signals.TryGetValue(name, out var value) ? value : null)),
     ];
 
-    private static string PartOf(Split split) => split switch
+    /// <summary>What a part is called where it is not a folder.</summary>
+    internal static string PartOf(Split split) => split switch
     {
         Split.Validation => "validation",
         Split.Test => "test",
@@ -128,52 +113,4 @@ public static class MetadataTable
     };
 
     private sealed record Row(BuiltDocument Document, long? Tokens, bool IsHeldOut);
-
-    // The values of a group by column, and not its rows: with all that was read of each, these take a hundred megabytes.
-    private abstract class Column(DataField column)
-    {
-        public DataField Field { get; } = column;
-
-        public abstract void Add(Row row);
-
-        /// <summary>Writes what was added, and forgets it.</summary>
-        public abstract Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancel);
-    }
-
-    private sealed class Texts(string name, Func<Row, string?> value) : Column(new DataField<string>(name))
-    {
-        private readonly List<string?> _values = [];
-
-        // Most columns say the same for many rows, each of which has a string of its own.
-        public override void Add(Row row)
-        {
-            var text = value(row);
-            _values.Add(_values.Count > 0 && text == _values[^1] ? _values[^1] : text);
-        }
-
-        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancel)
-        {
-            await group.WriteAsync(Field, _values!);
-            _values.Clear();
-        }
-    }
-
-    private sealed class Numbers<T>(string name, Func<Row, T?> value) : Column(new DataField<T?>(name)) where T : struct
-    {
-        private T?[] _values = new T?[1024];
-        private int _count;
-
-        public override void Add(Row row)
-        {
-            if (_count == _values.Length)
-                Array.Resize(ref _values, 2 * _count);
-            _values[_count++] = value(row);
-        }
-
-        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancel)
-        {
-            await group.WriteAsync<T>(Field, _values.AsMemory(0, _count), cancellationToken: cancel);
-            _count = 0;
-        }
-    }
 }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using Elastic.Foundation;
 using ZstdSharp;
 
 namespace Elastic.Corpus.Build;
@@ -7,11 +5,11 @@ namespace Elastic.Corpus.Build;
 /// <summary>Files of lines in a folder of a build, packed: "kept-00000.jsonl.zst", "kept-00001.jsonl.zst" … Not thread-safe.</summary>
 internal sealed class TextSeries : IDisposable
 {
-    private const long LinesBytes = 256L << 20;
+    internal const long LinesBytes = 256L << 20;
     private const int Level = 3;
 
+    private readonly string _build;
     private readonly string _folder;
-    private readonly string _name;
     private readonly string _kind;
     private readonly List<BuiltFile> _files = [];
     private CompressionStream? _open;
@@ -19,9 +17,9 @@ internal sealed class TextSeries : IDisposable
     private long _bytes;
 
     /// <param name="build">The build's folder.</param>
-    /// <param name="name">The folder in it, made with the first line.</param>
+    /// <param name="name">The folder in it, made with the first line; empty for the build's folder itself.</param>
     /// <param name="kind">What the files' names begin with.</param>
-    public TextSeries(string build, string name, string kind) => (_folder, _name, _kind) = (Path.Combine(build, name), name, kind);
+    public TextSeries(string build, string name, string kind) => (_build, _folder, _kind) = (build, Path.Combine(build, name), kind);
 
     public void Write<T>(T line)
     {
@@ -50,11 +48,7 @@ internal sealed class TextSeries : IDisposable
             return;
         _open.Dispose();
         _open = null;
-        DurableFile.Flush(_path);
-        DurableFile.FlushFolder(_folder);
-        using var written = File.OpenRead(_path);
-        _files.Add(new BuiltFile(
-            $"{_name}/{Path.GetFileName(_path)}", written.Length, Convert.ToHexStringLower(SHA256.HashData(written))));
+        _files.Add(BuiltFile.Kept(_build, _path));
     }
 
     private CompressionStream Next()

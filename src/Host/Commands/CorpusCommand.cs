@@ -7,21 +7,22 @@ using Elastic.Host.Display;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic corpus</c>: builds, shows and audits token shards, and trains tokenizers, without training a model.</summary>
+/// <summary><c>elastic corpus</c>: builds, shows, exports and audits corpora, and trains tokenizers, without training a model.</summary>
 internal static class CorpusCommand
 {
     /// <param name="faults">Of the build of a corpus; only tests simulate any.</param>
     public static Command Build(NodeFaults faults) => new TeachingCommand("corpus",
-        "Builds, shows and audits token shards, and trains tokenizers. \"train\" builds what it needs by itself.",
+        "Builds, shows, exports and audits texts and token shards, and trains tokenizers. \"train\" builds what it needs by itself.",
         """
         elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
         elastic corpus build --manifest web.conf
         elastic corpus show --verify
         elastic corpus show --document 17
+        elastic corpus export --out my-text
         elastic corpus audit --run tiny
         elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
         """)
-    { Make(faults), CorpusShow.Build(), CorpusAudit.Build(), TrainTokenizer.Build() };
+    { Make(faults), CorpusShow.Build(), CorpusExport.Build(), CorpusAudit.Build(), TrainTokenizer.Build() };
 
     private static Command Make(NodeFaults faults)
     {

@@ -9,6 +9,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
 using Elastic.Model.Vectors;
+using Elastic.ObjectStore;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -56,8 +57,9 @@ internal static class ExportCommand
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var root = data.ExistingRun(name).Root;
-            using var target = await ExportTarget.OpenAsync(parsed.GetValue(folder)!, folder.Name, cancel);
+            using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a model", cancel);
             var place = target.Folder;
+            NewFolder.CheckFree(place, folder.Name);
             using var checkpoint = CheckpointReader.LoadNewest(root);
             foreach (var passed in checkpoint.Passed)
                 error.WriteLine($"passed over {passed}");

@@ -51,7 +51,8 @@ internal sealed class RunPalette
         "n", "name", "NAME", "Names a run. Give it twice.", Required: true, Repeatable: true, Names: Runs);
 
     private static readonly ArgumentHelp Into = new(
-        "o", "output", "DIR", "A folder of your machine that is not there yet, or is empty.", Required: true, IsNewFolder: true);
+        "o", "output", "DIR|s3://...", "A folder of your machine that is not there yet, or is empty; or s3://BUCKET/PREFIX of an "
+        + "S3-compatible store, in which your machine puts it, with credentials of its own.", Required: true, IsNewFolder: true);
 
     private static readonly ArgumentHelp Devices = new("d", "devices", "NUMBER",
         "CPU devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
@@ -99,10 +100,11 @@ internal sealed class RunPalette
                 "Shows two runs beside each other: the settings in which they differ, and their losses after the same rounds.", [Two],
                 "pbm run compare -n first -n second"), Changes: false, palette.CompareAsync),
             new(new CommandHelp("fetch",
-                "Copies the weights of a run's newest checkpoint to a new folder of your machine, and checks every byte. Other runs start "
-                + "from it (model.init), and elastic eval, generate and export read it there.", [Name, Into],
+                "Copies the weights of a run's newest checkpoint to a new folder of your machine or to a store, and checks every byte. "
+                + "Other runs start from a folder (model.init), and elastic eval, generate and export read it there.", [Name, Into],
                 """
                 pbm run fetch -n first -o first
+                pbm run fetch -n first -o s3://bucket/first
                 elastic train --run second --set model.init=first/checkpoints/round-000080.json
                 """), Changes: false, palette.FetchAsync),
             new(new CommandHelp("stop",

@@ -26,7 +26,9 @@ public enum ArgumentKind
 /// <param name="Required">A call without it is wrong usage.</param>
 /// <param name="Repeatable">May be given more than once; the order is kept.</param>
 /// <param name="Choices">Names that the server knows; for <see cref="ArgumentKind.ChoiceOrFile"/>.</param>
-/// <param name="IsNewFolder">Names a folder of the client's machine that is not there yet, for the files that the command sends.</param>
+/// <param name="IsNewFolder">
+/// Names a folder of the client's machine that is not there yet, or a prefix in a store, for the files that the command sends.
+/// </param>
 /// <param name="Confirms">A flag without which the command only tells what it would do: a terminal asks, and gives it then.</param>
 /// <param name="Names">Where the values are that there are at the moment; null where they are no names.</param>
 public sealed record ArgumentHelp(

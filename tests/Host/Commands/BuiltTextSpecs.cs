@@ -47,6 +47,12 @@ public sealed class BuiltTextSpecs : IDisposable
         await Says("show", ["--sample", "0", "--set", "model.context=16", "--set", "corpus.held-out=0.1"],
             "sample 0 of the corpus", "  document ", "notes/notes.jsonl:");
         await Says("audit", ["--text", text], "30 documents, 29 kept, 1 dropped", "proven: every file is the build's");
+        var kept = Path.Combine(_folder, "kept");
+        await Says("export", ["--out", kept, "--dropped"], "train   29 documents, ", "dropped   1 document, ",
+            $"text {text[..12]} written to {kept}, 4 files");
+        Assert.Equal(ExitCodes.Failed, await Elastic("export", "--out", kept));
+        Assert.Contains($"{kept} is there already, and nothing is overwritten: name another folder with --out",
+            _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--document", "30"));
         Assert.Contains("has no document 30: it has 0 to 29", _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--random", "2", "--language", "de"));

@@ -170,6 +170,56 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
         Assert.False(Directory.Exists($"{here}3"));
     }
 
+    [Fact]
+    public async Task A_fetch_to_a_store_that_was_broken_off_goes_on_and_its_manifest_is_stored_last()
+    {
+        await using var store = await SmallObjectStore.StartAsync();
+        Generation.LettersModel.Write(_folder);
+        var run = Path.Combine(_folder, "runs", "letters-00000000");
+        await File.WriteAllBytesAsync(Path.Combine(run, "tokenizer.json"), [1]);
+        _cluster.Runs = [FakeCluster.Tiny with { Checkpoint = Path.Combine(run, "checkpoints", "round-000003.json") }];
+        const string manifest = "kept/tiny/checkpoints/round-000003.json";
+        // A blob that the newest checkpoint of an earlier attempt had alone.
+        var old = $"kept/tiny/blobs/aa/{new string('a', 64)}";
+        store.Objects[old] = [1];
+        store.Before = asked =>
+        {
+            if (asked.StartsWith("PUT kept/tiny/tokenizer.json", StringComparison.Ordinal))
+                store.Failures.Enqueue(403);
+        };
+        Assert.Equal(1, await Pbm($"run fetch -o {store["kept/tiny"]}"));
+        Assert.Contains(
+            "s3://kept/tiny/tokenizer.json cannot be stored: the store answered 403", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(store.Objects.ContainsKey(manifest));
+
+        store.Before = null;
+        var before = store.Asked.Count;
+        Assert.Equal(0, await Pbm($"run fetch -o {store["kept/tiny"]} --json"));
+        var stored = store.Asked.Skip(before).Where(a => a.StartsWith("PUT", StringComparison.Ordinal)).ToList();
+        Assert.Equal($"PUT {manifest}", stored[^1]);
+        Assert.Contains("PUT kept/tiny/tokenizer.json", stored);
+        var said = JsonNode.Parse(_output.ToString().Trim().Split('\n')[^1])!;
+        Assert.Equal("s3://" + manifest, (string?)said["checkpoint"]);
+
+        // What is in the store is what a fetch to a folder writes, besides what was there.
+        var here = Path.Combine(_folder, "here");
+        Assert.Equal(0, await Pbm($"run fetch -o {here}"));
+        Assert.Equal(
+            Directory.GetFiles(here, "*", SearchOption.AllDirectories)
+                .Select(f => ($"kept/tiny/{Path.GetRelativePath(here, f)}", Digest.Of(File.ReadAllBytes(f)).Hex)).Order(),
+            store.Objects.Where(o => o.Key != old).Select(o => (o.Key, Digest.Of(o.Value).Hex)).Order());
+
+        // Whole, it is not stored again; and not over another run's.
+        before = store.Asked.Count;
+        Assert.Equal(0, await Pbm($"run fetch -o {store["kept/tiny"]}"));
+        Assert.DoesNotContain(store.Asked.Skip(before), a => a.StartsWith("PUT", StringComparison.Ordinal));
+        await File.WriteAllBytesAsync(Path.Combine(run, "tokenizer.json"), [2]);
+        Assert.Equal(1, await Pbm($"run fetch -o {store["kept/tiny"]}"));
+        Assert.Contains("s3://kept/tiny holds something else already", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Pbm("run fetch -o s3://"));
+        Assert.Contains("names no bucket: write s3://BUCKET/PREFIX", _error.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null, "run tiny has no checkpoint yet")]
     [InlineData("/nowhere/round-000005.json", "the newest checkpoint of run tiny (round-000005.json) is not on this seed: ask another one")]
