@@ -331,7 +331,9 @@ public sealed class SchedulerTests
     public void Each_kind_of_work_is_registered_under_its_own_name()
     {
         Assert.Equal(
-            ["assemble", "average", "checkpoint", "compute", "copy", "evaluate", "initialize", "read-piece", "score"],
+            [
+                "assemble", "average", "checkpoint", "compute", "copy", "evaluate", "initialize", "read-piece", "score", "tokenize-piece",
+            ],
             WorkKinds.All.Select(k => k.Name).Order(StringComparer.Ordinal));
         Assert.All(WorkKinds.All, k => Assert.Same(k, WorkKinds.Find(k.Name)));
         Assert.Null(WorkKinds.Find("another kind"));

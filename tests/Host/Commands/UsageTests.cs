@@ -97,7 +97,7 @@ public sealed class UsageTests : IDisposable
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run("corpus"));
         Assert.StartsWith(
-            "error: corpus needs a command: build, show, audit, train-tokenizer\n", _error.ToString(), StringComparison.Ordinal);
+            "error: corpus needs a command: build, show, export, audit, train-tokenizer\n", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

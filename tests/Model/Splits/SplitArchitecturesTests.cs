@@ -64,6 +64,13 @@ public class SplitArchitecturesTests
         Assert.Equal(await TrainAsync(kind, 1), await TrainAsync(kind, 1, stages: stages));
     }
 
+    [Theory]
+    [InlineData("bert of pairs", 3)]
+    [InlineData("transformer", 5)]
+    [InlineData("adapters of the transformer", 2)]
+    public async Task Stages_that_two_devices_share_give_the_same_bits(string kind, int stages)
+        => Assert.Equal(await TrainAsync(kind, 1), await TrainAsync(kind, 2, stages: stages));
+
     // The axes that devices share are cut into four parts.
     [Theory]
     [InlineData("bert")]
