@@ -38,6 +38,7 @@ internal sealed class VirtualStep
     {
         (_devices, Split) = (devices, SplitInUse.Of(asked, devices, Network));
         Invariant.Holds(Split.Devices <= devices, $"{asked} is {Split} where a replica has {Plural.Of(devices, "device")}");
+        Invariant.Holds(Split.Chunks == 1, $"{asked}: stages of one piece are what this simulates");
         var groups = devices / Split.Devices;
         Passes = [.. Enumerable.Range(0, groups).SelectMany(g => PassesOf(g, microBatches * g / groups, microBatches * (g + 1) / groups))];
         for (var microBatch = 0; microBatch < microBatches; microBatch++)
@@ -75,7 +76,8 @@ internal sealed class VirtualStep
         if (At(device, share) is not { } pass)
             return string.Create(CultureInfo.InvariantCulture, $"rank {device} of {_devices} ({id}) in its update");
         var group = _devices / Split.Devices > 1 ? $" of group {pass.Group}" : "";
-        var place = Split.Stages > 1 ? $"stage {pass.Stage} of {Split.Stages}{group}"
+        var place = Split is { Stages: > 1, Tensor: > 1 } ? $"rank {device - pass.First} of stage {pass.Stage}{group}"
+            : Split.Stages > 1 ? $"stage {pass.Stage} of {Split.Stages}{group}"
             : Split.Tensor > 1 ? $"rank {device - pass.First} of {Split.Tensor}{group}" : $"rank {device} of {_devices}";
         return string.Create(
             CultureInfo.InvariantCulture,

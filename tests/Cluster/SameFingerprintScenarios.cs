@@ -5,8 +5,8 @@ using Elastic.Testing;
 namespace Elastic.Cluster.Tests;
 
 /// <summary>
-/// Whatever the machines are and whatever happens to them, the weights are those of one undisturbed process: with PostgreSQL, and over mutual
-/// TLS with certificates that are renewed and a node that joins by token. Other scenarios have SQLite, and no certificates.
+/// Whatever the machines are and whatever happens to them, the weights are those of one undisturbed process: with PostgreSQL, and over
+/// mutual TLS with certificates that are renewed and a node that joins by token. Other scenarios have SQLite, and no certificates.
 /// </summary>
 public sealed class SameFingerprintScenarios : ClusterScenario
 {

@@ -13,7 +13,8 @@ internal sealed class TinyFiles : IDisposable
         MadeUpText.Write(Corpus, files: 20, words: 400);
         File.WriteAllText(Config, Settings("replicas = 2, inner-steps = 10, rounds = 24", "sequences = 8", "layers = 2"));
         // Rounds that take some tenths of a second, so that something can happen in one, and enough of them for all that is to happen.
-        File.WriteAllText(ClusterConfig, Settings($"replicas = {Replicas}, inner-steps = 20, rounds = {Rounds}", "sequences = 4", "layers = 1"));
+        File.WriteAllText(ClusterConfig, Settings(
+            $"replicas = {Replicas}, inner-steps = 20, rounds = {Rounds}", "sequences = 4", "layers = 1"));
     }
 
     public string Root { get; } = Directory.CreateTempSubdirectory("elastic-").FullName;

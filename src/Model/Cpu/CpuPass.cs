@@ -186,11 +186,12 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         _kept = kept;
     }
 
+    /// <summary>The arena of the backward half, in which nothing is left of the forward half: it may be another one.</summary>
+    public void MoveTo(float* arena) => _arena = arena;
+
     /// <summary>Begins the backward half: the gradients of what later stages read are there.</summary>
-    /// <param name="arena">Nothing is left in it of the forward half.</param>
-    public void BeginBackward(float* arena)
+    public void BeginBackward()
     {
-        _arena = arena;
         // Other ranks read it in the first segment.
         if (Ranks.Count > 0)
             Prepare();

@@ -67,7 +67,7 @@ internal sealed unsafe class CpuStage(
     {
         var (slot, microBatches) = (SlotOf(unit), _units[unit].MicroBatches);
         var first = microBatches[0];
-        _share?.CheckRows(microBatches.Count * first.Inputs.Length);
+        _share?.CheckRows(microBatches);
         (_unit, _isForward, _isJoined) = (unit, true, false);
         var pass = Open(slot, new BatchShape(microBatches.Count, first.Rows, first.Columns, first.SourceColumns));
         for (var i = 0; i < microBatches.Count; i++)
@@ -89,12 +89,14 @@ internal sealed unsafe class CpuStage(
     {
         var pass = SlotOf(unit).Pass!;
         (_unit, _isForward, _isJoined) = (unit, false, false);
+        // Before the next stage's gradients go there: a larger unit may have made the arena grow since.
+        pass.MoveTo(arena.Data);
         if (!IsLast)
             TakeGradients(pass, ((CpuStage)Group[number + 1, rank])._toPrevious[unit % _slots.Length]!);
         // The right half of a subtree is added to the left one as it is computed.
         if (rank == 0)
             _into = _sums!.LeftOf(_units[unit].Node) is { } left ? (left, true) : (_sums.Rent(), false);
-        pass.BeginBackward(arena.Data);
+        pass.BeginBackward();
         GC.KeepAlive(this);
     }
 

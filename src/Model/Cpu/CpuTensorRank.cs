@@ -59,7 +59,7 @@ internal sealed class CpuTensorRank(
         TensorShare share, IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale, GradientBuffer into,
         bool adds)
     {
-        share.CheckRows(group.Count * Math.Min(group[0].Inputs.Length, group[0].Sources?.Length ?? int.MaxValue));
+        share.CheckRows(group);
         var (flat, given) = ((HostVector)into.Flat, inputs(seed, precision, lossScale));
         _scattered.Clear();
         _isAtWork = true;

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Model.Batches;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tapes;
@@ -40,10 +41,12 @@ public sealed record TensorShare(int Rank, int Ranks)
             $"{parameter.Name} has {shared.Parts} parts, which the {Ranks} devices of a tensor group cannot divide");
     }
 
-    /// <summary>Refuses fewer rows than there are ranks.</summary>
-    /// <exception cref="ElasticException">It is so.</exception>
-    public void CheckRows(int rows)
+    /// <summary>Refuses micro-batches with fewer rows, or fewer of an encoder's, than there are ranks.</summary>
+    /// <param name="group">That are computed together; each is as long as the first.</param>
+    /// <exception cref="ElasticException">There are.</exception>
+    public void CheckRows(IReadOnlyList<MicroBatch> group)
     {
+        var rows = group.Count * Math.Min(group[0].Inputs.Length, group[0].Sources?.Length ?? int.MaxValue);
         if (rows < Ranks)
             throw new ElasticException($"{rows} tokens cannot be divided among the {Ranks} devices of a tensor group");
     }

@@ -73,7 +73,7 @@ public sealed record PassPlan(
     private static PassPlan OfStage(IReadOnlyList<PassPlan> pieces)
     {
         var most = pieces.MaxBy(p => p.Bytes - p.KeptBytes - p.KeptGradientBytes)!;
-        var others = pieces.Where(p => p != most).ToList();
+        var others = pieces.Where(p => !ReferenceEquals(p, most)).ToList();
         return most with
         {
             ActivationBytes = most.ActivationBytes + others.Sum(p => p.KeptBytes),
