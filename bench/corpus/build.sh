@@ -72,6 +72,7 @@ dotnet_root=$(dirname "$(readlink -f "$(command -v dotnet)")")
 
 # 4. Build it, each time from nothing. data is the one that train.sh reads.
 allowed=$(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0))[:2])')
+[[ "${2:-2 1}" != *2* || "$allowed" == *' '* ]] || { echo "$0 needs two cores: call it with 1" >&2; exit 1; }
 on_cores() {                                    # CORES DATA-DIRECTORY
     rm -rf "$2"
     local cores

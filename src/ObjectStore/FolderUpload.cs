@@ -4,7 +4,7 @@ namespace Elastic.ObjectStore;
 
 /// <summary>
 /// Stores the files of a folder below a prefix, one of them last: where that one is, all the others are, and they are those that belong to
-/// it. An upload that was broken off goes on with the files that the store lacks. Nothing else that is there is overwritten.
+/// it. An upload that was broken off goes on with the files that the store lacks. Where all of it is there, nothing is overwritten.
 /// </summary>
 public sealed class FolderUpload : IDisposable
 {

@@ -36,7 +36,7 @@ internal sealed class BuildStandby(ElasticNode node)
                 string[] tokens = Directory.Exists(node.Paths.Tokens) ? Directory.GetDirectories(node.Paths.Tokens) : [];
                 var running = (await new BuildList(node.Database!).ReadAsync(cancel)).Where(b => b.State == BuildState.Running).ToList();
                 foreach (var over in tokens.Where(folder => running.All(b => b.Build != Path.GetFileName(folder))))
-                    Directory.Delete(over, recursive: true);
+                    TryRemove(over);
                 var builds = running.Where(b => b.Seed != node.Context.Facts.Id).ToList();
                 foreach (var gone in _builds.Keys.Except(builds.Select(b => b.Build)).ToList())
                     _builds.Remove(gone);
@@ -75,9 +75,10 @@ internal sealed class BuildStandby(ElasticNode node)
                 new ParallelOptions { MaxDegreeOfParallelism = FetchedAtOnce, CancellationToken = cancel },
                 async (piece, stop) =>
                 {
-                    var file = await FetchAsync(build, piece.File, stop);
+                    var file = await FetchAsync(
+                        build, piece.File, piece.Documents is null ? TokenPiece.MostBytes : MostBytes, stop);
                     if (piece.Documents is { } documents)
-                        store.TakeIn(piece.Piece, file, await FetchAsync(build, documents, stop));
+                        store.TakeIn(piece.Piece, file, await FetchAsync(build, documents, MostBytes, stop));
                     else
                         tokens.TakeIn(piece.Piece, file);
                 });
@@ -86,12 +87,24 @@ internal sealed class BuildStandby(ElasticNode node)
         return true;
     }
 
-    private async Task<string> FetchAsync(StoredBuild build, Digest file, CancellationToken cancel)
+    private async Task<string> FetchAsync(StoredBuild build, Digest file, long most, CancellationToken cancel)
     {
         var folder = Directory.CreateDirectory(Path.Combine(node.Paths.Builds, $"{build.Build}.standby")).FullName;
         var path = Path.Combine(folder, file.Hex);
-        await node.Context.Fetcher.FetchFileAsync(file, path, MostBytes, cancel);
+        await node.Context.Fetcher.FetchFileAsync(file, path, most, cancel);
         return path;
+    }
+
+    private static void TryRemove(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is tried again in the next round.
+        }
     }
 
     private static bool CanPlan(StoredBuild build, Func<StoredBuild, BuildPlan> plan)

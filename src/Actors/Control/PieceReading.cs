@@ -57,6 +57,9 @@ internal sealed class PieceReading(
         }
     }
 
+    // What comes is packed; a file of that many is no piece of a corpus.
+    long IPiecesTaker.MostBytes => 1L << 42;
+
     void IPiecesTaker.TakeIn(int piece, string file)
     {
         using var pack = File.OpenRead(file);

@@ -20,7 +20,7 @@ internal sealed class PieceTokens(
     // The text is read between two questions: some tenths of a second.
     private const int ReadAtOnce = 4;
 
-    private readonly Dictionary<int, (Digest Identity, bool IsHere)> _pieces = [];
+    private readonly Dictionary<int, (Digest Identity, int Documents, bool IsHere)> _pieces = [];
     private readonly Lock _gate = new();
     private PiecesAsker? _asker;
     private TokenPlan? _plan;
@@ -55,11 +55,18 @@ internal sealed class PieceTokens(
         }
     }
 
-    void IPiecesTaker.TakeIn(int piece, string file) => store.Copy(IdentityOf(piece), file);
+    long IPiecesTaker.MostBytes => TokenPiece.MostBytes;
+
+    // Read before it is noted, after which the node that made it forgets it.
+    void IPiecesTaker.TakeIn(int piece, string file)
+    {
+        Read(piece, file);
+        store.Copy(Known(piece).Identity, file);
+    }
 
     async Task IPiecesTaker.TakenAsync(int piece, CancellationToken cancel)
     {
-        await acknowledged.AddTokensAsync(IdentityOf(piece), cancel);
+        await acknowledged.AddTokensAsync(Known(piece).Identity, cancel);
         IsHere(piece);
     }
 
@@ -67,7 +74,7 @@ internal sealed class PieceTokens(
     {
         say($"no node makes the tokens of piece {piece} of the text, and this one makes them itself: {why}");
         await Task.Run(
-            () => store.Put(IdentityOf(piece), _plan!.Tokenize(new DocumentBatch(piece, DocumentPiece.Read(description)))), cancel);
+            () => store.Put(Known(piece).Identity, _plan!.Tokenize(new DocumentBatch(piece, DocumentPiece.Read(description)))), cancel);
         IsHere(piece);
     }
 
@@ -77,7 +84,7 @@ internal sealed class PieceTokens(
         var identity = TokenStore.IdentityOf(by, Digest.Of(description));
         var isHere = store.Has(identity);
         lock (_gate)
-            _pieces[piece] = (identity, isHere);
+            _pieces[piece] = (identity, batch.Documents.Count, isHere);
         if (!isHere)
             asker.Want(piece, description);
     }
@@ -87,20 +94,30 @@ internal sealed class PieceTokens(
     {
         if (!_pieces.TryGetValue(piece, out var known) || !known.IsHere)
             return null;
+        var tokens = Read(piece, store.PathOf(known.Identity));
         lock (_gate)
             _pieces.Remove(piece);
-        return TokenPiece.Read(store.PathOf(known.Identity), piece, _plan!.Tokenizer.VocabularySize);
+        return tokens;
     }
 
-    private Digest IdentityOf(int piece)
+    // From a node, or from before.
+    private TokenizedBatch Read(int piece, string file)
+    {
+        var tokens = TokenPiece.Read(file, piece, _plan!.Tokenizer.VocabularySize);
+        return tokens.Documents.Count == Known(piece).Documents ? tokens : throw new ElasticException(
+            $"{file} has the tokens of {Plural.Of(tokens.Documents.Count, "document")}, and piece {piece} of the text has "
+            + $"{Known(piece).Documents}: give the same command again");
+    }
+
+    private (Digest Identity, int Documents, bool IsHere) Known(int piece)
     {
         lock (_gate)
-            return _pieces[piece].Identity;
+            return _pieces[piece];
     }
 
     private void IsHere(int piece)
     {
         lock (_gate)
-            _pieces[piece] = (_pieces[piece].Identity, true);
+            _pieces[piece] = _pieces[piece] with { IsHere = true };
     }
 }

@@ -12,6 +12,9 @@ namespace Elastic.Actors.Control;
 /// <summary>What a build does with pieces that nodes do for it.</summary>
 internal interface IPiecesTaker
 {
+    /// <summary>Bytes of what comes of a piece, at most.</summary>
+    long MostBytes { get; }
+
     /// <summary>What came of a piece is in a file, which stays: takes it in, durably. Called for some pieces at once.</summary>
     void TakeIn(int piece, string file);
 
@@ -40,9 +43,6 @@ internal sealed class PiecesAsker(
 
     // A disk writes no faster from more.
     private const int FetchedAtOnce = 4;
-
-    // What comes is packed; a file of that many is no piece of a corpus.
-    private const long MostBytes = 1L << 42;
 
     private readonly SortedDictionary<int, Digest> _wanted = [];
     private readonly Dictionary<int, Task> _fetches = [];
@@ -187,7 +187,7 @@ internal sealed class PiecesAsker(
         node.Agent.Tell(new NodeAgent.FetchFrom([seen.Source!]));
         // A fetch that breaks off goes on where it was.
         var fetched = Path.Combine(Directory.CreateDirectory(Path.Combine(Folder, "fetched")).FullName, $"{seen.Number}");
-        await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, MostBytes, cancel);
+        await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, taker.MostBytes, cancel);
         taker.TakeIn(seen.Number, fetched);
         File.Delete(fetched);
     }

@@ -65,8 +65,14 @@ internal sealed class TableFile<TRow> : IAsyncDisposable
     /// <summary>Ends the file, of which the last group must have been ended.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _writer.DisposeAsync();
-        await _file.DisposeAsync();
+        try
+        {
+            await _writer.DisposeAsync();
+        }
+        finally
+        {
+            await _file.DisposeAsync();
+        }
     }
 }
 

@@ -57,7 +57,7 @@ public sealed record StepsSkipped(
 }
 
 /// <summary>A device of a node died or hangs in the middle of work.</summary>
-/// <param name="RepeatsStep">The replica's other devices repeat the step; otherwise the work begins anew.</param>
+/// <param name="RepeatsStep">The replica's other devices repeat the step; otherwise the work begins anew where a device is left.</param>
 /// <param name="Why">In which part of the step, and what happened.</param>
 [ObservedAs("device-lost")]
 public sealed record DeviceLost(

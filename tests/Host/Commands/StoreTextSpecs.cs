@@ -19,11 +19,11 @@ public sealed class StoreTextSpecs : StoreSpecs
         string[] export = ["corpus", "export", "--dropped", "--out", Store["kept/text"], "--data-dir", data.Root];
         Store.Before = asked =>
         {
-            if (asked.StartsWith("PUT kept/text/dropped", StringComparison.Ordinal))
+            if (asked.StartsWith("PUT kept/text/export.json", StringComparison.Ordinal))
                 Store.Failures.Enqueue(403);
         };
         Assert.Equal(ExitCodes.Failed, await Elastic(export));
-        Assert.Contains("s3://kept/text/dropped-00000.parquet cannot be stored", Said, StringComparison.Ordinal);
+        Assert.Contains("s3://kept/text/export.json cannot be stored", Said, StringComparison.Ordinal);
         Assert.False(Store.Objects.ContainsKey("kept/text/export.json"));
 
         Store.Before = null;

@@ -14,6 +14,9 @@ public static class TokenPiece
     /// <summary>Bytes of a piece, at most: no character gives more than four tokens of four bytes.</summary>
     public const long MostBytes = 16L * DocumentPiece.MostBytes;
 
+    // Two empty texts, two truths and two numbers.
+    private const int LeastBytes = 12;
+
     /// <summary>Writes them.</summary>
     public static void Write(IReadOnlyList<TokenizedDocument> documents, Stream into)
     {
@@ -52,14 +55,16 @@ public static class TokenPiece
         {
             using var file = File.OpenRead(path);
             using var reader = new BinaryReader(file, Encoding.UTF8);
-            var documents = new TokenizedDocument[CountOf(reader, 1)];
+            var documents = new TokenizedDocument[CountOf(reader, LeastBytes)];
             for (var i = 0; i < documents.Length; i++)
                 documents[i] = ReadDocument(reader, vocabulary);
             return file.Position == file.Length ? new TokenizedBatch(sequence, documents) : throw new EndOfStreamException();
         }
-        catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException)
+        // A length below zero of a text is a mere IOException.
+        catch (Exception e) when (e is IOException and not (FileNotFoundException or DirectoryNotFoundException)
+            or FormatException or ArgumentException)
         {
-            throw new ElasticException($"{path} holds no tokens of a text: delete it, and give the same command again", e);
+            throw new ElasticException($"{path} holds no tokens of a text: give the same command again", e);
         }
     }
 
