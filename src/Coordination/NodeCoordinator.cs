@@ -233,6 +233,8 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
     private void Use(NodeInput.HasDevices has)
     {
         _devices.Set(has.Devices);
+        foreach (var run in _runs.Values.Where(r => r.IsOpen))
+            _devices.SetMost(run.Id.Job, run.MostOf(_devices.Devices));
         DivideDevices();
         if (has.Request is { } request)
         {

@@ -60,6 +60,15 @@ internal sealed partial class TorchDevice : TrainingDevice
     public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
 
     /// <inheritdoc/>
+    public override void Detach()
+    {
+        base.Detach();
+        // Of vectors whose memory the next ones need.
+        _copies.Dispose();
+        _updated = [];
+    }
+
+    /// <inheritdoc/>
     public override double[] Accumulate(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {

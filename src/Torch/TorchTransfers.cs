@@ -24,23 +24,24 @@ internal sealed partial class TorchDevice
         return OnDevice(() =>
         {
             var own = slices[nccl.Rank];
-            List<SubtreeRoot> all = [];
+            // Room for what comes is made before: within an exchange this thread asks the GPU for nothing.
+            var (all, came) = (new List<(int Rank, SubtreeRoot Root)>(), 0);
+            for (var rank = 0; rank < nccl.Count; rank++)
+            {
+                foreach (var root in roots[rank])
+                    all.Add((rank, rank == nccl.Rank ? root : root with { Gradient = Piece(came++, own) }));
+            }
             nccl.Exchange("the exchange of gradients", () =>
             {
-                for (var rank = 0; rank < nccl.Count; rank++)
+                foreach (var (rank, root) in all)
                 {
-                    foreach (var root in roots[rank])
-                    {
-                        var received = rank == nccl.Rank ? null : Piece(all.Count, own);
-                        all.Add(received is null ? root : root with { Gradient = received });
-                        if (received is not null)
-                            nccl.Receive(received, own, rank);
-                        else
-                            nccl.SendToOthers((TorchVector)root.Gradient, slices);
-                    }
+                    if (rank == nccl.Rank)
+                        nccl.SendToOthers((TorchVector)root.Gradient, slices);
+                    else
+                        nccl.Receive((TorchVector)root.Gradient, own, rank);
                 }
             });
-            return own.Tiles == 0 ? [] : Fold(all, totalMicroBatches, own);
+            return own.Tiles == 0 ? [] : Fold([.. all.Select(a => a.Root)], totalMicroBatches, own);
         });
     }
 
@@ -73,8 +74,8 @@ internal sealed partial class TorchDevice
                 }
             }
         });
-        foreach (var name in _updated.Keys)
-            _copies.Renew(Vectors, name);
+        foreach (var (name, vector) in _updated)
+            _copies.Renew(Vectors, name, vector);
         return true;
     });
 

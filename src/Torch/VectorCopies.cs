@@ -19,12 +19,13 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
     public TorchVector Part(ReplicaVectors vectors, string name, Slice slice) => Of(vectors, name, slice);
 
     /// <summary>
-    /// Tells that the copies of this vector are now what it is, though it has changed; where it lies here it has no copies.
+    /// Tells that this copy of the vector is now what that is, though it has changed; others of its copies are not. Where the vector lies
+    /// here it has none.
     /// </summary>
-    public void Renew(ReplicaVectors vectors, string name)
+    public void Renew(ReplicaVectors vectors, string name, TorchVector current)
     {
         var from = (TorchVector)vectors[name];
-        foreach (var (key, copy) in _copies.Where(c => c.Key.Name == name && c.Value.From == from).ToList())
+        foreach (var (key, copy) in _copies.Where(c => c.Value.Vector == current && c.Value.From == from).ToList())
             _copies[key] = copy with { Changes = from.Changes };
     }
 

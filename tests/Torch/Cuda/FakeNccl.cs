@@ -35,8 +35,9 @@ internal sealed class FakeNccl
     /// <summary>Ends when somebody has aborted all communicators.</summary>
     public async Task ClosedAsync()
     {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (Open > 0)
-            await Task.Delay(1, TestContext.Current.CancellationToken);
+            await Task.Delay(1, deadline.Token);
     }
 
     /// <summary>The library loaded once more, of another version.</summary>

@@ -31,8 +31,9 @@ public sealed class NcclCollectiveTests : CollectiveContract
             devices[2].HangsIn = 0;
         var collective = new NcclCollective(devices, group, clock);
         var running = collective.ReduceScatterAsync(roots, 3, scene.Slices, TimeSpan.FromSeconds(5));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (!group[0].IsWaiting || !group[1].IsWaiting || (isInNccl && !group[2].IsWaiting))
-            await Task.Delay(1, TestContext.Current.CancellationToken);
+            await Task.Delay(1, deadline.Token);
         clock.Advance(TimeSpan.FromSeconds(5));
         var hang = await Assert.ThrowsAsync<DeviceFailedException>(() => running);
         // Where all wait in NCCL, no device is at fault, and NCCL is not used again.

@@ -1,6 +1,6 @@
 /* A fake library of collectives for tests, not NVIDIA's: libnccl.so.2 as far as Elastic calls it. Its ranks are threads of one process, whose
    memory is all there is, so a transfer is a copy. As NCCL does, it works in the background: a communicator is made, and a transfer has ended,
-   when as many questions for its state were answered with "in progress" as fake_patience() says, and all ranks have come. It checks what it
+   when as many questions for its state were answered with "in progress" as PATIENCE says, and all ranks have come. It checks what it
    is given: sizes, types, the default stream, groups, and that nobody uses a communicator that was aborted. fake_fault() makes a rank fail. */
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,14 +17,14 @@ typedef struct comm { clique *all; int rank, questions, error, is_aborted, calls
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static clique *cliques;
-static int version = 22809, patience = 2, serial, fault_rank = -1, fault_kind, open_comms, transfers;
+enum { PATIENCE = 2 };
+static int version = 22809, serial, fault_rank = -1, fault_kind, open_comms, transfers;
 static __thread int depth;
 static __thread comm *grouped;
 
 /* ---- What tests ask of the fake. */
 enum { REFUSES_START = 1, FAILS_TRANSFER, NEVER_ENDS };
 void fake_fault(int rank, int kind) { fault_rank = rank; fault_kind = kind; }
-void fake_patience(int questions) { patience = questions; }
 void fake_version(int number) { version = number; }
 int fake_open(void) { pthread_mutex_lock(&gate); int open = open_comms; pthread_mutex_unlock(&gate); return open; }
 int fake_transfers(void) { return transfers; }
@@ -115,7 +115,7 @@ int ncclCommGetAsyncError(comm *c, int *state)
     int waiting = c->is_aborted || hangs ? 1 : c->all->joined < c->all->ranks ? 1 : move(c);
     if (waiting == 0 && c->calls > 0 && fault_kind == FAILS_TRANSFER && c->rank == fault_rank)
         c->error = INTERNAL;
-    *state = c->error ? c->error : waiting > 0 || c->questions++ < patience ? IN_PROGRESS : OK;
+    *state = c->error ? c->error : waiting > 0 || c->questions++ < PATIENCE ? IN_PROGRESS : OK;
     if (*state == OK)
         c->calls = 0;
     pthread_mutex_unlock(&gate);

@@ -140,6 +140,9 @@ internal sealed unsafe class NcclRank(NcclGroup group, int rank, int gpu)
                 return;
             Check(group.Id.Result, "the request for an id");
             Check(group.Library.Begin(out _communicator, Count, group.Id.Id, rank), "the start");
+            // Aborted meanwhile, by somebody who saw none.
+            if (group.IsAborted && Interlocked.Exchange(ref _communicator, 0) is var late and not 0)
+                group.Library.Abort(late);
         }
         Wait("the start");
     }
