@@ -4,14 +4,14 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class RandomKillsScenarios : ClusterScenario
 {
-    private const int Kills = 20;
+    private const int Kills = 12;
 
     // Long enough that the last kill comes before the end.
     private const string LongRounds = "run.inner-steps=30";
 
     // One worker's devices are lost at random, too, in the middle of steps.
     [Fact]
-    public async Task Twenty_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
+    public async Task Twelve_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
     {
         var (seed, workers) = await Cluster.StartAsync(workers: 2, Launch.Slow, LongRounds);
         var loose = Cluster.Worker("loose", launch: Launch.Faulty("loose"));

@@ -29,6 +29,6 @@ public sealed class SleepingWorkerScenarios : ClusterScenario
         Assert.DoesNotContain(events, e => e is RunEvent.ReplicaContested or RunEvent.NodeQuarantined or RunEvent.RolledBack);
         // Once each, but for what was on the sleeper only and was computed again.
         var lost = events.OfType<RunEvent.WorkLost>().Sum(e => e.Replicas.Length);
-        Assert.Equal(20 * 4, events.OfType<RunEvent.ReplicaComputed>().Count() - lost);
+        Assert.Equal(TinyFiles.Rounds * TinyFiles.Replicas, events.OfType<RunEvent.ReplicaComputed>().Count() - lost);
     }
 }

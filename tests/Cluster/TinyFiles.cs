@@ -5,12 +5,16 @@ namespace Elastic.Cluster.Tests;
 /// <summary>A folder with a small corpus and the settings of runs that take seconds.</summary>
 internal sealed class TinyFiles : IDisposable
 {
+    /// <summary>Of <see cref="ClusterConfig"/>.</summary>
+    public const int Replicas = 4, Rounds = 15;
+
     public TinyFiles()
     {
         MadeUpText.Write(Corpus, files: 20, words: 400);
         File.WriteAllText(Config, Settings("replicas = 2, inner-steps = 10, rounds = 24", "sequences = 8", "layers = 2"));
         // Rounds that take some tenths of a second, so that something can happen in one, and enough of them for all that is to happen.
-        File.WriteAllText(ClusterConfig, Settings("replicas = 4, inner-steps = 20, rounds = 20", "sequences = 4", "layers = 1"));
+        File.WriteAllText(ClusterConfig, Settings(
+            $"replicas = {Replicas}, inner-steps = 20, rounds = {Rounds}", "sequences = 4", "layers = 1"));
     }
 
     public string Root { get; } = Directory.CreateTempSubdirectory("elastic-").FullName;

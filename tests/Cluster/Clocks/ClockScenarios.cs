@@ -5,7 +5,7 @@ namespace Elastic.Cluster.Tests;
 public sealed class ClockScenarios : ClusterScenario
 {
     [Fact]
-    public async Task Clocks_that_are_hours_apart_matter_to_nobody_not_even_when_the_supervising_seed_dies()
+    public async Task Clocks_that_are_hours_apart_matter_to_nobody_when_the_database_is_down_for_a_while_and_the_supervising_seed_dies()
     {
         await using var postgres = await PostgresInstance.StartNewAsync();
         Cluster.Database = postgres.Url;
@@ -19,7 +19,13 @@ public sealed class ClockScenarios : ClusterScenario
         await Cluster.StartAsync(Cluster.Worker("a", launch: Ahead(Launch.Slow)), Cluster.Worker("b", launch: Behind(Launch.Slow)));
         await Cluster.StartRunAsync();
         await Cluster.UntilAsync("the second seed had the corpus", () => TestCluster.HasCorpus(second));
+        using var watch = ElasticProcess.Run("pbm.dll", [.. Cluster.PbmOptions(first), first.PbmEndpoint, "run", "watch"]);
+        await Cluster.UntilAsync("somebody watched", () => watch.Output.Length > 0);
         await Cluster.RoundAsync(3);
+        await postgres.StopAsync();
+        await Cluster.UntilAsync("somebody said so", () => watch.Output.Contains("database", StringComparison.Ordinal));
+        await postgres.StartAsync();
+        await Cluster.RoundAsync(Cluster.Round + 2);
         await first.KillAsync();
         Assert.NotEqual("finished", Cluster.Phase);
 
