@@ -4,7 +4,7 @@ namespace Elastic.Host.Tests.Commands;
 public sealed class StoreModelSpecs : StoreSpecs
 {
     [Fact]
-    public async Task An_export_that_was_broken_off_goes_on_and_config_json_isStored_last()
+    public async Task An_export_that_was_broken_off_goes_on_and_config_json_is_stored_last()
     {
         var (data, _) = ExchangedModel.Write(Folder);
         string[] export = ["export", "--run", ExchangedModel.Run, "--out", Store["kept/model"], "--data-dir", data];

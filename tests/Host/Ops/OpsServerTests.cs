@@ -96,8 +96,8 @@ public sealed class OpsServerTests : IAsyncLifetime
             ?.Split(' ')[1];
     }
 
-    // What a hundred nodes show of themselves, a histogram and some numbers each, in one process. What a scrape takes is in the test's output:
-    // bench/Elasticity/README.md has the figures.
+    // What a hundred nodes show of themselves, a histogram and some numbers each, in one process. What a scrape takes is in the test's
+    // output.
     [Fact]
     public async Task A_scrape_has_a_hundred_nodes_worth_of_series()
     {
