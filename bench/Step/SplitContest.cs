@@ -19,7 +19,8 @@ internal static class SplitContest
         var ways = new List<Way> { new($"one device, {devices * threads} threads", open(1, devices * threads, ReplicaSplit.None)) };
         try
         {
-            foreach (var split in new[] { new ReplicaSplit(devices, 1), new ReplicaSplit(1, devices) }.Where(s => devices > 1 && ReplicaSplit.TryParse($"{s}") is not null))
+            ReplicaSplit[] splits = devices > 1 ? [new ReplicaSplit(devices, 1), new ReplicaSplit(1, devices)] : [];
+            foreach (var split in splits.Where(s => ReplicaSplit.TryParse($"{s}") is not null))
             {
                 var way = new Way($"{split}", open(devices, threads, split));
                 if (way.Step.Plan.InUse.Notice is { } why)

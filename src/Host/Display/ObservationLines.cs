@@ -37,7 +37,8 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
             + $"{Units.Many(skipped.Steps, "step")} overflowed and skipped, loss scale {skipped.LossScale:0}",
         DeviceLost lost => $"{lost.RunId.Name}: {nameOf(lost.Node)} has lost {lost.Device} in {lost.Kind} {lost.Number}"
             + (lost.Kind == "compute" ? $" replica {lost.Index}" : "")
-            + $", which {(lost.RepeatsStep ? "repeats the step on the other devices" : "begins anew where a device is left")}: {Reason(lost.Why)}",
+            + $", which {(lost.RepeatsStep ? "repeats the step on the other devices" : "begins anew where a device is left")}: "
+            + Reason(lost.Why),
         SplitSmaller split => $"{split.RunId.Name}: round {split.Round}, replica {split.Replica} on {nameOf(split.Node)} has "
             + Reason(split.How),
         Score score => $"{score.RunId.Name}: version {score.Version}, loss {score.LossNats:0.0000} on held-out text",
