@@ -15,6 +15,7 @@ internal sealed class Interruption : IDisposable
 
     private readonly CancellationTokenSource _source = new();
     private readonly List<PosixSignalRegistration> _signals = [];
+    private CancellationTokenRegistration _asked;
     private int _count, _insisted;
 
     private Interruption() { }
@@ -25,7 +26,8 @@ internal sealed class Interruption : IDisposable
     public bool IsRequested => _source.IsCancellationRequested;
 
     /// <summary>Begins to listen; <paramref name="onFirst"/> tells the person what will happen.</summary>
-    public static Interruption Listen(Action onFirst)
+    /// <param name="asked">Asks as SIGTERM does, without a signal.</param>
+    public static Interruption Listen(Action onFirst, CancellationToken asked = default)
     {
         var interruption = new Interruption();
         List<PosixSignal> signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, LinuxSignals.User1];
@@ -35,6 +37,7 @@ internal sealed class Interruption : IDisposable
         foreach (var signal in signals)
             interruption._signals.Add(PosixSignalRegistration.Create(
                 signal, context => context.Cancel = interruption.Handle(context.Signal, onFirst)));
+        interruption._asked = asked.Register(() => interruption.Handle(PosixSignal.SIGTERM, onFirst));
         return interruption;
     }
 
@@ -49,6 +52,7 @@ internal sealed class Interruption : IDisposable
 
     public void Dispose()
     {
+        _asked.Dispose();
         foreach (var signal in _signals)
             signal.Dispose();
         _source.Dispose();

@@ -17,13 +17,13 @@ public sealed class FineTuningScenarios : ClusterScenario
         var folder = Path.Combine(Cluster.Files.Root, "base");
         WriteModel(folder);
         string[] settings = [$"model.init={folder}", "model.lora-rank=4", "run.rounds=6"];
-        var (seed, workers) = await Cluster.StartAsync(workers: 2, Launch.Slow, settings);
+        var (seed, workers) = await Cluster.StartAsync(Here.Elastic, [Launch.Slow, Here.Slow], settings);
 
         await Cluster.RoundAsync(2);
         await workers[0].KillAsync();
         Assert.NotEqual("finished", Cluster.Phase);
         // It has none of the frozen weights.
-        await Cluster.StartAsync(Cluster.Worker("late"));
+        await Cluster.StartAsync(Cluster.Worker("late", launch: Here.Elastic));
         var events = await Cluster.SameAsUndisturbedAsync(seed, settings);
 
         var initialized = Assert.Single(events.OfType<RunEvent.RunInitialized>());

@@ -11,7 +11,7 @@ public sealed class FullDiskScenarios : ClusterScenario
     {
         var folder = Path.Combine(Cluster.Files.Root, "small");
         var small = SmallFileSystem.At(folder, Launch.Slow);
-        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
+        var (seed, _) = await Cluster.StartAsync(Here.Elastic, [Here.Slow, Here.Slow]);
         var worker = Cluster.Worker("small", launch: small);
         await Cluster.StartAsync(worker);
         var itsFolder = $"/proc/{worker.Process.Id.ToString(CultureInfo.InvariantCulture)}/root{folder}";

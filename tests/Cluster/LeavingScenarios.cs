@@ -12,11 +12,12 @@ public sealed class LeavingScenarios : ClusterScenario
     [Fact]
     public async Task A_node_that_leaves_in_any_way_hands_over_at_the_step_that_it_is_at()
     {
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
         var file = Path.Combine(Cluster.Files.Root, "preempt.now");
         var (terminated, preempted, asked, staying) =
-            (Slow("terminated"), Slow("preempted", "cpu:1", "--preemption-file", file), Slow("asked"), Slow("staying", "cpu:2"));
+            (Cluster.Worker("terminated", launch: Launch.Slow), Slow("preempted", "cpu:1", "--preemption-file", file), Slow("asked"),
+                Slow("staying", "cpu:2"));
         ClusterNode[] workers = [terminated, preempted, asked, staying];
         await Cluster.StartAsync(workers);
         await Cluster.StartRunAsync(LongRounds);
@@ -62,6 +63,6 @@ public sealed class LeavingScenarios : ClusterScenario
             return work;
         }
 
-        ClusterNode Slow(string name, string devices = "cpu:1", params string[] more) => Cluster.Worker(name, devices, Launch.Slow, more);
+        ClusterNode Slow(string name, string devices = "cpu:1", params string[] more) => Cluster.Worker(name, devices, Here.Slow, more);
     }
 }

@@ -13,10 +13,10 @@ public sealed class LyingWorkerScenarios : ClusterScenario
     [Fact]
     public async Task A_worker_whose_memory_flips_a_bit_is_found_out_and_quarantined_and_the_weights_are_unharmed()
     {
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
-        var liar = Cluster.Worker("liar", launch: Launch.Faulty("bit-flip"));
-        ClusterNode[] honest = [.. "abc".Select(name => Cluster.Worker($"{name}", launch: Launch.Slow))];
+        var liar = Cluster.Worker("liar", launch: Here.Faulty("bit-flip"));
+        ClusterNode[] honest = [.. "abc".Select(name => Cluster.Worker($"{name}", launch: Here.Slow))];
         await Cluster.StartAsync(honest);
         await Cluster.StartRunAsync(Audited, Fp16);
         using var watch = ElasticProcess.Run("pbm.dll", [.. Cluster.PbmOptions(seed), seed.PbmEndpoint, "run", "watch"]);

@@ -27,7 +27,7 @@ public sealed class OneArithmeticScenarios : ClusterScenario
         foreach (var pair in Machines.Chunk(2))
         {
             var processes = pair.Select(m => (m.Name, Process: Train(
-                m.Name, m.Without is null ? Launch.Elastic : WithoutInstructions(m.Without), m.Devices, m.Threads))).ToList();
+                m.Name, m.Without is null ? Here.Elastic : WithoutInstructions(m.Without), m.Devices, m.Threads))).ToList();
             foreach (var (name, process) in processes)
             {
                 using (process)
@@ -42,7 +42,7 @@ public sealed class OneArithmeticScenarios : ClusterScenario
     public async Task Workers_with_AVX512_with_AVX2_and_with_Arm64_compute_one_run_and_audits_find_no_difference()
     {
         string[] settings = [.. Short, "run.replicas=3"];
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
         var arm = Cluster.Worker("arm", launch: Launch.Arm64);
         await Cluster.StartAsync(arm);
@@ -51,7 +51,7 @@ public sealed class OneArithmeticScenarios : ClusterScenario
         await Cluster.UntilAsync(
             "Arm64 had a result", async () => (await Cluster.JournalAsync(seed)).Any(e => e is RunEvent.ReplicaComputed));
         ClusterNode[] others =
-            [Cluster.Worker("wide"), Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512"))];
+            [Cluster.Worker("wide", launch: Here.Elastic), Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512"))];
         await Cluster.StartAsync(others);
         var events = await Cluster.SameAsUndisturbedAsync(seed, settings);
         Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == arm.Id);
@@ -69,7 +69,7 @@ public sealed class OneArithmeticScenarios : ClusterScenario
     private static Launch WithoutInstructions(string variable) =>
         Launch.Elastic with { Environment = new Dictionary<string, string> { [variable] = "0" } };
 
-    private ElasticProcess Train(string name, Launch launch, string devices, int threads) => new(launch,
+    private RunningCommand Train(string name, Launch launch, string devices, int threads) => RunningCommand.Start(launch,
     [
         "train", "--config", Cluster.Files.ClusterConfig, "--corpus", Cluster.Files.Corpus, "--json", "--devices", devices,
         "--data-dir", Path.Combine(Cluster.Files.Root, name.Replace(' ', '-')),

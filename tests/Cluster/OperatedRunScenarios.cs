@@ -16,9 +16,9 @@ public sealed class OperatedRunScenarios : ClusterScenario
     public async Task A_run_that_is_changed_paused_drained_and_stopped_by_pbm_ends_as_one_process_with_the_same_changes_ends()
     {
         Cluster.UseCertificates();
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
-        await Cluster.StartAsync(Cluster.Worker("first", launch: Launch.Slow));
+        await Cluster.StartAsync(Cluster.Worker("first", launch: Here.Slow));
         using var pbm = new PbmPrompt(seed.PbmEndpoint, Cluster.PbmOptions(seed));
         await pbm.AskAsync(
             $"run start -n {Name} -c {Cluster.Files.ClusterConfig} -d {Cluster.Files.Corpus} -s {string.Join(" -s ", LongRounds)}",
@@ -26,7 +26,7 @@ public sealed class OperatedRunScenarios : ClusterScenario
         using var watch = Watch(seed);
 
         // A node that joins in the middle gets work of the rounds that follow.
-        var late = Cluster.Worker("late", launch: Launch.Slow);
+        var late = Cluster.Worker("late", launch: Here.Slow);
         await Cluster.StartAsync(late);
         await Cluster.UntilAsync("it took steps", () => late.Stepped.Count > 0);
         await pbm.AskAsync($"run set -n {Name} -k optimizer.learning-rate -v 5e-4 -k run.replicas -v 3 --yes", Is("set", true));

@@ -12,16 +12,16 @@ public sealed class RefusalScenarios : ClusterScenario
     [Fact]
     public async Task A_worker_of_another_version_is_refused_and_one_with_other_arithmetic_computes_nothing_and_both_are_told_why()
     {
-        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
-        var old = Cluster.Worker("old", launch: Launch.Faulty("version"));
-        var other = Cluster.Worker("other", launch: Launch.Faulty("arithmetic"));
+        var (seed, _) = await Cluster.StartAsync(Here.Elastic, [Here.Slow, Here.Slow]);
+        var old = Cluster.Worker("old", launch: Here.Faulty("version"));
+        var other = Cluster.Worker("other", launch: Here.Faulty("arithmetic"));
         old.Launch(mayEnd: true);
         await Cluster.StartAsync(other);
 
-        Assert.Equal(1, await old.Process.EndAsync());
-        Assert.Contains("Elastic 0.0.9", old.Process.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await old.Newest.EndAsync());
+        Assert.Contains("Elastic 0.0.9", old.Newest.Error, StringComparison.Ordinal);
         Assert.Contains(
-            $"install {typeof(RunEvent).Assembly.GetName().Version!.ToString(3)} here", old.Process.Error, StringComparison.Ordinal);
+            $"install {typeof(RunEvent).Assembly.GetName().Version!.ToString(3)} here", old.Newest.Error, StringComparison.Ordinal);
         await Cluster.UntilAsync("the other was told", () => other.Said.Contains("abacus 1", StringComparison.Ordinal));
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);
@@ -33,11 +33,11 @@ public sealed class RefusalScenarios : ClusterScenario
     public async Task A_worker_whose_seed_does_not_answer_says_so_and_joins_once_it_does()
     {
         var port = FreePort.Text();
-        var worker = Cluster.Worker("worker", more: ["--seed", $"127.0.0.1:{port}"]);
+        var worker = Cluster.Worker("worker", launch: Here.Elastic, more: ["--seed", $"127.0.0.1:{port}"]);
         worker.Launch();
         await Cluster.UntilAsync(
             "the worker complained", () => worker.Said.Contains($"no seed answers at 127.0.0.1:{port}", StringComparison.Ordinal));
-        await Cluster.StartAsync(Cluster.Seed("seed", port));
+        await Cluster.StartAsync(Cluster.Seed("seed", port, Here.Elastic));
         await Cluster.UntilAsync("the worker joined", worker.HasJoined);
     }
 
@@ -50,7 +50,7 @@ public sealed class RefusalScenarios : ClusterScenario
         var (listener, port) = Listen();
         using var _ = listener;
         string[] ports = [.. new[] { "--port", "--http-port", "--pbm-port" }.SelectMany(o => new[] { o, o == option ? port : "0" })];
-        using var seed = new ElasticProcess(["seed", "--data-dir", Path.Combine(Cluster.Files.Root, "seed"), .. ports]);
+        using var seed = Here.Run(["seed", "--data-dir", Path.Combine(Cluster.Files.Root, "seed"), .. ports]);
         Assert.Equal(1, await seed.EndAsync());
         Assert.Contains(port, seed.Error, StringComparison.Ordinal);
         Assert.Contains(option, seed.Error, StringComparison.Ordinal);

@@ -16,10 +16,10 @@ public sealed class RestoredJournalScenarios : ClusterScenario
         var port = FreePort.Text();
         string[] later = ["--seed", $"127.0.0.1:{port}"];
         await Cluster.StartAsync(
-            Cluster.Worker("a", launch: Launch.Slow, more: later), Cluster.Worker("b", launch: Launch.Slow, more: later));
+            Cluster.Worker("a", launch: Here.Slow, more: later), Cluster.Worker("b", launch: Here.Slow, more: later));
         await Cluster.StartRunAsync(settings);
         await Cluster.RoundAsync(2);
-        var (backup, successor) = (Path.Combine(Cluster.Files.Root, "backup"), Cluster.Seed("successor", port));
+        var (backup, successor) = (Path.Combine(Cluster.Files.Root, "backup"), Cluster.Seed("successor", port, Here.Elastic));
         await ElasticAsync("backup", "--data-dir", seed.DataDir, "--out", backup);
         var rounds = (await Cluster.JournalAsync(seed)).Count(e => e is RunEvent.RoundCommitted);
         await Cluster.RoundAsync(rounds + 2);
@@ -36,7 +36,7 @@ public sealed class RestoredJournalScenarios : ClusterScenario
 
     private static async Task ElasticAsync(params string[] command)
     {
-        using var elastic = new ElasticProcess(command);
-        Assert.True(await elastic.EndAsync() == 0, elastic.Output + elastic.Error);
+        using var elastic = Here.Run(command);
+        Assert.True(await elastic.EndAsync() == 0, elastic.Said);
     }
 }

@@ -16,10 +16,10 @@ public sealed class SameFingerprintScenarios : ClusterScenario
         await using var postgres = await PostgresInstance.StartNewAsync();
         Cluster.UseCertificates();
         Cluster.Database = postgres.Url;
-        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
+        var (seed, workers) = await Cluster.StartAsync(Launch.Elastic, [Launch.Slow, Launch.Slow, Here.Slow]);
 
         await Cluster.RoundAsync(2);
-        var late = await Cluster.ByTokenAsync(Role.Worker, "late", seed, Launch.Slow);
+        var late = await Cluster.ByTokenAsync(Role.Worker, "late", seed, Here.Slow);
         var joined = Cluster.StartAsync(late);
         await Cluster.RoundAsync(3);
         foreach (var node in Cluster.Nodes.Where(n => n != late))
@@ -36,7 +36,7 @@ public sealed class SameFingerprintScenarios : ClusterScenario
         // On another machine, as it were, but at the address that the workers know, and with the disk that the corpus is on: with the only
         // seed's disk the rest of the corpus would be gone.
         var successor = Cluster.Seed(
-            "successor", seed.Endpoint.Split(':')[1], more: ["--corpora-dir", Path.Combine(seed.DataDir, "corpora")]);
+            "successor", seed.Endpoint.Split(':')[1], Here.Elastic, ["--corpora-dir", Path.Combine(seed.DataDir, "corpora")]);
         await Cluster.StartAsync(successor);
         var events = await Cluster.SameAsUndisturbedAsync(seed);
         Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == late.Id);

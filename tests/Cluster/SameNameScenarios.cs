@@ -15,7 +15,7 @@ public sealed class SameNameScenarios : ClusterScenario
     {
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
-        ClusterNode withResult = Cluster.Worker("with-result", launch: Launch.Slow),
+        ClusterNode withResult = Cluster.Worker("with-result", launch: Here.Slow),
             withWork = Cluster.Worker("with-work", launch: Launch.Slow);
         await Cluster.StartAsync(withResult, withWork);
         await Cluster.StartRunAsync(First);

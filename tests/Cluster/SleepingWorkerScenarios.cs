@@ -8,7 +8,7 @@ public sealed class SleepingWorkerScenarios : ClusterScenario
     [Fact]
     public async Task A_worker_that_stood_still_for_long_breaks_nothing_when_it_wakes_and_works_again()
     {
-        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
+        var (seed, workers) = await Cluster.StartAsync(Here.Elastic, [Here.Slow, Launch.Slow, Here.Slow]);
         var sleeper = workers[1];
         await Cluster.RoundAsync(3);
         await Cluster.UntilAsync("it was in the middle of a round", () => sleeper.Begun.Any(b => b.Round >= Cluster.Round));

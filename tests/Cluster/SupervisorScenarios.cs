@@ -17,10 +17,13 @@ public sealed class SupervisorScenarios : ClusterScenario
         var first = Cluster.Seed("first");
         await Cluster.StartAsync(first);
         ClusterNode[] others =
-            [await Cluster.ByTokenAsync(Role.Seed, "second", first), Cluster.Seed("third", more: ["--seed", first.Endpoint])];
+            [
+                await Cluster.ByTokenAsync(Role.Seed, "second", first, Here.Elastic),
+                Cluster.Seed("third", launch: Here.Elastic, more: ["--seed", first.Endpoint]),
+            ];
         await Cluster.StartAsync(others);
         var go = Path.Combine(Cluster.Files.Root, "go");
-        var held = Launch.HeldUntil(go);
+        var held = Here.Faulty("held", ("ELASTIC_GO", go));
         ClusterNode[] workers = [Cluster.Worker("a", "cpu:2", held), Cluster.Worker("b", "cpu:2", held)];
         await Cluster.StartAsync(workers);
         // One device each: a worker whose orders come apart would compute its first replica on both, and a replica that is held gives none

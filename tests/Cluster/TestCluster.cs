@@ -33,12 +33,17 @@ internal sealed class TestCluster : ElasticCluster
     /// <summary>Starts one seed and so many workers, and the run on them.</summary>
     /// <param name="launch">Of the workers.</param>
     /// <param name="settings">"key=value", on top of the configuration.</param>
+    public Task<(ClusterNode Seed, ClusterNode[] Workers)> StartAsync(int workers, Launch launch, params string[] settings) =>
+        StartAsync(Launch.Elastic, [.. Enumerable.Repeat(launch, workers)], settings);
+
+    /// <summary>Starts one seed and some workers, and the run on them.</summary>
+    /// <param name="settings">"key=value", on top of the configuration.</param>
     public async Task<(ClusterNode Seed, ClusterNode[] Workers)> StartAsync(
-        int workers, Launch? launch = null, params string[] settings)
+        Launch seedLaunch, Launch[] workers, params string[] settings)
     {
-        var seed = Seed("seed");
+        var seed = Seed("seed", launch: seedLaunch);
         await StartAsync(seed);
-        ClusterNode[] nodes = [.. Enumerable.Range(0, workers).Select(i => Worker($"{(char)('a' + i)}", launch: launch))];
+        ClusterNode[] nodes = [.. workers.Select((launch, i) => Worker($"{(char)('a' + i)}", launch: launch))];
         await StartAsync(nodes);
         await StartRunAsync(settings);
         return (seed, nodes);
@@ -76,13 +81,8 @@ internal sealed class TestCluster : ElasticCluster
     public async Task<IReadOnlyList<RunEvent>> ProvenAsync(ClusterNode auditor, string fingerprint)
     {
         Assert.Equal(fingerprint, await FinishedAsync());
-        foreach (var node in Nodes.Where(n => n.IsUp))
-            await node.KillAsync();
-        using var audit = new ElasticProcess(
-            ["corpus", "audit", "--run", Run, "--data-dir", auditor.DataDir,
-                .. Database is null ? Array.Empty<string>() : ["--database", Database]]);
-        Assert.True(await audit.EndAsync() == 0, audit.Output + audit.Error);
-        Assert.Contains("proven", audit.Output, StringComparison.Ordinal);
+        await Task.WhenAll(Nodes.Where(n => n.IsUp).Select(n => n.EndAsync()));
+        await Here.AuditAsync([Run, "--data-dir", auditor.DataDir, .. Database is null ? Array.Empty<string>() : ["--database", Database]]);
         return await JournalAsync(auditor);
     }
 

@@ -39,22 +39,22 @@ internal sealed class TinyFiles : IDisposable
         }));
     }
 
-    /// <summary>Starts <c>elastic train</c> on this corpus.</summary>
+    /// <summary><c>elastic train</c> on this corpus.</summary>
     /// <param name="settings">"key=value".</param>
     /// <param name="changes">Lines of the file of <c>--changes</c>; null for none.</param>
-    public ElasticProcess Train(
+    public string[] Train(
         string data, string devices = "cpu:2", string? config = null, IReadOnlyList<string>? settings = null,
         IReadOnlyList<string>? changes = null)
     {
         var file = Path.Combine(Root, $"{data}.changes");
         if (changes is not null)
             File.WriteAllLines(file, changes);
-        return new(
+        return
         [
             "train", "--config", config ?? Config, "--corpus", Corpus, "--data-dir", Path.Combine(Root, data), "--devices", devices,
             "--json", .. (settings ?? []).SelectMany(s => new[] { "--set", s }),
             .. changes is null ? Array.Empty<string>() : ["--changes", file],
-        ]);
+        ];
     }
 
     public void Dispose() => Directory.Delete(Root, true);

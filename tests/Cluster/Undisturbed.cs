@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Elastic.Cluster.Tests;
 
-/// <summary>What the scenarios' run comes to in one process that nothing happens to.</summary>
+/// <summary>What the scenarios' run comes to in one <c>elastic train</c> that nothing happens to.</summary>
 internal static class Undisturbed
 {
     private static readonly ConcurrentDictionary<string, Lazy<Task<string>>> Fingerprints = [];
@@ -19,7 +19,7 @@ internal static class Undisturbed
     private static async Task<string> TrainAsync(string[] settings, string[]? changes = null)
     {
         using var files = new TinyFiles();
-        using var train = files.Train("undisturbed", "cpu:2", files.ClusterConfig, settings, changes);
+        using var train = Here.Run(files.Train("undisturbed", "cpu:2", files.ClusterConfig, settings, changes));
         return (await train.ResultAsync()).GetProperty("fingerprint").GetString()!;
     }
 }

@@ -11,11 +11,11 @@ public sealed class UnreachableScenarios : ClusterScenario
     [Fact]
     public async Task Workers_that_reach_the_seed_and_no_other_worker_are_served_by_way_of_the_seed()
     {
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
         // The data planes of the workers: the control plane is whole.
         var refused = Path.Combine(Cluster.Files.Root, "refused");
-        var wall = Launch.Faulty("wall") with { Environment = new Dictionary<string, string> { ["ELASTIC_REFUSED"] = refused } };
+        var wall = Here.Faulty("wall", ("ELASTIC_REFUSED", refused));
         ClusterNode[] behind = [Cluster.Worker("a", launch: wall), Cluster.Worker("b", launch: wall)];
         await Cluster.StartAsync(behind);
         await File.WriteAllLinesAsync(refused, behind.Select(n => n.HttpEndpoint));
@@ -33,7 +33,7 @@ public sealed class UnreachableScenarios : ClusterScenario
     public async Task Devices_that_hang_for_good_between_two_steps_and_inside_of_one_hold_nobody_up()
     {
         string[] alone = ["run.rounds=8", "run.replicas=1"];
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
         var hanging = Cluster.Worker("hanging", launch: Launch.Faulty("hang"));
         await Cluster.StartAsync(hanging);
@@ -57,9 +57,9 @@ public sealed class UnreachableScenarios : ClusterScenario
     [Fact]
     public async Task Damaged_blobs_of_a_node_that_goes_on_cost_time_and_nothing_else()
     {
-        var seed = Cluster.Seed("seed");
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
         await Cluster.StartAsync(seed);
-        ClusterNode[] workers = [Cluster.Worker("a", launch: Launch.Slow), Cluster.Worker("b", launch: Launch.Slow)];
+        ClusterNode[] workers = [Cluster.Worker("a", launch: Here.Slow), Cluster.Worker("b", launch: Here.Slow)];
         await Cluster.StartAsync(workers);
         await Cluster.StartRunAsync(Short);
         await Cluster.RoundAsync(3);

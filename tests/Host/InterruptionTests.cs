@@ -31,6 +31,19 @@ public sealed class InterruptionTests
         Assert.False(interruption.Handle(PosixSignal.SIGINT, () => { }));
     }
 
+    [Fact]
+    public void A_token_asks_as_a_first_sigterm_does()
+    {
+        using var asked = new CancellationTokenSource();
+        var told = 0;
+        using var interruption = Interruption.Listen(() => told++, asked.Token);
+        Assert.False(interruption.IsRequested);
+        asked.Cancel();
+        Assert.True(interruption.IsRequested);
+        Assert.Equal(1, told);
+        Assert.False(interruption.Handle(PosixSignal.SIGTERM, () => { }));
+    }
+
     [Theory]
     [InlineData("Name:\telastic\nSigIgn:\t0000000000001001\nSigCgt:\t0", true)]
     [InlineData("SigIgn:\t0000000000001000", false)]

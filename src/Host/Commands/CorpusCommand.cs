@@ -56,7 +56,7 @@ internal static class CorpusCommand
             if (result.GetValue(limit) < 1)
                 result.AddError("--limit must be 1 or more");
         });
-        command.SetAction(async (parsed, _) =>
+        command.SetAction(async (parsed, cancel) =>
         {
             var settings = ConfigurationLoader.Load(new ConfigurationRequest(
                 parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), DataDir: parsed.GetValue(dataDir),
@@ -72,7 +72,7 @@ internal static class CorpusCommand
             List<string> takenDown = [];
             await using (var display = RunDisplays.Choose(parsed.GetValue(json), plain: false, output, error))
             {
-                using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
+                using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"), cancel);
                 try
                 {
                     if (sources is not null)

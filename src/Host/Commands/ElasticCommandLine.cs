@@ -11,7 +11,9 @@ internal static class ElasticCommandLine
 
     /// <summary>Runs one command line. Never throws: every failure becomes lines on <paramref name="error"/> and an exit code.</summary>
     /// <param name="faults">Faults of a seed's or a worker's machine; only tests simulate any.</param>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, NodeFaults? faults = null)
+    /// <param name="cancel">Asks what listens to signals to end, as SIGTERM does: a seed, a worker, a build.</param>
+    public static async Task<int> RunAsync(
+        string[] args, TextWriter output, TextWriter error, NodeFaults? faults = null, CancellationToken cancel = default)
     {
         ParseResult parsed = Build(faults).Parse(args.Length > 0 ? args : ["--help"]);
         var json = args.Contains(JsonName) && parsed.CommandResult.Command.Options.Any(o => o.Name == JsonName) ? output : null;
@@ -32,7 +34,7 @@ internal static class ElasticCommandLine
                 EnableDefaultExceptionHandler = false,
                 ProcessTerminationTimeout = null,
             };
-            return await parsed.InvokeAsync(invocation);
+            return await parsed.InvokeAsync(invocation, cancel);
         }
         catch (Exception e)
         {

@@ -29,7 +29,8 @@ internal sealed class NodeProcess
         (_request, _output, _log, _faults) = (request, output, log, faults);
 
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
-    public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)
+    /// <param name="asked">Asks as SIGTERM does.</param>
+    public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults, CancellationToken asked)
     {
         // Before the data directory is created: a library that does not load should leave no trace.
         DeviceNames.Parse(request.Node.Devices);
@@ -38,7 +39,7 @@ internal sealed class NodeProcess
         var log = new RunLog(Path.Combine(data.Root, "node.log"), request.Node.LogFormat == NodeSettings.JsonLogs);
         var process = new NodeProcess(request, output, log, faults);
         using var interruption = Interruption.Listen(() => process.Say(
-            "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
+            "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"), asked);
         try
         {
             await process.JoinAsync(interruption.Token);

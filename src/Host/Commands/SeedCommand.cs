@@ -32,8 +32,8 @@ internal static class SeedCommand
         { options.PbmPort, options.DashboardPort, options.NoDashboard, options.Database };
         foreach (var option in options.Common)
             command.Add(option);
-        command.SetAction((parsed, _) => NodeProcess.RunAsync(
-            options.Read(parsed, seed: true), parsed.InvocationConfiguration.Output, faults));
+        command.SetAction((parsed, cancel) => NodeProcess.RunAsync(
+            options.Read(parsed, seed: true), parsed.InvocationConfiguration.Output, faults, cancel));
         return command;
     }
 }

@@ -72,7 +72,7 @@ internal static class ServeCommand
                 throw new SettingsException(problems);
             var output = parsed.InvocationConfiguration.Output;
             using var interruption = Interruption.Listen(
-                () => Say("ending: texts that are under way have some seconds; once more to quit at once"));
+                () => Say("ending: texts that are under way have some seconds; once more to quit at once"), cancel);
             using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel, interruption.Token);
             var request = new Request(
                 () => writer.Load(parsed, dataDir, Say), parsed.GetValue(template), Endpoint.HostOf(parsed.GetValue(host)!),

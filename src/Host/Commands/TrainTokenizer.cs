@@ -41,7 +41,7 @@ internal static class TrainTokenizer
             elastic train --corpus ~/books --set corpus.tokenizer=my-tokenizer
             """)
         { config, set, corpus, vocabulary, folder, json };
-        command.SetAction(async (parsed, _) =>
+        command.SetAction(async (parsed, cancel) =>
         {
             var settings = ConfigurationLoader.Load(
                 new ConfigurationRequest(parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus)),
@@ -50,7 +50,7 @@ internal static class TrainTokenizer
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var found = CorpusSources.Find(settings.Training.Corpus);
             TrainedTokenizer trained;
-            using (var interruption = Interruption.Listen(() => error.WriteLine("stopping; nothing is written")))
+            using (var interruption = Interruption.Listen(() => error.WriteLine("stopping; nothing is written"), cancel))
             {
                 try
                 {

@@ -26,8 +26,8 @@ internal static class WorkerCommand
             """, options.Settings, SettingsSchema.Node);
         foreach (var option in options.Common)
             command.Add(option);
-        command.SetAction((parsed, _) =>
-            NodeProcess.RunAsync(options.Read(parsed, seed: false), parsed.InvocationConfiguration.Output, faults));
+        command.SetAction((parsed, cancel) =>
+            NodeProcess.RunAsync(options.Read(parsed, seed: false), parsed.InvocationConfiguration.Output, faults, cancel));
         return command;
     }
 }

@@ -32,7 +32,7 @@ public sealed class ElasticProcessTests : TemporaryFolder
     [Fact]
     public async Task A_process_that_does_not_end_is_told_of_and_can_be_killed()
     {
-        using var worker = Waiting();
+        using var worker = new ElasticProcess(Waiting);
         var late = await Assert.ThrowsAsync<TimeoutException>(() => worker.EndAsync(TimeSpan.FromMilliseconds(10)));
         Assert.Contains("does not end", late.Message, StringComparison.Ordinal);
         Assert.InRange(await worker.KillAsync(), worker.StartedAt, DateTime.UtcNow);
@@ -43,11 +43,28 @@ public sealed class ElasticProcessTests : TemporaryFolder
     [Fact]
     public async Task A_process_can_be_asked_to_end()
     {
-        using var worker = Waiting();
-        await new Wait(Deadline, TimeSpan.FromMilliseconds(20))
-            .UntilAsync("it said something", () => Task.FromResult(worker.Said.Length > 0));
-        worker.Signal("TERM");
+        using var worker = new ElasticProcess(Waiting);
+        await SpeaksAsync(worker);
+        worker.AskToEnd();
         await worker.EndAsync(Deadline);
+    }
+
+    [Fact]
+    public async Task What_runs_in_the_test_s_own_process_is_read_in_the_same_way_and_is_only_asked_to_end()
+    {
+        using var wrong = Here.Run("frobnicate");
+        Assert.Equal(2, await wrong.EndAsync(Deadline));
+        Assert.Contains("frobnicate", wrong.Error, StringComparison.Ordinal);
+        using var worker = RunningCommand.Start(Here.Elastic, Waiting);
+        await SpeaksAsync(worker);
+        var late = await Assert.ThrowsAsync<TimeoutException>(() => worker.EndAsync(TimeSpan.FromMilliseconds(10)));
+        Assert.Contains("does not end", late.Message, StringComparison.Ordinal);
+        worker.AskToEnd();
+        Assert.Equal(130, await worker.EndAsync(Deadline));
+        using var node = new ClusterNode("w", "worker", Path.Combine(Folder, "w"), "0", Here.Elastic, ["--help"]);
+        node.Launch();
+        Assert.Contains("runs in the test's process", Assert.Throws<InvalidOperationException>(() => node.Process).Message);
+        Assert.Equal(0, await node.LeaveAsync());
     }
 
     [Fact]
@@ -61,6 +78,9 @@ public sealed class ElasticProcessTests : TemporaryFolder
     }
 
     // Nobody listens at that port, so it tries for as long as it lives.
-    private ElasticProcess Waiting() => new(
-        "worker", "--seed", $"127.0.0.1:{FreePort.Text()}", "--port", "0", "--devices", "cpu:1", "--data-dir", Folder);
+    private string[] Waiting =>
+        ["worker", "--seed", $"127.0.0.1:{FreePort.Text()}", "--port", "0", "--devices", "cpu:1", "--data-dir", Folder];
+
+    private static Task SpeaksAsync(RunningCommand command) => new Wait(Deadline, TimeSpan.FromMilliseconds(20))
+        .UntilAsync("it said something", () => Task.FromResult(command.Said.Length > 0));
 }

@@ -5,11 +5,11 @@ using Elastic.Storage;
 
 namespace Elastic.Testing;
 
-/// <summary>A seed or a worker: a data directory of its own, and the processes that were started on it one after the other.</summary>
+/// <summary>A seed or a worker: a data directory of its own, and what was started on it one after the other.</summary>
 public sealed partial class ClusterNode(
     string name, string role, string dataDir, string port, Launch launch, IReadOnlyList<string> arguments) : IDisposable
 {
-    private readonly List<ElasticProcess> _processes = [];
+    private readonly List<RunningCommand> _started = [];
     private bool _mayEnd = true;
 
     public string Name => name;
@@ -33,22 +33,27 @@ public sealed partial class ClusterNode(
     /// <summary>Where pbm is answered, as bound; empty on a worker.</summary>
     public string PbmEndpoint { get; private set; } = "";
 
-    /// <summary>When the newest process said that it is up; null before.</summary>
+    /// <summary>When the newest said that it is up; null before.</summary>
     public DateTime? UpAt { get; private set; }
 
-    /// <summary>The newest process.</summary>
-    public ElasticProcess Process => _processes[^1];
+    /// <summary>What was started last.</summary>
+    public RunningCommand Newest => _started[^1];
 
-    public bool IsAlive => _processes.Count > 0 && !Process.HasEnded;
+    /// <summary>The same where it is a process.</summary>
+    /// <exception cref="InvalidOperationException">It runs in the test's own.</exception>
+    public ElasticProcess Process => Newest as ElasticProcess
+        ?? throw new InvalidOperationException($"{name} runs in the test's process: launch it as one of its own to kill or to stop it");
 
-    /// <summary>True while the newest process has joined and has not ended.</summary>
+    public bool IsAlive => _started.Count > 0 && !Newest.HasEnded;
+
+    /// <summary>True while the newest has joined and has not ended.</summary>
     public bool IsUp => IsAlive && HasJoined();
 
     /// <summary>True when it has ended and nobody asked it to.</summary>
-    public bool HasFailed => !_mayEnd && Process.HasEnded;
+    public bool HasFailed => !_mayEnd && Newest.HasEnded;
 
-    /// <summary>What all of its processes said so far.</summary>
-    public string Said => string.Concat(_processes.Select(p => p.Output + p.Error));
+    /// <summary>What all that were started said so far.</summary>
+    public string Said => string.Concat(_started.Select(p => p.Output + p.Error));
 
     public NodeLog Log { get; } = new(Path.Combine(dataDir, "log.txt"));
 
@@ -61,7 +66,7 @@ public sealed partial class ClusterNode(
     /// <summary>What a data directory says.</summary>
     public static NodeId IdIn(string dataDir) => new(File.ReadAllText(new DataPaths(dataDir).NodeId).Trim());
 
-    /// <summary>Starts its process with the same arguments as ever; a seed on the same ports as ever.</summary>
+    /// <summary>Starts it with the same arguments as ever; a seed on the same ports as ever.</summary>
     /// <param name="mayEnd">It may end by itself.</param>
     public void Launch(bool mayEnd = false)
     {
@@ -69,7 +74,7 @@ public sealed partial class ClusterNode(
             : Endpoint.Length == 0 ? ["--port", port, "--http-port", FreePort.Text(), "--pbm-port", FreePort.Text(), .. Dashboard]
             : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint), .. Dashboard];
         UpAt = null;
-        _processes.Add(new ElasticProcess(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
+        _started.Add(RunningCommand.Start(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
         _mayEnd = mayEnd;
     }
 
@@ -77,10 +82,10 @@ public sealed partial class ClusterNode(
     public void MayEnd() => _mayEnd = true;
 
     /// <summary>Reads what it says of itself.</summary>
-    /// <returns>True once its newest process has joined the cluster.</returns>
+    /// <returns>True once the newest has joined the cluster.</returns>
     public bool HasJoined()
     {
-        var output = Process.Lines.Where(l => !l.IsError).ToList();
+        var output = Newest.Lines.Where(l => !l.IsError).ToList();
         var up = output.Select(l => (l.At, Match: Up().Match(l.Text))).FirstOrDefault(l => l.Match.Success);
         var pbm = output.Select(l => Pbm().Match(l.Text)).FirstOrDefault(m => m.Success);
         if (up.Match is null || (IsSeed && pbm is null))
@@ -108,12 +113,15 @@ public sealed partial class ClusterNode(
         async Task<int> AskAsync()
         {
             if (ask is null)
-                Process.Signal("TERM");
+                Newest.AskToEnd();
             else
                 await ask();
-            return await Process.EndAsync();
+            return await Newest.EndAsync();
         }
     }
+
+    /// <summary>SIGKILL to a process; what runs in the test's own is asked to leave.</summary>
+    public Task EndAsync() => Newest is ElasticProcess ? KillAsync() : LeaveAsync();
 
     /// <summary>Ends it, and removes what it had stored.</summary>
     public async Task RemoveAsync()
@@ -126,13 +134,12 @@ public sealed partial class ClusterNode(
     public string Describe()
     {
         var text = new StringBuilder().AppendLine($"=== {name} ({role} {Endpoint}, {dataDir})");
-        foreach (var process in _processes)
-            text.AppendLine($"--- process {process.Id} {(process.HasEnded ? $"ended with {process.EndAsync().Result}" : "runs")}")
-                .Append(process.Said);
+        foreach (var one in _started)
+            text.AppendLine($"--- {one.Name} {(one.HasEnded ? $"ended with {one.EndAsync().Result}" : "runs")}").Append(one.Said);
         return text.AppendLine("--- the end of log.txt").AppendLine(Log.Tail).ToString();
     }
 
-    public void Dispose() => _processes.ForEach(p => p.Dispose());
+    public void Dispose() => _started.ForEach(p => p.Dispose());
 
     private string[] Dashboard => DashboardPort is { } own ? ["--dashboard-port", own] : ["--no-dashboard"];
 

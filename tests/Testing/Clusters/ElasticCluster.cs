@@ -7,7 +7,8 @@ using Elastic.Pbm;
 namespace Elastic.Testing;
 
 /// <summary>
-/// Seeds and workers as real processes on the loopback, and what a person does with them. Everything that is waited for has a deadline.
+/// Seeds and workers on the loopback, real processes unless a launch says otherwise, and what a person does with them. Everything that is
+/// waited for has a deadline.
 /// </summary>
 /// <param name="folder">For the nodes' data directories.</param>
 public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
@@ -124,15 +125,13 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     /// <summary>What there is to see when something goes wrong.</summary>
     public virtual string Describe() => Nodes.Aggregate(new StringBuilder(), (text, node) => text.AppendLine(node.Describe())).ToString();
 
-    /// <summary>Kills what still runs.</summary>
-    public virtual ValueTask DisposeAsync()
+    /// <summary>Kills what still runs; what runs in this process leaves, all at once.</summary>
+    public virtual async ValueTask DisposeAsync()
     {
-        foreach (var node in Nodes)
-            node.Dispose();
+        await Task.WhenAll(Nodes.Select(node => Task.Run(node.Dispose)));
         _interruption.Dispose();
         Certificates?.Dispose();
         GC.SuppressFinalize(this);
-        return ValueTask.CompletedTask;
     }
 
     /// <summary>Gives a node a new certificate, where the cluster has some.</summary>

@@ -1,16 +1,12 @@
 using System.Diagnostics;
-using System.Text.Json;
 using System.Threading.Channels;
 
 namespace Elastic.Testing;
 
 /// <summary>An executable of ours as a real process: what it said and when, and ways to end it.</summary>
-public sealed class ElasticProcess : IDisposable
+public sealed class ElasticProcess : RunningCommand
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
-
     private readonly Process _process;
-    private readonly List<ProcessLine> _lines = [];
     private readonly Channel<string> _unread = Channel.CreateUnbounded<string>();
 
     /// <summary><c>elastic</c> with these arguments.</summary>
@@ -36,8 +32,8 @@ public sealed class ElasticProcess : IDisposable
             start.Environment[name] = value;
         StartedAt = DateTime.UtcNow;
         _process = Process.Start(start)!;
-        _process.OutputDataReceived += (_, e) => Note(e.Data, isError: false);
-        _process.ErrorDataReceived += (_, e) => Note(e.Data, isError: true);
+        _process.OutputDataReceived += (_, e) => Read(e.Data, isError: false);
+        _process.ErrorDataReceived += (_, e) => Read(e.Data, isError: true);
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
@@ -47,28 +43,11 @@ public sealed class ElasticProcess : IDisposable
 
     public DateTime StartedAt { get; }
 
-    /// <summary>All that it said so far.</summary>
-    public IReadOnlyList<ProcessLine> Lines
-    {
-        get
-        {
-            lock (_lines)
-                return [.. _lines];
-        }
-    }
-
-    /// <summary>Its standard output so far.</summary>
-    public string Output => Text(Lines.Where(l => !l.IsError));
-
-    /// <summary>Its standard error so far.</summary>
-    public string Error => Text(Lines.Where(l => l.IsError));
-
-    /// <summary>Both.</summary>
-    public string Said => Text(Lines);
-
     public int Id => _process.Id;
 
-    public bool HasEnded => _process.HasExited;
+    public override string Name => $"process {Id}";
+
+    public override bool HasEnded => _process.HasExited;
 
     /// <summary>Time of the processors so far, in the program and in the kernel.</summary>
     public (TimeSpan User, TimeSpan Kernel) ProcessorTime
@@ -110,10 +89,9 @@ public sealed class ElasticProcess : IDisposable
     /// <param name="name">"TERM", "STOP" or "CONT".</param>
     public void Signal(string name) => Signals.Send(Id, name);
 
-    /// <summary>Waits for the end.</summary>
-    /// <returns>The exit code.</returns>
-    /// <exception cref="TimeoutException">It does not end; says what it said.</exception>
-    public async Task<int> EndAsync(TimeSpan? deadline = null)
+    public override void AskToEnd() => Signal("TERM");
+
+    public override async Task<int> EndAsync(TimeSpan? deadline = null)
     {
         using var timeout = new CancellationTokenSource(deadline ?? Deadline);
         try
@@ -122,19 +100,10 @@ public sealed class ElasticProcess : IDisposable
         }
         catch (OperationCanceledException e)
         {
-            throw new TimeoutException($"the process does not end; it said:{Environment.NewLine}{Said}", e);
+            throw Late(e);
         }
 
         return _process.ExitCode;
-    }
-
-    /// <summary>Runs to the end; the last line of its standard output as JSON.</summary>
-    /// <exception cref="InvalidOperationException">It failed; says what it said.</exception>
-    public async Task<JsonElement> ResultAsync()
-    {
-        if (await EndAsync() is not 0 and var code)
-            throw new InvalidOperationException($"exit code {code}:{Environment.NewLine}{Error}");
-        return JsonDocument.Parse(Output.Trim().Split('\n')[^1]).RootElement;
     }
 
     /// <summary>Writes a line to its standard input.</summary>
@@ -156,7 +125,7 @@ public sealed class ElasticProcess : IDisposable
         throw new InvalidOperationException($"the process ended; it said:{Environment.NewLine}{Said}");
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         if (!_process.HasExited)
             _process.Kill();
@@ -164,11 +133,10 @@ public sealed class ElasticProcess : IDisposable
     }
 
     // A stream's end is a line that is null.
-    private void Note(string? line, bool isError)
+    private void Read(string? line, bool isError)
     {
         if (line is not null)
-            lock (_lines)
-                _lines.Add(new ProcessLine(DateTime.UtcNow, isError, line));
+            Note(line, isError);
         if (isError)
             return;
         if (line is null)
@@ -176,10 +144,4 @@ public sealed class ElasticProcess : IDisposable
         else
             _unread.Writer.TryWrite(line);
     }
-
-    private static string Text(IEnumerable<ProcessLine> lines) => string.Concat(lines.Select(l => l.Text + Environment.NewLine));
 }
-
-/// <summary>A line that a process said.</summary>
-/// <param name="IsError">On its standard error.</param>
-public readonly record struct ProcessLine(DateTime At, bool IsError, string Text);

@@ -1,7 +1,7 @@
 namespace Elastic.Testing;
 
 /// <summary>How an executable of ours is started.</summary>
-/// <param name="Assembly">For <c>dotnet</c>: beside the caller, or with its path.</param>
+/// <param name="Assembly">For <c>dotnet</c>: beside the caller, or with its path. Nothing where <see cref="Here"/> is set.</param>
 public sealed record Launch(string Assembly)
 {
     public static readonly Launch Elastic = new("elastic.dll");
@@ -10,10 +10,6 @@ public sealed record Launch(string Assembly)
     /// A worker whose steps take at least 20 ms, so that a run is not over before all that is to happen to it has happened.
     /// </summary>
     public static readonly Launch Slow = Faulty("slow");
-
-    /// <summary>A worker that takes one step of its replica in round 1 and waits there until that file exists.</summary>
-    public static Launch HeldUntil(string file) =>
-        Faulty("held") with { Environment = new Dictionary<string, string> { ["ELASTIC_GO"] = file } };
 
     /// <summary>A worker with a fault: see tests/Faulty.</summary>
     public static Launch Faulty(string fault) => new("Elastic.Faulty.dll") { Words = [fault] };
@@ -36,6 +32,9 @@ public sealed record Launch(string Assembly)
             };
         }
     }
+
+    /// <summary>Runs it in the caller's process; null for a process of its own.</summary>
+    public CommandLineRun? Here { get; init; }
 
     /// <summary>True for a program that runs without <c>dotnet</c>.</summary>
     public bool IsProgram { get; init; }
