@@ -57,7 +57,22 @@ internal sealed class TinyFiles : IDisposable
         ];
     }
 
-    public void Dispose() => Directory.Delete(Root, true);
+    // A node of this process that has left may still write its last line.
+    public void Dispose()
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Directory.Delete(Root, true);
+                return;
+            }
+            catch (IOException) when (attempt < 10)
+            {
+                Thread.Sleep(TimeSpan.FromMilliseconds(100));
+            }
+        }
+    }
 
     private static string Settings(string run, string batch, string model) => $$"""
         run { name = tiny, averaging = nesterov, {{run}} }
