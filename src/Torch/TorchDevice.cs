@@ -91,6 +91,8 @@ internal sealed partial class TorchDevice : TrainingDevice
                 }
                 _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
             }
+            // Other GPUs read the sums where they lie.
+            _update?.Kernels.Synchronize($"the gradients of {microBatches.Count} micro-batches");
             return losses;
         });
     }
@@ -187,7 +189,9 @@ internal sealed partial class TorchDevice : TrainingDevice
                 Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
                 ((TorchVector)into[name]).Touch();
             }
-            _update?.Kernels.Synchronize($"the copy of {slice.Tiles} tiles");
+            // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element that
+            // is read waits for all of them.
+            _ = Flat(into[names[0]]).narrow(0, slice.First, 1).cpu();
             return true;
         });
     }

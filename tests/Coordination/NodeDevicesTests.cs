@@ -93,7 +93,7 @@ public sealed class NodeDevicesTests
         var outputs = Step(new NodeInput.HasDevices(Cpus(0, 1, 2), "a request"));
         Assert.Equal([(1, "cpu:0 cpu:1 cpu:2")], Moves(outputs));
         Assert.StartsWith(
-            "a step of run a has 2 micro-batches for these 3 devices: those without one lend their threads",
+            "a step of run a can be divided among 2 of these 3 devices: the others lend their threads",
             Assert.Single(Sent<NodeReport.DevicesUsed>(outputs)).Notice, StringComparison.Ordinal);
         Step(new NodeInput.Moved(1));
         Assert.Null(Sent<NodeReport.DevicesUsed>(Step(new NodeInput.HasDevices(Cpus(0, 1), "another"))).Single().Notice);

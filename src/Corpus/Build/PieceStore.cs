@@ -11,6 +11,9 @@ namespace Elastic.Corpus.Build;
 /// </summary>
 public sealed class PieceStore
 {
+    /// <summary>Bytes of a file of texts or documents, at most: they are packed, and one of more is no piece of a corpus.</summary>
+    public const long MostBytes = 1L << 42;
+
     // Enough for a good compression, and little to unpack for one document.
     private const int FrameBytes = 1 << 20;
 
