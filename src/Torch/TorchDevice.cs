@@ -191,7 +191,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             }
             // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element that
             // is read waits for all of them.
-            _ = Flat(into[names[0]]).narrow(0, slice.First, 1).cpu();
+            _ = Flat(into[names[0]]).narrow(0, 0, 1).cpu();
             return true;
         });
     }

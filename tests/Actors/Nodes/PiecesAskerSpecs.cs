@@ -1,6 +1,6 @@
 using Elastic.Actors.Control;
-using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes;
+using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
