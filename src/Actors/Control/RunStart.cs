@@ -33,8 +33,8 @@ internal static class RunStart
     public const string MixtureKey = "corpus.mixture";
 
     /// <summary>
-    /// Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late. Of a run that reads its
-    /// corpus while it is built the supervisor refuses them all.
+    /// Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late. Of a run that reads
+    /// its corpus while it is built the supervisor refuses them all.
     /// </summary>
     /// <param name="settings">What the run is started with.</param>
     /// <param name="changes">See <see cref="PartialSettings"/>, one after the other.</param>

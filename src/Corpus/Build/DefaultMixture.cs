@@ -48,7 +48,9 @@ public static class DefaultMixture
     private static long Of(IReadOnlyList<TextShare> shares, string source) => shares.Where(s => s.Name == source).Sum(s => s.Documents);
 
     /// <summary>The settings with the weights of the build that their text comes from, where they say nothing.</summary>
-    /// <exception cref="ElasticException">The file is damaged, or the settings' weights name a source that the build does not have.</exception>
+    /// <exception cref="ElasticException">
+    /// The file is damaged, or the settings' weights name a source that the build does not have.
+    /// </exception>
     public static CorpusSettings Apply(CorpusSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);

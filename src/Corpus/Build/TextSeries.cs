@@ -31,8 +31,8 @@ internal sealed class TextSeries : IDisposable
     public TextSeries(string build, string name, string kind) => (_build, _folder, _kind) = (build, Path.Combine(build, name), kind);
 
     /// <summary>
-    /// What files of one source have in common, by their name, e.g. "kept-00003"; of a build of an earlier version all files have "kept". Null
-    /// for a file that is none of these.
+    /// What files of one source have in common, by their name, e.g. "kept-00003"; of a build of an earlier version all files have "kept".
+    /// Null for a file that is none of these.
     /// </summary>
     public static string? SourceOf(string name) => OfSource.Match(name) is { Success: true } match ? match.Groups["source"].Value : null;
 

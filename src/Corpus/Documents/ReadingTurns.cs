@@ -3,8 +3,8 @@ using Elastic.Corpus.Build;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads several series of files at once, so that each of them has come as far as the others at any time, measured by its bytes on the disk:
-/// a run that mixes sources begins when the first part of each is read. Whose turn it is follows from the files alone.
+/// Reads several series of files at once, so that each of them has come as far as the others at any time, measured by its bytes on the
+/// disk: a run that mixes sources begins when the first part of each is read. Whose turn it is follows from the files alone.
 /// </summary>
 internal static class ReadingTurns
 {

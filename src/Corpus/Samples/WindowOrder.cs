@@ -61,7 +61,9 @@ public sealed class WindowOrder : SampleStream
         return first + order.BlockAt(checked(epoch * order.Blocks + offset - first));
     }
 
-    /// <summary>The first window whose end is beyond the offset; windows without a sample repeat the end before them and are skipped.</summary>
+    /// <summary>
+    /// The first window whose end is beyond the offset; windows without a sample repeat the end before them and are skipped.
+    /// </summary>
     internal static int Find(long[] ends, long offset)
     {
         var (low, high) = (0, ends.Length - 1);

@@ -138,8 +138,8 @@ public sealed record CorpusSettings : SettingsGroup
     }
 
     /// <summary>
-    /// A mixture is read while its corpus is built: all sources are made into tokens at once, and shards, each of one source, have the order
-    /// in which they are finished.
+    /// A mixture is read while its corpus is built: all sources are made into tokens at once, and shards, each of one source, have the
+    /// order in which they are finished.
     /// </summary>
     public bool ReadsInTurn => Order == CorpusOrder.Stream && Mixture.Count > 0;
 

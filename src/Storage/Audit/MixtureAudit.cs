@@ -36,13 +36,16 @@ internal static class MixtureAudit
         return [.. sources.Zip(counts).Select(s => Checked(s.First, s.Second, whole, isPart, problems))];
     }
 
-    /// <summary>The same of a mixture that is read window by window: each shard was consumed as often as said, and so was its source.</summary>
+    /// <summary>
+    /// The same of a mixture that is read window by window: each shard was consumed as often as said, and so was its source.
+    /// </summary>
     /// <inheritdoc cref="Count"/>
     public static IReadOnlyList<SourceCounts> CountShards(
         WindowMixture order, IReadOnlyList<ShardInfo> shards, long samples, ICollection<string> problems) =>
     [
         .. Count([.. order.Parts(shards)], order.BlockAt, samples, problems).GroupBy(c => c.Source)
-            .Select(of => new SourceCounts(of.Key, of.Sum(c => c.Blocks), of.Sum(c => c.Samples), of.Min(c => c.Least), of.Max(c => c.Most)))
+            .Select(of => new SourceCounts(
+                of.Key, of.Sum(c => c.Blocks), of.Sum(c => c.Samples), of.Min(c => c.Least), of.Max(c => c.Most)))
             .OrderBy(c => c.Source, StringComparer.Ordinal),
     ];
 

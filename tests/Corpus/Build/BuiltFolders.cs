@@ -26,7 +26,8 @@ internal sealed class BuiltFolders : IDisposable
             .Run(1, null, CancellationToken.None);
 
     /// <summary>A corpus of a text, as <c>elastic corpus build</c> makes one.</summary>
-    public BuiltCorpus Corpus(BuiltText text, string name = "corpus", double heldOut = 0.2, ShardSources of = ShardSources.Mixed) => Corpora.Build(
+    public BuiltCorpus Corpus(
+        BuiltText text, string name = "corpus", double heldOut = 0.2, ShardSources of = ShardSources.Mixed) => Corpora.Build(
         _folder[name],
         DocumentBatches.Read(CorpusSources.Resolve([text.TextFolder]), new(), 1 << 20, of == ShardSources.InTurn, default)
             .SelectMany(batch => batch.Documents),

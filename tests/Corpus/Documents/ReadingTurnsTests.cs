@@ -54,7 +54,8 @@ public sealed class ReadingTurnsTests : IDisposable
         Assert.Equal([2, 1, 2, 1, 1, 1], ReadingTurns.SeriesOf(files).Select(s => s.Count));
 
         var many = Enumerable.Range(0, 1000)
-            .Select(i => new SourceFile(_folder.Write($"{i:0000}.txt", new string('x', i % 7)), $"{i:0000}.txt", DocumentFormat.Text)).ToList();
+            .Select(i => new SourceFile(_folder.Write($"{i:0000}.txt", new string('x', i % 7)), $"{i:0000}.txt", DocumentFormat.Text))
+            .ToList();
         var joined = ReadingTurns.SeriesOf(many);
         Assert.Equal(ReadingTurns.MostSeries, joined.Count);
         Assert.Equal(many, joined.SelectMany(s => s));
