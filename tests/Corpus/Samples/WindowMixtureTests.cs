@@ -126,12 +126,12 @@ public sealed class WindowMixtureTests : IDisposable
         weights.Select(w => MixtureWeight.TryParse(w)!.Value).Where(w => w.Source == source).Select(w => w.Epochs)
             .DefaultIfEmpty(1).First();
 
+    // With a source that is read once, so that there is something to read.
     private static readonly Gen<(string[] Weights, (string Source, int Blocks)[] Shards, int Window, ulong Seed)> Sources =
         from tenths in Gen.Int[0, 35].Array[3]
         from shards in Gen.Select(Gen.Int[0, 3], Gen.Int[0, 12]).Array[1, 12]
         from window in Gen.Int[1, 5]
         from seed in Gen.ULong
-        // One source that is read once, so that there is something to read.
         select (tenths.Select((n, i) => $"{(char)('a' + i)}={n / 10.0}").ToArray(),
             ((string, int)[])[("a", 1), ("b", 1), ("c", 1), .. shards.Select(s => (((char)('a' + s.Item1)).ToString(), s.Item2)), ("d", 3)],
             window, seed);
