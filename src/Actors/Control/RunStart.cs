@@ -32,12 +32,17 @@ internal static class RunStart
 
     public const string MixtureKey = "corpus.mixture";
 
-    /// <summary>Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late.</summary>
+    /// <summary>
+    /// Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late. Of a run that reads
+    /// its corpus while it is built the supervisor refuses them all.
+    /// </summary>
     /// <param name="settings">What the run is started with.</param>
     /// <param name="changes">See <see cref="PartialSettings"/>, one after the other.</param>
     /// <exception cref="ElasticException">One does not fit.</exception>
     public static void CheckMixture(TrainingSettings settings, IEnumerable<string> changes, BuiltCorpus corpus)
     {
+        if (settings.Corpus.Order == CorpusOrder.Stream)
+            return;
         foreach (var change in changes.Where(c => PartialSettings.Read(c).Any(v => v.Setting.Key == MixtureKey)))
             _ = MixtureOrder.Of(
                 settings.Run.Seed, PartialSettings.Apply(settings, change).Corpus.Mixture, corpus.TrainShards, SampleCut.Of(settings));

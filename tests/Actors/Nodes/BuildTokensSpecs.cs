@@ -74,7 +74,7 @@ public sealed class BuildTokensSpecs : IDisposable
         var text = BuiltText.TryOpen(Assert.Single(Directory.GetDirectories(second.Paths.Texts)))!;
         var files = CorpusSources.Resolve([text.TextFolder]);
         var pieces = DocumentBatches.Read(
-            files, new ReadStatistics(), DocumentPiece.CharactersOf(files.Sum(f => f.Length)), deadline.Token).Count();
+            files, new ReadStatistics(), DocumentPiece.CharactersOf(files.Sum(f => f.Length)), inTurn: false, deadline.Token).Count();
         Assert.InRange(pieces, 2 * Made, 64);
         // Of the first seed's some may have waited for a core here.
         Assert.InRange(later, pieces - Made, 2 * pieces - Made - 1);
