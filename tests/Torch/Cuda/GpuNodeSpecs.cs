@@ -26,6 +26,8 @@ public sealed class GpuNodeSpecs : IDisposable
         settings = settings with
         {
             Batch = settings.Batch with { Sequences = 4 },
+            // No evaluation, which would have one of the GPUs to itself in the meantime.
+            Corpus = settings.Corpus with { HeldOut = 0 },
             Optimizer = settings.Optimizer with { MirrorSlices = true },
         };
         using var gpus = FakeGpus.Register(2);
