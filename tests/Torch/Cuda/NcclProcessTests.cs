@@ -8,8 +8,8 @@ using Elastic.Torch.Native;
 namespace Elastic.Torch.Tests.Cuda;
 
 /// <summary>
-/// The ranks of the check between processes, which are threads here, with a fake NCCL between them: each has a group of its own, and only the
-/// id in the folder joins them, as in processes.
+/// The ranks of the check between processes, which are threads here, with a fake NCCL between them: each has a group of its own, and only
+/// the id in the folder joins them, as in processes.
 /// </summary>
 [Collection(nameof(KernelDeviceTests))]
 public sealed class NcclProcessTests : TemporaryFolder
@@ -53,8 +53,8 @@ public sealed class NcclProcessTests : TemporaryFolder
         var other = RunAsync(1, 1, 50);
         var failure = await Assert.ThrowsAsync<ElasticException>(() => RunAsync(0, 1, 50));
         Assert.StartsWith(
-            "rank 0 of 2 on cuda:0: another rank is gone, or NCCL failed in exchange 0: NCCL 2.28.9 answers exchange 0 of rank 0 of 2 (GPU 0) "
-            + "with error 3 (internal error)", failure.Message, StringComparison.Ordinal);
+            "rank 0 of 2 on cuda:0: another rank is gone, or NCCL failed in exchange 0: NCCL 2.28.9 answers exchange 0 of rank 0 of 2 "
+            + "(GPU 0) with error 3 (internal error)", failure.Message, StringComparison.Ordinal);
         await other;
         var id = Path.Combine(Folder, "nccl-id");
         await File.WriteAllBytesAsync(id, new byte[5]);

@@ -8,8 +8,8 @@ using TorchSharp;
 namespace Elastic.Torch.Cuda.Nccl;
 
 /// <summary>
-/// One rank of a check of NCCL between processes: each passes a vector around the ring of all ranks, as often as was asked for, and looks at
-/// every element that comes. A rank that dies, hangs or sends something else ends the others, with a sentence.
+/// One rank of a check of NCCL between processes: each passes a vector around the ring of all ranks, as often as was asked for, and looks
+/// at every element that comes. A rank that dies, hangs or sends something else ends the others, with a sentence.
 /// </summary>
 /// <param name="library">NCCL.</param>
 /// <param name="gpu">This rank's GPU.</param>
