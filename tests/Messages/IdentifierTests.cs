@@ -51,7 +51,7 @@ public sealed class IdentifierTests
         Assert.Equal((new DeviceId("cuda:3"), ("cuda", 3, null)), (new DeviceId("cuda:3").Whole, new DeviceId("cuda:3").Parts!.Value));
         Assert.All(["cpu", "cpu:", "cpu:x", "cpu:0:1", "cpu:-1"], other => Assert.Null(new DeviceId(other).Parts));
         Assert.All(
-            ["#1", "cuda:0#", "cuda:0#1#2", "cuda:0#a", "cuda:0#-1", "cuda:0# 1", "a/b#1", $"{new string('a', 30)}#1", "a#99999999999"],
+            ["#1", "cuda:0#", "cuda:0#1#2", "cuda:0#a", "cuda:0#-1", "cuda:0# 1", "a/b#1", $"{new string('a', 31)}#1", "a#99999999999"],
             bad => Assert.Throws<ArgumentException>(() => new DeviceId(bad)));
     }
 
