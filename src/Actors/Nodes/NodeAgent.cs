@@ -101,7 +101,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
-        Step(new NodeInput.HasDevices(_trainers.Devices));
+        var devices = _trainers.Devices;
+        DeviceBackends.Measure(devices);
+        Step(new NodeInput.HasDevices(devices));
         Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
     }
 

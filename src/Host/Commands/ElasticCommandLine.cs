@@ -62,6 +62,7 @@ internal static class ElasticCommandLine
             Certs.CertsCommand.Build(),
             ConfigCommand.Build(),
             DoctorCommand.Build(),
+            NcclCommand.Build(),
             HealthCommand.Build(),
             SimulateCommand.Build(),
         };
