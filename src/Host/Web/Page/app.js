@@ -1,5 +1,5 @@
 // Which page is shown, who has signed in, and what comes from the events.
-import { follow, otherSeeds, signIn, signOut } from './api.js';
+import { follow, otherSeeds, signIn, signOut, unreachedSeeds } from './api.js';
 import { fill, h } from './dom.js';
 import { comparePage, eventsPage, nodesPage, runsPage } from './pages.js';
 import { runPage } from './run.js';
@@ -77,9 +77,11 @@ async function begin() {
         if (word === 'live') return;
         const links = otherSeeds().map(address => h('a', { href: `${address}/${location.hash}` }, address));
         clearTimeout(hiding);
-        fill(banner, 'This seed does not answer. What is shown is what it said last. ',
-          links.length ? 'The page goes on at another one in a moment: ' : 'No other one is known: the page goes on when it is back.',
-          links.flatMap(link => [link, ' ']));
+        fill(banner, 'This seed does not answer. What is shown is what it said last. ', links.length === 0
+          ? 'No other one is known: the page goes on when it is back.'
+          : unreachedSeeds().length < links.length ? 'The page goes on at another one in a moment: '
+            : 'This browser has not shown its certificate to another one yet, which it does when you open it: ',
+        links.flatMap(link => [link, ' ']));
         banner.hidden = false;
         const back = setInterval(() => { if (state.textContent === 'live') { banner.hidden = true; clearInterval(back); } }, 500);
       },
