@@ -16,6 +16,8 @@ internal sealed class CostOfWatching(Options options)
 {
     private static readonly TimeSpan BetweenScrapes = TimeSpan.FromSeconds(5), BetweenRefreshes = TimeSpan.FromSeconds(4);
 
+    private static readonly string[] OfThePage = ["losses?limit=5000", "rounds?limit=30", "replicas"];
+
     // What starts now is not what is measured, and the last scrape before a count of steps is over when they are counted.
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2), Quiet = TimeSpan.FromSeconds(1);
 
@@ -118,8 +120,7 @@ internal sealed class CostOfWatching(Options options)
         async Task RefreshAsync(long began, CancellationToken cancel)
         {
             string[] metrics = [.. new[] { seedOps, workerOps }.Select(port => $"http://127.0.0.1:{port}/metrics")];
-            string[] page = [.. new[] { "losses?limit=5000", "rounds?limit=30", "replicas" }
-                .Select(path => $"http://127.0.0.1:{dashboard}/api/v1/runs/{BenchRun.Name}/{path}")];
+            string[] page = [.. OfThePage.Select(path => $"http://127.0.0.1:{dashboard}/api/v1/runs/{BenchRun.Name}/{path}")];
             var due = Every(BetweenScrapes, metrics).Concat(Every(BetweenRefreshes, page)).OrderBy(d => d.At);
             foreach (var (at, addresses) in due)
             {
