@@ -4,6 +4,7 @@ const base = new URL('.', location.href).pathname.replace(/\/$/, '');
 const api = base + '/api/v1';
 const lostAfter = 5000;                       // milliseconds without a connection, after which other seeds are tried
 const betweenTries = 3000;
+const inHaste = 2000, patience = 15000;  // of a look at another seed: where this one is lost, and where it lives
 
 let session = null;
 let others = [], unreached = [], isProbed = false;
@@ -117,7 +118,7 @@ async function learnOthers() {
 }
 
 async function probe(addresses) {
-  const reached = await Promise.all(addresses.map(reaches));
+  const reached = await Promise.all(addresses.map(address => reaches(address, patience)));
   unreached = [...unreached.filter(address => !addresses.includes(address)), ...addresses.filter((_, i) => !reached[i])];
 }
 
@@ -132,15 +133,15 @@ export function probeOnReturn() {
 }
 
 // Whether this browser gets to another seed. The answer is that of another origin, and is not read.
-function reaches(address) {
-  const asked = { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: AbortSignal.timeout(2000) };
+function reaches(address, milliseconds) {
+  const asked = { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: AbortSignal.timeout(milliseconds) };
   return fetch(address + '/alive', asked).then(() => true, () => false);
 }
 
 // Another seed has the same history: this page goes on there, where it stands.
 async function goElsewhere() {
   for (const address of others) {
-    if (!await reaches(address)) continue;
+    if (!await reaches(address, inHaste)) continue;
     location.replace(address + '/' + location.hash);
     return;
   }
