@@ -151,13 +151,15 @@ public sealed class AdapterFolder : IDisposable
         var (tensors, problems) = Match(ParametersOf(adapted), adapted);
         if (Network is { } trainedBeside && fingerprint() is var found && found != trainedBeside)
             problems.Add($"it was trained beside the weights {trainedBeside.Short}, and the model's are {found.Short}");
-        return problems.Count == 0 ? (adapted, tensors) : throw new ElasticException(string.Join('\n',
-        [
-            $"the adapter in {Path} does not belong to this {model.Signature}: name the model beside which it was trained "
-                + $"({problems.Count} {(problems.Count == 1 ? "problem" : "problems")})",
-            .. problems.Order(StringComparer.Ordinal).Take(MostListed),
-            .. problems.Count > MostListed ? (string[])[$"and {problems.Count - MostListed} more"] : [],
-        ]));
+        if (problems.Count > 0)
+            throw new ElasticException(string.Join('\n',
+            [
+                $"the adapter in {Path} does not belong to this {model.Signature}: name the model beside which it was trained "
+                    + $"({problems.Count} {(problems.Count == 1 ? "problem" : "problems")})",
+                .. problems.Order(StringComparer.Ordinal).Take(MostListed),
+                .. problems.Count > MostListed ? (string[])[$"and {problems.Count - MostListed} more"] : [],
+            ]));
+        return (adapted, tensors);
     }
 
     private (Dictionary<string, TensorEntry> Tensors, List<string> Problems) Match(
