@@ -12,6 +12,7 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
@@ -191,12 +192,10 @@ public sealed class ElasticNode : IAsyncDisposable
                 Arithmetic = arithmetic,
                 Cores = Environment.ProcessorCount,
                 Labels = Labels.Of(node.Labels),
+                Sharing = new ReplicaSharing(node.Zero, $"{node.ReplicaSplit}", node.Offload, DeviceNames.ThreadsPerDevice(node)),
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
-            Zero = node.Zero,
-            Split = node.ReplicaSplit,
-            Offload = node.Offload,
             Paths = paths,
             Endpoint = served,
             Blobs = blobs,

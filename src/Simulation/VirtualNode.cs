@@ -186,7 +186,10 @@ public sealed partial class VirtualNode
                 _world.ToSupervisor(this, message);
                 break;
             case NodeOutput.Open { Command: var open }:
-                Delayed(_world.Milliseconds(0, 20), new NodeInput.Opened(open.RunId, 4, null));
+                Delayed(_world.Milliseconds(0, 20), new NodeInput.Opened(open.RunId, 4, null)
+                {
+                    GroupSizes = VirtualStep.GroupSizes(Split),
+                });
                 break;
             case NodeOutput.BeginRound begin:
                 Blobs.Begin(begin.Round);

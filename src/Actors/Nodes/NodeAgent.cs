@@ -199,7 +199,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _runs[run.Id] = run;
             _corpusKeeper.Tell(run.Corpus);
-            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.Pieces, run.Priority));
+            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.Pieces, run.Priority) { GroupSizes = run.GroupSizes });
             return;
         }
 

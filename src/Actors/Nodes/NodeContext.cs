@@ -22,13 +22,13 @@ internal sealed record NodeContext
     public required Func<string, int> ThreadsPerDevice { get; init; }
 
     /// <summary>As <c>node.zero</c>.</summary>
-    public required int Zero { get; init; }
+    public int Zero => Facts.Sharing.Zero;
 
     /// <summary>As <c>node.split</c>.</summary>
-    public required ReplicaSplit Split { get; init; }
+    public ReplicaSplit Split => ReplicaSplit.Parse(Facts.Sharing.Split);
 
     /// <summary>As <c>node.offload</c>.</summary>
-    public required OffloadMode Offload { get; init; }
+    public OffloadMode Offload => Facts.Sharing.Offload;
 
     public required DataPaths Paths { get; init; }
 

@@ -170,6 +170,7 @@ internal sealed class NodeTable(TimeProvider time)
         Arithmetic = n.Report.Arithmetic,
         FreeMemoryBytes = n.Report.FreeMemoryBytes,
         Labels = n.Report.Labels,
+        Sharing = ReplicaSharing.Checked(n.Report.Sharing),
         Uses = n.Report.Uses,
         CertificateExpires = n.Report.CertificateExpires,
     });

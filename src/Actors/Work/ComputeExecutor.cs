@@ -170,7 +170,9 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             {
                 var began = Stopwatch.GetTimestamp();
                 var loss = await take(_step!);
-                NodeMeters.Step(run.Id, Stopwatch.GetElapsedTime(began));
+                var took = Stopwatch.GetElapsedTime(began);
+                NodeMeters.Step(run.Id, took);
+                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(_segment.Sequences, run.Settings.Model.Context));
                 return loss;
             }
             catch (DeviceFailedException e) when (

@@ -24,7 +24,7 @@ internal sealed record NodeShare(NodeView Node, int Replicas, TrainingPlan? Plan
         var wanted = Enumerable.Range(0, settings.Run.Replicas).Select(r => new Wanted(r, new HashSet<NodeId>(), true)).ToList();
         var run = RunState.Empty(RunId.Draw(new RunName(settings.Run.Name), new byte[Identifier.DrawnBytes]));
         var replicas = Computations.Place(run, view, wanted, (_, _) => 0).CountBy(p => p.Node).ToDictionary();
-        var plans = new Dictionary<(int Replicas, int Devices), TrainingPlan>();
+        var plans = new Dictionary<(int Replicas, int Devices, ReplicaSharing Sharing), TrainingPlan>();
         return
         [
             .. able.Where(n => replicas.ContainsKey(n.Node)).OrderBy(n => n.Address, StringComparer.Ordinal)
@@ -35,12 +35,13 @@ internal sealed record NodeShare(NodeView Node, int Replicas, TrainingPlan? Plan
         {
             if (!new DeviceId(node.Devices[0]).IsCpu)
                 return new NodeShare(node, count, null, null);
-            if (!plans.TryGetValue((count, node.Devices.Length), out var plan))
+            var (sharing, key) = (node.Sharing, (count, node.Devices.Length, node.Sharing));
+            if (!plans.TryGetValue(key, out var plan))
             {
-                // How many threads a device has matters little: sums of a few rows each.
                 plan = TrainingPlan.OfAll(
-                    settings with { Run = settings.Run with { Replicas = count } }, node.Devices.Length, threads: 1);
-                plans[(count, node.Devices.Length)] = plan;
+                    settings with { Run = settings.Run with { Replicas = count } }, node.Devices.Length, Math.Max(1, sharing.Threads),
+                    sharing.Zero, sharing.Offload, ReplicaSplit.Parse(sharing.Split));
+                plans[key] = plan;
             }
             return new NodeShare(node, count, plan, node.FreeMemoryBytes > 0 ? plan.Problem(node.FreeMemoryBytes) : null);
         }

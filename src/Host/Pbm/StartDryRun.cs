@@ -33,10 +33,9 @@ internal static class StartDryRun
         foreach (var line in PlanLines.Run(asked.Title, largest?.Plan ?? TrainingPlan.OfReplica(preview.Settings, 1, 1)).Append("")
             .Concat(Start(preview, view)).Concat(Settings(preview)).Concat(Text(preview)).Append("").Concat(Nodes(preview, shares)))
             yield return new PbmLine(line);
-        if (largest is { Plan: { } plan, Node: { Address: var address, FreeMemoryBytes: var free } })
+        if (largest is { Plan: { } plan, Node: { Address: var address, FreeMemoryBytes: var free, Sharing: var sharing } })
         {
-            // A node that was started with node.zero = 2, node.split or node.offload = file takes less: other nodes do not know.
-            foreach (var line in PlanLines.Memory(plan, $"on {address}, with node.zero = 1, node.split = none and node.offload = none")
+            foreach (var line in PlanLines.Memory(plan, $"on {address}, with {sharing}")
                 .Prepend("").Append("").Concat(PlanLines.Work(plan)).Concat(PlanLines.Splits(plan, free > 0 ? free : long.MaxValue)))
                 yield return new PbmLine(line);
         }
@@ -153,7 +152,12 @@ internal static class StartDryRun
             ["problem"] = share.Problem,
         };
         if (share.Plan is { } plan)
+        {
             PlanLines.Add(json, plan, share.Node.FreeMemoryBytes);
+            json["zero"] = plan.Zero;
+            json["offload"] = plan.Offload.ToString().ToLowerInvariant();
+        }
+
         return json;
     }
 

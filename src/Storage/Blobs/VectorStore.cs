@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
@@ -32,7 +33,7 @@ public static class VectorStore
     public static Digest? PutFrozen(this BlobStore blobs, ReplicaVectors vectors)
     {
         ArgumentNullException.ThrowIfNull(vectors);
-        return vectors.FrozenSet((first, count) => blobs.PutElements(vectors, VectorSet.Parameters, first, count)) is { } set
+        return FrozenSet(vectors.Layout, (first, count) => blobs.PutElements(vectors, VectorSet.Parameters, first, count)) is { } set
             ? blobs.PutSet(set) : null;
     }
 
@@ -40,24 +41,42 @@ public static class VectorStore
     public static Digest FingerprintOf(this ReplicaVectors vectors)
     {
         ArgumentNullException.ThrowIfNull(vectors);
-        Digest Of(long first, int count) => Digest.Of(vectors.Bytes(VectorSet.Parameters, first, count));
-        var trained = ManifestOf(0, vectors.Layout.TrainedLength, Of);
-        return new VectorSet(
-            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = trained }, vectors.FrozenSet(Of)?.Digest).Fingerprint;
+        return FingerprintOf(vectors.Layout, (first, count) => Digest.Of(vectors.Bytes(VectorSet.Parameters, first, count)));
     }
 
-    private static VectorSet? FrozenSet(this ReplicaVectors vectors, Func<long, int, Digest> chunk) => vectors.Layout.FrozenLength == 0
+    /// <summary>The same of parameters that are elsewhere.</summary>
+    /// <param name="chunk">The digest of so many elements from one on, as fp32; called by several threads.</param>
+    public static Digest FingerprintOf(FlatLayout layout, Func<long, int, Digest> chunk)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(chunk);
+        var trained = ManifestOf(0, layout.TrainedLength, chunk);
+        return new VectorSet(
+            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = trained }, FrozenSet(layout, chunk)?.Digest).Fingerprint;
+    }
+
+    private static VectorSet? FrozenSet(FlatLayout layout, Func<long, int, Digest> chunk) => layout.FrozenLength == 0
         ? null
         : new VectorSet(new Dictionary<string, VectorManifest>
         {
-            [VectorSet.FrozenParameters] = ManifestOf(vectors.Layout.TrainedLength, vectors.Layout.FrozenLength, chunk),
+            [VectorSet.FrozenParameters] = ManifestOf(layout.TrainedLength, layout.FrozenLength, chunk),
         });
 
     private static VectorManifest ManifestOf(long start, long length, Func<long, int, Digest> digest)
     {
         var chunks = new Digest[VectorManifest.ChunkCount(length)];
-        Parallel.For(0, chunks.Length, chunk => chunks[chunk] = digest(
-            start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
+        // As many at once as there are cores: a chunk that is read from files takes 16 MiB.
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
+        try
+        {
+            Parallel.For(0, chunks.Length, options, chunk => chunks[chunk] = digest(
+                start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
+        }
+        catch (AggregateException e) when (e.InnerException is ElasticException)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerException);
+        }
+
         return new VectorManifest(length, chunks);
     }
 
