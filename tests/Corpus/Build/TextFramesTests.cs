@@ -43,7 +43,8 @@ public sealed class TextFramesTests : IDisposable
 
     private (PieceStore Store, SourcePiece Piece) Read()
     {
-        File.WriteAllLines(_folder["all.jsonl"], Enumerable.Range(0, Documents).Select(i => JsonSerializer.Serialize(new { text = Text(i) })));
+        File.WriteAllLines(
+            _folder["all.jsonl"], Enumerable.Range(0, Documents).Select(i => JsonSerializer.Serialize(new { text = Text(i) })));
         var manifest = Manifests.OfSources([("name", "all"), ("paths[]", _folder["all.jsonl"])]);
         var store = new PieceStore(_folder["pieces"]);
         var piece = SourcePiece.Of(manifest, 0, PartSize.Default, []).Single();
