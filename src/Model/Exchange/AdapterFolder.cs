@@ -131,7 +131,8 @@ public sealed class AdapterFolder : IDisposable
                 else
                     network.Read(segment.Name, from - segment.Offset, elements);
             }
-        });
+        }
+        );
     }
 
     /// <inheritdoc/>
