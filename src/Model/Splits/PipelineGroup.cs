@@ -24,6 +24,12 @@ public sealed class PipelineGroup(IArchitecture architecture, int count)
     /// </summary>
     public bool IsAtWork { get; set; }
 
+    /// <summary>
+    /// True where each stage is in a process of its own: it reads what the stages before and behind have made from
+    /// <see cref="PipelineStage.Received"/>, and has memory for its own part of vectors of the whole network.
+    /// </summary>
+    public bool IsApart { get; init; }
+
     /// <summary>A stage.</summary>
     public PipelineStage this[int stage]
     {
