@@ -14,7 +14,7 @@ var shape = ModelSettings.Defaults with { Context = tokens, Vocabulary = Number(
 var model = Option("model", "small") switch
 {
     "small" => shape with { Layers = 4, Heads = 4, Width = 128 },
-    "124m" => shape with { Layers = 12, Heads = 12, Width = 768 },
+    "124m" => shape with { Layers = Number("layers", 12), Heads = 12, Width = 768 },
     "llama-tiny" => Llama(shape with { Layers = 4, Heads = 4, Width = 128 }, keyHeads: 2, feedForward: 384),
     "smollm-135m" => Llama(shape with { Layers = 30, Heads = 9, Width = 576 }, keyHeads: 3, feedForward: 1536),
     "bert-tiny" => shape with { Architecture = "bert", Layers = 4, Heads = 4, Width = 128 },

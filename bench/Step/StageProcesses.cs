@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
@@ -152,6 +151,8 @@ internal static class StageProcesses
             var client = await listener.AcceptTcpClientAsync(late.Token);
             var who = new byte[1];
             await client.GetStream().ReadExactlyAsync(who, late.Token);
+            if (who[0] <= number || who[0] >= ports.Count || links[who[0]] is not null)
+                throw new ElasticException($"stage {who[0]} called stage {number} of {ports.Count}: nobody else may use these ports");
             links[who[0]] = Link(client, who[0], ports.Count);
         }
         return links;
@@ -182,7 +183,8 @@ internal static class StageProcesses
         }
     }
 
-    private static List<int> FreePorts(int count)
+    /// <summary>Ports that nobody listens on.</summary>
+    public static List<int> FreePorts(int count)
     {
         var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
         listeners.ForEach(l => l.Start());
