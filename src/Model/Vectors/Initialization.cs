@@ -35,7 +35,9 @@ public static class Initialization
         }
     }
 
-    /// <summary>A parameter's elements, as <see cref="Fill(ReplicaVectors, ulong)"/> has them; of one that is not too long for an array.</summary>
+    /// <summary>
+    /// A parameter's elements, as <see cref="Fill(ReplicaVectors, ulong)"/> has them; of one that is not too long for an array.
+    /// </summary>
     internal static float[] Of(ParameterSpec parameter, ulong seed)
     {
         var values = new float[checked((int)parameter.Count)];
