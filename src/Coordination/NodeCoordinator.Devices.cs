@@ -1,3 +1,4 @@
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
 

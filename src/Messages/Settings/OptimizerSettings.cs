@@ -133,7 +133,8 @@ public sealed record OptimizerSettings : SettingsGroup
     [Setting("optimizer.mirror-slices", false, """
         true: before each update every device of a replica copies its neighbour's slice of parameters and moments, so that a device that is
         lost costs the step that it is lost in, and not all steps since the replica's last hand-over. It takes the memory of parameters and
-        moments once more, and the time of copying them. A replica on one device has no neighbour. It changes no weight.
+        moments once more, and the time of copying them. A replica on one device has no neighbour; where
+        the GPU is lost on which the vectors of a replica lie, it begins anew all the same. It changes no weight.
         """, PartOfAnswer = false)]
     [Since(5, false)]
     public required bool MirrorSlices { get; init; }

@@ -61,6 +61,18 @@ public sealed class SplitChoicesTests
         static TrainingPlan Of(string split) => TrainingPlan.OfReplica(Settings, 4, 1, split: ReplicaSplit.Parse(split));
     }
 
+    // Pieces in the middle of the network cost alike, and with few micro-batches as many passes of each are under way.
+    [Fact]
+    public void A_stage_of_two_pieces_that_cost_alike_keeps_what_both_do()
+    {
+        var few = TrainingMemoryTests.Of(Samples.Model(8, 4, 64, 64, 997), sequences: 4, micro: 1);
+        var (once, twice) = (Of("pipeline:4"), Of("pipeline:4x2"));
+        Assert.Equal((4, 4), (once.Units, twice.Units));
+        Assert.InRange(twice.Pass.ActivationBytes, once.Pass.ActivationBytes, 2.25 * once.Pass.ActivationBytes);
+
+        TrainingPlan Of(string split) => TrainingPlan.OfReplica(few, 4, 1, split: ReplicaSplit.Parse(split));
+    }
+
     [Fact]
     public void A_pipeline_of_tensor_groups_waits_as_its_stages_do_and_has_one_sum_of_gradients_for_all_devices()
     {
