@@ -10,7 +10,21 @@ namespace Elastic.Coordination;
 /// <param name="Segment">The stretch of the run that the round belongs to: its samples, steps and the length of the learning-rate schedule.
 /// In the order, because the end of a run may change while nodes have it open.</param>
 public sealed record Compute(
-    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, Segment Segment) : WorkContent;
+    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, Segment Segment) : WorkContent
+{
+    /// <summary>
+    /// The nodes that compute the replica together, one for each stage of the network, in order (<c>run.stages</c>). Empty where one node
+    /// computes all of it. The first of them has this order and answers for the replica, the others have a <see cref="ComputeStage"/> of
+    /// it.
+    /// </summary>
+    public StagePlace[] Stages { get; init; } = [];
+
+    /// <summary>
+    /// Drawn for each time that the replica is given to such nodes: what belongs to another attempt is none of theirs. Null where one node
+    /// computes all of it.
+    /// </summary>
+    public string? Attempt { get; init; }
+}
 
 /// <summary>What the replica hands to the averaging after its H inner steps.</summary>
 /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
