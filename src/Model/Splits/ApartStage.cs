@@ -32,6 +32,7 @@ public sealed class ApartStage : ICollective
     private readonly StepDeadlines _deadlines;
     private readonly TimeProvider _time;
     private readonly List<ScatteredRows> _rows = [];
+    private readonly CancellationToken _stop;
     private long _step, _longestTicks;
     private string? _aborted;
 
@@ -41,14 +42,15 @@ public sealed class ApartStage : ICollective
     /// <param name="vectors">Of the whole network, of which only this stage's part takes memory: see <see cref="NewVectors"/>.</param>
     /// <param name="deadlines">When another stage counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
     /// <param name="time">Measures the deadlines; null for the system's.</param>
+    /// <param name="stop">Asks all stages to stop after the step under way: see <see cref="IsStopped"/>.</param>
     /// <exception cref="ElasticException">The network is not computed in so many processes.</exception>
     public ApartStage(
         IDeviceThread device, IArchitecture architecture, int number, IReadOnlyList<StageLink?> links, ReplicaVectors vectors,
-        StepDeadlines? deadlines = null, TimeProvider? time = null)
+        StepDeadlines? deadlines = null, TimeProvider? time = null, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(links);
         ArgumentNullException.ThrowIfNull(vectors);
-        (_device, _architecture, _number, _links, _vectors) = (device, architecture, number, links, vectors);
+        (_device, _architecture, _number, _links, _vectors, _stop) = (device, architecture, number, links, vectors, stop);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _layout = vectors.Layout;
         _parameters = new StageParameters(architecture, _layout, links.Count);
@@ -56,6 +58,9 @@ public sealed class ApartStage : ICollective
         Slices = StageParameters.RunsOf(_parameters.OwnedBy(number));
         Borrowed = StageParameters.RunsOf(_parameters.Copies.Where(c => c.Reader == number).Select(c => c.Parameter));
     }
+
+    /// <summary>True where a stage was asked to stop before the end of the last step: all stages know it after the same step.</summary>
+    public bool IsStopped { get; private set; }
 
     /// <summary>The runs of tiles that this stage updates.</summary>
     public IReadOnlyList<Slice> Slices { get; }
@@ -156,9 +161,12 @@ public sealed class ApartStage : ICollective
                 sums[slice.FirstTile + i] = squares[i];
         }
         var told = await OnDeviceAsync("norm", d => _parameters.ToTell(_number, sums, d.SquaresOf).ToList());
+        // In this frame because all stages wait for it in each step: so they stop after the same one.
+        told.Add(_stop.IsCancellationRequested ? 1 : 0);
         var all = new IReadOnlyList<double>[_links.Count];
         for (var stage = 0; stage < all.Length; stage++)
-            all[stage] = await TellAsync(stage, StageFrame.Squares, told, _parameters.SumsOf(stage));
+            all[stage] = await TellAsync(stage, StageFrame.Squares, told, _parameters.SumsOf(stage) + 1);
+        IsStopped = all.Any(a => a[^1] != 0);
         return _parameters.TileSums(all);
     }
 
@@ -186,6 +194,59 @@ public sealed class ApartStage : ICollective
                 }
             }
         }
+    }
+
+    /// <summary>
+    /// All stages together: the first one gets the elements of a vector that the others own, and has a whole chunk in memory at a time.
+    /// </summary>
+    /// <param name="vector">One that lies as the parameters do.</param>
+    /// <param name="take">On the first stage: called with each chunk's number and elements, in order.</param>
+    /// <exception cref="StageLostException">Another stage is gone.</exception>
+    public async Task GatherAsync(string vector, Action<int, ReadOnlyMemory<float>> take)
+    {
+        ArgumentNullException.ThrowIfNull(take);
+        var (whole, piece) = (_number == 0 ? new float[VectorManifest.ElementsOf(_layout.TrainedLength, 0)] : [], 0);
+        for (var chunk = 0; chunk < _layout.Chunks; chunk++)
+        {
+            var (start, elements) = _layout.Chunk(chunk);
+            Array.Clear(whole);
+            foreach (var (owner, first, count) in StageParameters.Within(_parameters.Owners, start, elements, PieceElements))
+            {
+                if (_number == 0)
+                {
+                    var into = whole.AsMemory((int)(first - start), count);
+                    if (owner == 0)
+                        _vectors.CopyTo(vector, first, into.Span);
+                    else
+                        MemoryMarshal.Cast<byte, float>((await _links[owner]!.ReceiveAsync(
+                            StageFrame.Elements, _step, piece, count * sizeof(float), Deadline)).Span).CopyTo(into.Span);
+                }
+                else if (owner == _number)
+                {
+                    // The first stage reads it when it has stored all before it, however long that takes.
+                    await _links[0]!.SendAsync(
+                        StageFrame.Elements, _step, piece, count * sizeof(float),
+                        bytes => _vectors.Bytes(vector, first, count).CopyTo(bytes.Span), _deadlines.Most);
+                }
+                piece++;
+            }
+            if (_number == 0)
+                take(chunk, whole.AsMemory(0, elements));
+        }
+    }
+
+    /// <summary>The first stage tells all others what it has stored; they wait for it.</summary>
+    /// <param name="own">Of the first stage; others give as many bytes, of any content.</param>
+    /// <returns>What the first stage has told.</returns>
+    /// <exception cref="StageLostException">The first stage is gone.</exception>
+    public async Task<byte[]> TellStoredAsync(byte[] own)
+    {
+        ArgumentNullException.ThrowIfNull(own);
+        if (_number > 0)
+            return (await _links[0]!.ReceiveAsync(StageFrame.Stored, _step, 0, own.Length, _deadlines.Most)).ToArray();
+        for (var other = 1; other < _links.Count; other++)
+            await SendAsync(other, StageFrame.Stored, 0, own);
+        return own;
     }
 
     /// <inheritdoc/>

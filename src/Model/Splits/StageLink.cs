@@ -3,8 +3,6 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Threading.Channels;
 using Elastic.Foundation;
-using Elastic.Messages;
-using Elastic.Model.Training;
 
 namespace Elastic.Model.Splits;
 
@@ -28,6 +26,15 @@ public enum StageFrame
 
     /// <summary>A piece of a parameter that another stage has updated.</summary>
     Parameters,
+
+    /// <summary>A piece of a vector, to the first stage, which stores it.</summary>
+    Elements,
+
+    /// <summary>What the first stage has stored.</summary>
+    Stored,
+
+    /// <summary>A stage is lost: the number is its own. It comes in place of what was due.</summary>
+    Lost,
 }
 
 /// <summary>
@@ -68,7 +75,7 @@ public sealed class StageLink : IAsyncDisposable
     /// <param name="step">Counts the steps of the stages, the same in all processes.</param>
     /// <param name="number">Of the frame's kind: the first micro-batch, or a piece.</param>
     /// <param name="fill">Writes it; its bytes are any before.</param>
-    /// <exception cref="DeviceFailedException">The other stage is gone, or did not read in time what was sent before.</exception>
+    /// <exception cref="StageLostException">The other stage is gone, or did not read in time what was sent before.</exception>
     public async Task SendAsync(StageFrame frame, long step, int number, int bytes, Action<Memory<byte>> fill, TimeSpan deadline)
     {
         ArgumentNullException.ThrowIfNull(fill);
@@ -97,7 +104,7 @@ public sealed class StageLink : IAsyncDisposable
     /// <param name="most">Bytes that it may have.</param>
     /// <param name="least">Bytes that it must have; null for as many as it may.</param>
     /// <returns>Its bytes, until the next call.</returns>
-    /// <exception cref="DeviceFailedException">The other stage is gone, or did not send it in time.</exception>
+    /// <exception cref="StageLostException">A stage is gone, this one mostly, or did not send it in time.</exception>
     /// <exception cref="ElasticException">It sent something else.</exception>
     public async Task<ReadOnlyMemory<byte>> ReceiveAsync(
         StageFrame frame, long step, int number, int most, TimeSpan deadline, int? least = null)
@@ -111,6 +118,8 @@ public sealed class StageLink : IAsyncDisposable
             var (itsStep, itsNumber, bytes) = (
                 BinaryPrimitives.ReadInt64LittleEndian(_header.AsSpan(4)), BinaryPrimitives.ReadInt32LittleEndian(_header.AsSpan(12)),
                 BinaryPrimitives.ReadInt64LittleEndian(_header.AsSpan(16)));
+            if (kind == StageFrame.Lost && bytes == 0 && itsNumber >= 0 && itsNumber != _stage)
+                throw new StageLostException(itsNumber, $"stage {itsNumber} is lost, as {_peer} says");
             if (kind != frame || itsStep != step || itsNumber != number || bytes > most || bytes < (least ?? most))
             {
                 throw new ElasticException(string.Create(
@@ -132,6 +141,23 @@ public sealed class StageLink : IAsyncDisposable
         {
             throw Lost($"ended its connection before it sent {TextOf(frame, number)}");
         }
+    }
+
+    /// <summary>Tells the other stage that another one is lost, if it still listens. Does not wait.</summary>
+    public void TellLost(int stage)
+    {
+        var frame = ArrayPool<byte>.Shared.Rent(HeaderBytes);
+        frame.AsSpan(0, HeaderBytes).Clear();
+        BinaryPrimitives.WriteInt32LittleEndian(frame, (int)StageFrame.Lost);
+        BinaryPrimitives.WriteInt32LittleEndian(frame.AsSpan(12), stage);
+        _waiting.Writer.TryWrite((frame, HeaderBytes));
+    }
+
+    /// <summary>Ends what waits for the other stage, and each later call. Does not wait.</summary>
+    public void Abort()
+    {
+        if (!_isDisposed)
+            _closed.Cancel();
     }
 
     /// <summary>Sends what waits, if the other stage reads it soon, and closes the connection.</summary>
@@ -167,7 +193,7 @@ public sealed class StageLink : IAsyncDisposable
         }
     }
 
-    private DeviceFailedException Lost(string what) => new(new DeviceId($"stage:{_stage}"), isLost: true, $"{_peer} {what}");
+    private StageLostException Lost(string what) => new(_stage, $"{_peer} {what}");
 
     private static string TextOf(StageFrame frame, int number) => frame switch
     {
@@ -177,6 +203,8 @@ public sealed class StageLink : IAsyncDisposable
         StageFrame.Rows => "the rows of the embedding",
         StageFrame.Squares => "the squares of its gradient",
         StageFrame.Parameters => string.Create(CultureInfo.InvariantCulture, $"piece {number} of the parameters"),
+        StageFrame.Elements => string.Create(CultureInfo.InvariantCulture, $"piece {number} of its vectors"),
+        StageFrame.Stored => "what it has stored",
         _ => string.Create(CultureInfo.InvariantCulture, $"a frame of kind {(int)frame}"),
     };
 

@@ -80,6 +80,31 @@ public sealed class StageParameters
     /// <summary>What a stage owns or reads, by offset.</summary>
     public IEnumerable<Segment> HeldBy(int stage) => _layout.Segments.Where((_, i) => _readers[i].Contains(stage));
 
+    /// <summary>The elements that each stage owns, as runs of parameters that follow one another, with the zeros between them.</summary>
+    public IEnumerable<(int Owner, long First, long Count)> Owners => Runs(_owners);
+
+    /// <summary>The elements that a stage owns.</summary>
+    public IEnumerable<(long First, long Count)> RangesOwnedBy(int stage) =>
+        Owners.Where(r => r.Owner == stage).Select(r => (r.First, r.Count));
+
+    /// <summary>The elements that a stage owns or reads.</summary>
+    public IEnumerable<(long First, long Count)> RangesHeldBy(int stage) =>
+        Runs([.. _readers.Select(r => r.Contains(stage) ? 1 : 0)]).Where(r => r.Owner == 1).Select(r => (r.First, r.Count));
+
+    /// <summary>What lies in a range, cut into pieces.</summary>
+    /// <param name="most">Elements of a piece.</param>
+    public static IEnumerable<(int Owner, long First, int Count)> Within(
+        IEnumerable<(int Owner, long First, long Count)> runs, long first, long count, int most)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        foreach (var (owner, start, length) in runs)
+        {
+            var end = Math.Min(start + length, first + count);
+            for (var at = Math.Max(start, first); at < end; at += most)
+                yield return (owner, at, (int)Math.Min(most, end - at));
+        }
+    }
+
     /// <summary>What an owner sends to another stage after each update.</summary>
     public IEnumerable<(Segment Parameter, int Owner, int Reader)> Copies => _layout.Segments.SelectMany(
         (segment, i) => _readers[i].Where(r => r != _owners[i]).Select(reader => (segment, _owners[i], reader)));
@@ -140,6 +165,19 @@ public sealed class StageParameters
                 sums[tile] += told[_owners[segment]][next[_owners[segment]]++];
         }
         return sums;
+    }
+
+    // Consecutive segments of one number.
+    private IEnumerable<(int Owner, long First, long Count)> Runs(IReadOnlyList<int> numbers)
+    {
+        for (int first = 0, end; first < numbers.Count; first = end)
+        {
+            end = first + 1;
+            while (end < numbers.Count && numbers[end] == numbers[first])
+                end++;
+            var start = _layout.Segments[first].Offset;
+            yield return (numbers[first], start, _layout.Segments[end - 1].End - start);
+        }
     }
 
     // Of its elements; those of padded rows have no gradient.

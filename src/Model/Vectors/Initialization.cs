@@ -36,6 +36,22 @@ public static class Initialization
     }
 
     /// <summary>
+    /// Some elements of the vector, as <see cref="Fill(ReplicaVectors, ulong)"/> has them: for whoever has no memory for all of it.
+    /// </summary>
+    public static void Fill(FlatLayout layout, ulong seed, long first, Memory<float> into)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        into.Span.Clear();
+        for (var i = layout.FirstSegmentAt(first); i < layout.Segments.Count && layout.Segments[i].Offset < first + into.Length; i++)
+        {
+            var segment = layout.Segments[i];
+            var (low, high) = (Math.Max(first, segment.Offset), Math.Min(first + into.Length, segment.Offset + segment.Count));
+            if (low < high)
+                Draw(into.Slice((int)(low - first), (int)(high - low)), low - segment.Offset, segment.Parameter, seed);
+        }
+    }
+
+    /// <summary>
     /// A parameter's elements, as <see cref="Fill(ReplicaVectors, ulong)"/> has them; of one that is not too long for an array.
     /// </summary>
     internal static float[] Of(ParameterSpec parameter, ulong seed)

@@ -55,9 +55,9 @@ public sealed class ApartStageTests
         clock.Advance(TimeSpan.FromSeconds(74));
         Assert.False(waiting.IsCompleted);
         clock.Advance(TimeSpan.FromSeconds(1));
-        var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => waiting);
+        var lost = await Assert.ThrowsAsync<StageLostException>(() => waiting);
         Assert.Equal("stage 0 of 2 on w1 did not send the activations of micro-batch 3 within 74.5 s", lost.Message);
-        Assert.True(lost.IsLost);
+        Assert.Equal(0, lost.Stage);
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class ApartStageTests
         await apart.CloseAsync(1);
         Assert.StartsWith(
             "stage 1 of 2 on this machine ended its connection before",
-            (await Assert.ThrowsAsync<DeviceFailedException>(() => first)).Message, StringComparison.Ordinal);
+            (await Assert.ThrowsAsync<StageLostException>(() => first)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
