@@ -39,6 +39,12 @@ public sealed class PipelineGroup(IArchitecture architecture, int count, int ten
     /// </summary>
     public bool IsAtWork { get; set; }
 
+    /// <summary>
+    /// True where each stage is in a process of its own: it reads what the stages before and behind have made from
+    /// <see cref="PipelineStage.Received"/>, and has memory for its own part of vectors of the whole network.
+    /// </summary>
+    public bool IsApart { get; init; }
+
     /// <summary>A rank of a stage.</summary>
     public PipelineStage this[int stage, int rank = 0]
     {

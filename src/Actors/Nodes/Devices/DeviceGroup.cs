@@ -18,6 +18,9 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     // What a row of few tokens costs, too.
     private const int ShortRow = 64;
 
+    /// <summary>The one that computes a stage of a replica whose others are on other nodes.</summary>
+    public IDeviceThread First => devices[0];
+
     /// <summary>True where there is another one than this.</summary>
     public bool HasOthersThan(DeviceId device) => devices.Any(d => d.Id != device);
 

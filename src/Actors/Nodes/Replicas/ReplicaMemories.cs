@@ -1,4 +1,4 @@
-using Elastic.Coordination;
+using Elastic.Actors.Work;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -34,20 +34,23 @@ internal sealed class ReplicaMemories : IDisposable
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
     public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
-        var (location, innerState) = (LocationOf(devices[0]), (work as Compute)?.InnerState);
-        var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
-        var memory = free.Find(m => innerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
+        var (location, replica) = (LocationOf(devices[0]), ReplicaOrder.ReplicaOf(work));
+        var share = StageOf(run, devices[0], work);
+        var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)
+            && (share is null ? m.Memory.Share is null : share.IsSameAs(m.Memory.Share))).Select(m => m.Memory).ToList();
+        var memory = free.Find(m => replica?.InnerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
         if (memory is null)
         {
-            Free(m => m.Run != run.Id);                               // another run's memory; that run may never come again
-            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], run.Offload);
+            // Another run's memory, which may never come again; and of this run what other stages had.
+            Free(m => m.Run != run.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
+            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], share is null ? run.Offload : null, share);
             _all.Add((run.Id, location, memory));
         }
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
-        if (work is Compute && devices[0].IsCpu && !memory.HasRoomToTrain)
-            CheckMemory(run, devices.Count, threads);
-        memory.HasRoomToTrain |= work is Compute;
+        if (replica is not null && devices[0].IsCpu && !memory.HasRoomToTrain)
+            CheckMemory(run, share, devices.Count, threads);
+        memory.HasRoomToTrain |= replica is not null;
         _inUse.Add(memory);
         return memory;
     }
@@ -67,17 +70,35 @@ internal sealed class ReplicaMemories : IDisposable
     /// <summary>Frees memory that is not in use. Work that outlives its actor still reads the rest, which the finalizer frees.</summary>
     public void Dispose() => Free(_ => true);
 
+    // Null where one node computes the replica.
+    private static StageShare? StageOf(NodeRun run, DeviceId device, WorkContent work)
+    {
+        if (ReplicaOrder.ReplicaOf(work) is not { } replica || !replica.IsInStages())
+            return null;
+        if (!device.IsCpu)
+            throw new ElasticException($"{device} computes whole networks: give this node CPU devices, or use run.stages = 1");
+        return new StageShare(run.Architecture, run.Layout, ReplicaOrder.StageOf(work), replica.Stages.Length);
+    }
+
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run.
-    private static void CheckMemory(NodeRun run, int devices, int threads)
+    private static void CheckMemory(NodeRun run, StageShare? share, int devices, int threads)
     {
-        var needed = TrainingPlan.OfReplica(
-            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split);
-        if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
+        // A stage on a node of its own takes what a device of a pipeline does, which has its part of everything.
+        var needed = share is null
+            ? TrainingPlan.OfReplica(
+                run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split)
+            : TrainingPlan.OfReplica(
+                run.Settings, share.Count, devices * threads, split: new ReplicaSplit(1, share.Count));
+        string? Problem() => MachineMemory.Now().FreeBytes is var free && share is null ? needed.Problem(free)
+            : needed.MostBytesOfDevice <= free ? null
+            : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
+                + $"{ByteSize.Text(free)} are free: free some memory, or start the run anew with more run.stages";
+        if (Problem() is null)
             return;
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        if (needed.Problem(MachineMemory.Now().FreeBytes) is { } problem)
+        if (Problem() is { } problem)
             throw new ElasticException(problem);
     }
 
