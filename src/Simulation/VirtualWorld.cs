@@ -225,7 +225,7 @@ public sealed partial class VirtualWorld
         (_isPeace, _peace) = (true, Now);
         foreach (var node in _nodes)
             node.Mend();
-        while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
+        while (Live.Count(IsFit) < Math.Max(_accidents.Liar ? 3 : 2, Plan.Stages))
             Join(isOdd: false);
         if (!Live.Any(n => n.IsSeed && !n.IsLeaving && (IsFit(n) || !n.HasDevices)))
             Join(isOdd: false, isSeed: true);                              // a supervisor lives on one

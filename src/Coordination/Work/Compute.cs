@@ -44,6 +44,18 @@ public sealed class ComputeWork : WorkKind
 
     public static WorkKey KeyOf(int round, int replica) => new(Kind.Name, round, replica);
 
+    /// <summary>The replica that a key is about, of one of its stages, too; null for other work.</summary>
+    public static int? ReplicaOf(WorkKey key) => key.Kind == Kind.Name ? key.Index
+        : key.Kind == ComputeStageWork.Kind.Name ? ComputeStageWork.ReplicaOf(key) : null;
+
+    /// <summary>The computation of a replica that this is, or that it is a stage of; null for other work.</summary>
+    public static Compute? Of(WorkContent content) => content switch
+    {
+        Compute c => c,
+        ComputeStage c => c.Replica,
+        _ => null,
+    };
+
     public override void GiveOut(Scheduling scheduling)
     {
         var (run, plan) = (scheduling.Run, scheduling.Plan);
@@ -56,8 +68,8 @@ public sealed class ComputeWork : WorkKind
         var wanted = Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers);
         if (phase == RunPhase.Averaging && !wanted.Any(w => w.Needed))
             return;
-        foreach (var (replica, node) in Computations.Place(run, scheduling.View, wanted, scheduling.FailuresAt))
-            scheduling.GiveIfFetchable(KeyOf(run.Round, replica), node, new Compute(
+        foreach (var (replica, nodes) in Computations.Place(run, scheduling.View, wanted, scheduling.FailuresAt, plan.Stages))
+            scheduling.GiveIfFetchable(nodes, new Compute(
                 run.Round, replica, version, run.InnerStateOf(replica),
                 Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver.GetValueOrDefault(replica),
                 plan.At(run.Round)));
@@ -67,6 +79,9 @@ public sealed class ComputeWork : WorkKind
             scheduling.Lack("two results of one replica differ: a third computation, on a node that has not computed it yet, settles it");
         else if (wanted.Any(w => w.Needed && !run.QuorumOf(w.Replica).Votes.IsEmpty))
             scheduling.Lack("an audit waits for another node: those that may compute rest, leave or are at work");
+        foreach (var w in wanted.Where(w => plan.Stages > 1 && w.Needed))
+            if (Computations.CountFree(scheduling.View, w) is var free && free < plan.Stages)
+                scheduling.Lack($"replica {w.Replica} needs {plan.Stages} nodes at once and {free} {(free == 1 ? "is" : "are")} free");
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>

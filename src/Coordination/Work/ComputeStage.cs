@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
@@ -36,14 +37,15 @@ public sealed class ComputeStageWork : WorkKind
 
     public override bool OccupiesDevices => true;
 
-    /// <param name="stage">From 1 on: the first stage has <see cref="ComputeWork.KeyOf"/>.</param>
-    public static WorkKey KeyOf(int round, int replica, int stage) => new(Kind.Name, round, replica * RunStages.Most + stage);
+    /// <summary>The key of a stage's work; that of the first stage is the replica's.</summary>
+    public static WorkKey KeyOf(int round, int replica, int stage) =>
+        stage == 0 ? ComputeWork.KeyOf(round, replica) : new(Kind.Name, round, replica * RunSettings.MostStages + stage);
 
     /// <summary>The replica of a stage's key.</summary>
-    public static int ReplicaOf(WorkKey key) => key.Index / RunStages.Most;
+    public static int ReplicaOf(WorkKey key) => key.Index / RunSettings.MostStages;
 
-    /// <summary>The number of a stage's key.</summary>
-    public static int StageOf(WorkKey key) => key.Index % RunStages.Most;
+    /// <summary>The number of the stage that a key is about; 0 for that of a replica.</summary>
+    public static int StageOf(WorkKey key) => key.Kind == Kind.Name ? key.Index % RunSettings.MostStages : 0;
 
     /// <summary>Gives nothing: <see cref="ComputeWork"/> gives out all stages of a replica together.</summary>
     public override void GiveOut(Scheduling scheduling)
