@@ -65,7 +65,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
     /// </returns>
     public async Task<WorkOutcome?> RunAsync()
     {
-        if (!order.IsInStages())
+        if (order.Stages.Length <= 1)
             return await TakeStepsAsync();
         try
         {
@@ -166,8 +166,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
         var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
-        var key = _stage is { IsFirst: false }
-            ? ComputeStageWork.KeyOf(order.Round, order.Replica, number) : ComputeWork.KeyOf(order.Round, order.Replica);
+        var key = ComputeStageWork.KeyOf(order.Round, order.Replica, number);
         await FetchReports.DuringAsync(run, key, MissingBytes(parameters, fetched), context.Progress, FetchAsync());
         await Task.Run(() =>
         {
