@@ -90,10 +90,15 @@ internal sealed class ReplicaMemories : IDisposable
                 run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split)
             : TrainingPlan.OfReplica(
                 run.Settings, share.Count, devices * threads, split: new ReplicaSplit(1, share.Count));
-        string? Problem() => MachineMemory.Now().FreeBytes is var free && share is null ? needed.Problem(free)
-            : needed.MostBytesOfDevice <= free ? null
-            : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
-                + $"{ByteSize.Text(free)} are free: free some memory, or start the run anew with more run.stages";
+        string? Problem()
+        {
+            var free = MachineMemory.Now().FreeBytes;
+            return share is null ? needed.Problem(free)
+                : needed.MostBytesOfDevice <= free ? null
+                : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
+                    + $"{ByteSize.Text(free)} are free: free some memory, or take more run.stages";
+        }
+
         if (Problem() is null)
             return;
         GC.Collect();
