@@ -1,12 +1,14 @@
 using System.Net.Sockets;
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages;
+using Elastic.Testing;
 using static Elastic.Transfer.Tests.TransferSamples;
 
 namespace Elastic.Transfer.Tests;
 
-public sealed class StageConnectionTests : IAsyncLifetime
+public sealed class StageConnectionTests : TemporaryFolder, IAsyncLifetime
 {
     private static readonly StageRoute Route = new("run-1.0.0.a8c1", 1, 0);
     private static readonly NodeId First = new("first"), Second = new("second");
@@ -16,7 +18,11 @@ public sealed class StageConnectionTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => _server = await ServeAsync(_stages, Transport.Plain);
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        Dispose();
+    }
 
     [Theory]
     [InlineData(true)]
@@ -114,6 +120,34 @@ public sealed class StageConnectionTests : IAsyncLifetime
         Assert.Equal(answer.Length, await socket.ReceiveAsync(answer, Deadline));
         Assert.Equal("HTTP/1.1 400", Encoding.ASCII.GetString(answer));
     }
+
+    [Fact]
+    public async Task With_certificates_a_node_is_who_its_certificate_says()
+    {
+        using var authority = new TestAuthority(Folder);
+        using Credentials first = Issue("first"), second = Issue("second"), other = Issue("other");
+        StageConnections Of(Credentials credentials) => new(TlsTransport.BetweenNodes(credentials));
+        var stages = Of(first);
+        await using var server = await ServeAsync(stages, TlsTransport.BetweenNodes(first));
+        Task<StageConnection> OpenAsync(Credentials credentials, NodeId to) =>
+            Of(credentials).OpenAsync(Route, Second, server.Endpoint, to, Deadline);
+
+        Assert.Contains(
+            "this is the certificate of other, and not of second", await RefusalAsync(OpenAsync(other, First)), StringComparison.Ordinal);
+        Assert.Contains(
+            "answers worker first, and not elsewhere", await RefusalAsync(OpenAsync(second, new NodeId("elsewhere"))),
+            StringComparison.Ordinal);
+        var accepting = stages.AcceptAsync(Route, Second, Deadline);
+        await using var there = await OpenAsync(second, First);
+        await using var here = await accepting;
+        await there.Stream.WriteAsync(new byte[] { 7 }, Deadline);
+        Assert.Equal(1, await here.Stream.ReadAsync(new byte[1], Deadline));
+
+        Credentials Issue(string name) => Credentials.OfNode(authority.Issue(name, Role.Worker), TimeProvider.System);
+    }
+
+    private static async Task<string> RefusalAsync(Task<StageConnection> opening) =>
+        (await Assert.ThrowsAsync<UnavailableException>(() => opening)).Message;
 
     private Task<StageConnection> OpenAsync(NodeId self) => _stages.OpenAsync(Route, self, _server.Endpoint, First, Deadline);
 

@@ -231,7 +231,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         ReplicaMemory memory;
-        var replica = ReplicaOrder.ReplicaOf(start.Order.Content);
+        var replica = ComputeWork.Of(start.Order.Content);
         try
         {
             if (replica is not null)
@@ -246,7 +246,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         // A stage is one device's, and the others lend it their threads.
-        var pieces = replica is null ? int.MaxValue : replica.IsInStages() ? 1 : run.Pieces;
+        var pieces = replica is null ? int.MaxValue : replica.Stages.Length > 1 ? 1 : run.Pieces;
         var (kind, number, index) = start.Order.Key;
         var (devices, activity) = (_trainers.Group(start.Devices, pieces), new WorkActivity($"{run.Id} {kind} {number} {index}"));
         var actor = Context.ActorOf(
@@ -256,7 +256,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         if (replica is not null)
             _log.Info("run {0} round {1} replica {2}{3}: begins at step {4} on {5}",
                 run.Id, replica.Round, replica.Replica,
-                replica.IsInStages() ? $", stage {ReplicaOrder.StageOf(start.Order.Content)} of {replica.Stages.Length}" : "",
+                replica.Stages.Length > 1 ? $", stage {ComputeStageWork.StageOf(start.Order.Key)} of {replica.Stages.Length}" : "",
                 replica.HandOver?.Step ?? 0, string.Join(' ', start.Devices));
     }
 

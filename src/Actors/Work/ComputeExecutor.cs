@@ -40,8 +40,8 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
 }
 
 /// <summary>The inner steps of one replica in one round, start to end; of one stage of it, where several nodes compute it.</summary>
-/// <param name="number">Of the stage.</param>
-internal sealed class ReplicaRound(NodeRun run, Compute order, int number, DeviceContext context, BlockReader reader)
+/// <param name="stageNumber">Of the stage that this node computes; 0 where it computes all.</param>
+internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, DeviceContext context, BlockReader reader)
 {
     // A small model's step takes less than a round trip to the node that reads its blocks: 8 steps hide 200 ms where a step takes 25 ms.
     // The tokens on their way stay below what a slow link carries in the time that a reader is given to answer.
@@ -65,12 +65,12 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
     /// </returns>
     public async Task<WorkOutcome?> RunAsync()
     {
-        if (!order.IsInStages())
+        if (order.Stages.Length <= 1)
             return await TakeStepsAsync();
         try
         {
             context.Activity.Does("waits for the nodes of the other stages");
-            await using var stage = await ReplicaStage.OpenAsync(run, order, number, context.Drop);
+            await using var stage = await ReplicaStage.OpenAsync(run, order, stageNumber, context.Drop);
             using var dropped = context.Drop.Register(stage.Abort);
             _stage = stage;
             try
@@ -125,7 +125,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
             lossSum += loss;
             samples = HashChain.AppendStep(samples, batch.Samples);
-            if (number == 0 && (step + 1 == _steps || Stopwatch.GetElapsedTime(_told) >= _betweenNews))
+            if (stageNumber == 0 && (step + 1 == _steps || Stopwatch.GetElapsedTime(_told) >= _betweenNews))
             {
                 _told = Stopwatch.GetTimestamp();
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate)
@@ -166,8 +166,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
         var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
-        var key = _stage is { IsFirst: false }
-            ? ComputeStageWork.KeyOf(order.Round, order.Replica, number) : ComputeWork.KeyOf(order.Round, order.Replica);
+        var key = ComputeStageWork.KeyOf(order.Round, order.Replica, stageNumber);
         await FetchReports.DuringAsync(run, key, MissingBytes(parameters, fetched), context.Progress, FetchAsync());
         await Task.Run(() =>
         {
@@ -254,7 +253,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
     {
         var state = await (_stage is null
             ? Task.Run(() => _memory.StoreAll(run.Blobs)) : _memory.StoreAllAsync(run.Blobs, _stage.Stage));
-        return number == 0 ? new HandedOver(new ReplicaHandOver(order.Round, order.Replica, step, state, lossSum, samples)) : null;
+        return stageNumber == 0 ? new HandedOver(new ReplicaHandOver(order.Round, order.Replica, step, state, lossSum, samples)) : null;
     }
 
     private async Task<WorkOutcome?> ResultAsync(double lossSum, Digest samples)
@@ -265,7 +264,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int number, Devic
         var result = new ReplicaResult(
             order.Round, order.Replica, contribution, innerState,
             _segment.SamplesOf(order.Replica) * run.Plan.Context, _steps > 0 ? lossSum / _steps : 0, samples);
-        return number == 0 ? new Computed(result, order.HandOver?.State) : null;
+        return stageNumber == 0 ? new Computed(result, order.HandOver?.State) : null;
     }
 
     // What decides how much memory a step takes comes with the order: it must be what the run was opened with.

@@ -27,9 +27,6 @@ internal sealed class ReplicaStage : IAsyncDisposable
     private ReplicaStage(NodeRun run, int number, (StageLink, StageConnection)?[] others) =>
         (_run, _number, _others) = (run, number, others);
 
-    /// <summary>True for the stage whose node stores what all have made.</summary>
-    public bool IsFirst => _number == 0;
-
     /// <summary>True where all stages stop here, because the node of one of them was asked to.</summary>
     public bool IsStopped => _stage?.IsStopped ?? false;
 

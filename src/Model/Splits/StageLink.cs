@@ -150,7 +150,8 @@ public sealed class StageLink : IAsyncDisposable
         frame.AsSpan(0, HeaderBytes).Clear();
         BinaryPrimitives.WriteInt32LittleEndian(frame, (int)StageFrame.Lost);
         BinaryPrimitives.WriteInt32LittleEndian(frame.AsSpan(12), stage);
-        _waiting.Writer.TryWrite((frame, HeaderBytes));
+        if (!_waiting.Writer.TryWrite((frame, HeaderBytes)))
+            ArrayPool<byte>.Shared.Return(frame);
     }
 
     /// <summary>Ends what waits for the other stage, and each later call. Does not wait.</summary>

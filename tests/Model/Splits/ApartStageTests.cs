@@ -44,6 +44,60 @@ public sealed class ApartStageTests
         }
         using var gathered = apart.Gather();
         Assert.Equal(Samples.DigestOf(whole), Samples.DigestOf(gathered));
+
+        // What the first stage stores is what the others have told it, and they know which sets it was.
+        foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment })
+        {
+            var chunks = new List<(int, float[])>();
+            await Task.WhenAll(apart.Stages.Select((stage, number) => Task.Run(() => stage.GatherAsync(name, (chunk, elements) =>
+            {
+                Assert.Equal(0, number);
+                chunks.Add((chunk, elements.ToArray()));
+            }))));
+            var (first, elements) = Assert.Single(chunks);
+            Assert.Equal(0, first);
+            Assert.Equal(whole.Floats(name, 0, (int)whole.Layout.TrainedLength).ToArray(), elements);
+        }
+        var told = await Task.WhenAll(apart.Stages.Select((stage, number) => stage.TellStoredAsync([(byte)(number + 7), 1])));
+        Assert.All(told, bytes => Assert.Equal([7, 1], bytes));
+    }
+
+    [Fact]
+    public async Task All_stages_stop_after_the_same_step_whichever_was_asked_to()
+    {
+        var model = PrecisionTests.Kinds["gpt2"] with { Layers = 3 };
+        using var stop = new CancellationTokenSource();
+        await using var apart = new Apart(model, 3, stage => stage == 1 ? stop.Token : default);
+        var steps = apart.Stages.Select(s => s.Step(new AdamW(DevicePool.Optimizer), 1)).ToList();
+        await Task.WhenAll(steps.Select(s => Task.Run(() => TakeAsync(s, model, 0))));
+        Assert.All(apart.Stages, stage => Assert.False(stage.IsStopped));
+        await stop.CancelAsync();
+        await Task.WhenAll(steps.Select(s => Task.Run(() => TakeAsync(s, model, 1))));
+        Assert.All(apart.Stages, stage => Assert.True(stage.IsStopped));
+    }
+
+    [Fact]
+    public async Task All_name_the_stage_that_is_lost_and_not_the_one_that_tells_it()
+    {
+        var (there, here) = (new Pipe(), new Pipe());
+        await using var teller = new StageLink(here.Reader.AsStream(), there.Writer.AsStream(), 2, "stage 2 of 3 on w2");
+        await using var link = new StageLink(there.Reader.AsStream(), here.Writer.AsStream(), 1, "stage 1 of 3 on w1");
+        teller.TellLost(0);
+        var lost = await Assert.ThrowsAsync<StageLostException>(
+            () => link.ReceiveAsync(StageFrame.Activations, 1, 3, 64, TimeSpan.FromMinutes(1)));
+        Assert.Equal((0, "stage 0 is lost, as stage 1 of 3 on w1 says"), (lost.Stage, lost.Message));
+    }
+
+    [Fact]
+    public async Task A_stage_that_is_dropped_waits_for_no_other()
+    {
+        var (there, here) = (new Pipe(), new Pipe());
+        await using var link = new StageLink(there.Reader.AsStream(), here.Writer.AsStream(), 0, "stage 0 of 2 on w1");
+        var waiting = link.ReceiveAsync(StageFrame.Activations, 1, 3, 64, TimeSpan.FromMinutes(1));
+        link.Abort();
+        Assert.Equal(
+            "stage 0 of 2 on w1 ended its connection before it sent the activations of micro-batch 3",
+            (await Assert.ThrowsAsync<StageLostException>(() => waiting)).Message);
     }
 
     [Fact]
@@ -106,7 +160,7 @@ public sealed class ApartStageTests
     {
         private readonly List<(ReplicaVectors Vectors, DeviceThread Device, StageLink?[] Links)> _parts = [];
 
-        public Apart(ModelSettings model, int count)
+        public Apart(ModelSettings model, int count, Func<int, CancellationToken>? stop = null)
         {
             var architecture = Architectures.Open(model);
             // Smaller than what goes over a cut.
@@ -129,7 +183,7 @@ public sealed class ApartStageTests
                         $"stage {other} of {count} on this machine")),
                 ];
                 _parts.Add((vectors, device, links));
-                Stages.Add(new ApartStage(device, architecture, own, links, vectors));
+                Stages.Add(new ApartStage(device, architecture, own, links, vectors, stop: stop?.Invoke(own) ?? default));
                 Stages[^1].Initialize(7);
             }
         }

@@ -1,4 +1,4 @@
-using Elastic.Actors.Work;
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -34,7 +34,7 @@ internal sealed class ReplicaMemories : IDisposable
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
     public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
-        var (location, replica) = (LocationOf(devices[0]), ReplicaOrder.ReplicaOf(work));
+        var (location, replica) = (LocationOf(devices[0]), ComputeWork.Of(work));
         var share = StageOf(run, devices[0], work);
         var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)
             && (share is null ? m.Memory.Share is null : share.IsSameAs(m.Memory.Share))).Select(m => m.Memory).ToList();
@@ -73,11 +73,11 @@ internal sealed class ReplicaMemories : IDisposable
     // Null where one node computes the replica.
     private static StageShare? StageOf(NodeRun run, DeviceId device, WorkContent work)
     {
-        if (ReplicaOrder.ReplicaOf(work) is not { } replica || !replica.IsInStages())
+        if (ComputeWork.Of(work) is not { Stages: { Length: > 1 } stages })
             return null;
         if (!device.IsCpu)
             throw new ElasticException($"{device} computes whole networks: give this node CPU devices, or use run.stages = 1");
-        return new StageShare(run.Architecture, run.Layout, ReplicaOrder.StageOf(work), replica.Stages.Length);
+        return new StageShare(run.Architecture, run.Layout, (work as ComputeStage)?.Stage ?? 0, stages.Length);
     }
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
@@ -90,10 +90,15 @@ internal sealed class ReplicaMemories : IDisposable
                 run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split)
             : TrainingPlan.OfReplica(
                 run.Settings, share.Count, devices * threads, split: new ReplicaSplit(1, share.Count));
-        string? Problem() => MachineMemory.Now().FreeBytes is var free && share is null ? needed.Problem(free)
-            : needed.MostBytesOfDevice <= free ? null
-            : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
-                + $"{ByteSize.Text(free)} are free: free some memory, or start the run anew with more run.stages";
+        string? Problem()
+        {
+            var free = MachineMemory.Now().FreeBytes;
+            return share is null ? needed.Problem(free)
+                : needed.MostBytesOfDevice <= free ? null
+                : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
+                    + $"{ByteSize.Text(free)} are free: free some memory, or take more run.stages";
+        }
+
         if (Problem() is null)
             return;
         GC.Collect();
