@@ -14,6 +14,7 @@ using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -301,7 +302,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
         // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
-        if (PlanFor(settings)?.Problem(MachineMemory.Now().FreeBytes) is { } problem)
+        if (PlanFor(settings) is { } plan && StagePlan.Problem(plan, MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
         if (settings.Model.Init is not null)
         {

@@ -2,6 +2,7 @@ using Elastic.Actors.Control;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Commands;
@@ -25,7 +26,7 @@ internal static class TrainDryRun
             NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero,
             node.Offload, node.ReplicaSplit);
         var machine = MachineMemory.Now();
-        var problem = plan.Problem(machine.FreeBytes);
+        var problem = StagePlan.Problem(plan, machine.FreeBytes);
         if (request.Json)
             output.WriteLine(PlanLines.Json(plan, machine, problem).ToJsonString());
         else
