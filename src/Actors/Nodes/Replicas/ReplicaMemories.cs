@@ -4,6 +4,7 @@ using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
@@ -89,27 +90,25 @@ internal sealed class ReplicaMemories : IDisposable
     // is free only after its finalizers have run.
     private static void CheckMemory(NodeRun run, StageShare? share, int devices, int threads)
     {
-        // A stage on a node of its own takes what a device of a pipeline does, which has its part of everything.
-        var needed = share is null
-            ? TrainingPlan.OfReplica(
-                run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split)
-            : TrainingPlan.OfReplica(
-                run.Settings, share.Count, devices * threads, split: new ReplicaSplit(1, share.Count));
-        string? Problem()
-        {
-            var free = MachineMemory.Now().FreeBytes;
-            return share is null ? needed.Problem(free)
-                : needed.MostBytesOfDevice <= free ? null
-                : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
-                    + $"{ByteSize.Text(free)} are free: free some memory, or take more run.stages";
-        }
-
+        var whole = share is not null ? null : TrainingPlan.OfReplica(
+            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split);
+        // A stage is one device's, to which the others lend their threads.
+        var needed = share is null ? 0 : StagePlan.Of(run.Settings, share.Count, devices * threads).Bytes[share.Number];
         if (Problem() is null)
             return;
         GC.Collect();
         GC.WaitForPendingFinalizers();
         if (Problem() is { } problem)
             throw new ElasticException(problem);
+
+        string? Problem()
+        {
+            var free = MachineMemory.Now().FreeBytes;
+            return whole is not null ? whole.Problem(free)
+                : needed <= free ? null
+                : $"stage {share!.Number} of {share.Count} needs {ByteSize.Text(needed)} of memory here, and {ByteSize.Text(free)} are free: "
+                    + "use more run.stages, or free some memory";
+        }
     }
 
     // CPU devices share the machine's memory, each GPU has its own.
