@@ -113,7 +113,8 @@ internal sealed class ReplicaStage : IAsyncDisposable
             var connection = other > number
                 ? await run.Stages.AcceptAsync(route, place.Node, end)
                 : await run.Stages.OpenAsync(route, run.Node, Endpoint.Parse(place.Endpoint), place.Node, end);
-            return (new StageLink(connection.Stream, connection.Stream, other, $"stage {other} of {count} on {place.Endpoint}"), connection);
+            var peer = $"stage {other} of {count} on {place.Endpoint}";
+            return (new StageLink(connection.Stream, connection.Stream, other, peer), connection);
         }
         catch (UnavailableException e)
         {

@@ -106,8 +106,8 @@ internal sealed class ReplicaMemories : IDisposable
             var free = MachineMemory.Now().FreeBytes;
             return whole is not null ? whole.Problem(free)
                 : needed <= free ? null
-                : $"stage {share!.Number} of {share.Count} needs {ByteSize.Text(needed)} of memory here, and {ByteSize.Text(free)} are free: "
-                    + "use more run.stages, or free some memory";
+                : $"stage {share!.Number} of {share.Count} needs {ByteSize.Text(needed)} of memory here, and {ByteSize.Text(free)} are "
+                    + "free: use more run.stages, or free some memory";
         }
     }
 
