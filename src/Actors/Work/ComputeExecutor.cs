@@ -159,7 +159,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         context.Activity.Does("attaches its devices");
         await devices.AttachAsync(run.Settings, _memory.Vectors);
         (_devices, _step) = (devices, _stage is null
-            ? devices.Step(run, () => _memory.Mirror) : _stage.Step(devices, _memory.Vectors, context.Stop));
+            ? devices.Step(run, () => _memory.Mirror) : _stage.Step(devices, _memory, context.Stop));
     }
 
     private async Task LoadAsync()

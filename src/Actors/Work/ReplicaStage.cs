@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.ExceptionServices;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Nodes.Devices;
+using Elastic.Actors.Nodes.Replicas;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -67,11 +68,11 @@ internal sealed class ReplicaStage : IAsyncDisposable
 
     /// <summary>The inner steps of this stage, on the first of these devices.</summary>
     /// <param name="stop">Asks all stages to stop after the step under way.</param>
-    public TrainingStep Step(DeviceGroup devices, Model.Vectors.ReplicaVectors vectors, CancellationToken stop)
+    public TrainingStep Step(DeviceGroup devices, ReplicaMemory memory, CancellationToken stop)
     {
         _stage = new ApartStage(
-            devices.First, _run.Architecture, _number, [.. _others.Select(o => o?.Link)], vectors, _run.Faults.Deadlines?.Invoke(),
-            stop: stop);
+            devices.First, _run.Architecture, _number, [.. _others.Select(o => o?.Link)], memory.Vectors, memory.Share!.Group,
+            _run.Faults.Deadlines?.Invoke(), stop: stop);
         return _stage.Step(_run.Optimizer, _run.Settings.Optimizer.Clip, _run.Precision);
     }
 
@@ -112,7 +113,8 @@ internal sealed class ReplicaStage : IAsyncDisposable
             var connection = other > number
                 ? await run.Stages.AcceptAsync(route, place.Node, end)
                 : await run.Stages.OpenAsync(route, run.Node, Endpoint.Parse(place.Endpoint), place.Node, end);
-            return (new StageLink(connection.Stream, connection.Stream, other, $"stage {other} of {count} on {place.Endpoint}"), connection);
+            var peer = $"stage {other} of {count} on {place.Endpoint}";
+            return (new StageLink(connection.Stream, connection.Stream, other, peer), connection);
         }
         catch (UnavailableException e)
         {

@@ -18,8 +18,8 @@ namespace Elastic.Model.Splits;
 /// </summary>
 public sealed class ApartStage : ICollective
 {
-    // A tied embedding is larger than what should wait to be sent.
-    private const int PieceElements = 1 << 18;
+    // A tied embedding is larger than what should wait to be sent; and of what the first stage stores as many pieces wait as may.
+    private const int PieceElements = 1 << 18, StoredElements = 1 << 16;
 
     private readonly IDeviceThread _device;
     private readonly IArchitecture _architecture;
@@ -40,13 +40,16 @@ public sealed class ApartStage : ICollective
     /// <param name="number">Of the stage.</param>
     /// <param name="links">To each stage; null for this one. Who made them disposes of them.</param>
     /// <param name="vectors">Of the whole network, of which only this stage's part takes memory: see <see cref="NewVectors"/>.</param>
+    /// <param name="group">
+    /// Sums of gradients and activations of steps before, which it uses again: of <see cref="NewGroup"/>; null for new ones.
+    /// </param>
     /// <param name="deadlines">When another stage counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
     /// <param name="time">Measures the deadlines; null for the system's.</param>
     /// <param name="stop">Asks all stages to stop after the step under way: see <see cref="IsStopped"/>.</param>
     /// <exception cref="ElasticException">The network is not computed in so many processes.</exception>
     public ApartStage(
         IDeviceThread device, IArchitecture architecture, int number, IReadOnlyList<StageLink?> links, ReplicaVectors vectors,
-        StepDeadlines? deadlines = null, TimeProvider? time = null, CancellationToken stop = default)
+        PipelineGroup? group = null, StepDeadlines? deadlines = null, TimeProvider? time = null, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(links);
         ArgumentNullException.ThrowIfNull(vectors);
@@ -54,7 +57,7 @@ public sealed class ApartStage : ICollective
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _layout = vectors.Layout;
         _parameters = new StageParameters(architecture, _layout, links.Count);
-        _group = new PipelineGroup(architecture, links.Count) { IsApart = true };
+        _group = group ?? NewGroup(architecture, links.Count);
         Slices = StageParameters.RunsOf(_parameters.OwnedBy(number));
         Borrowed = StageParameters.RunsOf(_parameters.Copies.Where(c => c.Reader == number).Select(c => c.Parameter));
     }
@@ -73,6 +76,10 @@ public sealed class ApartStage : ICollective
 
     /// <summary>Vectors of a whole network that take memory where they are written.</summary>
     public static ReplicaVectors NewVectors(FlatLayout layout) => new(layout, HostVector.Untouched);
+
+    /// <summary>What a stage keeps from one step to the next: sums of gradients of the whole network's places, and activations.</summary>
+    /// <param name="stages">Of the network.</param>
+    public static PipelineGroup NewGroup(IArchitecture architecture, int stages) => new(architecture, stages) { IsApart = true };
 
     /// <summary>The first parameters of those that this stage reads.</summary>
     public void Initialize(ulong seed) => Initialization.Fill(_vectors, seed, _parameters.HeldBy(_number));
@@ -210,7 +217,7 @@ public sealed class ApartStage : ICollective
         {
             var (start, elements) = _layout.Chunk(chunk);
             Array.Clear(whole);
-            foreach (var (owner, first, count) in StageParameters.Within(_parameters.Owners, start, elements, PieceElements))
+            foreach (var (owner, first, count) in StageParameters.Within(_parameters.Owners, start, elements, StoredElements))
             {
                 if (_number == 0)
                 {

@@ -2,15 +2,18 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
 /// <summary>The replica memories of a node: work takes one, gives it back at its end, and the node keeps it for the next round.</summary>
 internal sealed class ReplicaMemories : IDisposable
 {
-    private const string Cpu = "cpu";
+    private const string Cpu = "cpu", InFile = "file";
 
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
     private readonly HashSet<ReplicaMemory> _inUse = [];
@@ -34,8 +37,10 @@ internal sealed class ReplicaMemories : IDisposable
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
     public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
-        var (location, replica) = (LocationOf(devices[0]), ComputeWork.Of(work));
-        var share = StageOf(run, devices[0], work);
+        var (replica, share) = (ComputeWork.Of(work), StageOf(run, devices[0], work));
+        // Of a run in stages no node may have room for all parameters, which an evaluation reads: the system takes back memory of a file.
+        var isInFile = replica is null && run.Settings.Run.Stages > 1 && devices[0].IsCpu && !OperatingSystem.IsWindows();
+        var location = isInFile ? InFile : LocationOf(devices[0]);
         var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)
             && (share is null ? m.Memory.Share is null : share.IsSameAs(m.Memory.Share))).Select(m => m.Memory).ToList();
         var memory = free.Find(m => replica?.InnerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
@@ -43,7 +48,8 @@ internal sealed class ReplicaMemories : IDisposable
         {
             // Another run's memory, which may never come again; and of this run what other stages had.
             Free(m => m.Run != run.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
-            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], share is null ? run.Offload : null, share);
+            var offload = isInFile ? new FileOffload(run.Paths.Offload, [VectorSet.Parameters]) : share is null ? run.Offload : null;
+            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], offload, share);
             _all.Add((run.Id, location, memory));
         }
 
@@ -84,27 +90,25 @@ internal sealed class ReplicaMemories : IDisposable
     // is free only after its finalizers have run.
     private static void CheckMemory(NodeRun run, StageShare? share, int devices, int threads)
     {
-        // A stage on a node of its own takes what a device of a pipeline does, which has its part of everything.
-        var needed = share is null
-            ? TrainingPlan.OfReplica(
-                run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split)
-            : TrainingPlan.OfReplica(
-                run.Settings, share.Count, devices * threads, split: new ReplicaSplit(1, share.Count));
-        string? Problem()
-        {
-            var free = MachineMemory.Now().FreeBytes;
-            return share is null ? needed.Problem(free)
-                : needed.MostBytesOfDevice <= free ? null
-                : $"stage {share.Number} of {share.Count} needs {ByteSize.Text(needed.MostBytesOfDevice)} of memory here, and "
-                    + $"{ByteSize.Text(free)} are free: free some memory, or take more run.stages";
-        }
-
+        var whole = share is not null ? null : TrainingPlan.OfReplica(
+            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split);
+        // A stage is one device's, to which the others lend their threads.
+        var needed = share is null ? 0 : StagePlan.Of(run.Settings, share.Count, devices * threads).Bytes[share.Number];
         if (Problem() is null)
             return;
         GC.Collect();
         GC.WaitForPendingFinalizers();
         if (Problem() is { } problem)
             throw new ElasticException(problem);
+
+        string? Problem()
+        {
+            var free = MachineMemory.Now().FreeBytes;
+            return whole is not null ? whole.Problem(free)
+                : needed <= free ? null
+                : $"stage {share!.Number} of {share.Count} needs {ByteSize.Text(needed)} of memory here, and {ByteSize.Text(free)} are "
+                    + "free: use more run.stages, or free some memory";
+        }
     }
 
     // CPU devices share the machine's memory, each GPU has its own.

@@ -131,6 +131,7 @@ internal sealed class ReplicaMemory(
     {
         Vectors.Dispose();
         _mirror?.Dispose();
+        share?.Dispose();
     }
 
     private static ReplicaVectors New(FlatLayout layout, DeviceId device, FileOffload? offload) =>

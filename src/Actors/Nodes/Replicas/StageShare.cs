@@ -6,9 +6,11 @@ using Elastic.Model.Vectors;
 namespace Elastic.Actors.Nodes.Replicas;
 
 /// <summary>What one stage has of a replica whose stages are on nodes of their own: where it lies in the replica's vectors.</summary>
-internal sealed class StageShare
+internal sealed class StageShare : IDisposable
 {
+    private readonly IArchitecture _architecture;
     private readonly (long First, long Count)[] _owned, _held;
+    private PipelineGroup? _group;
 
     /// <param name="number">Of the stage.</param>
     /// <param name="count">Of all stages.</param>
@@ -16,7 +18,7 @@ internal sealed class StageShare
     public StageShare(IArchitecture architecture, FlatLayout layout, int number, int count)
     {
         var parameters = new StageParameters(architecture, layout, count);
-        (Number, Count) = (number, count);
+        (_architecture, Number, Count) = (architecture, number, count);
         (_owned, _held) = ([.. parameters.RangesOwnedBy(number)], [.. parameters.RangesHeldBy(number)]);
     }
 
@@ -25,6 +27,9 @@ internal sealed class StageShare
 
     /// <summary>Of all stages.</summary>
     public int Count { get; }
+
+    /// <summary>The stage's sums of gradients and activations, which it keeps from one round to the next.</summary>
+    public PipelineGroup Group => _group ??= ApartStage.NewGroup(_architecture, Count);
 
     /// <summary>Elements of a vector that the stage has, by first element. The loss scale has each stage, all of it.</summary>
     public IReadOnlyList<(long First, long Count)> RangesOf(string vector) => vector switch
@@ -36,4 +41,7 @@ internal sealed class StageShare
 
     /// <summary>True for the same stage of as many.</summary>
     public bool IsSameAs(StageShare? other) => other is not null && (other.Number, other.Count) == (Number, Count);
+
+    /// <inheritdoc/>
+    public void Dispose() => _group?.Dispose();
 }
