@@ -299,7 +299,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
         // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
-        if (PlanFor(settings) is { } plan && StagePlan.Problem(plan, MachineMemory.Now().FreeBytes) is { } problem)
+        if (PlanFor(settings)?.Problem(MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
         if (settings.Model.Init is not null)
         {
