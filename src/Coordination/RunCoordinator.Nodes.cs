@@ -296,8 +296,8 @@ public sealed partial class RunCoordinator
     {
         WarnOfLaterTerm(report);
         var isTrusted = !Run.IsQuarantined(report.Node);
-        var own = report.Pieces().Where(w => w.Job == id.Job)
-            .ToLookup(w => isTrusted && w.From == WorkStart, w => new InFlightWork(w.Key, report.Node));
+        var own = report.Pieces().Where(w => w.Job == id.Job).ToLookup(
+            w => isTrusted && w.From == WorkStart && IsAttempt(w), w => new InFlightWork(w.Key, report.Node));
         var attempts = report.Pieces().Where(w => w.Job == id.Job && w.Attempt is not null).DistinctBy(w => w.Key)
             .ToDictionary(w => new InFlightWork(w.Key, report.Node), w => w.Attempt);
         var has = own[true].Where(w => !View.InFlight.ContainsKey(w)

@@ -19,8 +19,11 @@ public sealed partial class RunCoordinator
     // A node repeats every second that work is queued.
     private static readonly TimeSpan StillQueued = TimeSpan.FromSeconds(3);
 
+    private const int LongestAttempt = 32;
+
     private readonly Dictionary<string, TimeSpan> _incomplete = [];
-    private readonly Dictionary<InFlightWork, (TimeSpan Since, TimeSpan Last, TimeSpan Until)> _queued = [];
+    private readonly Dictionary<InFlightWork, TimeSpan> _queued = [];   // when a node last said so
+    private readonly Dictionary<string, TimeSpan> _givesWay = [];       // attempts some stages of which wait, and until when they may
 
     private int Stages => Plan?.Stages ?? 1;
 
@@ -113,26 +116,32 @@ public sealed partial class RunCoordinator
 
     private void NoteQueued(InFlightWork work)
     {
-        if (!View.Attempts.ContainsKey(work))
-            return;
-        _queued[work] = _queued.TryGetValue(work, out var known) && _now - known.Last <= StillQueued
-            ? known with { Last = _now }
-            : (_now, _now, _now + WithQueued * (1 + _chance.NextDouble()));
+        if (View.Attempts.ContainsKey(work))
+            _queued[work] = _now;
     }
+
+    // A stage belongs to an attempt. What a node reports is checked, because others see it.
+    private static bool IsAttempt(HeldWork work) => work.Attempt is { } attempt
+        ? Identifier.IsValid(attempt, LongestAttempt) : work.Key.Kind != ComputeStageWork.Kind.Name;
 
     // Of an attempt some stages of which wait behind another run, the others hold devices for nothing, perhaps those that the other run waits
     // for. Where all of them wait, they wait for their turn.
     private void EndQueuedAttempts()
     {
-        foreach (var over in _queued.Keys.Where(w => !View.Attempts.ContainsKey(w) || _now - _queued[w].Last > StillQueued).ToList())
+        foreach (var over in _queued.Keys.Where(w => !View.Attempts.ContainsKey(w) || _now - _queued[w] > StillQueued).ToList())
             _queued.Remove(over);
-        foreach (var work in _queued.Keys.Where(w => _now >= _queued[w].Until).ToList())
-            if (AttemptOf(work) is { Count: > 1 } stages && !stages.All(_queued.ContainsKey))
-            {
-                EndAttemptOf(work);
-                _failures.Note(work, new WorkFailed("its devices compute for another run", WorkFailure.Exhausted), _now, _chance.NextDouble());
-                _outputs.Add(new RunOutput.Notice(
-                    $"{Names([work.Node])} computes for another run, and nodes with other stages waited for it: the replica is given out anew"));
-            }
+        var waiting = _queued.Keys.GroupBy(w => View.Attempts[w])
+            .Where(a => AttemptOf(a.First()).Count > a.Count()).ToDictionary(a => a.Key, a => a.First());
+        foreach (var over in _givesWay.Keys.Where(a => !waiting.ContainsKey(a)).ToList())
+            _givesWay.Remove(over);
+        foreach (var (attempt, work) in waiting)
+        {
+            if (_givesWay.TryAdd(attempt, _now + WithQueued * (1 + _chance.NextDouble())) || _now < _givesWay[attempt])
+                continue;
+            EndAttemptOf(work);
+            _failures.Note(work, new WorkFailed("its devices compute for another run", WorkFailure.Exhausted), _now, _chance.NextDouble());
+            _outputs.Add(new RunOutput.Notice(
+                $"{Names([work.Node])} computes for another run, and nodes with other stages waited for it: the replica is given out anew"));
+        }
     }
 }

@@ -18,8 +18,7 @@ public static class Scheduler
         FailureHistory? failures = null, OutcomeAudits? audits = null, Func<string>? draw = null)
     {
         var scheduling = new Scheduling(
-            run, view, plan, stragglers, failures ?? new FailureHistory(), audits ?? new OutcomeAudits(),
-            draw ?? (() => throw new InvalidOperationException("a replica of several stages needs a name for each attempt")));
+            run, view, plan, stragglers, failures ?? new FailureHistory(), audits ?? new OutcomeAudits(), draw);
         if (view.Nodes.IsEmpty)
         {
             scheduling.Lack("no node is there");

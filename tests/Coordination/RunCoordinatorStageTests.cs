@@ -157,7 +157,7 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
         Assert.Equal(before, Assert.Single(Coordinator.View.Attempts.Values.Distinct()));
         Step(new RunInput.Reported(new NodeReport.StepTaken(A, Id, 1, 0, 1, 3, 1e-3)));
         Sent(A);
-        Wait(25, B);
+        Wait(30, B);
         Assert.Contains("DropWork", Sent(A));
         Assert.DoesNotContain(before, Coordinator.View.Attempts.Values);
         Assert.False(Coordinator.View.Nodes[B].Leaving);               // nothing is wrong with it

@@ -9,10 +9,10 @@ public readonly record struct Assignment(WorkKey Key, NodeId Node, WorkContent C
 /// <summary>One pass of giving out work: what it depends on, and what has been given so far.</summary>
 /// <param name="failures">Work goes to nodes that have not failed at it, where there are any.</param>
 /// <param name="audits">Outcomes of audited work that wait for another node's.</param>
-/// <param name="draw">Draws the name of an attempt of several nodes at one replica.</param>
+/// <param name="draw">Names attempts of several nodes at one replica; null where a replica has one stage.</param>
 public sealed class Scheduling(
     RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, FailureHistory failures, OutcomeAudits audits,
-    Func<string> draw)
+    Func<string>? draw = null)
 {
     private readonly List<Assignment> _given = [];
 
@@ -85,7 +85,7 @@ public sealed class Scheduling(
             replica = replica with
             {
                 Stages = [.. nodes.Select(n => new StagePlace(n, View.Nodes[n].Endpoint))],
-                Attempt = draw(),
+                Attempt = (draw ?? throw new InvalidOperationException("an attempt of several nodes needs a name"))(),
             };
         Give(key, nodes[0], replica);
         for (var stage = 1; stage < nodes.Count; stage++)
