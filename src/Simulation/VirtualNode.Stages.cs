@@ -111,7 +111,8 @@ public sealed partial class VirtualNode
     // Stages whose nodes are gone, cut off or hang, or have no such work any more, or not yet.
     private List<int> Missing(DeviceRules.OnDevice running) =>
     [
-        .. Others(running).Where(o => !o.Node.Reaches(this) || o.Node.Hangs || o.Node.Find(running) is not { Work.IsHung: false })
+        .. Others(running)
+            .Where(o => !o.Node.Reaches(this) || o.Node.Hangs || o.Node.Find(running) is not { } found || found.Work.IsHung)
             .Select(o => o.Stage),
     ];
 

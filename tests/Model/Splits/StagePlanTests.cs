@@ -1,0 +1,53 @@
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Splits;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Tests.Splits;
+
+// What a node takes that computes one stage of a replica.
+public sealed class StagePlanTests
+{
+    private static readonly TrainingSettings Settings = TrainingMemoryTests.Of(Samples.Model(8, 4, 64, 64, 997), sequences: 16, micro: 1);
+
+    [Fact]
+    public void More_stages_take_less_of_each_node_and_wait_longer()
+    {
+        var plans = StagePlan.All(Settings with { Run = Settings.Run with { Stages = 3 } }, 1);
+        Assert.Equal([2, 3, 4, 8], plans.Select(p => p.Stages));
+        var whole = TrainingPlan.OfReplica(Settings, 1, 1).Memory.Bytes;
+        Assert.Equal(plans.Select(p => p.MostBytes).Prepend(whole).OrderDescending(), plans.Select(p => p.MostBytes).Prepend(whole));
+        Assert.Equal([1.0 / 17, 2.0 / 18, 3.0 / 19, 7.0 / 23], plans.Select(p => p.Bubble), (a, b) => Math.Abs(a - b) < 1e-12);
+        Assert.Null(plans[0].Problem(plans[0].MostBytes));
+        Assert.StartsWith(
+            $"stage {plans[0].Bytes.ToList().IndexOf(plans[0].MostBytes)} of 2 needs ", plans[0].Problem(plans[0].MostBytes - 1));
+    }
+
+    [Fact]
+    public void All_stages_together_take_what_one_node_would_of_vectors_and_a_tied_embedding_once_more()
+    {
+        var layout = Architectures.LayoutOf(Settings.Model);
+        var passes = PassPlan.OfStages(
+            Architectures.Open(Settings.Model), new(1, 1, 64), 1, Settings.Batch.Recompute, Precision.Fp32, 2, 16);
+        var rest = StagePlan.Of(Settings, 2, 1).Bytes.Zip(passes, (bytes, pass) => bytes - pass.Bytes).Sum();
+        var one = TrainingPlan.OfReplica(Settings, 2, 1, split: new ReplicaSplit(1, 2));
+        var sums = 2 * one.Vectors.GradientBytes;
+        // Parameters and two moments of each element but those that pad the layout.
+        var vectors = 3.0 * sizeof(float) * layout.Segments.Sum(s => s.Count) + sums;
+        var embedding = sizeof(float) * 997.0 * 64;
+        Assert.InRange(rest - 2 * (one.UpdateBytes + one.EmbeddingBytes), 0.98 * (vectors + embedding), 1.02 * (vectors + embedding));
+        Assert.True(StagePlan.Of(Settings, 2, 1).SentBytes >= embedding);
+    }
+
+    [Fact]
+    public void A_network_has_as_many_stages_as_it_has_cuts()
+    {
+        Assert.Null(StagePlan.Problem(Settings, 10));
+        Assert.Equal(
+            "run.stages = 11: this model can be cut into 10 stages at most; use run.stages = 10 or fewer", StagePlan.Problem(Settings, 11));
+        Assert.Equal(StagePlan.Problem(Settings, 11), Assert.Throws<ElasticException>(() => StagePlan.Of(Settings, 11, 1)).Message);
+        Assert.Empty(StagePlan.All(Settings with { Optimizer = Settings.Optimizer with { Kind = "muon" } }, 1));
+    }
+}
