@@ -14,7 +14,6 @@ using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -136,8 +135,7 @@ public sealed class ElasticNode : IAsyncDisposable
 
         var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());
         var fetcher = new BlobFetcher(peers, transport);
-        var corpora = new CorpusFiles(paths, blobs, fetcher);
-        var stages = new StageConnections(transport);
+        var (corpora, stages) = (new CorpusFiles(paths, blobs, fetcher), new StageConnections(transport));
         // A process that is alone talks to nobody, so it opens no port, and nobody can talk to it.
         var server = duty.Alone ? null
             : await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel, stages);
@@ -228,8 +226,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Database = database,
             Security = security,
             PlanFor = settings => duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
-                ? TrainingPlan.OfAll(
-                    settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit)
+                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit)
                 : null,
         };
         member.Live(agent);

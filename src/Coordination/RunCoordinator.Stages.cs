@@ -90,6 +90,11 @@ public sealed partial class RunCoordinator
             _failures.Succeeded(stage);
     }
 
+    // Which of several nodes was wrong, their bytes do not say: people may have them look.
+    private string Suspects(int replica) => Stages == 1 ? ""
+        : $"; each was of {Stages} nodes, one of which may be faulty: "
+            + Names(Run.QuorumOf(replica).Votes.SelectMany(v => View.Teams.GetValueOrDefault((replica, v.Node), [v.Node])).Distinct());
+
     // Attempts that lack a stage, because a node does not know of it, or have one too many, because a person has changed run.stages.
     private void EndIncompleteAttempts()
     {

@@ -347,7 +347,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
             case RunEvent.ReplicaContested { Accepted: var accepted, Other: var other }:
                 return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
-                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it";
+                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it"
+                       + Suspects(other.Replica);
             case RunEvent.NodeQuarantined quarantined:
                 Quarantine(quarantined);
                 return $"{quarantined.Why}; it gets no more work of this run";

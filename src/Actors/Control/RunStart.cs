@@ -6,7 +6,7 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using Elastic.Model.Networks;
-using Elastic.Model.Splits;
+using Elastic.Model.Training;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;

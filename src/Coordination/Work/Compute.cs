@@ -96,7 +96,8 @@ public sealed class ComputeWork : WorkKind
         Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
         Computed { Result: var r } when r.Tokens != plan.TokensOf(r.Round, r.Replica) =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensOf(r.Round, r.Replica)}"),
-        Computed c => ResultQuorum.Decide(run, new Vote(result.Node, c.Result, c.ResumedFrom)),
+        Computed c => ResultQuorum.Decide(
+            run, new Vote(result.Node, c.Result, c.ResumedFrom), isAlone: plan.Stages == 1),
 
         HandedOver { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandedOver { HandOver: var h } when h.Round > run.Round => Run.WrongRound(run, h.Round),

@@ -2,7 +2,6 @@ using Elastic.Actors.Control;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Host.Display;
-using Elastic.Model.Splits;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Commands;

@@ -2,7 +2,6 @@ using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
-using Elastic.Model.Splits;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Pbm;

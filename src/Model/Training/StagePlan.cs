@@ -2,11 +2,11 @@ using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
-using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
-namespace Elastic.Model.Splits;
+namespace Elastic.Model.Training;
 
 /// <summary>What nodes take that compute a replica together, a stage each on one device (<c>run.stages</c>).</summary>
 /// <param name="Bytes">Of memory, by stage: its parameters and moments, its sums of gradients, its passes.</param>
