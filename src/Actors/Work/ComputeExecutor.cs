@@ -113,7 +113,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
             if (stops)
                 return await HandOverAsync(step, lossSum, samples);
 
-            if (context.Moves.Take() is { } devices)
+            if (_stage is null && context.Moves.Take() is { } devices)
             {
                 await ComputeOnAsync(devices);
                 context.Moved();

@@ -112,7 +112,8 @@ public sealed class ApartStage : ICollective
         ];
         await OnDeviceAsync("preparation", d =>
         {
-            if (d.Stage?.Group != _group)
+            // Another device may have had the stage in an earlier round.
+            if (!_group.Holds(d.Stage, _number, 0))
                 d.OpenStage(_group, _number, 0);
             d.Stage!.Begin(units, seed, precision, lossScale);
             return true;
