@@ -70,11 +70,11 @@ public sealed partial class RunCoordinator
     {
         Send(result.Node, new NodeCommand.DropWork(id, [result.Key]));
         var noticed = new InFlightWork(result.Key, result.Node);
-        if (!View.Attempts.ContainsKey(noticed))
-            return;                                                    // the attempt is over already
+        if (!View.Attempts.TryGetValue(noticed, out var attempt))
+            return;                                                    // it is over already
         if (IsStopping)
         {
-            End(View.Attempts[noticed]);                               // as when a node is lost that computes alone: no step is handed over
+            End(attempt);                                              // as when a node is lost that computes alone: no step is handed over
             return;
         }
 

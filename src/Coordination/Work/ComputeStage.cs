@@ -1,6 +1,5 @@
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 
