@@ -168,12 +168,12 @@ public sealed class StageParameters
     }
 
     // Consecutive segments of one number.
-    private IEnumerable<(int Owner, long First, long Count)> Runs(IReadOnlyList<int> numbers)
+    private IEnumerable<(int Owner, long First, long Count)> Runs(int[] numbers)
     {
-        for (int first = 0, end; first < numbers.Count; first = end)
+        for (int first = 0, end; first < numbers.Length; first = end)
         {
             end = first + 1;
-            while (end < numbers.Count && numbers[end] == numbers[first])
+            while (end < numbers.Length && numbers[end] == numbers[first])
                 end++;
             var start = _layout.Segments[first].Offset;
             yield return (numbers[first], start, _layout.Segments[end - 1].End - start);
