@@ -81,7 +81,7 @@ public sealed partial class VirtualNode
         {
             if (running.IsHung || !_on.Running.ContainsKey(work))
                 return;
-            var (node, place) = Others(running).Append((this, 0)).Select(o => (o.Node, Place: o.Node.Find(running)))
+            var (node, place) = Others(running).Append((Node: this, Stage: 0)).Select(o => (o.Node, Place: o.Node.Find(running)))
                 .FirstOrDefault(o => o.Place is { } found && StageOf(found.Work) == 0 && o.Node.Reaches(this));
             if (place is not { } first || first.Work.IsHung || node.Hangs || node.Missing(first.Work).Count > 0)
             {
