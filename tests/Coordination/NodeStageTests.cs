@@ -113,7 +113,7 @@ public sealed class NodeStageTests
         Step(new NodeInput.Opened(run, 4, null, Priority: priority));
     }
 
-    private IReadOnlyList<NodeOutput> Order(string attempt, int number) => Order(
+    private List<NodeOutput> Order(string attempt, int number) => Order(
         new ComputeStage(new Compute(1, 0, Version(1), null, null, Plan.At(1)) { Stages = Places, Attempt = attempt }, 1), Key, number, Id);
 
     // The work of this number ends first, so that there is a device.

@@ -41,9 +41,9 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
         BeginWith(A, B, C);
         Sent(B);
         Step(new RunInput.Answered(Stopped(A, HandOver(1, 0, 2))));
-        Assert.Contains("DropWork", Sent(B));
-        var anew = Coordinator.View.Attempts.Keys.Select(w => w.Node).SelectMany(Orders).Select(o => ComputeWork.Of(o.Content)!.HandOver);
+        var anew = NodesAtWork().SelectMany(Orders).Select(o => ComputeWork.Of(o.Content)!.HandOver);
         Assert.Equal([HandOver(1, 0, 2), HandOver(1, 0, 2)], anew);
+        Assert.Contains("DropWork", Sent(B));
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
     public void A_stage_that_is_lost_while_the_run_pauses_is_no_failure_of_the_run()
     {
         BeginWith(A, B);
-        Ask(new RunRequest.Pause(Begin.Run, Begin.Origin with { Id = "pause" }));
+        Ask(new RunRequest.Pause(Elastic.Testing.RunSamples.Begin.Run, Elastic.Testing.RunSamples.Begin.Origin with { Id = "pause" }));
         Lose(A, First, stage: 1);
         Assert.Null(Coordinator.Failure);
         Assert.Empty(NodesAtWork());

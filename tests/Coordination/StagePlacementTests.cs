@@ -170,7 +170,7 @@ public sealed class StagePlacementTests
 
     // Where a replica goes that one node computes, as it was before there were stages: to where it ran last, or to who holds its moments, if
     // that node has not failed at it; else to the node that failed least, of these to the one with the largest share of free devices.
-    private static IEnumerable<(int Replica, NodeId Node)> OfOneStage(
+    private static List<(int Replica, NodeId Node)> OfOneStage(
         RunState run, ClusterView view, IReadOnlyList<Wanted> wanted, Func<WorkKey, NodeId, int> failuresAt)
     {
         var room = view.Workers.ToDictionary(w => w, view.Room);
@@ -182,7 +182,7 @@ public sealed class StagePlacementTests
                 List<NodeId> homes =
                 [
                     .. view.Homes.TryGetValue(w.Replica, out var last) ? [last] : Array.Empty<NodeId>(),
-                    .. run.InnerStateOf(w.Replica) is { } state ? view.HoldersOf(state).OrderBy(n => n.Value, StringComparer.Ordinal) : [],
+                    .. run.InnerStateOf(w.Replica) is { } state ? view.HoldersOf(state).OrderBy(n => n.Value, StringComparer.Ordinal).ToList() : [],
                 ];
                 var free = room.Where(r => r.Value > 0 && !w.Not.Contains(r.Key)).Select(r => r.Key);
                 List<NodeId> best = isHome ? [.. homes.Where(n => free.Contains(n) && Failures(w, n) == 0)]
