@@ -226,8 +226,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Database = database,
             Security = security,
             PlanFor = settings => duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
-                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit)
-                : null,
+                ? TrainingPlan.OfAll(
+                    settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit) : null,
         };
         member.Live(agent);
         try

@@ -116,7 +116,8 @@ public sealed record ClusterView(
     public ClusterView Give(WorkKey work, NodeId node, TimeSpan now, string? attempt = null) => Begun(new InFlightWork(work, node)) with
     {
         InFlight = InFlight.SetItem(new InFlightWork(work, node), now),
-        Attempts = attempt is null ? Attempts.Remove(new InFlightWork(work, node)) : Attempts.SetItem(new InFlightWork(work, node), attempt),
+        Attempts = attempt is null
+            ? Attempts.Remove(new InFlightWork(work, node)) : Attempts.SetItem(new InFlightWork(work, node), attempt),
     };
 
     /// <summary>Notes that work waits on its node for devices, behind another run's.</summary>

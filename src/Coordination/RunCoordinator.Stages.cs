@@ -124,8 +124,8 @@ public sealed partial class RunCoordinator
     private static bool IsAttempt(HeldWork work) => work.Attempt is { } attempt
         ? Identifier.IsValid(attempt, LongestAttempt) : work.Key.Kind != ComputeStageWork.Kind.Name;
 
-    // Of an attempt some stages of which wait behind another run, the others hold devices for nothing, perhaps those that the other run waits
-    // for. Where all of them wait, they wait for their turn.
+    // Of an attempt some stages of which wait behind another run, the others hold devices for nothing, perhaps those that the other run
+    // waits for. Where all of them wait, they wait for their turn.
     private void EndQueuedAttempts()
     {
         foreach (var over in _queued.Keys.Where(w => !View.Attempts.ContainsKey(w) || _now - _queued[w] > StillQueued).ToList())
@@ -141,7 +141,8 @@ public sealed partial class RunCoordinator
             EndAttemptOf(work);
             _failures.Note(work, new WorkFailed("its devices compute for another run", WorkFailure.Exhausted), _now, _chance.NextDouble());
             _outputs.Add(new RunOutput.Notice(
-                $"{Names([work.Node])} computes for another run, and nodes with other stages waited for it: the replica is given out anew"));
+                $"{Names([work.Node])} computes for another run, and nodes with other stages waited for it: the replica is given out "
+                + "anew"));
         }
     }
 }

@@ -161,7 +161,8 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
         Assert.Contains("DropWork", Sent(A));
         Assert.DoesNotContain(before, Coordinator.View.Attempts.Values);
         Assert.False(Coordinator.View.Nodes[B].Leaving);               // nothing is wrong with it
-        Assert.Contains(Outputs.OfType<RunOutput.Notice>(), n => n.Text.StartsWith("b:7000 (b) computes for another run", StringComparison.Ordinal));
+        Assert.Contains(
+            Outputs.OfType<RunOutput.Notice>(), n => n.Text.StartsWith("b:7000 (b) computes for another run", StringComparison.Ordinal));
 
         void Wait(int seconds, params NodeId[] nodes)
         {

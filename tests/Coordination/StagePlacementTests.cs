@@ -31,9 +31,9 @@ public sealed class StagePlacementTests
                     view = view.Hold(Node(n), D("inner 0 0"));
             }
 
-            return (view, wanted.Select((w, r) => new Wanted(
-                r, Enumerable.Range(0, 7).Where(n => (w.Item1 >> n & w.Item1 >> (n + 1) & 1) > 0).Select(Node).ToHashSet(), w.Item2)).ToList(),
-                failures);
+            var all = wanted.Select((w, r) => new Wanted(
+                r, Enumerable.Range(0, 7).Where(n => (w.Item1 >> n & w.Item1 >> (n + 1) & 1) > 0).Select(Node).ToHashSet(), w.Item2));
+            return (view, all.ToList(), failures);
         });
 
     private static NodeId Node(int number) => new($"n{number}");
@@ -168,8 +168,8 @@ public sealed class StagePlacementTests
         return [.. scheduling.Given.Where(g => g.Key.Kind != "copy")];
     }
 
-    // Where a replica goes that one node computes, as it was before there were stages: to where it ran last, or to who holds its moments, if
-    // that node has not failed at it; else to the node that failed least, of these to the one with the largest share of free devices.
+    // Where a replica goes that one node computes, as it was before there were stages: to where it ran last, or to who holds its moments,
+    // if that node has not failed at it; else to the node that failed least, of these to the one with the largest share of free devices.
     private static List<(int Replica, NodeId Node)> OfOneStage(
         RunState run, ClusterView view, IReadOnlyList<Wanted> wanted, Func<WorkKey, NodeId, int> failuresAt)
     {
@@ -182,12 +182,14 @@ public sealed class StagePlacementTests
                 List<NodeId> homes =
                 [
                     .. view.Homes.TryGetValue(w.Replica, out var last) ? [last] : Array.Empty<NodeId>(),
-                    .. run.InnerStateOf(w.Replica) is { } state ? view.HoldersOf(state).OrderBy(n => n.Value, StringComparer.Ordinal).ToList() : [],
+                    .. run.InnerStateOf(w.Replica) is { } state
+                        ? view.HoldersOf(state).OrderBy(n => n.Value, StringComparer.Ordinal).ToList() : [],
                 ];
                 var free = room.Where(r => r.Value > 0 && !w.Not.Contains(r.Key)).Select(r => r.Key);
                 List<NodeId> best = isHome ? [.. homes.Where(n => free.Contains(n) && Failures(w, n) == 0)]
                     : [.. free.Where(n => w.Needed || room[n] == view.Nodes[n].Devices.Length).OrderBy(n => Failures(w, n))
-                        .ThenByDescending(n => (double)room[n] / view.Nodes[n].Devices.Length).ThenBy(n => n.Value, StringComparer.Ordinal)];
+                        .ThenByDescending(n => (double)room[n] / view.Nodes[n].Devices.Length)
+                        .ThenBy(n => n.Value, StringComparer.Ordinal)];
                 if (best.Count == 0)
                     continue;
                 room[best[0]]--;

@@ -10,9 +10,9 @@ namespace Elastic.Coordination;
 public sealed record StagePlace(NodeId Node, string Endpoint) : IWireMessage;
 
 /// <summary>
-/// Take the H inner steps of one stage of a replica, together with the nodes of its other stages, all at once. Its executor stores what this
-/// stage owns, and ends without an outcome when the first stage's node has all of it and has answered, or when the order is dropped. Told to
-/// stop, whichever stage it is, it has all stages hand over at one step boundary. Where another stage is lost, it ends the attempt and
+/// Take the H inner steps of one stage of a replica, together with the nodes of its other stages, all at once. Its executor gives the first
+/// stage's node what this stage owns, and ends without an outcome when that node has stored all of it, or when the order is dropped. Told
+/// to stop, whichever stage it is, it has all stages hand over at one step boundary. Where another stage is lost, it ends the attempt and
 /// answers with <see cref="StageLost"/>.
 /// </summary>
 /// <param name="Replica">The order of the first stage's node, with the places of all.</param>

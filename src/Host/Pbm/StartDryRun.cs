@@ -93,7 +93,11 @@ internal static class StartDryRun
     private static IEnumerable<string> Nodes(StartPreview preview, IReadOnlyList<NodeShare> shares)
     {
         if (shares.Count == 0 && preview.Settings.Run.Stages is > 1 and var nodes)
-            return [$"a replica needs {nodes} nodes at once that compute by one arithmetic, and there are fewer now: the run would wait for them"];
+            return
+            [
+                $"a replica needs {nodes} nodes at once that compute by one arithmetic, and there are fewer now: the run would wait for "
+                + "them",
+            ];
         if (shares.Count == 0)
         {
             var arithmetic = preview.Run?.Arithmetic is { Length: > 0 } runs ? $" that computes by \"{runs}\"" : "";
