@@ -70,7 +70,7 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
         {
             var why = new UnavailableException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{peer}, which has stage {route.From}, did not connect within {Patience.TotalSeconds:0.#} s"));
+                $"{peer}, which has stage {route.From}, did not connect within {Patience.TotalSeconds:0.#} s"), e);
             if (expected.Connection.TrySetException(why))
                 throw e is TimeoutException ? why : e;
             return await expected.Connection.Task;                     // it came at the last moment
@@ -105,7 +105,8 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
                 if (late.IsCancellationRequested)
                     throw new UnavailableException(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"{peer}, which has stage {route.To}, did not answer at {endpoint} within {(Patience + OnItsWay).TotalSeconds:0.#} s"));
+                        $"{peer}, which has stage {route.To}, did not answer at {endpoint} within {(Patience + OnItsWay).TotalSeconds:0.#} s"),
+                        e);
                 if (failures == MostFailures)
                     throw new UnavailableException($"{peer}, which has stage {route.To}, cannot be reached at {endpoint}: {e.Message}", e);
             }

@@ -118,7 +118,7 @@ internal sealed class ReplicaStage : IAsyncDisposable
         }
         catch (UnavailableException e)
         {
-            throw new StageLostException(other, e.Message);
+            throw new StageLostException(other, e.Message, e);
         }
     }
 

@@ -5,7 +5,7 @@ namespace Elastic.Model.Splits;
 /// </summary>
 /// <param name="stage">Its number.</param>
 /// <param name="message">Names it, and says what it owes.</param>
-public sealed class StageLostException(int stage, string message) : Exception(message)
+public sealed class StageLostException(int stage, string message, Exception? cause = null) : Exception(message, cause)
 {
     /// <summary>The number of the stage that is lost.</summary>
     public int Stage { get; } = stage;
