@@ -10,7 +10,10 @@ namespace Elastic.Simulation;
 public sealed partial class VirtualNode
 {
     // Messages may come late to one of them: until all are there. Once they were, a link that breaks is noticed sooner.
-    private const double MostUntilBegun = 6000, MostAway = 2000, BetweenLooks = 300;
+    private const double MostUntilBegun = 6000, MostAway = 500, BetweenLooks = 100;
+
+    // As against a node that computes a replica alone: stages wait for each other, and there is time for one to be lost.
+    private const double Longer = 4;
 
     private static string? AttemptOf(DeviceRules.OnDevice work) => ComputeWork.Of(work.Order.Content)?.Attempt;
 
@@ -21,7 +24,7 @@ public sealed partial class VirtualNode
         var running = _on.Running[work];
         var replica = ComputeWork.Of(running.Order.Content)!;
         var steps = replica.Segment.StepsOf(replica.Replica);
-        (running.Step, running.StepMilliseconds) = (replica.HandOver?.Step ?? 0, milliseconds / Math.Max(1, steps));
+        (running.Step, running.StepMilliseconds) = (replica.HandOver?.Step ?? 0, Longer * milliseconds / Math.Max(1, steps));
         Watch(work, running, _world.Now, isBegun: false);
         if (StageOf(running) > 0)
             return;
@@ -30,13 +33,17 @@ public sealed partial class VirtualNode
         TakeStageStep(work, running, replica, steps);
     }
 
-    private void TakeStageStep(int work, DeviceRules.OnDevice running, Compute replica, int steps) =>
+    private void TakeStageStep(int work, DeviceRules.OnDevice running, Compute replica, int steps)
+    {
+        var isBegun = Missing(running).Count == 0;
         _world.After(this, running.Step == steps ? BetweenLooks : running.StepMilliseconds, () =>
         {
             if (running.IsHung || Hangs || !_on.Running.ContainsKey(work))
                 return;
-            if (Missing(running).Count > 0)
+            if (Missing(running) is { Count: > 0 and var missing })
             {
+                if (isBegun && running.Step < steps)
+                    _world.Supervisor.Reached.Note(missing > 1 ? StageSituation.TwoLost : StageSituation.Lost);
                 TakeStageStep(work, running, replica, steps);               // the step does not count; Watch sees to who is gone
                 return;
             }
@@ -52,8 +59,9 @@ public sealed partial class VirtualNode
                 Id, new RunId(running.Order.Job.Value), replica.Round, replica.Replica, running.Step, 1.0, 1e-3));
             TakeStageStep(work, running, replica, steps);
         });
+    }
 
-    // Until the work ends.
+    // Until the work ends. Of two that are gone the first one is named.
     private void Watch(int work, DeviceRules.OnDevice running, TimeSpan complete, bool isBegun) =>
         _world.After(this, BetweenLooks, () =>
         {
@@ -66,8 +74,6 @@ public sealed partial class VirtualNode
                 Watch(work, running, complete, isBegun);
             else
             {
-                if (isBegun)
-                    _world.Supervisor.Reached.Note(missing.Count > 1 ? StageSituation.TwoLost : StageSituation.Lost);
                 var why = $"stage {missing[0]} of {ComputeWork.Of(running.Order.Content)!.Stages.Length} is gone";
                 EndAll(work, running, new StageLost(missing[0], why), others: new StageLost(missing[0], why));
             }
