@@ -136,10 +136,10 @@ public sealed partial class VirtualNode
 /// <summary>What became of a replica that several virtual nodes compute together.</summary>
 internal enum StageSituation
 {
-    /// <summary>All stages had begun, and the others noticed that one is gone.</summary>
+    /// <summary>All stages were there when a step began, and one was not when it ended.</summary>
     Lost,
 
-    /// <summary>Likewise, of two or more.</summary>
+    /// <summary>Likewise, and two or more were not.</summary>
     TwoLost,
 
     /// <summary>The first stage's node was to stop.</summary>
