@@ -4,7 +4,6 @@ using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
-using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
