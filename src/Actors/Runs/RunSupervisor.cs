@@ -190,7 +190,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Answered(WorkResult result)
     {
-        if ((result.Outcome as WorkFailed)?.Why ?? (result.Outcome as StageLost)?.Why is { } why)
+        if (((result.Outcome as WorkFailed)?.Why ?? (result.Outcome as StageLost)?.Why) is { } why)
         {
             _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, why);
             _observer.GivenAgain(new InFlightWork(result.Key, result.Node), why, Now);
