@@ -24,18 +24,18 @@ public sealed class StageSpecs : IDisposable
     {
         var settings = TinyRun.Settings("a", rounds: 3);
         settings = settings with { Model = settings.Model with { Layers = 2 } };
-        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "one");
-
         var (steps, lost) = (new ConcurrentDictionary<(string Node, int Round), int>(), new TaskCompletionSource<string>());
         var nodes = new Dictionary<string, ElasticNode>();
         await using var seed = nodes["seed"] = await StartAsync("seed", NodeDuty.Seed());
+        var expected = await _tiny.TrainAsync(seed, settings, null, _deadline.Token);
+        steps.Clear();
         foreach (var name in new[] { "w1", "w2" })
             nodes[name] = await StartAsync(name, NodeDuty.Worker(seed.Endpoint));
         var ending = lost.Task.ContinueWith(
             name => nodes[name.Result].DisposeAsync().AsTask(), TaskScheduler.Default).Unwrap();
 
         var view = await _tiny.TrainAsync(
-            seed, settings with { Run = settings.Run with { Stages = 2 } }, null, _deadline.Token);
+            seed, settings with { Run = settings.Run with { Name = "b", Stages = 2 } }, null, _deadline.Token);
 
         Assert.Equal((RunPhase.Finished, expected.Fingerprint), (view.Phase, view.Fingerprint));
         Assert.Equal([3, 3], steps.Where(s => s.Key.Round == 0).Select(s => s.Value));
