@@ -9,7 +9,7 @@ public sealed partial class VirtualWorld
     {
         if (_isPeace)
             return;
-        var often = _accidents.HandsOver ? 9 : _accidents.Devices ? 17 : -1;
+        var often = _accidents.HandsOver ? 9 : _accidents.Devices ? 17 : Plan.Stages > 1 ? OftenWithStages() : -1;
         Schedule(Milliseconds(50, often > 0 ? 500 : 1500), Accident);
         if (ChangesSettings())
             return;
@@ -82,6 +82,16 @@ public sealed partial class VirtualWorld
                 break;
         }
     }
+
+    // Runs pause, nodes drain, come back, come for good, and have devices that die and hang, so that stages are lost and handed over.
+    private int OftenWithStages() => Chance.Next(6) switch
+    {
+        0 => 0,
+        1 => 3,
+        2 => 8,
+        3 => 9,
+        _ => 17,
+    };
 
     // With a liar, three honest nodes stay. In a gentle world a node goes only when no other is going and others hold all that is
     // committed.

@@ -73,7 +73,8 @@ public sealed partial class VirtualWorld
     {
         if (_accidents.Walled)
             Join(isOdd: false, isSeed: true);
-        for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
+        // Of nodes for all stages, one may go.
+        for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)) + (Plan.Stages > 1 ? Plan.Stages : 0); i++)
             Join(isOdd: false);
         if (_accidents.Liar)
             Join(lies: true);

@@ -151,6 +151,7 @@ public sealed class SettingsTextTests
                     Precision = TrainingPrecision.Fp32,
                     AuditRate = 0.05,
                     DevicesPerReplica = 0,
+                    Stages = 1,
                     Priority = 0,
                     Needs = null,
                 },
