@@ -19,6 +19,12 @@ public sealed partial class VirtualNode
 
     private static int StageOf(DeviceRules.OnDevice work) => ComputeStageWork.StageOf(work.Order.Key);
 
+    /// <summary>The nodes of each replica that takes its steps with this one as the first of several, and has taken one.</summary>
+    internal IEnumerable<IReadOnlyList<VirtualNode>> StagesAtWork() => _on.Running.Values
+        .Where(r => AttemptOf(r) is not null && StageOf(r) == 0 && r.Step > (((Compute)r.Order.Content).HandOver?.Step ?? 0)
+            && Missing(r).Count == 0)
+        .Select(r => (IReadOnlyList<VirtualNode>)[this, .. Others(r).Select(o => o.Node)]);
+
     private void BeginStage(int work, double milliseconds)
     {
         var running = _on.Running[work];
@@ -42,7 +48,7 @@ public sealed partial class VirtualNode
                 return;
             if (Missing(running) is { Count: > 0 and var missing })
             {
-                if (isBegun && running.Step < steps)
+                if (isBegun && running.Step < steps && IsReachable)
                     _world.Supervisor.Reached.Note(missing > 1 ? StageSituation.TwoLost : StageSituation.Lost);
                 TakeStageStep(work, running, replica, steps);               // the step does not count; Watch sees to who is gone
                 return;
