@@ -92,7 +92,9 @@ public sealed class BlobFetcher : IDisposable
         await FetchFrozenAsync(store, content, frozen, set, cancel);
     }
 
-    /// <summary>Downloads some chunks of a set, where the store lacks them, and the set's own bytes. Of a model that trains all of it.</summary>
+    /// <summary>
+    /// Downloads some chunks of a set, where the store lacks them, and the set's own bytes. Of a model that trains all of it.
+    /// </summary>
     /// <param name="chunks">By vector, the numbers of chunks of it.</param>
     /// <inheritdoc cref="FetchVectorAsync" path="/exception|/param[@name='elements']"/>
     public async Task FetchChunksAsync(

@@ -105,8 +105,8 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
                 if (late.IsCancellationRequested)
                     throw new UnavailableException(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"{peer}, which has stage {route.To}, did not answer at {endpoint} within {(Patience + OnItsWay).TotalSeconds:0.#} s"),
-                        e);
+                        $"{peer}, which has stage {route.To}, did not answer at {endpoint} within "
+                        + $"{(Patience + OnItsWay).TotalSeconds:0.#} s"), e);
                 if (failures == MostFailures)
                     throw new UnavailableException($"{peer}, which has stage {route.To}, cannot be reached at {endpoint}: {e.Message}", e);
             }

@@ -1,9 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
-using Elastic.Model.Splits;
 using Elastic.Model.Training;
-using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests.Splits;
 
