@@ -83,14 +83,14 @@ public sealed partial class VirtualWorld
         }
     }
 
-    // Half of the accidents while several nodes compute a replica are theirs: the run pauses, one of them drains, one or two are cut off
-    // from all others.
+    // Most accidents while several nodes compute a replica are theirs: the run pauses, one of them drains, one or two are cut off from all
+    // others.
     private bool HitsStages()
     {
         if (Plan.Stages == 1 || !Supervisor.IsThere || Live.SelectMany(n => n.StagesAtWork()).FirstOrDefault() is not { } nodes
-            || Chance.Next(2) == 0)
+            || Chance.Next(5) == 0)
             return false;
-        var isTwo = !_accidents.Gentle && nodes.Count > 2 && Chance.Next(2) == 0;
+        var isTwo = !_accidents.Gentle && nodes.Count > 2 && Chance.Next(3) > 0;
         var hit = nodes.Skip(isTwo ? 1 : 0).Where(MayGo).OrderBy(_ => Chance.Next()).Take(isTwo ? 2 : 1).ToList();
         switch (isTwo ? 2 : Chance.Next(3))
         {
