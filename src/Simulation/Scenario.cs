@@ -99,9 +99,9 @@ public sealed record Scenario
         return world;
     }
 
-    // Every tenth run has two or three nodes for each replica, where workers reach each other and none lies.
+    // Every twentieth run has two or three nodes for each replica, where workers reach each other and none lies.
     private static int StagesFor(int seed, Accidents accidents) =>
-        seed % 10 == 4 && accidents is { Walled: false, Liar: false, Changes: false } ? seed % 30 == 4 ? 2 : 3 : 1;
+        seed % 20 == 4 && accidents is { Walled: false, Liar: false, Changes: false } ? seed % 60 == 4 ? 2 : 3 : 1;
 
     // Every third run ends in the middle of a round, and of a step: of 24 samples a replica's round lacks up to 23.
     private static int Missing(int seed, int replicas) => seed % 3 == 1 ? 1 + seed * 7 % (24 * replicas - 1) : 0;
