@@ -67,14 +67,14 @@ ask() { dotnet "$pbm" "127.0.0.1:$((port + 1))" "$@"; }
 
 mkdir -p text
 [ -f text/numbers.txt ] || seq 200000 > text/numbers.txt
-common=(-d "$PWD/text" -s tokenizer.kind=bytes -s run.precision=fp32 -s evaluation.sequences=1 "$@")
+common=(-d "$PWD/text" -s evaluation.sequences=1 "$@")
 
 compute() {                                                 # NAME, then settings
     local name=$1
     shift
     ask run start -n "$name" "${common[@]}" "$@" > "$name.txt"
     ask run watch -n "$name" >> "$name.txt" 2>&1 || true
-    tail -n 1 "$name.txt"
+    grep "finished" "$name.txt" || tail -n 3 "$name.txt"
 }
 
 for i in $(seq "$stages"); do start_worker "w$i" "$limit"; done
