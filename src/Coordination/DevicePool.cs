@@ -34,9 +34,9 @@ internal sealed class DevicePool
     public bool SetMost(JobId job, int mostDevices)
     {
         for (var i = 0; i < _waiting.Count; i++)
-            if (_waiting[i].Order is { Content: Compute } order && order.Job == job)
+            if (_waiting[i].Order is var order && IsReplica(order) && order.Job == job)
                 _waiting[i] = (order, mostDevices, _waiting[i].Groups);
-        var others = _working.Values.Where(e => e.Work.Order is { Content: Compute } order && order.Job == job && e.Most != mostDevices)
+        var others = _working.Values.Where(e => IsReplica(e.Work.Order) && e.Work.Order.Job == job && e.Most != mostDevices)
             .ToList();
         others.ForEach(e => e.Most = mostDevices);
         return others.Count > 0;
@@ -64,8 +64,8 @@ internal sealed class DevicePool
             var at = _waiting.FindIndex(w => PriorityOf(w.Order) == highest);
             var (order, most, groups) = _waiting[at];
             _waiting.RemoveAt(at);
-            var sharers = order.Content is Compute ? _waiting.Count(w => PriorityOf(w.Order) == highest) + 1 : 1;
-            var isShared = order.Content is Compute || _free.All(d => d.IsCpu);
+            var sharers = IsReplica(order) ? _waiting.Count(w => PriorityOf(w.Order) == highest) + 1 : 1;
+            var isShared = IsReplica(order) || _free.All(d => d.IsCpu);
             var devices = _free.Take(isShared ? groups.ShareOf(_free.Count, sharers, most) : 1).ToList();
             _free.RemoveRange(0, devices.Count);
             var work = new DeviceWork(number(), order, devices);
@@ -99,7 +99,7 @@ internal sealed class DevicePool
             .OrderByDescending(w => priorityOf(w.Order.Job)).Skip(yielding))
         {
             var (number, entry) = _working
-                .Where(w => w.Value is { Yields: false, Dropped: false } && w.Value.Work.Order.Content is Compute
+                .Where(w => w.Value is { Yields: false, Dropped: false } && IsReplica(w.Value.Work.Order)
                     && priorityOf(w.Value.Work.Order.Job) < priorityOf(order.Job))
                 .OrderBy(w => priorityOf(w.Value.Work.Order.Job)).ThenByDescending(w => w.Key).FirstOrDefault();
             if (entry is null)
@@ -229,6 +229,9 @@ internal sealed class DevicePool
         return dropped;
     }
 
+    // A replica, or a stage of one, which is handed over with the others'.
+    private static bool IsReplica(WorkOrder order) => ComputeWork.Of(order.Content) is not null;
+
     private bool TakeFree(List<DeviceId> into)
     {
         if (_free.FindIndex(d => d.IsCpu) is var at && at < 0)
@@ -259,7 +262,7 @@ internal sealed class DevicePool
         /// <summary>Its devices, and those that it moves to.</summary>
         public IEnumerable<DeviceId> Uses => Next is null ? Work.Devices : Work.Devices.Union(Next);
 
-        // A GPU's memory holds its replica, which finishes the round there.
-        public bool MayMove => !Dropped && Next is null && Work.Order.Content is Compute && Work.Devices.All(d => d.IsCpu);
+        // A GPU's memory holds its replica, which finishes the round there; so does a stage, for which other nodes wait.
+        public bool MayMove => !Dropped && Next is null && Work.Order.Content is Compute { Stages: [] } && Work.Devices.All(d => d.IsCpu);
     }
 }

@@ -80,7 +80,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
     // The heartbeat. Repeats the results that no supervisor has acknowledged: the supervisor may be a new one.
     private void Report()
     {
-        var held = _runs.Values.SelectMany(r => r.Held).OfType<WorkOrder>().Select(o => new HeldWork(o.Job, o.Id, o.Key, o.From));
+        var held = _runs.Values.SelectMany(r => r.Held).OfType<WorkOrder>().Select(PendingResults.Of);
         Send(new NodeReport.Enlist(facts.Id)
         {
             Devices = [.. _devices.Devices],
@@ -223,7 +223,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         if (kind.OccupiesDevices)
         {
             run.IsStopping = false;
-            _devices.Enqueue(order, kind == ComputeWork.Kind ? run.MostOf(_devices.Devices) : int.MaxValue, run.Groups);
+            _devices.Enqueue(order, ComputeWork.Of(order.Content) is not null ? run.MostOf(_devices.Devices) : int.MaxValue, run.Groups);
             _outputs.Add(new NodeOutput.Reschedule());
             return;
         }

@@ -213,6 +213,9 @@ public sealed partial class VirtualNode
             case NodeOutput.CloseDevice { Device: var closed }:
                 _on.CheckClosed(closed);
                 break;
+            case NodeOutput.Stop { Work: var work } when _on.Running.TryGetValue(work, out var stage) && AttemptOf(stage) is not null:
+                StopStages(work, stage);
+                break;
             case NodeOutput.Stop { Work: var work } when _on.Running.TryGetValue(work, out var running):
                 _world.After(this, Slowness * _world.Milliseconds(1, 50),
                     () => End(work, running.Order.Content is Compute c ? HandOver(c, running.Step) : null));
@@ -258,6 +261,12 @@ public sealed partial class VirtualNode
 
         var failure = Lacking(WorkKinds.Of(start.Order.Key).Needs(start.Order.Content));
         var milliseconds = Slowness * _world.Milliseconds(100, 400);
+        if (failure is null && AttemptOf(_on.Running[start.Work]) is not null)
+        {
+            BeginStage(start.Work, milliseconds);
+            return;
+        }
+
         if (failure is null && start.Order.Content is Compute compute)
         {
             BeginSteps(start.Work, compute, milliseconds);

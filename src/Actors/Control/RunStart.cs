@@ -6,6 +6,7 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using Elastic.Model.Networks;
+using Elastic.Model.Training;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
@@ -51,10 +52,14 @@ internal static class RunStart
     /// <summary>The request as a whole.</summary>
     /// <param name="changes">What changes in mid-run.</param>
     /// <param name="arithmetic">Of the node where it starts.</param>
+    /// <exception cref="ElasticException">The model cannot be cut into <c>run.stages</c>.</exception>
     public static RunRequest.Start Of(
         TrainingSettings settings, Digest corpus, long blocks, long heldOutBlocks, IReadOnlyList<SettingsChange> changes, Origin origin,
-        string arithmetic) =>
-        new(new RunName(settings.Run.Name), origin)
+        string arithmetic)
+    {
+        if (settings.Run.Stages > 1 && StagePlan.Problem(settings, settings.Run.Stages) is { } problem)
+            throw new ElasticException(problem);
+        return new(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
             Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
@@ -64,6 +69,7 @@ internal static class RunStart
             Arithmetic = arithmetic,
             Changes = [.. changes],
         };
+    }
 
     /// <summary>
     /// Blocks of a corpus to train on (0 for one that grows: it says so window by window), and those kept for evaluation.

@@ -43,6 +43,9 @@ internal sealed record NodeContext
 
     public required Peers Peers { get; init; }
 
+    /// <summary>What the nodes of other stages of a replica are connected by.</summary>
+    public required StageConnections Stages { get; init; }
+
     /// <summary>Tells the supervising seed that this process lives; null where that is this process alone.</summary>
     public required LivenessConnection? Liveness { get; init; }
 

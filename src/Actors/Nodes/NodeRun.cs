@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
-using Elastic.Actors.Work;
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes.Replicas;
+using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
@@ -13,6 +14,7 @@ using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
@@ -111,6 +113,9 @@ internal sealed class NodeRun : NodeJob
 
     public FlatLayout Layout { get; }
 
+    /// <summary>What the nodes of other stages of a replica are connected by.</summary>
+    public StageConnections Stages => Context.Stages;
+
     /// <inheritdoc cref="ComputedReplicas"/>
     public ComputedReplicas Computed { get; } = new();
 
@@ -135,6 +140,12 @@ internal sealed class NodeRun : NodeJob
     public Task FetchParametersAsync(Digest set) =>
         Fetcher.FetchVectorAsync(
             Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
+
+    /// <summary>Fetches the chunks of some vectors of a set that hold what a stage needs, where they are missing here.</summary>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
+    public Task FetchAsync(Digest set, IEnumerable<string> vectors, StageShare share) => Fetcher.FetchChunksAsync(
+        Blobs, set, [.. vectors.Select(v => (v, (IReadOnlyList<int>)[.. VectorStore.ChunksOf(share.RangesOf(v))]))], Layout.TrainedLength,
+        CancellationToken.None);
 
     /// <summary>
     /// The same, where other stores of this process may have them, whose blobs last only as long as their run needs them: what is there is

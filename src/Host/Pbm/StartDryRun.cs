@@ -36,7 +36,8 @@ internal static class StartDryRun
         if (largest is { Plan: { } plan, Node: { Address: var address, FreeMemoryBytes: var free, Sharing: var sharing } })
         {
             foreach (var line in PlanLines.Memory(plan, $"on {address}, with {sharing}")
-                .Prepend("").Append("").Concat(PlanLines.Work(plan)).Concat(PlanLines.Splits(plan, free > 0 ? free : long.MaxValue)))
+                .Prepend("").Append("").Concat(PlanLines.Work(plan)).Concat(PlanLines.Splits(plan, free > 0 ? free : long.MaxValue))
+                .Concat(PlanLines.Stages(plan, free > 0 ? free : long.MaxValue)))
                 yield return new PbmLine(line);
         }
 
@@ -90,24 +91,31 @@ internal static class StartDryRun
 
     private static IEnumerable<string> Nodes(StartPreview preview, IReadOnlyList<NodeShare> shares)
     {
+        if (shares.Count == 0 && preview.Settings.Run.Stages is > 1 and var nodes)
+            return
+            [
+                $"a replica needs {nodes} nodes at once that compute by one arithmetic, and there are fewer now: the run would wait for "
+                + "them",
+            ];
         if (shares.Count == 0)
         {
             var arithmetic = preview.Run?.Arithmetic is { Length: > 0 } runs ? $" that computes by \"{runs}\"" : "";
             return [$"no node with devices{arithmetic} is here now: the run would wait for one"];
         }
 
-        var left = preview.Settings.Run.Replicas - shares.Sum(s => s.Replicas);
+        var stages = preview.Settings.Run.Stages;
+        var left = preview.Settings.Run.Replicas - shares.Sum(s => s.Replicas) / stages;
         return
         [
             .. Table.Lay(["NODE", "DEVICES", ">REPLICAS", ">DEVICES OF EACH", ">NEEDS", ">FREE"], [.. shares.Select(s => (string[])
             [
                 s.Node.Address, NodePalette.Devices(s.Node.Devices), $"{s.Replicas}", $"{s.Plan?.Devices ?? 1}",
-                s.Plan is { } plan ? Units.Bytes(plan.Memory.Bytes) : "",
+                s.Bytes is { } bytes ? Units.Bytes(bytes) : "",
                 s.Node.FreeMemoryBytes > 0 ? Units.Bytes(s.Node.FreeMemoryBytes) : "",
             ])]),
             .. left == 0 ? Array.Empty<string>()
                 : [$"{Units.Many(left, "replica")} of a round {(left == 1 ? "waits" : "wait")} until these are done: "
-                    + "there are more replicas than devices"],
+                    + (stages > 1 ? $"each needs {stages} nodes at once" : "there are more replicas than devices")],
             .. shares.Where(s => s.Plan is null).Select(
                 s => $"{s.Node.Address}: the memory of {s.Node.Devices[0]} is libtorch's to allocate, and not known before"),
             .. shares.Where(s => s.Problem is not null).Select(s => $"{s.Node.Address}: {s.Problem}"),

@@ -52,7 +52,8 @@ public sealed class StartDryRunTests
             lines[text..(text + 8)]);
         Assert.Equal(
             PlanLines.Memory(two, "on 10.0.0.1:4053, with node.zero = 1, node.split = none and node.offload = none").Append("")
-                .Concat(PlanLines.Work(two)).Append("nothing was stored, and nothing started; without --dry-run the run starts"),
+                .Concat(PlanLines.Work(two)).Concat(PlanLines.Stages(two, 1L << 30))
+                .Append("nothing was stored, and nothing started; without --dry-run the run starts"),
             lines[(text + 8)..]);
         Assert.Null(_cluster.Started);
         Assert.Equal(Asker, _cluster.Asker);

@@ -15,6 +15,9 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     // Of a part of a text that is scored: rows of about the same length in it go through the network together.
     private const int TokensOfAPart = 4 * MicroBatchGroups.EnoughRows;
 
+    /// <summary>The one that computes a stage of a replica whose others are on other nodes.</summary>
+    public IDeviceThread First => devices[0];
+
     /// <summary>True where there is another one than this.</summary>
     public bool HasOthersThan(DeviceId device) => devices.Any(d => d.Id != device);
 
