@@ -90,7 +90,7 @@ public readonly record struct DeviceId
     public string Value { get; }
 
     /// <summary>The GPU that a logical device is on and whose memory it uses: "cuda:3" for "cuda:3#1"; itself for all others.</summary>
-    public DeviceId Whole => Value.Split(OfPart) is [var whole, _] ? new DeviceId(whole) : this;
+    public DeviceId Whole() => Value.Split(OfPart) is [var whole, _] ? new DeviceId(whole) : this;
 
     /// <summary>"cuda", 3 and 1 for "cuda:3#1", "cpu", 0 and null for "cpu:0"; null where it has another form.</summary>
     public (string Kind, int Number, int? Part)? Parts => Value.Split(':', OfPart) switch

@@ -98,7 +98,7 @@ public static class DeviceBackends
         return part is null || part < backend.MostParts
             ? backend
             : throw new ElasticException(backend.MostParts == 0
-                ? $"{device}: devices of {backend.Kind} have no logical devices: use {device.Whole}"
+                ? $"{device}: devices of {backend.Kind} have no logical devices: use {device.Whole()}"
                 : $"{device}: a device of {backend.Kind} has at most {backend.MostParts} logical devices, #0 to #{backend.MostParts - 1}");
     }
 

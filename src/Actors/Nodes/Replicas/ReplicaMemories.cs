@@ -111,7 +111,7 @@ internal sealed class ReplicaMemories : IDisposable
     }
 
     // CPU devices share the machine's memory, each GPU has its own.
-    private static string LocationOf(DeviceId device) => device.IsCpu ? Cpu : device.Whole.Value;
+    private static string LocationOf(DeviceId device) => device.IsCpu ? Cpu : device.Whole().Value;
 
     private void Free(Predicate<(RunId Run, string Location, ReplicaMemory Memory)> which)
     {

@@ -34,7 +34,7 @@ internal sealed class ReplicaMemory(
     public bool HasRoomToTrain { get; set; }
 
     /// <summary>True where the memory is this device's own, and is lost with it: that of a GPU.</summary>
-    public bool IsOf(DeviceId other) => !device.IsCpu && device.Whole == other.Whole;
+    public bool IsOf(DeviceId other) => !device.IsCpu && device.Whole() == other.Whole();
 
     /// <summary>True when the memory holds these moments, so that this memory suits that replica best.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
