@@ -15,7 +15,8 @@ public sealed partial class NodeCoordinator
         DivideDevices();
         if (has.Request is { } request)
         {
-            var open = _runs.Values.Where(r => r.IsOpen && r.Kind == JobKind.Run).Select(r => new UseOfDevices(r.Id.Name, r.MostDevices, r.MicroBatches));
+            var open = _runs.Values.Where(r => r.IsOpen && r.Kind == JobKind.Run)
+                .Select(r => new UseOfDevices(r.Id.Name, r.MostDevices, r.MicroBatches));
             Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], UseOfDevices.Notice(has.Devices, [.. open])));
         }
 
