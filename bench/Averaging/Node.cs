@@ -78,6 +78,7 @@ internal sealed class Node
             Blobs = blobs,
             Fetcher = fetcher,
             Peers = peers,
+            Stages = new StageConnections(transport),
             Liveness = liveness,
             Corpora = new CorpusFiles(paths, blobs, fetcher),
             CorpusRoots = [],
