@@ -6,7 +6,10 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.CorpusFigures;
 
-/// <summary>What it takes to find the first sample of a long order, of one source and of a mixture of 22, and to read it.</summary>
+/// <summary>
+/// What it takes to find the first sample of a long order, of one source and of a mixture of 22, also of one that is read while its corpus
+/// is built, and to read it.
+/// </summary>
 internal static class Order
 {
     private const int Context = 1024, Sources = 22;
@@ -24,11 +27,15 @@ internal static class Order
             ShardInfo[] shards = [.. Enumerable.Range(0, count).Select(i => new ShardInfo(
                 $"train-{i:00000}.tokens", Digest.Of([]), tokens, tokens, 1) { Source = $"source {i * (long)Sources / count:00}" })];
             string[] mixture = [.. Enumerable.Range(0, Sources).Select(i => $"source {i:00}={1 + i % 4 * 0.5}")];
+            ShardInfo[] inTurn =
+                [.. shards.Select((shard, i) => shard with { Source = $"source {i % Sources:00}" })];
+            var streamed = CorpusSettings.Defaults with { Order = CorpusOrder.Stream, Mixture = mixture };
             // The first time includes the compiler's work; a run that resumes has it as well.
             for (var time = 0; time < 3; time++)
             {
                 Measure("one source", cut, shards, corpus, map => new SampleOrder(1, map.Blocks));
                 Measure("a mixture of 22", cut, shards, corpus, _ => MixtureOrder.Of(1, mixture, shards, cut));
+                Measure("a mixture of 22 in windows", cut, inTurn, corpus, map => WindowMixture.Of(1, streamed, inTurn, false, map));
             }
         }
         finally

@@ -3,12 +3,13 @@
 //   dotnet run -c Release --project bench/CorpusFigures -- recall [PAIRS]
 //   dotnet run -c Release --project bench/CorpusFigures -- signatures [DOCUMENTS]
 //   dotnet run -c Release --project bench/CorpusFigures -- order
-//   dotnet run -c Release --project bench/CorpusFigures -- stages FILE|FOLDER…
+//   dotnet run -c Release --project bench/CorpusFigures -- stages [TURNS] FILE|FOLDER…
 
 using System.Globalization;
 using Elastic.CorpusFigures;
 
-var number = args.Length > 1 && args[0] != "stages" ? int.Parse(args[1], CultureInfo.InvariantCulture) : (int?)null;
+// A file or a folder may come in its place.
+var number = args.Length > 1 && int.TryParse(args[1], CultureInfo.InvariantCulture, out var given) ? given : (int?)null;
 switch (args.FirstOrDefault())
 {
     case "recall":
@@ -20,11 +21,11 @@ switch (args.FirstOrDefault())
     case "order":
         Order.Run(number ?? 1_000_000_000);
         return 0;
-    case "stages" when args.Length > 1:
-        StageSpeeds.Run(args[1..]);
+    case "stages" when args.Length > (number is null ? 1 : 2):
+        StageSpeeds.Run(args[(number is null ? 1 : 2)..], number ?? 1);
         return 0;
     default:
         Console.Error.WriteLine(
-            "name what is measured: recall [PAIRS], signatures [DOCUMENTS], order [SAMPLES] or stages FILE|FOLDER…");
+            "name what is measured: recall [PAIRS], signatures [DOCUMENTS], order [SAMPLES] or stages [TURNS] FILE|FOLDER…");
         return 2;
 }

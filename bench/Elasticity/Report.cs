@@ -7,5 +7,5 @@ internal static class Report
     public static void Turn(int turn, int turns, Samples samples) =>
         Console.Error.WriteLine($"turn {turn + 1} of {turns}: {samples.Last:F2}");
 
-    public static void Row(string what, Samples samples, string format = "F2") => Console.WriteLine($"  {what,-54}{samples.Text(format)}");
+    public static void Row(string what, Samples samples, string format = "F2") => Console.WriteLine($"  {what,-80}{samples.Text(format)}");
 }

@@ -1,4 +1,5 @@
 // Times whole training steps (forward, backward, clip, update) against PyTorch, whose update is AdamW, in turns: see README.md.
+using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
@@ -13,7 +14,7 @@ var shape = ModelSettings.Defaults with { Context = tokens, Vocabulary = Number(
 var model = Option("model", "small") switch
 {
     "small" => shape with { Layers = 4, Heads = 4, Width = 128 },
-    "124m" => shape with { Layers = 12, Heads = 12, Width = 768 },
+    "124m" => shape with { Layers = Number("layers", 12), Heads = 12, Width = 768 },
     "llama-tiny" => Llama(shape with { Layers = 4, Heads = 4, Width = 128 }, keyHeads: 2, feedForward: 384),
     "smollm-135m" => Llama(shape with { Layers = 30, Heads = 9, Width = 576 }, keyHeads: 3, feedForward: 1536),
     "bert-tiny" => shape with { Architecture = "bert", Layers = 4, Heads = 4, Width = 128 },
@@ -28,6 +29,22 @@ if (model.Architecture is "bert" or "transformer" && python != "none")
     throw new ElasticException($"--model {Option("model", "")}: the peer has no {model.Architecture}; use --python none");
 var recompute = Enum.Parse<RecomputeMode>(Option("recompute", "none"), ignoreCase: true);
 var precision = Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true);
+
+if (args.Contains("--processes"))
+{
+    if (!args.Contains("--stage"))
+    {
+        StageProcesses.Run(Number("processes", 1), args.Contains("--limit") ? (long)Number("limit", 0) << 20 : null, args);
+        return;
+    }
+    if (args.Contains("--group"))
+        ControlGroup.Enter(Option("group", ""));
+    await StageProcesses.StageAsync(
+        Number("stage", 0), [.. Option("ports", "").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))],
+        new StagedTraining(model, batch, tokens, micro, threads, Elastic.Model.Training.Precision.Of(precision), steps),
+        Option("parameters", ""));
+    return;
+}
 
 var folder = Option("offload", "none") == "file" ? Option("folder", Path.Combine(Path.GetTempPath(), "elastic-offload")) : null;
 

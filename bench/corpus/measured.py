@@ -9,11 +9,11 @@ from pathlib import Path
 ELASTIC = os.environ.get("ELASTIC") or Path(__file__).resolve().parents[2] / "src/Host/bin/Release/net10.0/elastic.dll"
 
 
-def run(command, **streams):
+def run(command, look=None, **streams):
     """Runs a command to its end.
 
     Returns the exit code, seconds, seconds of processor time, and MiB at most: "all" of the resident set as the kernel counts it (VmHWM),
-    and "own" pages and those of "files", which are looked at ten times a second. TRACE=1 prints what that was.
+    and "own" pages and those of "files", which are looked at ten times a second; look(seconds, MiB of each) is called each time.
     """
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(command, **streams)
@@ -23,17 +23,17 @@ def run(command, **streams):
             status = Path(f"/proc/{process.pid}/status").read_text()
         except OSError:
             continue
-        now = {name: int(kib) / 1024 for name, kib in re.findall(r"(VmHWM|RssAnon|RssFile):\s+(\d+)", status)}
+        now = {name: int(kib) / 1024 for name, kib in re.findall(r"(VmHWM|VmRSS|RssAnon|RssFile):\s+(\d+)", status)}
         most = {name: max(value, now.get(name, 0)) for name, value in most.items()}
-        if os.environ.get("TRACE"):
-            print(f"{time.monotonic() - began:.1f}", *(f"{value:.0f}" for value in now.values()), flush=True)
+        if look and now:
+            look(time.monotonic() - began, now)
         time.sleep(0.1)
     spent, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
     seconds = spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime
     return process.returncode, wall, seconds, {"all": most["VmHWM"], "own": most["RssAnon"], "files": most["RssFile"]}
 
 
-def build(sources, stages, data):
+def build(sources, stages, data, look=None):
     """Builds the corpus of some sources (HOCON) and deletes the data directory `data` that was there before.
 
     Returns the exit code, seconds of processor time, and MiB at most, as `run` does.
@@ -43,7 +43,7 @@ def build(sources, stages, data):
     manifest.write_text(f"sources = [\n{sources}\n]\nstages = [ {', '.join(f'{{ stage = {s} }}' for s in stages)} ]\n")
     with open(f"{data}.log", "w") as log:
         code, _, seconds, most = run(
-            ["dotnet", ELASTIC, "corpus", "build", "--manifest", manifest, "--data-dir", data], stdout=log, stderr=log)
+            ["dotnet", ELASTIC, "corpus", "build", "--manifest", manifest, "--data-dir", data], look, stdout=log, stderr=log)
     return code, seconds, most
 
 

@@ -1,5 +1,6 @@
 // The dashboard over TLS. With certificates of `elastic certs`: whoever shows none gets no further than the handshake, a reader finds no
-// buttons, an admin's buttons are there, and no session begins. Then behind a proxy that speaks TLS to a browser which knows the proxy's
+// buttons, an admin's buttons are there, and no session begins; of two seeds one is lost, and the page goes on at the other one where the browser
+// has a certificate for it, and else stays and says how. Then behind a proxy that speaks TLS to a browser which knows the proxy's
 // authority: the token signs in, and pages of other origins are refused.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -7,7 +8,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
-import { Node, atEnd, browse, letters, root, run, until, watch } from './cluster.mjs';
+import { Node, atEnd, browse, letters, root, run, timed, until, watch } from './cluster.mjs';
 
 const [elastic, browserPath = '/usr/bin/chromium'] = process.argv.slice(2);
 if (!elastic) { console.error('usage: node tls.mjs ELASTIC [CHROMIUM]'); process.exit(2); }
@@ -36,6 +37,47 @@ async function certificates(browser) {
     await context.close();
   }
   seed.kill();
+}
+
+// Playwright shows a certificate to the origins that it is told of. A person's browser shows one where the person has opened a page.
+async function follows(browser) {
+  const folder = path.join(root, 'one', 'certs'), database = ['--database', `sqlite:${path.join(root, 'journal.db')}`];
+  execFileSync(elastic, ['certs', 'init', '--certs', folder]);
+  execFileSync(elastic, ['certs', 'node', 'two', '--role', 'seed', '--certs', folder, '--out', path.join(root, 'two', 'certs')]);
+  const first = new Node(elastic, 'seed', 'one', [...ports, ...database]).start(), endpoint = await first.says(/seed (\S+) is up/);
+  const other = new Node(elastic, 'seed', 'two', [...ports, ...database, '--seed', endpoint]).start();
+  const [here, there] = [await first.says(at), await other.says(at)], [certPath, keyPath] = ['admin.pem', 'admin.key']
+    .map(name => path.join(folder, name));
+  await until('the seed that is to be lost knows the other one', 60, async () => (await cluster(here, certPath, keyPath)).dashboards.includes(there));
+  const open = async (...origins) => {
+    const context = await browser.newContext({
+      ignoreHTTPSErrors: true, clientCertificates: origins.map(origin => ({ origin, certPath, keyPath })),
+    });
+    const page = watch(await context.newPage(), problems);
+    await page.goto(`${here}/#/nodes`);
+    await page.waitForSelector('section.card h2:text-matches("127.0.0.1")');
+    await until('events come', 30, async () => await page.textContent('#state') === 'live');
+    return page;
+  };
+  const [both, one] = [await open(here, there), await open(here)];
+  await until('the page says where it cannot go on', 30, async () => await one.locator('.unreached a').getAttribute('href') === `${there}/`);
+  if (await both.locator('.unreached').count() > 0) throw new Error('the page says that it does not get to a seed that it gets to');
+  first.kill();
+  await timed('the page goes on at the other seed', 60, async () => both.url() === `${there}/#/nodes` && await both.textContent('#state') === 'live');
+  await until('the other page says how to go on', 30, async () =>
+    /has not shown its certificate to another one yet/.test(await one.textContent('#banner')));
+  if (!one.url().startsWith(here)) throw new Error(`a page without a certificate for ${there} is at ${one.url()}`);
+  console.log('without a certificate for the other seed the page stays, and says how to go on');
+  other.kill();
+}
+
+function cluster(address, certPath, keyPath) {
+  const asked = { cert: fs.readFileSync(certPath), key: fs.readFileSync(keyPath), rejectUnauthorized: false };
+  return new Promise((done, fail) => https.get(`${address}/api/v1/cluster`, asked, answer => {
+    let text = '';
+    answer.on('data', part => { text += part; });
+    answer.on('end', () => { try { done(JSON.parse(text)); } catch (e) { fail(e); } });
+  }).on('error', fail));
 }
 
 // A proxy for https://lm.example/elastic with a certificate of an authority of its own, and a home folder whose browsers know it.
@@ -116,7 +158,9 @@ async function freePort() {
 }
 
 await run(async () => {
-  await certificates(await browse(browserPath));
+  const browser = await browse(browserPath);
+  await certificates(browser);
+  await follows(browser);
   await behindProxy();
   if (problems.length) throw new Error(`the page has failed: ${problems.join('; ')}`);
 });

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks Elastic on a machine with an NVIDIA GPU and an installed PyTorch, row by row: doctor, which compiles our kernels and compares their
-# bits with the CPU's; the preset tiny twice (the fingerprints must be equal), and with all GPUs where there are several (again equal);
-# an export of tiny, whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's.
+# bits with the CPU's; the preset tiny twice (the fingerprints must be equal), with all GPUs where there are several, and on 1 to 4 logical
+# devices of one GPU (again equal); two processes that exchange through NCCL on one GPU, and two of which one is killed; an export of tiny,
+# whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's.
 # A row that fails leaves the others running; the last lines are a table of all. Fetches nothing; the text is made here. README.md beside this
 # file says how to get here.
 #
@@ -155,6 +156,56 @@ tiny_on_all() {
     result "$two"
 }
 
+# 1 to 4 devices of one GPU, which is four micro-batches a step for each to have one. The rehearsal has slots of the CPU.
+logical() {
+    local count=$1 run="logical-$1" whole=cuda:0 devices
+    devices=cuda:$(seq -s, -f '0#%g' 0 $((count - 1)))
+    if $cpu; then whole=cpu:1 devices=cpu:$count; fi
+    [ -s "$work/logical-0.json" ] || train logical-0 --devices "$whole" --set batch.micro=4 "${tiny[@]}"
+    train "$run" --devices "$devices" --set batch.micro=4 "${tiny[@]}"
+    local one two
+    one=$(of logical-0 fingerprint) two=$(of "$run" fingerprint)
+    [[ -n $two && $one = "$two" ]] || wrong "$whole: $one, $devices: $two"
+    result "$two"
+}
+
+# One rank of two on one GPU. NCCL refuses that but for different machines, which NCCL_HOSTID names, and sends by the loopback. In the place
+# of the shell that calls it, so that its number is the program's.
+rank() {
+    exec env NCCL_HOSTID="elastic-$1" NCCL_SOCKET_IFNAME=lo NCCL_IB_DISABLE=1 "$elastic" nccl --rank "$1" --dir "$2" --exchanges "$3"
+}
+
+nccl() {
+    local other ended=0
+    (rank 1 "$work/ranks" 200) > "$work/rank-1" 2>&1 &
+    other=$!
+    (rank 0 "$work/ranks" 200) > "$work/rank-0" 2>&1 || ended=$?
+    wait "$other" || ended=$?
+    cat "$work/rank-0" "$work/rank-1"
+    [ "$ended" = 0 ] || wrong "$(tail -qn 1 "$work/rank-0" "$work/rank-1" | paste -sd' ')"
+    result "$(tail -n 1 "$work/rank-0")"
+}
+
+nccl_killed() {
+    local other killer ended=0
+    (rank 1 "$work/killed" 1000000) > "$work/killed-1" 2>&1 &
+    other=$!
+    # In the middle of exchanges.
+    (
+        until grep -q 'all ranks have come' "$work/killed-1"; do sleep 1; done
+        date +%s > "$work/killed-at"
+        kill -9 "$other"
+    ) &
+    killer=$!
+    (rank 0 "$work/killed" 1000000) > "$work/killed-0" 2>&1 || ended=$?
+    kill -9 "$killer" "$other" 2> /dev/null || true
+    wait "$killer" "$other" 2> /dev/null || true
+    cat "$work/killed-0"
+    [ -f "$work/killed-at" ] || wrong "rank 0 ended before rank 1 was killed: $(tail -n 1 "$work/killed-0")"
+    [ "$ended" = 1 ] || wrong "rank 1 was killed, and rank 0 ended with $ended: $(tail -n 1 "$work/killed-0")"
+    result "$(($(date +%s) - $(cat "$work/killed-at"))) s later: $(tail -n 1 "$work/killed-0")"
+}
+
 audit() {
     "$elastic" corpus audit --run second | tee "$work/audit"
     result "$(tail -n 1 "$work/audit")"
@@ -194,6 +245,13 @@ row "elastic doctor" doctor
 row "tiny twice on $devices" tiny_twice
 row "audit of what was read" audit
 [ "$all" = "$devices" ] || row "tiny on $all" tiny_on_all
+for count in 1 2 3 4; do row "tiny on $count logical devices" logical "$count"; done
+if $cpu; then
+    echo "passed over: NCCL, which needs a GPU"
+else
+    row "NCCL between two processes" nccl
+    row "NCCL, one of two is killed" nccl_killed
+fi
 if python3 -c 'import torch, transformers' 2> /dev/null; then
     row "export opened by Transformers" transformers
 else

@@ -12,6 +12,7 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
@@ -135,10 +136,10 @@ public sealed class ElasticNode : IAsyncDisposable
 
         var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());
         var fetcher = new BlobFetcher(peers, transport);
-        var corpora = new CorpusFiles(paths, blobs, fetcher);
+        var (corpora, stages) = (new CorpusFiles(paths, blobs, fetcher), new StageConnections(transport));
         // A process that is alone talks to nobody, so it opens no port, and nobody can talk to it.
         var server = duty.Alone ? null
-            : await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
+            : await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel, stages);
         var served = server?.Endpoint ?? AkkaSettings.Nowhere;
         var (version, refused) = (
             NodeVersion.Of(faults.Version ?? Version),
@@ -191,17 +192,16 @@ public sealed class ElasticNode : IAsyncDisposable
                 Arithmetic = arithmetic,
                 Cores = Environment.ProcessorCount,
                 Labels = Labels.Of(node.Labels),
+                Sharing = new ReplicaSharing(node.Zero, $"{node.ReplicaSplit}", node.Offload, DeviceNames.ThreadsPerDevice(node)),
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
-            Zero = node.Zero,
-            Split = node.ReplicaSplit,
-            Offload = node.Offload,
             Paths = paths,
             Endpoint = served,
             Blobs = blobs,
             Fetcher = fetcher,
             Peers = peers,
+            Stages = stages,
             Liveness = liveness,
             Corpora = corpora,
             CorpusRoots = node.CorpusRoots,
@@ -226,8 +226,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Security = security,
             PlanFor = settings => duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
                 ? TrainingPlan.OfAll(
-                    settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit)
-                : null,
+                    settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload, node.ReplicaSplit) : null,
         };
         member.Live(agent);
         try

@@ -13,7 +13,8 @@ public readonly record struct InFlightWork(WorkKey Work, NodeId Node);
 /// <param name="Seed">Meant to stay.</param>
 /// <param name="Leaving">Leaving, or resting after a failure: the node gets no more work, and what only it holds is copied
 /// elsewhere.</param>
-public readonly record struct ViewedNode(ImmutableArray<DeviceId> Devices, bool Seed, bool Leaving);
+/// <param name="Endpoint">The node's endpoint on the data plane.</param>
+public readonly record struct ViewedNode(ImmutableArray<DeviceId> Devices, bool Seed, bool Leaving, string Endpoint);
 
 /// <summary>
 /// The nodes, the work in flight on them and the sets that they hold. None of it is stored: after a restart the nodes enlist again, and
@@ -52,15 +53,25 @@ public sealed record ClusterView(
     public ImmutableDictionary<InFlightWork, (RunId Behind, int Priority)> Queued { get; init; } =
         ImmutableDictionary<InFlightWork, (RunId, int)>.Empty;
 
+    /// <summary>
+    /// Of replicas that several nodes compute together: to which attempt work in flight belongs (<see cref="Compute.Attempt"/>).
+    /// </summary>
+    public ImmutableDictionary<InFlightWork, string> Attempts { get; init; } = ImmutableDictionary<InFlightWork, string>.Empty;
+
+    /// <summary>The nodes that computed a replica together last, by stage, with this one as the first of them.</summary>
+    public ImmutableDictionary<(int Replica, NodeId First), ImmutableArray<NodeId>> Teams { get; init; } =
+        ImmutableDictionary<(int, NodeId), ImmutableArray<NodeId>>.Empty;
+
     /// <summary>True while a node that is away may be back in a moment: audits wait for it.</summary>
     public bool MayBeJoined { get; init; }
 
     /// <summary>
-    /// True when a node that may compare its bytes with those of <paramref name="others"/> is there, though it rests or leaves now, or may
-    /// come.
+    /// True when nodes that may compare their bytes with those of <paramref name="others"/> are there, though they rest or leave now, or
+    /// may come.
     /// </summary>
-    public bool MayBeCompared(IReadOnlySet<NodeId> others) =>
-        MayBeJoined || Nodes.Any(n => n.Value.Devices.Length > 0 && !others.Contains(n.Key));
+    /// <param name="nodes">How many it takes.</param>
+    public bool MayBeCompared(IReadOnlySet<NodeId> others, int nodes = 1) =>
+        MayBeJoined || Nodes.Count(n => n.Value.Devices.Length > 0 && !others.Contains(n.Key)) >= nodes;
 
     /// <summary>Devices of all nodes together.</summary>
     public int DeviceCount => Nodes.Values.Sum(n => n.Devices.Length);
@@ -75,16 +86,19 @@ public sealed record ClusterView(
     public int Copies => Math.Min(2, Math.Max(1, Staying.Count()));
 
     /// <summary>Enters a node, or updates it.</summary>
-    public ClusterView Enlist(NodeId node, IEnumerable<DeviceId> devices, bool seed = false, bool leaving = false) =>
-        Nodes.TryGetValue(node, out var known) && known.Seed == seed && known.Leaving == leaving && known.Devices.SequenceEqual(devices)
+    public ClusterView Enlist(
+        NodeId node, IEnumerable<DeviceId> devices, bool seed = false, bool leaving = false, string endpoint = "") =>
+        Nodes.TryGetValue(node, out var known) && known.Seed == seed && known.Leaving == leaving && known.Endpoint == endpoint
+            && known.Devices.SequenceEqual(devices)
             ? this
-            : this with { Nodes = Nodes.SetItem(node, new ViewedNode([.. devices], seed, leaving)) };
+            : this with { Nodes = Nodes.SetItem(node, new ViewedNode([.. devices], seed, leaving, endpoint)) };
 
     /// <summary>Removes a node that is gone: others may be given what was in flight on it.</summary>
     public ClusterView Lose(NodeId node) => PutDown(node) with
     {
         Nodes = Nodes.Remove(node),
         Assembled = Assembled.Remove(node),
+        Teams = Teams.RemoveRange(Teams.Keys.Where(t => t.First == node)),
         Holders = Holders.SetItems(
             Holders.Where(h => h.Value.Contains(node)).Select(h => KeyValuePair.Create(h.Key, h.Value.Remove(node)))),
     };
@@ -94,11 +108,17 @@ public sealed record ClusterView(
     {
         InFlight = InFlight.RemoveRange(InFlight.Keys.Where(w => w.Node == node)),
         Queued = Queued.RemoveRange(Queued.Keys.Where(w => w.Node == node)),
+        Attempts = Attempts.RemoveRange(Attempts.Keys.Where(w => w.Node == node)),
     };
 
     /// <summary>Marks work as in flight: given to the node, or reported by it.</summary>
-    public ClusterView Give(WorkKey work, NodeId node, TimeSpan now) =>
-        Begun(new InFlightWork(work, node)) with { InFlight = InFlight.SetItem(new InFlightWork(work, node), now) };
+    /// <param name="attempt">Of a replica that several nodes compute together; else null.</param>
+    public ClusterView Give(WorkKey work, NodeId node, TimeSpan now, string? attempt = null) => Begun(new InFlightWork(work, node)) with
+    {
+        InFlight = InFlight.SetItem(new InFlightWork(work, node), now),
+        Attempts = attempt is null
+            ? Attempts.Remove(new InFlightWork(work, node)) : Attempts.SetItem(new InFlightWork(work, node), attempt),
+    };
 
     /// <summary>Notes that work waits on its node for devices, behind another run's.</summary>
     public ClusterView Queue(InFlightWork work, RunId behind, int priority) =>
@@ -111,7 +131,11 @@ public sealed record ClusterView(
 
     /// <summary>Marks work as no longer in flight on the node.</summary>
     public ClusterView Answered(WorkKey work, NodeId node) =>
-        Begun(new InFlightWork(work, node)) with { InFlight = InFlight.Remove(new InFlightWork(work, node)) };
+        Begun(new InFlightWork(work, node)) with
+        {
+            InFlight = InFlight.Remove(new InFlightWork(work, node)),
+            Attempts = Attempts.Remove(new InFlightWork(work, node)),
+        };
 
     /// <summary>Notes that a node holds these vector sets intact.</summary>
     public ClusterView Hold(NodeId node, params IEnumerable<Digest> sets) => Nodes.ContainsKey(node)

@@ -11,7 +11,7 @@ public sealed record DeviceWork(int Number, WorkOrder Order, IReadOnlyList<Devic
 // two of its steps, and until it has moved, no other work gets a device that it leaves. Other work finishes on the devices that it has.
 internal sealed class DevicePool
 {
-    private readonly List<(WorkOrder Order, int MostDevices)> _waiting = [];
+    private readonly List<(WorkOrder Order, int MostDevices, DeviceGroups Groups)> _waiting = [];
     private readonly Dictionary<int, Entry> _working = [];
     private readonly List<DeviceId> _free = [];
     private readonly HashSet<DeviceId> _open = [];                      // that work may have used, and that were not closed since
@@ -34,20 +34,21 @@ internal sealed class DevicePool
     public bool SetMost(JobId job, int mostDevices)
     {
         for (var i = 0; i < _waiting.Count; i++)
-            if (_waiting[i].Order is { Content: Compute } order && order.Job == job)
-                _waiting[i] = (order, mostDevices);
-        var others = _working.Values.Where(e => e.Work.Order is { Content: Compute } order && order.Job == job && e.Most != mostDevices)
+            if (_waiting[i].Order is var order && IsReplica(order) && order.Job == job)
+                _waiting[i] = (order, mostDevices, _waiting[i].Groups);
+        var others = _working.Values.Where(e => IsReplica(e.Work.Order) && e.Work.Order.Job == job && e.Most != mostDevices)
             .ToList();
         others.ForEach(e => e.Most = mostDevices);
         return others.Count > 0;
     }
 
     /// <param name="mostDevices">Devices that the work can use.</param>
-    public void Enqueue(WorkOrder order, int mostDevices) => _waiting.Add((order, mostDevices));
+    /// <param name="groups">How a replica's model is split over devices.</param>
+    public void Enqueue(WorkOrder order, int mostDevices, DeviceGroups groups) => _waiting.Add((order, mostDevices, groups));
 
     /// <summary>
-    /// Puts work onto free devices, that of the highest priority first. Replicas of one priority share them evenly. An evaluation, or a
-    /// piece of one, is short and takes all CPU devices, or one GPU.
+    /// Puts work onto free devices, that of the highest priority first. Replicas of one priority share them evenly, as far as the groups
+    /// go that split their model. An evaluation, or a piece of one, is short and takes all CPU devices, or one GPU.
     /// </summary>
     /// <param name="number">Gives the number of the next work.</param>
     /// <param name="priorityOf">The priority of a job.</param>
@@ -61,14 +62,14 @@ internal sealed class DevicePool
             if (highest < least)
                 break;
             var at = _waiting.FindIndex(w => PriorityOf(w.Order) == highest);
-            var (order, most) = _waiting[at];
+            var (order, most, groups) = _waiting[at];
             _waiting.RemoveAt(at);
-            var share = _free.Count / (order.Content is Compute ? _waiting.Count(w => PriorityOf(w.Order) == highest) + 1 : 1);
-            var isShared = order.Content is Compute || _free.All(d => d.IsCpu);
-            var devices = _free.Take(isShared ? Math.Clamp(share, 1, most) : 1).ToList();
+            var sharers = IsReplica(order) ? _waiting.Count(w => PriorityOf(w.Order) == highest) + 1 : 1;
+            var isShared = IsReplica(order) || _free.All(d => d.IsCpu);
+            var devices = _free.Take(isShared ? groups.ShareOf(_free.Count, sharers, most) : 1).ToList();
             _free.RemoveRange(0, devices.Count);
             var work = new DeviceWork(number(), order, devices);
-            _working[work.Number] = new Entry(work, most);
+            _working[work.Number] = new Entry(work, most, groups);
             started.Add(work);
         }
 
@@ -94,11 +95,11 @@ internal sealed class DevicePool
     {
         var chosen = new List<int>();
         var yielding = _working.Values.Count(e => e.Yields);
-        foreach (var (order, _) in _waiting.Where(w => priorityOf(w.Order.Job) >= least)
+        foreach (var (order, _, _) in _waiting.Where(w => priorityOf(w.Order.Job) >= least)
             .OrderByDescending(w => priorityOf(w.Order.Job)).Skip(yielding))
         {
             var (number, entry) = _working
-                .Where(w => w.Value is { Yields: false, Dropped: false } && w.Value.Work.Order.Content is Compute
+                .Where(w => w.Value is { Yields: false, Dropped: false } && IsReplica(w.Value.Work.Order)
                     && priorityOf(w.Value.Work.Order.Job) < priorityOf(order.Job))
                 .OrderBy(w => priorityOf(w.Value.Work.Order.Job)).ThenByDescending(w => w.Key).FirstOrDefault();
             if (entry is null)
@@ -152,10 +153,10 @@ internal sealed class DevicePool
     {
         _all.Remove(device);
         _free.Remove(device);
-        var most = _working.GetValueOrDefault(number)?.Most ?? 1;
+        var was = _working.GetValueOrDefault(number);
         var order = End(number);
         if (order is not null && beginsAnew && _all.Count > 0)
-            _waiting.Insert(0, (order, most));
+            _waiting.Insert(0, (order, was!.Most, was.Groups));
         return order;
     }
 
@@ -228,6 +229,9 @@ internal sealed class DevicePool
         return dropped;
     }
 
+    // A replica, or a stage of one, which is handed over with the others'.
+    private static bool IsReplica(WorkOrder order) => ComputeWork.Of(order.Content) is not null;
+
     private bool TakeFree(List<DeviceId> into)
     {
         if (_free.FindIndex(d => d.IsCpu) is var at && at < 0)
@@ -239,8 +243,10 @@ internal sealed class DevicePool
 
     private HashSet<DeviceId> Busy() => [.. _working.Values.SelectMany(w => w.Uses)];
 
-    private sealed class Entry(DeviceWork work, int most)
+    private sealed class Entry(DeviceWork work, int most, DeviceGroups groups)
     {
+        public DeviceGroups Groups => groups;
+
         public DeviceWork Work { get; set; } = work;
 
         public int Most { get; set; } = most;
@@ -256,7 +262,7 @@ internal sealed class DevicePool
         /// <summary>Its devices, and those that it moves to.</summary>
         public IEnumerable<DeviceId> Uses => Next is null ? Work.Devices : Work.Devices.Union(Next);
 
-        // A GPU's memory holds its replica, which finishes the round there.
-        public bool MayMove => !Dropped && Next is null && Work.Order.Content is Compute && Work.Devices.All(d => d.IsCpu);
+        // A GPU's memory holds its replica, which finishes the round there; so does a stage, for which other nodes wait.
+        public bool MayMove => !Dropped && Next is null && Work.Order.Content is Compute { Stages: [] } && Work.Devices.All(d => d.IsCpu);
     }
 }

@@ -15,7 +15,8 @@ public sealed partial class NodeCoordinator
         DivideDevices();
         if (has.Request is { } request)
         {
-            var open = _runs.Values.Where(r => r.IsOpen).Select(r => new UseOfDevices(r.Id.Name, r.MostDevices, r.MicroBatches));
+            var open = _runs.Values.Where(r => r.IsOpen && r.Kind == JobKind.Run)
+                .Select(r => new UseOfDevices(r.Id.Name, r.MostDevices, r.MicroBatches));
             Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], UseOfDevices.Notice(has.Devices, [.. open])));
         }
 
@@ -48,10 +49,14 @@ public sealed partial class NodeCoordinator
 
         var job = _devices.JobOf(lost.Work);
         var run = job is { } known ? RunOf(new RunId(known.Value)) : null;
-        var order = _devices.Lose(lost.Work, lost.Device, beginsAnew: run is { IsStopping: false });
+        // For a stage other nodes wait, which begin anew with it, or without it.
+        var isStage = _devices.OrderOf(lost.Work) is { } staged && ComputeWork.Of(staged.Content) is { Stages: [_, ..] };
+        var order = _devices.Lose(lost.Work, lost.Device, beginsAnew: run is { IsStopping: false } && !isStage);
         var isLast = _devices.Devices.Count == 0;
         if (order is not null && isLast)
             Answer(order, new WorkFailed($"{lost.Why}; the node has no other device", WorkFailure.Transient));
+        else if (order is not null && isStage && run is { IsStopping: false })
+            Answer(order, new WorkFailed($"{lost.Why}; its replica is computed by several nodes", WorkFailure.Transient));
         else if (order is not null && run is { IsStopping: true })
             _pending.Drop(order.Job, order.Key);
         if (isLast)

@@ -80,7 +80,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
     // The heartbeat. Repeats the results that no supervisor has acknowledged: the supervisor may be a new one.
     private void Report()
     {
-        var held = _runs.Values.SelectMany(r => r.Held).OfType<WorkOrder>().Select(o => new HeldWork(o.Job, o.Id, o.Key, o.From));
+        var held = _runs.Values.SelectMany(r => r.Held).OfType<WorkOrder>().Select(PendingResults.Of);
         Send(new NodeReport.Enlist(facts.Id)
         {
             Devices = [.. _devices.Devices],
@@ -96,6 +96,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
             Drained = IsDrained,
             Drains = _drains,
             Labels = facts.Labels,
+            Sharing = facts.Sharing,
             Uses = [.. _devices.InUse.Select(u => new NodeReport.DeviceUse(u.Key, u.Value))],
             FreeMemoryBytes = _freeMemoryBytes,
             Cores = facts.Cores,
@@ -183,6 +184,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         {
             var isOther = run.Priority != opened.Priority;
             (run.MostDevices, run.MicroBatches, run.Priority) = (opened.MostDevices, opened.MicroBatches, opened.Priority);
+            run.Groups = new DeviceGroups(opened.GroupSizes);
             if (isOther)
                 _outputs.Add(new NodeOutput.Reschedule());             // its work may go before other work now
             if (_devices.SetMost(run.Id.Job, run.MostOf(_devices.Devices)))
@@ -221,7 +223,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         if (kind.OccupiesDevices)
         {
             run.IsStopping = false;
-            _devices.Enqueue(order, kind == ComputeWork.Kind ? run.MostOf(_devices.Devices) : int.MaxValue);
+            _devices.Enqueue(order, ComputeWork.Of(order.Content) is not null ? run.MostOf(_devices.Devices) : int.MaxValue, run.Groups);
             _outputs.Add(new NodeOutput.Reschedule());
             return;
         }
@@ -307,6 +309,8 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
             devices.All(d => d.IsCpu) ? MostDevices : Math.Min(MostDevices, MicroBatches);
 
         public int MicroBatches { get; set; } = int.MaxValue;
+
+        public DeviceGroups Groups { get; set; } = DeviceGroups.OfOne;
 
         public int Priority { get; set; }
 

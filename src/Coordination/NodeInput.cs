@@ -32,6 +32,9 @@ public sealed record NodeFacts
 
     /// <summary>As <c>node.labels</c>.</summary>
     public string[] Labels { get; init; } = [];
+
+    /// <summary>How its devices share a replica.</summary>
+    public ReplicaSharing Sharing { get; init; } = ReplicaSharing.Usual;
 }
 
 /// <summary>What happens to a node.</summary>
@@ -61,7 +64,14 @@ public abstract record NodeInput
     /// <param name="MicroBatches">Of a step of a replica: devices beyond them lend their threads.</param>
     /// <param name="Priority">Of the run: of two, the one of the higher gets devices first.</param>
     public sealed record Opened(
-        RunId Run, int MostDevices, string? WhyNot, int MicroBatches = int.MaxValue, int Priority = 0) : NodeInput;
+        RunId Run, int MostDevices, string? WhyNot, int MicroBatches = int.MaxValue, int Priority = 0) : NodeInput
+    {
+        /// <summary>
+        /// How many devices can have the model once between them, ascending, as this node's settings split it; the last one as often as
+        /// there are devices for it.
+        /// </summary>
+        public IReadOnlyList<int> GroupSizes { get; init; } = [1];
+    }
 
     /// <summary>Work has ended.</summary>
     /// <param name="Outcome">Null when the work was stopped before it had a result.</param>

@@ -24,7 +24,10 @@ public sealed class PendingResults
     private readonly HashSet<(JobId, WorkKey)> _told = [];
 
     /// <summary>In flight, or finished and not acknowledged.</summary>
-    public IEnumerable<HeldWork> Works => _works.Values.Select(w => new HeldWork(w.Order.Job, w.Order.Id, w.Order.Key, w.Order.From));
+    public IEnumerable<HeldWork> Works => _works.Values.Select(w => Of(w.Order));
+
+    /// <summary>An order as the heartbeat names it.</summary>
+    public static HeldWork Of(WorkOrder order) => new(order.Job, order.Id, order.Key, order.From, ComputeWork.Of(order.Content)?.Attempt);
 
     /// <summary>True while a result of a job, made on devices, is not acknowledged.</summary>
     public bool IsAwaited(JobId job) => _works.Values.Any(w =>
@@ -39,8 +42,9 @@ public sealed class PendingResults
             return Taken.New;
         }
 
-        // Of another version, or sums of other results: only the newer order is still needed.
-        var isOther = known.Order.From != order.From || WorkKinds.Find(order.Key.Kind) is { IsOfResults: true };
+        // Of another version, or sums of other results, or with other nodes: only the newer order is still needed.
+        var isOther = known.Order.From != order.From || WorkKinds.Find(order.Key.Kind) is { IsOfResults: true }
+            || (known.Outcome is not (Computed or HandedOver) && AreOfOtherNodes(known.Order, order));
         if (!isOther || !order.Id.IsAfter(known.Order.Id))
             return Taken.Known;
         _works[(order.Job, order.Key)] = (order, null);
@@ -49,7 +53,12 @@ public sealed class PendingResults
 
     /// <summary>The outcome of an order, while it is not acknowledged; null where there is none.</summary>
     public WorkOutcome? OutcomeOf(WorkOrder order) =>
-        _works.TryGetValue((order.Job, order.Key), out var known) && known.Order.From == order.From ? known.Outcome : null;
+        _works.TryGetValue((order.Job, order.Key), out var known) && known.Order.From == order.From
+            && (known.Outcome is Computed or HandedOver || !AreOfOtherNodes(known.Order, order)) ? known.Outcome : null;
+
+    // Why an attempt at a replica with other nodes failed says nothing of the next one; what it came to does.
+    private static bool AreOfOtherNodes(WorkOrder one, WorkOrder other) =>
+        ComputeWork.Of(one.Content)?.Attempt != ComputeWork.Of(other.Content)?.Attempt;
 
     /// <summary>Notes the outcome of a piece of work; null where the work ended without one.</summary>
     /// <returns>False when there is nothing to report: no outcome, or the order was dropped or replaced.</returns>

@@ -29,7 +29,11 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
     public ResultQuorum With(Vote vote) => new(Votes.Add(vote));
 
     /// <summary>What a result means for a run that waits for it.</summary>
-    public static Decision Decide(RunState run, Vote vote)
+    /// <param name="isAlone">
+    /// Its node computed all of the replica. Where several did, a stage each, the bytes do not say which of them was wrong: what two
+    /// computations agree on counts all the same, and nobody is put into quarantine.
+    /// </param>
+    public static Decision Decide(RunState run, Vote vote, bool isAlone = true)
     {
         var (node, result) = (vote.Node, vote.Result);
         var quorum = run.QuorumOf(result.Replica);
@@ -44,16 +48,17 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
             return agree && !quorum.IsDisputed                                          // else the node contradicts itself
                 ? Decision.AlreadyDone
                 : Decision.Store([
-                    contested, .. Quarantine(run, quorum.ContradictedBy(vote), result, quorum.Winner is not null, "gave two answers")]);
+                    contested, .. Quarantine(
+                        run, isAlone ? quorum.ContradictedBy(vote) : [], result, quorum.Winner is not null, "gave two answers")]);
         if (!agree && quorum.Winner is not null)
-            return Decision.Store([contested, .. Quarantine(run, Convicted([vote]), result, true, "was outvoted")]);
+            return Decision.Store([contested, .. Quarantine(run, isAlone ? Convicted([vote]) : [], result, true, "was outvoted")]);
         if (!agree)
             return Decision.Store(contested);
         if (!quorum.IsDisputed || quorum.With(vote).Winner is null)
             return Decision.Store(new ReplicaConfirmed(run.Id, result, node, vote.ResumedFrom));
         return Decision.Store([
             new ReplicaSettled(run.Id, result, node, vote.ResumedFrom),
-            .. Quarantine(run, Convicted(quorum.Votes.Where(v => v.Result != result)), result, true, "was outvoted")]);
+            .. Quarantine(run, isAlone ? Convicted(quorum.Votes.Where(v => v.Result != result)) : [], result, true, "was outvoted")]);
     }
 
     // A node that gave two results, having taken all steps itself both times.

@@ -26,14 +26,18 @@ public sealed partial class RunCoordinator
                 _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
                 var stepping = new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node);
                 _stalls.Note(stepping, _now);
-                View = View.Begun(stepping);
+                foreach (var stage in AttemptOf(stepping))
+                    View = View.Begun(stage);
                 break;
             case NodeReport.Fetching fetching:
                 _progress.Note(fetching);
-                _stalls.NoteFetched(new InFlightWork(fetching.Work, fetching.Node), _now);
+                foreach (var stage in AttemptOf(new InFlightWork(fetching.Work, fetching.Node)))
+                    _stalls.NoteFetched(stage, _now);
                 break;
             case NodeReport.Queued queued:
-                _stalls.NoteFetched(new InFlightWork(queued.Work, queued.Node), _now);
+                foreach (var stage in AttemptOf(new InFlightWork(queued.Work, queued.Node)))
+                    _stalls.NoteFetched(stage, _now);
+                NoteQueued(new InFlightWork(queued.Work, queued.Node));
                 View = View.Queue(new InFlightWork(queued.Work, queued.Node), queued.Behind, queued.Priority);
                 break;
             case NodeReport.Surveyed surveyed:
@@ -64,6 +68,12 @@ public sealed partial class RunCoordinator
             return;
         }
 
+        if (result.Outcome is StageLost lost)
+        {
+            TakeBack(result, lost);
+            return;
+        }
+
         var kind = WorkKinds.Of(result.Key);
         var decision = Coordination.Run.Decide(Run, Plan!, result);
         // Before the events are folded: a set that is in the journal and on no node counts as lost.
@@ -78,6 +88,7 @@ public sealed partial class RunCoordinator
         var work = new InFlightWork(result.Key, result.Node);
         if (result.Outcome is Computed && View.InFlight.TryGetValue(work, out var since))
             _timings.Note(_now - since);
+        NoteTeam(work, result.Outcome);
         Acknowledge(work);
         if (decision.Refusal is not null)
             return;
@@ -129,7 +140,7 @@ public sealed partial class RunCoordinator
     // The node keeps a result and repeats it until DropWork reaches it.
     private void Acknowledge(InFlightWork work)
     {
-        View = View.Answered(work.Work, work.Node);
+        Without(view => view.Answered(work.Work, work.Node));
         _failures.Succeeded(work);
         _health.MarkHealthy(work.Node);
         Send(work.Node, new NodeCommand.DropWork(id, [work.Work]));
@@ -141,28 +152,35 @@ public sealed partial class RunCoordinator
         // A node that was lost, or is a round behind, may fail at work that is long done: its blobs are gone. It repeats the failure until
         // DropWork reaches it.
         var work = new InFlightWork(result.Key, result.Node);
-        if (!View.InFlight.ContainsKey(work) || _failures.IsResting(work))
-            return;
+        if (View.InFlight.ContainsKey(work) && !_failures.IsResting(work))
+            TakeBack(work, failed);
+    }
+
+    // The work rests where it failed, before it is given out again.
+    private void TakeBack(InFlightWork work, WorkFailed failed)
+    {
+        EndAttemptOf(work);
         var attempts = _failures.Note(work, failed, _now, _chance.NextDouble());
-        var kind = WorkKinds.Of(result.Key);
-        var others = View.Nodes.Any(n => n.Key != result.Node && IsOfUse(n.Key)
-            && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
+        var (key, kind) = (work.Work, WorkKinds.Of(work.Work));
+        // A replica of several stages needs so many other nodes.
+        var others = View.Nodes.Count(n => n.Key != work.Node && IsOfUse(n.Key)
+            && (!kind.NeedsDevice || n.Value.Devices.Length > 0)) >= (ComputeWork.ReplicaOf(key) is null ? 1 : Stages);
         if (Plan!.Streams)
-            _opened.Remove(result.Node);                               // it may not know yet of the shards that the work reads
-        if (IsStopping && kind == ComputeWork.Kind)
-            Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
-        else if (_failures.IsHopeless(result.Key) || (failed.Kind == WorkFailure.Permanent && !others))
+            _opened.Remove(work.Node);                                 // it may not know yet of the shards that the work reads
+        if (IsStopping && ComputeWork.ReplicaOf(key) is { } replica)
+            Fail($"replica {replica} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
+        else if (_failures.IsHopeless(key) || (failed.Kind == WorkFailure.Permanent && !others))
             Fail(failed.Why);
         else if (!settings.GoesOn
-            && (_failures.IsTedious(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Exhausted && !others)))
+            && (_failures.IsTedious(key, View.Nodes.Count) || (failed.Kind == WorkFailure.Exhausted && !others)))
             Fail(failed.Why);                                          // where runs go on by themselves, nothing waits for a person
         else if (failed.Kind is WorkFailure.Permanent or WorkFailure.Exhausted || (others && _failures.IsStubborn(work)))
-            Rest(result.Node, failed.Why);
+            Rest(work.Node, failed.Why);
         if (Failure is not null)
             return;
         if (attempts > 1)
             _outputs.Add(new RunOutput.Notice(
-                $"the {result.Key} has failed {attempts} times, last on {Names([result.Node])}: {failed.Why}; trying again"));
+                $"the {key} has failed {attempts} times, last on {Names([work.Node])}: {failed.Why}; trying again"));
         if (failed.Kind != WorkFailure.Lost)
             return;
         if (attempts > 1)
@@ -190,13 +208,16 @@ public sealed partial class RunCoordinator
             Rest(node, "it does not say what it stores: its disk may hang");
         }
 
+        EndQueuedAttempts();
         foreach (var (stuck, since) in View.InFlight
-            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
+            .Where(w => ComputeWork.ReplicaOf(w.Key.Work) is null && _now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
+        // Of several stages the nodes themselves notice, with a name, which one hangs; this is for when all of them do.
         // Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
         _stalls.Keep(View.InFlight.ContainsKey);
         foreach (var (hung, since) in View.InFlight.Where(w => w.Key.Work.Kind == ComputeWork.Kind.Name).ToList())
-            if (_stalls.IsStalled(hung, since, _now) && View.Workers.Any(n => n != hung.Node))
+            if (_stalls.IsStalled(hung, since, View.Attempts.ContainsKey(hung) ? _now - Overlong : _now)
+                && View.Workers.Count(n => n != hung.Node) >= Stages)
                 Rest(hung.Node, $"its {hung.Work} makes no progress");
     }
 
@@ -209,7 +230,7 @@ public sealed partial class RunCoordinator
             _inventory.Begin(_now);                                    // other nodes may be about to enlist as well
         _released.Remove(report.Node);                                 // the node is still waiting for Release, or stays
         _health.Note(report);
-        View = _health.Enlist(View, Run, report, Plan?.Needs);
+        View = _health.Enlist(View, Run, report, Plan?.Needs, Stages);
         if (Plan is not null)
             Reconcile(report);
     }
@@ -224,7 +245,7 @@ public sealed partial class RunCoordinator
         _released.Remove(node);
         _failures.Forget(node);
         _audits.Forget(node);
-        View = View.Lose(node);
+        Without(view => view.Lose(node));
     }
 
     // The node is asked anew what it stores: its copies of what is committed may be the last ones.
@@ -275,9 +296,12 @@ public sealed partial class RunCoordinator
     {
         WarnOfLaterTerm(report);
         var isTrusted = !Run.IsQuarantined(report.Node);
-        var own = report.Pieces().Where(w => w.Job == id.Job)
-            .ToLookup(w => isTrusted && w.From == WorkStart, w => new InFlightWork(w.Key, report.Node));
-        var has = own[true].ToHashSet();
+        var own = report.Pieces().Where(w => w.Job == id.Job).ToLookup(
+            w => isTrusted && w.From == WorkStart && IsAttempt(w), w => new InFlightWork(w.Key, report.Node));
+        var attempts = report.Pieces().Where(w => w.Job == id.Job && w.Attempt is not null).DistinctBy(w => w.Key)
+            .ToDictionary(w => new InFlightWork(w.Key, report.Node), w => w.Attempt);
+        var has = own[true].Where(w => !View.InFlight.ContainsKey(w)
+            || View.Attempts.GetValueOrDefault(w) == attempts.GetValueOrDefault(w)).ToHashSet();
         foreach (var (work, since) in View.InFlight
             .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit)
             .ToList())
@@ -285,7 +309,7 @@ public sealed partial class RunCoordinator
         var unknown = has.Where(w => !View.InFlight.ContainsKey(w)).ToLookup(w => Scheduler.IsDone(Run, Plan!, w));
         if (!_health.IsUnhealthy(report.Node))
             foreach (var work in unknown[false])
-                View = View.Give(work.Work, work.Node, _now);
+                View = View.Give(work.Work, work.Node, _now, attempts.GetValueOrDefault(work));
         if (unknown[true].Concat(own[false]).Select(w => w.Work).ToArray() is { Length: > 0 } over)
             Send(report.Node, new NodeCommand.DropWork(id, over));
         // The node reports RunIdle when it has handed everything over; that message may get lost.
@@ -310,14 +334,14 @@ public sealed partial class RunCoordinator
     {
         _health.MarkUnhealthy(node, why, _now);
         Send(node, new NodeCommand.Exclude(id, why));
-        View = View.PutDown(node);
+        Without(view => view.PutDown(node));
         ReviewNodes();
     }
 
     private void ReviewNodes()
     {
         foreach (var report in _health.Reports.Where(r => View.Nodes.ContainsKey(r.Node)).ToList())
-            View = _health.Enlist(View, Run, report, Plan?.Needs);
+            View = _health.Enlist(View, Run, report, Plan?.Needs, Stages);
     }
 
     // Data planes of nodes that hold the needed sets, at most SourcesOfASet for each, in turn; then of seeds, which are meant to stay.

@@ -235,6 +235,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             OpenNodes();                                               // a node that comes after the failure may be needed for copies
         if (_term is null)
             return;                                                    // the run has rolled back: it needs a new term first
+        EndIncompleteAttempts();
         foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
             TakeAway(over.Key, [.. over.Select(w => w.Work)]);
         if (!rests)
@@ -257,7 +258,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Inquire()
     {
         OpenNodes();
-        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs) is { } arithmetic)
+        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs, Stages) is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
         // A node that is about to be told what the run is may have what others lack.
         if (View.Nodes.Keys.All(n => _opened.Contains(n) || _health.IsUnhealthy(n)) && _inventory.Judge(Run, View, _now) is { } judgement)
@@ -281,7 +282,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     {
         View = View with { Relays = _now < _relaysUntil };
         var stragglers = new StragglerDetector(_now, _timings.Median);
-        var scheduling = Scheduler.Next(Run, View, plan, stragglers, IsStopping || rests, _failures, _audits);
+        var scheduling = Scheduler.Next(Run, View, plan, stragglers, IsStopping || rests, _failures, _audits, DrawAttempt);
         View = scheduling.View;
         _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
         foreach (var (key, node, content) in scheduling.Given)
@@ -346,7 +347,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
             case RunEvent.ReplicaContested { Accepted: var accepted, Other: var other }:
                 return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
-                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it";
+                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it"
+                       + Suspects(other.Replica);
             case RunEvent.NodeQuarantined quarantined:
                 Quarantine(quarantined);
                 return $"{quarantined.Why}; it gets no more work of this run";

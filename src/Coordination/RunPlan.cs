@@ -35,6 +35,9 @@ public sealed record RunPlan
     /// <summary>Share of the replicas' rounds, and of the sums, that are computed twice.</summary>
     public double AuditRate { get; init; }
 
+    /// <summary>Nodes that compute one replica together, a stage each.</summary>
+    public int Stages { get; init; } = 1;
+
     /// <summary>The run of the highest gets a node's devices first.</summary>
     public int Priority { get; init; }
 
@@ -166,6 +169,7 @@ public sealed record RunPlan
             CheckpointsKept = settings.Checkpoint.Keep,
             Streams = settings.Corpus.Order == CorpusOrder.Stream,
             AuditRate = settings.Run.AuditRate,
+            Stages = settings.Run.Stages,
             Priority = settings.Run.Priority,
             Needs = Labels.Of(settings.Run.Needs),
             Patience = settings.Evaluation.Patience,

@@ -50,12 +50,14 @@ public sealed class RunProgress
         const double mib = 1 << 20;
         foreach (var over in _fetching.Keys.Where(work => !view.InFlight.ContainsKey(work)).ToList())
             _fetching.Remove(over);
-        var waiting = _fetching.Values.Where(f => !(_newest.TryGetValue(f.Work.Index, out var s) && s.Round >= f.Work.Number))
+        var waiting = _fetching.Values.Where(f => !(_newest.TryGetValue(ReplicaOf(f), out var s) && s.Round >= f.Work.Number))
             .OrderBy(f => (double)f.Bytes / f.OfBytes).ToList();
         return waiting is not [var last, ..] ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"bytes of replica {last.Work.Index}: {last.Bytes / mib:0.0} of {last.OfBytes / mib:0.0} MiB are on {nameOf(last.Node)}")
+            $"bytes of replica {ReplicaOf(last)}: {last.Bytes / mib:0.0} of {last.OfBytes / mib:0.0} MiB are on {nameOf(last.Node)}")
             + (waiting.Count > 1 ? $", and {waiting.Count - 1} more" : "");
+
+        static int ReplicaOf(NodeReport.Fetching f) => ComputeWork.ReplicaOf(f.Work) ?? f.Work.Index;
     }
 
     /// <summary>Forgets all steps: the run has gone back to an earlier round.</summary>

@@ -12,11 +12,13 @@ public static class Scheduler
     /// <param name="upkeepOnly">The run stops or rests: only upkeep is given out, and what somebody has asked for.</param>
     /// <param name="failures">What has failed where; null for nothing.</param>
     /// <param name="audits">Outcomes that wait for another node's; null for none.</param>
+    /// <param name="draw">Names attempts of several nodes at one replica; null where a replica has one stage.</param>
     public static Scheduling Next(
         RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false,
-        FailureHistory? failures = null, OutcomeAudits? audits = null)
+        FailureHistory? failures = null, OutcomeAudits? audits = null, Func<string>? draw = null)
     {
-        var scheduling = new Scheduling(run, view, plan, stragglers, failures ?? new FailureHistory(), audits ?? new OutcomeAudits());
+        var scheduling = new Scheduling(
+            run, view, plan, stragglers, failures ?? new FailureHistory(), audits ?? new OutcomeAudits(), draw);
         if (view.Nodes.IsEmpty)
         {
             scheduling.Lack("no node is there");

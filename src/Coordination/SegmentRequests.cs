@@ -103,6 +103,9 @@ public static class SegmentRequests
         var @new = PartialSettings.Apply(old, text);
         if (@new.Problems().FirstOrDefault() is { } wrong)
             return (null, wrong);
+        if (@new.Corpus.Order == CorpusOrder.Stream && !@new.Corpus.Mixture.SequenceEqual(old.Corpus.Mixture))
+            return (null, "corpus.mixture decides how many samples each window of a corpus has that is read while it is built "
+                + $"(corpus.order = stream), and these are in the journal; {AnotherRun}");
         // Only what is another value is stored, so that a repeated change stores nothing.
         text = PartialSettings.Between(old, @new);
         if (text.Length == 0)

@@ -14,9 +14,9 @@ internal readonly record struct UseOfDevices(RunName Run, int MostDevices, int M
             return $"a replica of run {few.Run} uses {few.MostDevices} of these {devices.Count} devices: pbm run scale allows no more; "
                 + "the others work where the node has several replicas";
         return open.Where(r => r.MicroBatches < devices.Count).OrderBy(r => r.MicroBatches).Take(1).ToList() is [var divided]
-            ? $"a step of run {divided.Run} has {divided.MicroBatches} micro-batches for these {devices.Count} devices: "
+            ? $"a step of run {divided.Run} can be divided among {divided.MicroBatches} of these {devices.Count} devices: "
               + (devices.All(d => d.IsCpu)
-                  ? "those without one lend their threads to the others" : "the others work where the node has several replicas")
+                  ? "the others lend their threads to those" : "the others work where the node has several replicas")
               + "; a new run with a smaller batch.micro divides its steps better"
             : null;
     }

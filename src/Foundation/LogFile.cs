@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Elastic.Foundation;
 
 /// <summary>
@@ -27,7 +29,7 @@ public sealed class LogFile(string path, long mostBytes = LogFile.MostBytes)
             lock (Gate)
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-                if (new FileInfo(path) is { Exists: true } file && file.Length + lines.Length > mostBytes)
+                if (new FileInfo(path) is { Exists: true } file && file.Length + Encoding.UTF8.GetByteCount(lines) > mostBytes)
                     File.Move(path, Older, overwrite: true);
                 var options = new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write };
                 // Logs hold names and paths; the process that writes one need not have begun with PrivateFiles.

@@ -5,7 +5,7 @@ namespace Elastic.Kernels;
 /// <summary>
 /// Memory outside of the garbage collector's heap, in pages of 2 MB where the system has them (Linux, "madvise" or "always" in
 /// /sys/kernel/mm/transparent_hugepage/enabled): a product walks through matrices of which pages of 4 KB would overflow the processor's
-/// table of pages. Not zeroed.
+/// table of pages. Not zeroed, but for <see cref="Untouched"/>.
 /// </summary>
 public sealed unsafe partial class NativeBuffer : IDisposable
 {
@@ -14,6 +14,7 @@ public sealed unsafe partial class NativeBuffer : IDisposable
 
     private const int MadviseHugePage = 14;
 
+    private readonly void* _untouched;
     private void* _data;
 
     /// <summary>At least so many bytes.</summary>
@@ -26,6 +27,24 @@ public sealed unsafe partial class NativeBuffer : IDisposable
         AskForHugePages(_data, Bytes);
     }
 
+    private NativeBuffer(void* untouched, long bytes)
+    {
+        _untouched = untouched;
+        _data = (void*)(((nint)untouched + Alignment - 1) / Alignment * Alignment);
+        Bytes = bytes;
+    }
+
+    /// <summary>
+    /// Zeros, in small pages. The system gives the memory of a large buffer page by page, when something is first written there.
+    /// </summary>
+    /// <exception cref="OutOfMemoryException">The system does not give so much address space.</exception>
+    public static NativeBuffer Untouched(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        bytes = Math.Max((bytes + Alignment - 1) / Alignment * Alignment, Alignment);
+        return new NativeBuffer(NativeMemory.AllocZeroed((nuint)(bytes + Alignment)), bytes);
+    }
+
     /// <summary>Its size.</summary>
     public long Bytes { get; }
 
@@ -35,7 +54,10 @@ public sealed unsafe partial class NativeBuffer : IDisposable
     /// <summary>Frees the memory. Nothing else does: whoever made the buffer owns it.</summary>
     public void Dispose()
     {
-        NativeMemory.AlignedFree(_data);
+        if (_untouched is null)
+            NativeMemory.AlignedFree(_data);
+        else if (_data is not null)
+            NativeMemory.Free(_untouched);
         _data = null;
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Foundation;
 
 namespace Elastic.Messages;
@@ -72,19 +73,43 @@ public readonly record struct NodeId
     public override string ToString() => Value;
 }
 
-/// <summary>Names a device of a node, e.g. "cpu:0" or "cuda:3".</summary>
+/// <summary>Names a device of a node, e.g. "cpu:0" or "cuda:3"; or a logical device, a stream of a GPU's, e.g. "cuda:3#1".</summary>
 public readonly record struct DeviceId
 {
+    private const char OfPart = '#';
+
     /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
-    public DeviceId(string value) => Value = Identifier.Checked(value, nameof(DeviceId), 32);
+    public DeviceId(string value)
+    {
+        // What is before the sign is a name as everywhere, and what is behind it a number.
+        if (value?.Split(OfPart) is not [var whole, var part] || !IsNumber(part) || !Identifier.IsValid(whole, 32 - part.Length - 1))
+            Identifier.Checked(value, nameof(DeviceId), 32);
+        Value = value!;
+    }
 
     public string Value { get; }
+
+    /// <summary>The GPU that a logical device is on and whose memory it uses: "cuda:3" for "cuda:3#1"; itself for all others.</summary>
+    public DeviceId Whole() => Value.Split(OfPart) is [var whole, _] ? new DeviceId(whole) : this;
+
+    /// <summary>"cuda", 3 and 1 for "cuda:3#1", "cpu", 0 and null for "cpu:0"; null where it has another form.</summary>
+    public (string Kind, int Number, int? Part)? Parts => Value.Split(':', OfPart) switch
+    {
+        [var kind, var number] when IsNumber(number) => (kind, Parse(number), null),
+        [var kind, var number, var part] when IsNumber(number) && IsNumber(part) && Value.Contains(OfPart, StringComparison.Ordinal) =>
+            (kind, Parse(number), Parse(part)),
+        _ => null,
+    };
 
     /// <summary>True for a slot on the processor, false for a GPU.</summary>
     public bool IsCpu => Value.StartsWith("cpu", StringComparison.Ordinal);
 
     /// <inheritdoc/>
     public override string ToString() => Value;
+
+    private static bool IsNumber(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _);
+
+    private static int Parse(string text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 }
 
 /// <summary>Names a corpus shard within the cluster: the corpus and the shard's place in it.</summary>

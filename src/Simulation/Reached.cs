@@ -77,12 +77,23 @@ public sealed class Reached
         ("devices came, and more shared the network", c => c.Now.Devices > c.Before.Devices),
     ];
 
-    private readonly int[] _counts = new int[Situations.Length + SituationsOfNodes.Length + SituationsOfSplits.Length];
+    // Of replicas that several nodes compute together.
+    private static readonly (string Name, StageSituation Situation)[] SituationsOfStages =
+    [
+        ("a stage's node was lost in the middle of a step", StageSituation.Lost),
+        ("two stages of a replica were lost", StageSituation.TwoLost),
+        ("a replica of several stages was handed over", StageSituation.HandedOver),
+        ("a replica was handed over for the node of another stage", StageSituation.HandedOverForAnother),
+        ("stages went on from a hand-over", StageSituation.Resumed),
+    ];
+
+    private readonly int[] _counts =
+        new int[Situations.Length + SituationsOfNodes.Length + SituationsOfSplits.Length + SituationsOfStages.Length];
 
     /// <summary>Each situation, and how often it was reached.</summary>
     public IEnumerable<(string Situation, int Times)> Counts =>
         Situations.Select(s => s.Name).Concat(SituationsOfNodes.Select(s => s.Name)).Concat(SituationsOfSplits.Select(s => s.Name))
-            .Zip(_counts);
+            .Concat(SituationsOfStages.Select(s => s.Name)).Zip(_counts);
 
     /// <summary>Adds what another run has reached.</summary>
     public void Add(Reached other)
@@ -115,6 +126,13 @@ public sealed class Reached
     {
         for (var i = 0; i < SituationsOfSplits.Length; i++)
             _counts[Situations.Length + SituationsOfNodes.Length + i] += SituationsOfSplits[i].Is(change) ? 1 : 0;
+    }
+
+    /// <summary>Notes that stages of a replica on several nodes came to this.</summary>
+    internal void Note(StageSituation situation)
+    {
+        for (var i = 0; i < SituationsOfStages.Length; i++)
+            _counts[^(SituationsOfStages.Length - i)] += SituationsOfStages[i].Situation == situation ? 1 : 0;
     }
 
     private static Part? PartOf(object message) => message switch

@@ -19,7 +19,7 @@ public sealed record Scenario
         {
             Name = "churn",
             Description = "nodes and supervisors come, go, restart and are cut off; messages are lost, delayed, doubled; "
-                + "every fourth run reads its corpus while it is built; "
+                + "every fourth run reads its corpus while it is built; in some runs several nodes compute a replica together; "
                 + "every fourth time workers reach seeds only, and every fourth time devices, over which replicas are split, come, go, "
                 + "die and hang all the time",
             AccidentsFor = (seed, seconds) => new Accidents(seconds, Walled: seed % 4 == 3, Devices: seed % 4 == 1),
@@ -88,6 +88,7 @@ public sealed record Scenario
             CheckpointEvery = 1 + seed % 2,
             CheckpointsKept = 1 + seed / 2 % 2,
             AuditRate = AuditRate,
+            Stages = StagesFor(seed, accidents),
             Streams = !accidents.Changes && seed % 4 == 2,
             TargetLoss = !accidents.Changes && EarlyEnd(seed) is { } version ? VirtualArithmetic.Score(version).LossNats : null,
         };
@@ -97,6 +98,10 @@ public sealed record Scenario
         Check(world);
         return world;
     }
+
+    // Every twentieth run has two or three nodes for each replica, where workers reach each other and none lies.
+    private static int StagesFor(int seed, Accidents accidents) =>
+        seed % 20 == 4 && accidents is { Walled: false, Liar: false, Changes: false } ? seed % 60 == 4 ? 2 : 3 : 1;
 
     // Every third run ends in the middle of a round, and of a step: of 24 samples a replica's round lacks up to 23.
     private static int Missing(int seed, int replicas) => seed % 3 == 1 ? 1 + seed * 7 % (24 * replicas - 1) : 0;

@@ -186,7 +186,10 @@ public sealed partial class VirtualNode
                 _world.ToSupervisor(this, message);
                 break;
             case NodeOutput.Open { Command: var open }:
-                Delayed(_world.Milliseconds(0, 20), new NodeInput.Opened(open.RunId, 4, null));
+                Delayed(_world.Milliseconds(0, 20), new NodeInput.Opened(open.RunId, 4, null)
+                {
+                    GroupSizes = VirtualStep.GroupSizes(Split),
+                });
                 break;
             case NodeOutput.BeginRound begin:
                 Blobs.Begin(begin.Round);
@@ -209,6 +212,9 @@ public sealed partial class VirtualNode
                 break;
             case NodeOutput.CloseDevice { Device: var closed }:
                 _on.CheckClosed(closed);
+                break;
+            case NodeOutput.Stop { Work: var work } when _on.Running.TryGetValue(work, out var stage) && AttemptOf(stage) is not null:
+                StopStages(work, stage);
                 break;
             case NodeOutput.Stop { Work: var work } when _on.Running.TryGetValue(work, out var running):
                 _world.After(this, Slowness * _world.Milliseconds(1, 50),
@@ -255,6 +261,12 @@ public sealed partial class VirtualNode
 
         var failure = Lacking(WorkKinds.Of(start.Order.Key).Needs(start.Order.Content));
         var milliseconds = Slowness * _world.Milliseconds(100, 400);
+        if (failure is null && AttemptOf(_on.Running[start.Work]) is not null)
+        {
+            BeginStage(start.Work, milliseconds);
+            return;
+        }
+
         if (failure is null && start.Order.Content is Compute compute)
         {
             BeginSteps(start.Work, compute, milliseconds);

@@ -28,6 +28,8 @@ internal sealed class VirtualStep
     // What it depends on is small, and finding out how a network can be split records a tape of it.
     private static readonly ConcurrentDictionary<(ReplicaSplit Asked, int Devices, int MicroBatches), VirtualStep> Known = [];
 
+    private static readonly ConcurrentDictionary<ReplicaSplit, IReadOnlyList<int>> KnownSizes = [];
+
     // Four devices can share its layers, and it can be cut into four stages.
     private static readonly IArchitecture Network =
         Architectures.Open(VirtualRun.Settings.Model with { Layers = 4, Heads = 4, Width = 32 });
@@ -62,6 +64,10 @@ internal sealed class VirtualStep
     /// <summary>The step of a replica that has so many devices, on a node with this split.</summary>
     public static VirtualStep Of(ReplicaSplit asked, int devices, int microBatches) =>
         Known.GetOrAdd((asked, devices, microBatches), key => new VirtualStep(key.Asked, key.Devices, key.MicroBatches));
+
+    /// <summary>How many devices have the network once between them, on a node with this split.</summary>
+    public static IReadOnlyList<int> GroupSizes(ReplicaSplit asked) =>
+        KnownSizes.GetOrAdd(asked, static split => SplitInUse.GroupSizes(split, Network));
 
     /// <summary>The pass that a device is in, or waits to begin; null where it has none left.</summary>
     /// <param name="device">By index.</param>

@@ -186,6 +186,8 @@ public sealed class VirtualSupervisor(VirtualWorld world)
                 CheckAudit(node, order);
             if (message is WorkOrder { Content: Compute compute })
                 world.Build.CheckRead(Journal, compute.Round);
+            if (message is WorkOrder { Content: Compute or ComputeStage } stage)
+                CheckStages(node, stage);
             world.ToNode(node, message);
         }
 
@@ -253,6 +255,18 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         order.Content is not Compute { HandOver: not null } c || !world.Plan.Audits(Run.AuditSecret, c.Round, c.Replica)
         || (Run.QuorumOf(c.Replica).Votes.IsEmpty && View.RunnersOf(order.Key).All(n => n == node)),
         $"{node} is to go on from a hand-over, where another node computes replica {order.Key.Index} of the same round, to compare");
+
+    // All stages are given out at once, each to another node.
+    private void CheckStages(NodeId node, WorkOrder order)
+    {
+        var (replica, stage) = (ComputeWork.Of(order.Content)!, ComputeStageWork.StageOf(order.Key));
+        if (replica is { Stages: [], Attempt: null } && stage == 0 && world.Plan.Stages == 1)
+            return;
+        Invariant.Holds(replica.Attempt is not null && replica.Stages.Length == world.Plan.Stages
+            && replica.Stages.DistinctBy(s => s.Node).Count() == world.Plan.Stages && replica.Stages[stage].Node == node
+            && replica.Stages[stage].Endpoint == VirtualNode.EndpointOf(node.Value),
+            $"{node} is to compute stage {stage} of a replica that {string.Join(", ", replica.Stages.Select(s => s.Node))} compute");
+    }
 
     // As it comes back from the journal.
     private static RunEvent AsStored(RunEvent e) => EventCodec.Default.Read(EventCodec.Default.ManifestOf(e), EventCodec.Default.Write(e));

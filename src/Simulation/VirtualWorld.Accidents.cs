@@ -10,8 +10,8 @@ public sealed partial class VirtualWorld
         if (_isPeace)
             return;
         var often = _accidents.HandsOver ? 9 : _accidents.Devices ? 17 : -1;
-        Schedule(Milliseconds(50, often > 0 ? 500 : 1500), Accident);
-        if (ChangesSettings())
+        Schedule(Milliseconds(50, often > 0 || Plan.Stages > 1 ? 500 : 1500), Accident);
+        if (ChangesSettings() || HitsStages())
             return;
         switch (often > 0 && Chance.Next(2) == 0 ? often : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
         {
@@ -80,6 +80,36 @@ public sealed partial class VirtualWorld
             case 19 when Any(_ => true) is { } unlucky:
                 unlucky.Blobs.Lose(Chance);
                 break;
+        }
+    }
+
+    // Most accidents while several nodes compute a replica are theirs: the run pauses, one of them drains, one or two are cut off from all
+    // others.
+    private bool HitsStages()
+    {
+        if (Plan.Stages == 1 || !Supervisor.IsThere || Live.SelectMany(n => n.StagesAtWork()).FirstOrDefault() is not { } nodes
+            || Chance.Next(5) == 0)
+            return false;
+        var isTwo = !_accidents.Gentle && nodes.Count > 2 && Chance.Next(3) > 0;
+        var hit = nodes.Skip(isTwo ? 1 : 0).Where(MayGo).OrderBy(_ => Chance.Next()).Take(isTwo ? 2 : 1).ToList();
+        switch (isTwo ? 2 : Chance.Next(3))
+        {
+            case 0:
+                Supervisor.Interrupt();
+                Schedule(Milliseconds(10, 3000), GoOn);
+                return true;
+            case 1 when hit.Count > 0:
+                hit[0].Drain(undo: false);
+                After(hit[0], Milliseconds(500, 5000), () => hit[0].Drain(undo: true));
+                return true;
+            default:
+                foreach (var away in hit)
+                {
+                    away.IsCutOff = true;
+                    Schedule(Milliseconds(200, 3000), () => away.IsCutOff = false);
+                }
+
+                return hit.Count > 0;
         }
     }
 

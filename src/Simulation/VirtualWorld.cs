@@ -73,7 +73,8 @@ public sealed partial class VirtualWorld
     {
         if (_accidents.Walled)
             Join(isOdd: false, isSeed: true);
-        for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
+        // Of nodes for all stages, one may go.
+        for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)) + (Plan.Stages > 1 ? Plan.Stages : 0); i++)
             Join(isOdd: false);
         if (_accidents.Liar)
             Join(lies: true);
@@ -225,7 +226,7 @@ public sealed partial class VirtualWorld
         (_isPeace, _peace) = (true, Now);
         foreach (var node in _nodes)
             node.Mend();
-        while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
+        while (Live.Count(IsFit) < Math.Max(_accidents.Liar ? 3 : 2, Plan.Stages))
             Join(isOdd: false);
         if (!Live.Any(n => n.IsSeed && !n.IsLeaving && (IsFit(n) || !n.HasDevices)))
             Join(isOdd: false, isSeed: true);                              // a supervisor lives on one

@@ -15,27 +15,36 @@ using TorchSharp;
 
 namespace Elastic.Torch;
 
-/// <summary>libtorch's devices: "cuda:0" is a GPU, "torch:0" a slot on the CPU that computes as the GPUs do.</summary>
+/// <summary>
+/// libtorch's devices: "cuda:0" is a GPU, "cuda:0#1" a logical device of it, "torch:0" a slot on the CPU that computes as the GPUs do.
+/// </summary>
 public sealed class TorchBackend : IDeviceBackend
 {
     // Raised whenever a change to the code gives other bits on a GPU.
     private const int OperatorsVersion = 2;
 
-    private readonly DeviceType _type;
+    // More streams than this give a GPU nothing: their kernels fill it.
+    private const int MostStreams = 16;
 
-    private TorchBackend(string kind, DeviceType type) => (Kind, _type) = (kind, type);
+    // Null for libtorch's CPU.
+    private readonly IGpus? _gpus;
+
+    internal TorchBackend(string kind, IGpus? gpus) => (Kind, _gpus) = (kind, gpus);
 
     /// <inheritdoc/>
     public string Kind { get; }
 
     /// <inheritdoc/>
-    public int Count => _type == DeviceType.CPU ? int.MaxValue : CountGpus();
+    public int Count => _gpus?.Count ?? int.MaxValue;
+
+    /// <inheritdoc/>
+    public int MostParts => _gpus is null ? 0 : MostStreams;
 
     /// <summary>Makes both kinds known to this process. Nothing is loaded before one is used.</summary>
     public static void Register()
     {
-        DeviceBackends.Register(new TorchBackend("torch", DeviceType.CPU));
-        DeviceBackends.Register(new TorchBackend("cuda", DeviceType.CUDA));
+        DeviceBackends.Register(new TorchBackend("torch", null));
+        DeviceBackends.Register(new TorchBackend("cuda", new GpusOfThisMachine()));
     }
 
     /// <inheritdoc/>
@@ -45,7 +54,7 @@ public sealed class TorchBackend : IDeviceBackend
         {
             var found = NativeTorch.Describe();
             var text = $"libtorch {found.Version} from {found.Folder} ({found.Origin})";
-            return _type == DeviceType.CPU
+            return _gpus is null
                 ? $"{text}, kernels for {found.CpuCapability}"
                 : found.CudaDevices == 0 ? $"{text}, no CUDA" : $"{text}, {found.CudaDevices} GPUs; {CudaDescription.OfThisMachine()}";
         }
@@ -56,27 +65,30 @@ public sealed class TorchBackend : IDeviceBackend
     }
 
     /// <inheritdoc/>
-    public string Arithmetic(DeviceId device) => _type == DeviceType.CPU
-        ? string.Create(CultureInfo.InvariantCulture, $"torch {torch.__version__} {Maker()} {CpuCapability.Name()}")
-        : OfGpu(device);
-
-    // Everything that the bits of a GPU's results depend on: a run goes on where all of it is the same.
-    private string OfGpu(DeviceId device)
+    public string Arithmetic(DeviceId device)
     {
-        var index = Find(device).index;
-        return $"cuda {torch.__version__}, {CudaIdentity.Of(index).Text}, operators {OperatorsVersion}, {GpuKernels.Identity(index)}";
+        NativeTorch.Load();
+        if (_gpus is null)
+            return string.Create(CultureInfo.InvariantCulture, $"torch {torch.__version__} {Maker()} {CpuCapability.Name()}");
+        // Everything that the bits of a GPU's results depend on: a run goes on where all of it is the same.
+        var gpu = NumberOf(device);
+        _ = _gpus.PlaceOf(gpu);
+        var kernels = _gpus.KernelsOf(gpu, null) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
+        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}";
     }
 
     /// <inheritdoc/>
     /// <remarks>Autograd keeps what it needs: blocks are never computed again.</remarks>
     public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
     {
-        var found = Find(device);
-        if (_type == DeviceType.CPU)
-            return new TorchDevice(device, found, architecture, labelSmoothing);
+        if (_gpus is null)
+            return new TorchDevice(device, OnCpu(), architecture, labelSmoothing);
         try
         {
-            return new TorchDevice(device, found, architecture, labelSmoothing, GpuKernels.Of(found.index), found.index);
+            var gpu = NumberOf(device);
+            var place = _gpus.PlaceOf(gpu);
+            var stream = device.Parts!.Value.Part is { } part ? _gpus.StreamOf(gpu, part) : null;
+            return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream);
         }
         catch (CudaException e) when (e.IsLost)
         {
@@ -87,32 +99,41 @@ public sealed class TorchBackend : IDeviceBackend
     /// <inheritdoc/>
     public DeviceVector Allocate(DeviceId device, long length)
     {
-        var found = Find(device);
-        return new TorchVector(length, found, _type == DeviceType.CUDA ? found.index : 0);
+        if (_gpus is null)
+            return new TorchVector(length, OnCpu());
+        var gpu = NumberOf(device);
+        return new TorchVector(length, _gpus.PlaceOf(gpu), gpu);
     }
 
     /// <inheritdoc/>
     public ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices)
     {
         ArgumentNullException.ThrowIfNull(devices);
-        return _type == DeviceType.CPU || devices.Count == 1
+        return _gpus is null || devices.Count == 1
             ? new LocalCollective(devices)
-            : GpuCollectives.OfThisMachine.Open(devices, [.. devices.Select(d => Find(d.Id).index)]);
+            : _gpus.Collectives.Open(devices, [.. devices.Select(d => NumberOf(d.Id))]);
     }
 
-    private static int CountGpus()
+    /// <inheritdoc/>
+    public string CheckProcesses(DeviceId device, ProcessRank rank, Action<string> say, CancellationToken cancel)
     {
-        NativeTorch.Load();
-        return torch.cuda_is_available() ? torch.cuda.device_count() : 0;
+        if (_gpus is null)
+            throw new ElasticException($"{device}: libtorch's CPU has no NCCL: name a GPU, e.g. cuda:0");
+        var (gpu, collectives) = (NumberOf(device), _gpus.Collectives);
+        return collectives.Nccl is { } nccl
+            ? new NcclProcesses(nccl, collectives.Driver, gpu, _gpus.PlaceOf(gpu), say).Run(rank, cancel)
+            : throw new ElasticException($"{device}: NCCL is of no use here: {collectives.WhyNot}");
     }
 
-    private torch.Device Find(DeviceId device)
+    /// <inheritdoc/>
+    public void Measure(IReadOnlyList<DeviceId> devices) => _gpus?.Measure([.. devices.Select(NumberOf).Distinct()]);
+
+    private static int NumberOf(DeviceId device) => device.Parts!.Value.Number;
+
+    private static torch.Device OnCpu()
     {
         NativeTorch.Load();
-        if (_type == DeviceType.CPU)
-            return torch.CPU;
-        torch.InitializeDeviceType(DeviceType.CUDA);
-        return new torch.Device(DeviceType.CUDA, int.Parse(device.Value.Split(':')[1], CultureInfo.InvariantCulture));
+        return torch.CPU;
     }
 
     // The math library chooses its kernels by the processor's maker, too.

@@ -31,6 +31,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly KernelUpdate? _update;
     private readonly int _gpu;
     private readonly VectorCopies _copies;
+    private readonly GpuStream? _stream;
     private GradientBuffer? _folded;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
@@ -41,12 +42,13 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     /// <param name="kernels">Our kernels of the device, which compute what they can; null where libtorch's operators compute all.</param>
     /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
+    /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
-        int gpu = 0)
+        int gpu = 0, GpuStream? stream = null)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing, _gpu) = (device, labelSmoothing, gpu);
+        (_device, _labelSmoothing, _gpu, _stream) = (device, labelSmoothing, gpu, stream);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
         _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
@@ -91,6 +93,8 @@ internal sealed partial class TorchDevice : TrainingDevice
                 }
                 _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
             }
+            // Other devices read the sums, on streams of their own.
+            WaitFor($"the sums of {microBatches.Count} micro-batches");
             return losses;
         });
     }
@@ -126,7 +130,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             foreach (var name in names)
                 Return(name, _updated[name], slice);
             // Other GPUs read what this one has written.
-            _update?.Kernels.Synchronize($"the update of {slice.Tiles} tiles");
+            WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
                 ((TorchVector)Vectors[name]).Touch();
             return true;
@@ -187,7 +191,9 @@ internal sealed partial class TorchDevice : TrainingDevice
                 Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
                 ((TorchVector)into[name]).Touch();
             }
-            _update?.Kernels.Synchronize($"the copy of {slice.Tiles} tiles");
+            // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element that
+            // is read waits for all of them.
+            _ = Flat(into[names[0]]).narrow(0, 0, 1).cpu();
             return true;
         });
     }
@@ -317,12 +323,21 @@ internal sealed partial class TorchDevice : TrainingDevice
     // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
     private DeviceVector Gradient() => _gradients.Roots is [var first, ..] ? first.Gradient : (_folded ??= _gradients.Rent()).Flat;
 
+    private void WaitFor(string what)
+    {
+        if (_stream is { } stream)
+            stream.Synchronize(what);
+        else
+            _update?.Kernels.Synchronize(what);
+    }
+
     // A GPU's errors stay with it until the process ends: it is lost, and the others go on. Memory that did not suffice is no such error.
     private T OnDevice<T>(Func<T> work)
     {
         Enter();
         try
         {
+            _stream?.Enter();
             return work();
         }
         catch (Exception e) when (e is CudaException { IsLost: true } || e is ExternalException && e.Message.Contains(

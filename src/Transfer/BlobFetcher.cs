@@ -92,6 +92,20 @@ public sealed class BlobFetcher : IDisposable
         await FetchFrozenAsync(store, content, frozen, set, cancel);
     }
 
+    /// <summary>
+    /// Downloads some chunks of a set, where the store lacks them, and the set's own bytes. Of a model that trains all of it.
+    /// </summary>
+    /// <param name="chunks">By vector, the numbers of chunks of it.</param>
+    /// <inheritdoc cref="FetchVectorAsync" path="/exception|/param[@name='elements']"/>
+    public async Task FetchChunksAsync(
+        BlobStore store, Digest set, IReadOnlyList<(string Vector, IReadOnlyList<int> Chunks)> chunks, long elements,
+        CancellationToken cancel)
+    {
+        await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
+        var content = store.ReadSet(set, elements, 0);
+        await FetchAsync(store, chunks.SelectMany(c => c.Chunks.Select(chunk => content[c.Vector].Chunks[chunk])), set, cancel);
+    }
+
     /// <summary>Downloads the frozen parameters of a set, where the store lacks them, and nothing else of it but its own bytes.</summary>
     /// <returns>The set of the frozen parameters; null where the set names none.</returns>
     /// <inheritdoc cref="FetchSetAsync" path="/exception|/param"/>

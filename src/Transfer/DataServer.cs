@@ -8,8 +8,8 @@ using Endpoint = Elastic.Foundation.Endpoint;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /liveness</c>, <c>GET /health</c>, and
-/// <c>POST /leave</c> from the machine itself.
+/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /liveness</c>, <c>GET /stages</c>,
+/// <c>GET /health</c>, and <c>POST /leave</c> from the machine itself.
 /// </summary>
 public sealed class DataServer : IAsyncDisposable
 {
@@ -30,14 +30,16 @@ public sealed class DataServer : IAsyncDisposable
 
     /// <param name="host">An address of this machine, or a name of one.</param>
     /// <param name="port">0 = any free one.</param>
+    /// <param name="stages">Accepts connections of stages; null where the process computes no stage.</param>
     /// <exception cref="ElasticException">The address cannot be bound; says what to change.</exception>
     public static async Task<DataServer> StartAsync(
-        string host, int port, BlobLocations locations, LivenessConnections connections, Transport transport, CancellationToken cancel)
+        string host, int port, BlobLocations locations, LivenessConnections connections, Transport transport, CancellationToken cancel,
+        StageConnections? stages = null)
     {
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var server = await HttpHost.StartAsync(
-            "the data plane", host, port, "--http-port", transport, Goodbye, Limit, app => Map(app, host, locations, connections, leave),
-            cancel);
+            "the data plane", host, port, "--http-port", transport, Goodbye, Limit,
+            app => Map(app, host, locations, connections, stages, leave), cancel);
         return new DataServer(server, leave.Task);
     }
 
@@ -56,12 +58,15 @@ public sealed class DataServer : IAsyncDisposable
     }
 
     private static void Map(
-        WebApplication app, string host, BlobLocations locations, LivenessConnections connections, TaskCompletionSource leave)
+        WebApplication app, string host, BlobLocations locations, LivenessConnections connections, StageConnections? stages,
+        TaskCompletionSource leave)
     {
         var local = new LocalNames(host);
         app.Use((context, next) => local.ProblemOf(context) is { } problem ? RefuseAsync(context, problem) : next(context));
         app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, locations));
         app.MapPost("/liveness", context => connections.ServeAsync(context, app.Lifetime.ApplicationStopping));
+        if (stages is not null)
+            app.MapGet("/stages", context => stages.ServeAsync(context, app.Lifetime.ApplicationStopping));
         app.MapPost("/leave", context =>
         {
             if (context.Connection.RemoteIpAddress is not { } from

@@ -93,7 +93,7 @@ public sealed class NodeDevicesTests
         var outputs = Step(new NodeInput.HasDevices(Cpus(0, 1, 2), "a request"));
         Assert.Equal([(1, "cpu:0 cpu:1 cpu:2")], Moves(outputs));
         Assert.StartsWith(
-            "a step of run a has 2 micro-batches for these 3 devices: those without one lend their threads",
+            "a step of run a can be divided among 2 of these 3 devices: the others lend their threads",
             Assert.Single(Sent<NodeReport.DevicesUsed>(outputs)).Notice, StringComparison.Ordinal);
         Step(new NodeInput.Moved(1));
         Assert.Null(Sent<NodeReport.DevicesUsed>(Step(new NodeInput.HasDevices(Cpus(0, 1), "another"))).Single().Notice);
@@ -124,6 +124,24 @@ public sealed class NodeDevicesTests
         Assert.Empty(Moves(outputs));
         Step(Ordered(3));
         Assert.Equal([(4, "cuda:2 cuda:3")], Starts(Step(new NodeInput.Schedule())));
+    }
+
+    [Theory]
+    [InlineData("1 2 4", 6, 2, "4 2")]
+    [InlineData("1 2 4", 9, 3, "4 2 3")]                                  // nobody works with fewer than of an even share
+    [InlineData("1 2 4", 8, 2, "4 4")]
+    [InlineData("1 2 4", 10, 2, "5 5")]                                   // a third group would leave two to the other one
+    [InlineData("1 2 4", 12, 2, "8 4")]
+    [InlineData("1 2 3", 5, 2, "3 2")]
+    [InlineData("1", 7, 2, "3 4")]
+    public void Replicas_whose_model_is_split_get_devices_in_whole_groups(string groups, int devices, int replicas, string shares)
+    {
+        Step(new NodeInput.HasDevices([.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cuda:{i}"))]));
+        Open(mostDevices: int.MaxValue, microBatches: 100);
+        Step(new NodeInput.Opened(Id, int.MaxValue, null, 100) { GroupSizes = [.. groups.Split(' ').Select(int.Parse)] });
+        for (var replica = 0; replica < replicas; replica++)
+            Step(Ordered(replica));
+        Assert.Equal(shares, string.Join(' ', Starts(Step(new NodeInput.Schedule())).Select(s => s.Devices.Split(' ').Length)));
     }
 
     [Fact]

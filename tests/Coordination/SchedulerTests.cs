@@ -332,7 +332,8 @@ public sealed class SchedulerTests
     {
         Assert.Equal(
             [
-                "assemble", "average", "checkpoint", "compute", "copy", "evaluate", "initialize", "read-piece", "score", "tokenize-piece",
+                "assemble", "average", "checkpoint", "compute", "compute-stage", "copy", "evaluate", "initialize", "read-piece", "score",
+                "tokenize-piece",
             ],
             WorkKinds.All.Select(k => k.Name).Order(StringComparer.Ordinal));
         Assert.All(WorkKinds.All, k => Assert.Same(k, WorkKinds.Find(k.Name)));

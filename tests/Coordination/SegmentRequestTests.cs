@@ -60,6 +60,20 @@ public sealed class SegmentRequestTests
     }
 
     [Fact]
+    public void The_mixture_of_a_run_that_reads_its_corpus_while_it_is_built_stays()
+    {
+        var run = At(1) with
+        {
+            Settings = Text(s => s with { Corpus = s.Corpus with { Order = Messages.Settings.CorpusOrder.Stream, Mixture = ["a=2"] } }),
+        };
+        Refuses(run, Set("""{"corpus.mixture":["a=3"]}"""), "run a keeps its settings: corpus.mixture decides how many samples each window "
+            + "of a corpus has that is read while it is built (corpus.order = stream), and these are in the journal; that would be another "
+            + "run: start a new one from this one's checkpoint, with --init");
+        PassesOver(run, Set("""{"corpus.mixture":["a=2"]}"""));
+        PassesOver(Carry(run, Set(Slower)), Set(Slower));
+    }
+
+    [Fact]
     public void Asked_twice_or_for_what_is_so_already_nothing_is_stored()
     {
         var run = Carry(At(1), Set(Slower));

@@ -44,6 +44,18 @@ public sealed class IdentifierTests
     }
 
     [Fact]
+    public void A_logical_device_is_named_by_its_GPU_and_its_number_there()
+    {
+        var part = new DeviceId("cuda:3#12");
+        Assert.Equal((new DeviceId("cuda:3"), ("cuda", 3, 12)), (part.Whole(), part.Parts!.Value));
+        Assert.Equal((new DeviceId("cuda:3"), ("cuda", 3, null)), (new DeviceId("cuda:3").Whole(), new DeviceId("cuda:3").Parts!.Value));
+        Assert.All(["cpu", "cpu:", "cpu:x", "cpu:0:1", "cpu:-1"], other => Assert.Null(new DeviceId(other).Parts));
+        Assert.All(
+            ["#1", "cuda:0#", "cuda:0#1#2", "cuda:0#a", "cuda:0#-1", "cuda:0# 1", "a/b#1", $"{new string('a', 31)}#1", "a#99999999999"],
+            bad => Assert.Throws<ArgumentException>(() => new DeviceId(bad)));
+    }
+
+    [Fact]
     public void A_run_s_id_is_its_name_and_what_was_drawn()
     {
         Assert.Equal("tiny-00000000", RunId.Draw(new RunName("tiny"), [0, 0, 0, 0, 0]).Value);

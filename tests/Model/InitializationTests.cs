@@ -18,6 +18,20 @@ public class InitializationTests
     }
 
     [Theory]
+    [InlineData(0, 70_000)]
+    [InlineData(65_500, 131_000)]
+    [InlineData(131_071, 3)]
+    public void Any_range_of_the_vector_has_the_bits_that_all_of_it_has(long first, int count)
+    {
+        using var vectors = Samples.Initialized(Samples.Tiny(), 7);
+        count = (int)Math.Min(count, vectors.Layout.Length - first);
+        var range = new float[count];
+        range.AsSpan().Fill(9);
+        Initialization.Fill(vectors.Layout, 7, first, range);
+        Assert.Equal(vectors.Floats(VectorSet.Parameters, first, count).ToArray(), range);
+    }
+
+    [Theory]
     [InlineData(Gpt2Architecture.TokenEmbedding, 0.02)]
     [InlineData(Gpt2Architecture.PositionEmbedding, 0.01)]
     [InlineData("transformer.h.1.attn.c_attn.weight", 0.02)]

@@ -1,6 +1,7 @@
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
@@ -82,6 +83,22 @@ public class TrainingMemoryTests
         {
             Batch = settings.Batch with { Sequences = 128 },
         }, 2, 1).Problem(1.1 * plan.Memory.Bytes), StringComparison.Ordinal);
+    }
+
+    // Gradients are most of it, and four devices have a sum each.
+    [Fact]
+    public void Of_the_splits_that_fit_the_one_that_waits_least_is_named_and_else_the_smallest()
+    {
+        var plan = TrainingPlan.OfReplica(Of(Samples.Model(8, 4, 64, 64, 97), sequences: 16, micro: 1), 4, 1);
+        foreach (var free in new[] { 0.95 * plan.Memory.Bytes, 1 })
+        {
+            var splits = SplitChoices.Of(plan, free);
+            var best = splits.Recommended ?? splits.All.MinBy(p => p.Memory.Bytes)!;
+            Assert.Equal(free > 1, splits.Recommended is not null);
+            Assert.Contains(
+                $"node.split = \"{best.Split}\" ({Foundation.ByteSize.Text(best.Memory.Bytes)})", plan.Problem(free)!,
+                StringComparison.Ordinal);
+        }
     }
 
     [Fact]

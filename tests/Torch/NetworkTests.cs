@@ -175,7 +175,7 @@ public class NetworkTests(ITestOutputHelper output)
         }
         var (ours, theirs) = (Gradient("cpu:0", precision), Gradient("torch:0", precision));
         double Difference(float[] x) => Math.Sqrt(
-            x.Zip(ours).Sum(p => Math.Pow((double)p.First - p.Second, 2)) / ours.Sum(y => (double)y * y));
+            x.Zip(ours, (a, b) => Math.Pow((double)a - b, 2)).Sum() / ours.Sum(y => (double)y * y));
         output.WriteLine($"{Difference(theirs):E2}; of fp32 {Difference(Gradient("cpu:0", Precision.Fp32)):E2}");
         Assert.InRange(Difference(theirs), 0, tolerance);
     }

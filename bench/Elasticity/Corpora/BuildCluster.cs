@@ -51,11 +51,14 @@ internal sealed class BuildCluster : ElasticCluster
     }
 
     /// <summary>Waits until the build is done.</summary>
-    public Task DoneAsync() => UntilAsync("the corpus was built", async () =>
+    public Task DoneAsync() => UntilAsync("the corpus was built", IsDoneAsync);
+
+    /// <summary>The build that was asked for last is done.</summary>
+    public async Task<bool> IsDoneAsync() =>
         Seeds.Any(s => s.IsUp) && await LookAsync("corpus", "list") is { } builds && builds.Count >= _builds
             && builds[^1].TryGetProperty("state", out var state)
             && (state.GetString() == "failed" ? throw new InvalidOperationException($"the build failed: {builds[^1]}")
-                : state.GetString() == "done"));
+                : state.GetString() == "done");
 
     /// <summary>Takes away all that seeds have built and read.</summary>
     public void Empty()

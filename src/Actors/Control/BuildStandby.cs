@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Text.Json;
 using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Corpus.Build;
@@ -18,9 +19,6 @@ internal sealed class BuildStandby(ElasticNode node)
     private static readonly TimeSpan LookForBuilds = TimeSpan.FromSeconds(15);
 
     private const int FetchedAtOnce = 4;
-
-    // Texts are packed; a file of that many is no piece of a corpus.
-    private const long MostBytes = 1L << 42;
 
     private readonly Dictionary<string, (bool CanTakeOver, long Last)> _builds = [];
 
@@ -48,9 +46,10 @@ internal sealed class BuildStandby(ElasticNode node)
                 return;
             }
             catch (Exception e) when (e is DbException or TimeoutException or ElasticException or HttpRequestException
-                or IOException)
+                or IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
             {
-                // The database, the supervisors or the other seed are away, or the disk is full: it is tried again.
+                // The database, the supervisors or the other seed are away, the disk is full, or another version has stored what this one
+                // cannot read: it is tried again.
             }
             await Task.Delay(follows ? Look : LookForBuilds, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -76,9 +75,9 @@ internal sealed class BuildStandby(ElasticNode node)
                 async (piece, stop) =>
                 {
                     var file = await FetchAsync(
-                        build, piece.File, piece.Documents is null ? TokenPiece.MostBytes : MostBytes, stop);
+                        build, piece.File, piece.Documents is null ? TokenPiece.MostBytes : PieceStore.MostBytes, stop);
                     if (piece.Documents is { } documents)
-                        store.TakeIn(piece.Piece, file, await FetchAsync(build, documents, MostBytes, stop));
+                        store.TakeIn(piece.Piece, file, await FetchAsync(build, documents, PieceStore.MostBytes, stop));
                     else
                         tokens.TakeIn(piece.Piece, file);
                 });

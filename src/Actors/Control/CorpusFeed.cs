@@ -20,8 +20,6 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
 
     private static readonly Backoff Retry = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
-    private readonly SampleCut _cut = SampleCut.Of(settings);
-
     /// <returns>Why the run does not take the corpus; null where all was said.</returns>
     public async Task<string?> RunAsync(CancellationToken cancel)
     {
@@ -29,11 +27,13 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
         while (true)
         {
             BuiltCorpus? known = null;
+            IReadOnlyList<StreamWindow> windows = [];
             using var pause = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             pause.CancelAfter(BetweenSigns);
             try
             {
                 known = await corpus.OfShardsAsync((window + 1) * settings.Corpus.StreamWindow, pause.Token);
+                windows = StreamWindows.Of(settings, known);
             }
             catch (OperationCanceledException) when (!cancel.IsCancellationRequested && pause.IsCancellationRequested)
             {
@@ -45,7 +45,7 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
             }
 
             string? refusal = null;
-            foreach (var request in known is null ? [Sign()] : After(known, window))
+            foreach (var request in known is null ? [Sign()] : After(known, windows, window))
             {
                 refusal = await AskAsync(request, cancel);
                 if (refusal is not null)
@@ -68,19 +68,19 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
     }
 
     // What is to be said of the corpus, from a window on: of the last window, which may have fewer shards, when the corpus is complete.
-    private IEnumerable<RunRequest.Grow> After(BuiltCorpus known, int window)
+    private IEnumerable<RunRequest.Grow> After(BuiltCorpus known, IReadOnlyList<StreamWindow> windows, int window)
     {
-        foreach (var (number, shards) in WindowOrder.Windows(settings.Corpus.StreamWindow, known).Index().Skip(window))
+        foreach (var (number, next) in windows.Index().Skip(window))
             yield return Sign() with
             {
                 Manifest = known.ManifestDigest,
-                Window = new CorpusWindow(number, _cut.CountIn(shards), [.. shards.Select(s => s.Sha256)]),
+                Window = new CorpusWindow(number, next.Samples, [.. next.Shards.Select(s => s.Sha256)]),
             };
         if (!known.IsGrowing)
             yield return Sign() with
             {
                 Manifest = known.ManifestDigest,
-                End = new CorpusEnd(_cut.CountIn(known.TrainShards), _cut.CountIn(known.HeldOutShards)),
+                End = new CorpusEnd(windows.Sum(w => w.Samples), SampleCut.Of(settings).CountIn(known.HeldOutShards)),
             };
     }
 

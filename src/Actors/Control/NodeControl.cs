@@ -157,7 +157,8 @@ internal sealed class NodeControl(ElasticNode node)
 
     private async Task<RunReply> SetAsync(RunRequest.Set set, CancellationToken cancel)
     {
-        if (await node.RememberedAsync(set.Run, cancel) is { } run
+        // Of a run that reads its corpus while it is built the supervisor refuses any other mixture.
+        if (await node.RememberedAsync(set.Run, cancel) is { } run && run.Settings.Corpus.Order != CorpusOrder.Stream
             && PartialSettings.Read(set.Settings).Any(v => v.Setting.Key == RunStart.MixtureKey))
             RunStart.CheckMixture(
                 run.Settings, [set.Settings], node.OpenCorpus(run.Corpus) ?? throw new ElasticException(

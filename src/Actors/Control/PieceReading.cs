@@ -57,8 +57,7 @@ internal sealed class PieceReading(
         }
     }
 
-    // What comes is packed; a file of that many is no piece of a corpus.
-    long IPiecesTaker.MostBytes => 1L << 42;
+    long IPiecesTaker.MostBytesOf(int piece) => PieceStore.MostBytes;
 
     void IPiecesTaker.TakeIn(int piece, string file)
     {

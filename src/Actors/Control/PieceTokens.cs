@@ -20,7 +20,7 @@ internal sealed class PieceTokens(
     // The text is read between two questions: some tenths of a second.
     private const int ReadAtOnce = 4;
 
-    private readonly Dictionary<int, (Digest Identity, int Documents, bool IsHere)> _pieces = [];
+    private readonly Dictionary<int, (Digest Identity, int Documents, long MostBytes, bool IsHere)> _pieces = [];
     private readonly Lock _gate = new();
     private PiecesAsker? _asker;
     private TokenPlan? _plan;
@@ -55,7 +55,7 @@ internal sealed class PieceTokens(
         }
     }
 
-    long IPiecesTaker.MostBytes => TokenPiece.MostBytes;
+    long IPiecesTaker.MostBytesOf(int piece) => Known(piece).MostBytes;
 
     // Read before it is noted, after which the node that made it forgets it.
     void IPiecesTaker.TakeIn(int piece, string file)
@@ -84,7 +84,7 @@ internal sealed class PieceTokens(
         var identity = TokenStore.IdentityOf(by, Digest.Of(description));
         var isHere = store.Has(identity);
         lock (_gate)
-            _pieces[piece] = (identity, batch.Documents.Count, isHere);
+            _pieces[piece] = (identity, batch.Documents.Count, TokenPiece.MostBytesOf(description.Length), isHere);
         if (!isHere)
             asker.Want(piece, description);
     }
@@ -109,7 +109,7 @@ internal sealed class PieceTokens(
             + $"{Known(piece).Documents}: give the same command again");
     }
 
-    private (Digest Identity, int Documents, bool IsHere) Known(int piece)
+    private (Digest Identity, int Documents, long MostBytes, bool IsHere) Known(int piece)
     {
         lock (_gate)
             return _pieces[piece];

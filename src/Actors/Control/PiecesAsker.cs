@@ -13,9 +13,10 @@ namespace Elastic.Actors.Control;
 internal interface IPiecesTaker
 {
     /// <summary>Bytes of what comes of a piece, at most.</summary>
-    long MostBytes { get; }
+    long MostBytesOf(int piece);
 
     /// <summary>What came of a piece is in a file, which stays: takes it in, durably. Called for some pieces at once.</summary>
+    /// <exception cref="ElasticException">It is not what comes of such a piece.</exception>
     void TakeIn(int piece, string file);
 
     /// <summary>A piece was taken in. One after the other.</summary>
@@ -44,9 +45,13 @@ internal sealed class PiecesAsker(
     // A disk writes no faster from more.
     private const int FetchedAtOnce = 4;
 
+    // What nodes did and nobody could give, so often: then it is done here.
+    private const int MostLosses = 5;
+
     private readonly SortedDictionary<int, Digest> _wanted = [];
     private readonly Dictionary<int, Task> _fetches = [];
     private readonly HashSet<int> _lost = [];
+    private readonly Dictionary<int, int> _losses = [];
     private BlobStore? _blobs;
     private Digest _manifest;
     private string? _waits;
@@ -144,10 +149,7 @@ internal sealed class PiecesAsker(
         foreach (var seen in view.Pieces.Where(p => _wanted.ContainsKey(p.Number) && !_fetches.ContainsKey(p.Number)))
         {
             if (seen.Failure is { } why)
-            {
-                await taker.GiveUpAsync(seen.Number, _blobs!.Read(_wanted[seen.Number]), why, cancel);
-                _wanted.Remove(seen.Number);
-            }
+                await GiveUpAsync(seen.Number, why, cancel);
             else if (_fetches.Count < FetchedAtOnce)
                 _fetches[seen.Number] = Task.Run(() => FetchAsync(seen, cancel), cancel);
         }
@@ -164,9 +166,18 @@ internal sealed class PiecesAsker(
             {
                 await fetch;
             }
-            catch (Exception e) when (e is BlobLostException or HttpRequestException or FileNotFoundException)
+            catch (Exception e) when (e is BlobLostException or HttpRequestException or FileNotFoundException or DirectoryNotFoundException)
             {
-                _lost.Add(piece);
+                if ((_losses[piece] = _losses.GetValueOrDefault(piece) + 1) > MostLosses)
+                    await GiveUpAsync(piece, e.Message, cancel);
+                else
+                    _lost.Add(piece);
+                continue;
+            }
+            // What a node gave is not what it was asked for, and it would give the same again.
+            catch (ElasticException e)
+            {
+                await GiveUpAsync(piece, e.Message, cancel);
                 continue;
             }
             await taker.TakenAsync(piece, cancel);
@@ -175,6 +186,12 @@ internal sealed class PiecesAsker(
         if (over.Count > 0)
             _blobs!.Collect(_wanted.Values.Append(_manifest).ToHashSet(), round: 1);
         return over.Count > 0;
+    }
+
+    private async Task GiveUpAsync(int piece, string why, CancellationToken cancel)
+    {
+        await taker.GiveUpAsync(piece, _blobs!.Read(_wanted[piece]), why, cancel);
+        _wanted.Remove(piece);
     }
 
     private async Task FetchAsync(PieceView seen, CancellationToken cancel)
@@ -187,7 +204,7 @@ internal sealed class PiecesAsker(
         node.Agent.Tell(new NodeAgent.FetchFrom([seen.Source!]));
         // A fetch that breaks off goes on where it was.
         var fetched = Path.Combine(Directory.CreateDirectory(Path.Combine(Folder, "fetched")).FullName, $"{seen.Number}");
-        await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, taker.MostBytes, cancel);
+        await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, taker.MostBytesOf(seen.Number), cancel);
         taker.TakeIn(seen.Number, fetched);
         File.Delete(fetched);
     }

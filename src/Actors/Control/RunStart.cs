@@ -6,6 +6,7 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using Elastic.Model.Networks;
+using Elastic.Model.Training;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
@@ -32,12 +33,17 @@ internal static class RunStart
 
     public const string MixtureKey = "corpus.mixture";
 
-    /// <summary>Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late.</summary>
+    /// <summary>
+    /// Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late. Of a run that reads
+    /// its corpus while it is built the supervisor refuses them all.
+    /// </summary>
     /// <param name="settings">What the run is started with.</param>
     /// <param name="changes">See <see cref="PartialSettings"/>, one after the other.</param>
     /// <exception cref="ElasticException">One does not fit.</exception>
     public static void CheckMixture(TrainingSettings settings, IEnumerable<string> changes, BuiltCorpus corpus)
     {
+        if (settings.Corpus.Order == CorpusOrder.Stream)
+            return;
         foreach (var change in changes.Where(c => PartialSettings.Read(c).Any(v => v.Setting.Key == MixtureKey)))
             _ = MixtureOrder.Of(
                 settings.Run.Seed, PartialSettings.Apply(settings, change).Corpus.Mixture, corpus.TrainShards, SampleCut.Of(settings));
@@ -46,10 +52,14 @@ internal static class RunStart
     /// <summary>The request as a whole.</summary>
     /// <param name="changes">What changes in mid-run.</param>
     /// <param name="arithmetic">Of the node where it starts.</param>
+    /// <exception cref="ElasticException">The model cannot be cut into <c>run.stages</c>.</exception>
     public static RunRequest.Start Of(
         TrainingSettings settings, Digest corpus, long blocks, long heldOutBlocks, IReadOnlyList<SettingsChange> changes, Origin origin,
-        string arithmetic) =>
-        new(new RunName(settings.Run.Name), origin)
+        string arithmetic)
+    {
+        if (settings.Run.Stages > 1 && StagePlan.Problem(settings, settings.Run.Stages) is { } problem)
+            throw new ElasticException(problem);
+        return new(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
             Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
@@ -59,6 +69,7 @@ internal static class RunStart
             Arithmetic = arithmetic,
             Changes = [.. changes],
         };
+    }
 
     /// <summary>
     /// Blocks of a corpus to train on (0 for one that grows: it says so window by window), and those kept for evaluation.

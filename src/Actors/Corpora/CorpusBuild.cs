@@ -42,12 +42,14 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
         var totalBytes = files.Sum(f => f.Length);
         var statistics = new ReadStatistics();
         using var writer = new CorpusWriter(
-            folder, id, tokenizer, settings.HasMarks, faults.TokensPerShard, bySource: settings.Mixture.Count > 0, Watched(growth));
+            folder, id, tokenizer, settings.HasMarks, faults.TokensPerShard,
+            settings.ReadsInTurn ? ShardSources.InTurn : settings.Mixture.Count > 0 ? ShardSources.Grouped : ShardSources.Mixed,
+            Watched(growth));
         var (documents, bytes, tokens) = (0L, 0L, 0L);
         var pass = others ?? new TokenizerPool(tokenizers, faults.BuildStep);
         var plan = new TokenPlan(tokenizer, settings.HeldOutShare, settings.WholeWords);
         await foreach (var batch in pass.RunAsync(
-            plan, DocumentBatches.Read(files, statistics, pass.CharactersOf(totalBytes), cancel), cancel))
+            plan, DocumentBatches.Read(files, statistics, pass.CharactersOf(totalBytes), settings.ReadsInTurn, cancel), cancel))
         {
             writer.Append(batch);
             documents += batch.Documents.Count;

@@ -30,8 +30,8 @@ public static class DeviceNames
     }
 
     /// <summary>
-    /// "auto" (all GPUs, else one CPU device), "cpu:N" (N devices), "cpu:0,2" (these), "cuda:all", "cuda:0,2"; "none" for a process that
-    /// only stores.
+    /// "auto" (all GPUs, else one CPU device), "cpu:N" (N devices), "cpu:0,2" (these), "cuda:all", "cuda:0,2", "cuda:0#0,0#1" (logical
+    /// devices: streams of one GPU); "none" for a process that only stores.
     /// </summary>
     /// <param name="option">Where the text comes from, for messages.</param>
     /// <exception cref="ElasticException">
@@ -41,21 +41,22 @@ public static class DeviceNames
     {
         if (devices == "none")
             return [];
-        var gpus = DeviceBackends.Find("cuda")?.Count ?? 0;
+        var backend = DeviceBackends.Find("cuda");
+        var gpus = backend?.Count ?? 0;
         switch (devices.Split(':'))
         {
             case ["auto"]:
                 return Named(gpus > 0 ? "cuda" : "cpu", Enumerable.Range(0, Math.Max(1, gpus)));
-            case [var kind, "all"] when DeviceBackends.Find(kind) is { Count: > 0 and < int.MaxValue } backend:
-                return Named(kind, Enumerable.Range(0, backend.Count));
+            case [var kind, "all"] when DeviceBackends.Find(kind) is { Count: > 0 and < int.MaxValue } found:
+                return Named(kind, Enumerable.Range(0, found.Count));
             case [var kind, "all"] when kind != "cpu":
                 throw new ElasticException(
                     $"{option} = {devices}, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N");
-            case ["cuda", var list] when Indices(list, option) is { } indices:
-                return indices.FirstOrDefault(i => i >= gpus, -1) is var missing && missing >= 0
+            case ["cuda", var list] when GpuNames.Parse(list, backend?.MostParts ?? int.MaxValue, option) is { } names:
+                return names.FirstOrDefault(n => n.Gpu >= gpus, new(-1, null)) is { Gpu: >= 0 } missing
                     ? throw new ElasticException(
                         $"{option} names cuda:{missing}, but this program sees {gpus} GPUs here: see \"elastic doctor\"")
-                    : Named("cuda", indices);
+                    : [.. names.Select(n => new DeviceId($"cuda:{n}"))];
             case [var kind, var list]
                 when list.Contains(',', StringComparison.Ordinal) && DeviceBackends.Find(kind) is not null
                      && Indices(list, option) is { Length: <= MostSlots } indices && indices[^1] < MostSlots:
@@ -67,7 +68,8 @@ public static class DeviceNames
                 return Named(kind, Enumerable.Range(0, slots));
             default:
                 throw new ElasticException(
-                    $"{option} = \"{devices}\": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\" or \"none\"");
+                    $"{option} = \"{devices}\": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\", " +
+                    "\"cuda:0#0,0#1\" or \"none\"");
         }
     }
 

@@ -28,7 +28,7 @@ public sealed class FileLogger : ReceiveActor
         var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
         _isJson = Context.System.Settings.Config.GetString("elastic.log-format", "") == NodeSettings.JsonLogs;
         if (path.Length > 0)
-            _file = new LogFile(path);
+            _file = new LogFile(path, Context.System.Settings.Config.GetLong("elastic.log-file-bytes", LogFile.MostBytes));
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
         Receive<LogEvent>(Write);
     }

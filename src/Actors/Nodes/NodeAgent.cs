@@ -101,7 +101,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
-        Step(new NodeInput.HasDevices(_trainers.Devices));
+        var devices = _trainers.Devices;
+        DeviceBackends.Measure(devices);
+        Step(new NodeInput.HasDevices(devices));
         Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
     }
 
@@ -197,7 +199,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _runs[run.Id] = run;
             _corpusKeeper.Tell(run.Corpus);
-            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.Pieces, run.Priority));
+            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.Pieces, run.Priority) { GroupSizes = run.GroupSizes });
             return;
         }
 
@@ -231,10 +233,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         ReplicaMemory memory;
+        var replica = ComputeWork.Of(start.Order.Content);
         try
         {
-            if (start.Order.Content is Compute { Segment: var segment })
-                run = run.In(segment);
+            if (replica is not null)
+                run = run.In(replica.Segment);
             memory = _memories.Take(run, start.Devices, _trainers.ThreadsPerDevice, start.Order.Content);
         }
         catch (Exception e)
@@ -244,16 +247,19 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
-        var pieces = start.Order.Content is Compute ? run.Pieces : int.MaxValue;
+        // A stage is one device's, and the others lend it their threads.
+        var pieces = replica is null ? int.MaxValue : replica.Stages.Length > 1 ? 1 : run.Pieces;
         var (kind, number, index) = start.Order.Key;
         var (devices, activity) = (_trainers.Group(start.Devices, pieces), new WorkActivity($"{run.Id} {kind} {number} {index}"));
         var actor = Context.ActorOf(
             Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory, activity)),
             $"work-{start.Work}");
         _working[start.Work] = (actor, memory, pieces, activity);
-        if (start.Order.Content is Compute compute)
-            _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",
-                run.Id, compute.Round, compute.Replica, compute.HandOver?.Step ?? 0, string.Join(' ', start.Devices));
+        if (replica is not null)
+            _log.Info("run {0} round {1} replica {2}{3}: begins at step {4} on {5}",
+                run.Id, replica.Round, replica.Replica,
+                replica.Stages.Length > 1 ? $", stage {ComputeStageWork.StageOf(start.Order.Key)} of {replica.Stages.Length}" : "",
+                replica.HandOver?.Step ?? 0, string.Join(' ', start.Devices));
     }
 
     private void Use(NodeNews.UseDevices use)

@@ -22,13 +22,13 @@ internal sealed record NodeContext
     public required Func<string, int> ThreadsPerDevice { get; init; }
 
     /// <summary>As <c>node.zero</c>.</summary>
-    public required int Zero { get; init; }
+    public int Zero => Facts.Sharing.Zero;
 
     /// <summary>As <c>node.split</c>.</summary>
-    public required ReplicaSplit Split { get; init; }
+    public ReplicaSplit Split => ReplicaSplit.Parse(Facts.Sharing.Split);
 
     /// <summary>As <c>node.offload</c>.</summary>
-    public required OffloadMode Offload { get; init; }
+    public OffloadMode Offload => Facts.Sharing.Offload;
 
     public required DataPaths Paths { get; init; }
 
@@ -42,6 +42,9 @@ internal sealed record NodeContext
     public required BlobFetcher Fetcher { get; init; }
 
     public required Peers Peers { get; init; }
+
+    /// <summary>What the nodes of other stages of a replica are connected by.</summary>
+    public required StageConnections Stages { get; init; }
 
     /// <summary>Tells the supervising seed that this process lives; null where that is this process alone.</summary>
     public required LivenessConnection? Liveness { get; init; }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
-using Elastic.Actors.Work;
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes.Replicas;
+using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
@@ -13,6 +14,7 @@ using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
@@ -21,6 +23,9 @@ internal sealed class NodeRun : NodeJob
 {
     private readonly NodeRun? _opened;
     private readonly ConcurrentDictionary<(string Changes, string Mixtures), NodeRun> _segments = new();
+
+    // Of the run as it was opened: which layers a network has no segment changes, and to find it out takes a forward pass without numbers.
+    private readonly ConcurrentDictionary<int, SplitInUse> _splits = new();
 
     /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs) : base(run.RunId, context, blobs)
@@ -32,13 +37,14 @@ internal sealed class NodeRun : NodeJob
         Optimizer = Optimizers.Open(Settings.Optimizer);
         Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
         Layout = new FlatLayout(Architecture.Parameters);
+        GroupSizes = SplitInUse.GroupSizes(Split, Architecture);
     }
 
     // Of another segment: only what the settings that may change decide is made anew.
     private NodeRun(NodeRun run, string changes, string mixtures) : base(run.Id, run.Context, run.Blobs)
     {
         (_opened, CorpusId, Architecture, Layout) = (run, run.CorpusId, run.Architecture, run.Layout);
-        Computed = run.Computed;
+        (Computed, PieceTimes, GroupSizes) = (run.Computed, run.PieceTimes, run.GroupSizes);
         Schedule = run.Schedule.In(changes, mixtures);
         SettingsCanonical = SettingsText.Write(Settings);
         Optimizer = Optimizers.Open(Settings.Optimizer);
@@ -92,7 +98,11 @@ internal sealed class NodeRun : NodeJob
 
     /// <summary>How much of that is in use.</summary>
     /// <param name="devices">That the replica has.</param>
-    public SplitInUse SplitOver(int devices) => SplitInUse.Of(Split, devices, Architecture);
+    public SplitInUse SplitOver(int devices) =>
+        (_opened ?? this)._splits.GetOrAdd(devices, count => SplitInUse.Of(Split, count, Architecture));
+
+    /// <inheritdoc cref="SplitInUse.GroupSizes"/>
+    public IReadOnlyList<int> GroupSizes { get; }
 
     /// <summary>The stage of ZeRO of this node's replicas.</summary>
     public int Zero => Context.Zero;
@@ -103,8 +113,14 @@ internal sealed class NodeRun : NodeJob
 
     public FlatLayout Layout { get; }
 
+    /// <summary>What the nodes of other stages of a replica are connected by.</summary>
+    public StageConnections Stages => Context.Stages;
+
     /// <inheritdoc cref="ComputedReplicas"/>
     public ComputedReplicas Computed { get; } = new();
+
+    /// <summary>What its steps, and the pieces of its evaluations, take here.</summary>
+    public PieceTimes PieceTimes { get; } = new();
 
     /// <summary>Reads training blocks, or held-out ones.</summary>
     public BlockReader Reader(bool heldOut) =>
@@ -124,6 +140,12 @@ internal sealed class NodeRun : NodeJob
     public Task FetchParametersAsync(Digest set) =>
         Fetcher.FetchVectorAsync(
             Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
+
+    /// <summary>Fetches the chunks of some vectors of a set that hold what a stage needs, where they are missing here.</summary>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
+    public Task FetchAsync(Digest set, IEnumerable<string> vectors, StageShare share) => Fetcher.FetchChunksAsync(
+        Blobs, set, [.. vectors.Select(v => (v, (IReadOnlyList<int>)[.. VectorStore.ChunksOf(share.RangesOf(v))]))], Layout.TrainedLength,
+        CancellationToken.None);
 
     /// <summary>
     /// The same, where other stores of this process may have them, whose blobs last only as long as their run needs them: what is there is

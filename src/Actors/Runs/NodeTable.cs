@@ -164,12 +164,14 @@ internal sealed class NodeTable(TimeProvider time)
         Work =
         [
             .. n.Report.Pieces().Take(MostWorks).Select(
-                w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : "")),
+                w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (ComputeWork.ReplicaOf(w.Key) is { } replica ? $" replica {replica}" : "")
+                    + (ComputeStageWork.StageOf(w.Key) is > 0 and var stage ? $" stage {stage}" : "")),
             .. n.Report.Pieces().Count() is > MostWorks and var all ? [$"and {all - MostWorks} more"] : Array.Empty<string>(),
         ],
         Arithmetic = n.Report.Arithmetic,
         FreeMemoryBytes = n.Report.FreeMemoryBytes,
         Labels = n.Report.Labels,
+        Sharing = ReplicaSharing.Checked(n.Report.Sharing),
         Uses = n.Report.Uses,
         CertificateExpires = n.Report.CertificateExpires,
     });

@@ -115,8 +115,8 @@ internal sealed class RunObserver(RunId run, Observations observations)
     public void GivenAgain(InFlightWork work, string why, TimeSpan now)
     {
         observations.Record(new WorkGivenAgain(run, work.Node, work.Work.Kind, work.Work.Number, work.Work.Index, why));
-        if (work.Work.Kind == ComputeWork.Kind.Name)
-            _goodput.Lost(work.Work.Index, now);
+        if (ComputeWork.ReplicaOf(work.Work) is { } replica)
+            _goodput.Lost(replica, now);
     }
 
     /// <summary>Records the work that a given-up node loses.</summary>
@@ -133,7 +133,7 @@ internal sealed class RunObserver(RunId run, Observations observations)
         if (coordinator.Plan is not { } plan)
             return;
         var wanted = coordinator.Lifecycle is Lifecycle.Running or Lifecycle.Waiting or Lifecycle.Surveying
-            && coordinator.Run.Round < plan.Rounds ? plan.ReplicasAt(coordinator.Run.Round) : 0;
+            && coordinator.Run.Round < plan.Rounds ? plan.Stages * plan.ReplicasAt(coordinator.Run.Round) : 0;
         if (_wanted != wanted)
             observations.Record(new DevicesWanted(run, wanted));
         _wanted = wanted;

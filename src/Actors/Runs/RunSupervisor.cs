@@ -190,10 +190,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Answered(WorkResult result)
     {
-        if (result.Outcome is WorkFailed failed)
+        if (((result.Outcome as WorkFailed)?.Why ?? (result.Outcome as StageLost)?.Why) is { } why)
         {
-            _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, failed.Why);
-            _observer.GivenAgain(new InFlightWork(result.Key, result.Node), failed.Why, Now);
+            _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, why);
+            _observer.GivenAgain(new InFlightWork(result.Key, result.Node), why, Now);
         }
 
         Step(new RunInput.Answered(result));

@@ -8,10 +8,12 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Storage;
 
@@ -30,15 +32,16 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
         run = run.In(order.Segment);
         if (run.Computed.Find(order, run.Blobs) is { } known)
             return new Computed(known, order.HandOver?.State);
-        var outcome = await new ReplicaRound(run, order, devices!, run.Reader(false)).RunAsync();
+        var outcome = await new ReplicaRound(run, order, 0, devices!, run.Reader(false)).RunAsync();
         if (outcome is Computed computed)
             run.Computed.Remember(order, computed.Result);
         return outcome;
     }
 }
 
-/// <summary>The inner steps of one replica in one round, start to end.</summary>
-internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext context, BlockReader reader)
+/// <summary>The inner steps of one replica in one round, start to end; of one stage of it, where several nodes compute it.</summary>
+/// <param name="stageNumber">Of the stage that this node computes; 0 where it computes all.</param>
+internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, DeviceContext context, BlockReader reader)
 {
     // A small model's step takes less than a round trip to the node that reads its blocks: 8 steps hide 200 ms where a step takes 25 ms.
     // The tokens on their way stay below what a slow link carries in the time that a reader is given to answer.
@@ -51,12 +54,46 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private readonly TimeSpan _betweenNews = BetweenNews(order.Segment.Replicas);
     private DeviceGroup _devices = context.Devices;
     private TrainingStep? _step;
+    private ReplicaStage? _stage;                                      // null where this node computes all of the replica
     private long _told;
     private int _skipped;
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
-    /// <returns>A result; a hand-over if stopped before the last step; null if dropped, or stopped before its first step here.</returns>
+    /// <returns>
+    /// A result; a hand-over if stopped before the last step; null if dropped, or stopped before its first step here, and of each stage but
+    /// the first one, whose node has the outcome. That another stage is lost, where it is, and this one was not told to stop.
+    /// </returns>
     public async Task<WorkOutcome?> RunAsync()
+    {
+        if (order.Stages.Length <= 1)
+            return await TakeStepsAsync();
+        try
+        {
+            context.Activity.Does("waits for the nodes of the other stages");
+            await using var stage = await ReplicaStage.OpenAsync(run, order, stageNumber, context.Drop);
+            using var dropped = context.Drop.Register(stage.Abort);
+            _stage = stage;
+            try
+            {
+                return await TakeStepsAsync();
+            }
+            catch (StageLostException e)
+            {
+                stage.TellLost(e.Stage);
+                throw;
+            }
+        }
+        catch (Exception e) when (e is StageLostException or OperationCanceledException && context.Stop.IsCancellationRequested)
+        {
+            return null;                                               // others were told to stop, too, and may be gone already
+        }
+        catch (StageLostException e)
+        {
+            return new StageLost(e.Stage, e.Message);
+        }
+    }
+
+    private async Task<WorkOutcome?> TakeStepsAsync()
     {
         var first = order.HandOver?.Step ?? 0;
         var lossSum = order.HandOver?.LossSumNats ?? 0;
@@ -69,12 +106,14 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
 
         for (var step = first; step < _steps; step++)
         {
-            if (context.Drop.IsCancellationRequested || (context.Stop.IsCancellationRequested && step == first))
+            // Stages stop after the same step: each knows at its end whether one of them was asked to.
+            var stops = _stage?.IsStopped ?? context.Stop.IsCancellationRequested;
+            if (context.Drop.IsCancellationRequested || (stops && step == first))
                 return null;
-            if (context.Stop.IsCancellationRequested)
-                return new HandedOver(await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
+            if (stops)
+                return await HandOverAsync(step, lossSum, samples);
 
-            if (context.Moves.Take() is { } devices)
+            if (_stage is null && context.Moves.Take() is { } devices)
             {
                 await ComputeOnAsync(devices);
                 context.Moved();
@@ -86,12 +125,12 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
             lossSum += loss;
             samples = HashChain.AppendStep(samples, batch.Samples);
-            if (step + 1 == _steps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
+            if (stageNumber == 0 && (step + 1 == _steps || Stopwatch.GetElapsedTime(_told) >= _betweenNews))
             {
                 _told = Stopwatch.GetTimestamp();
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate)
                 {
-                    SplitNotice = _devices.SplitOf(run).Notice,
+                    SplitNotice = _stage is null ? _devices.SplitOf(run).Notice : null,
                     Scaling = _step!.Scale is { } scale ? new(scale.Value, _skipped, scale.SkippedSteps) : null,
                 });
             }
@@ -101,7 +140,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         }
 
         context.Activity.Does("stores its result");
-        return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None), order.HandOver?.State);
+        return await ResultAsync(lossSum, samples);
     }
 
     /// <summary>
@@ -119,19 +158,16 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     {
         context.Activity.Does("attaches its devices");
         await devices.AttachAsync(run.Settings, _memory.Vectors);
-        (_devices, _step) = (devices, devices.Step(run, () => _memory.Mirror));
+        (_devices, _step) = (devices, _stage is null
+            ? devices.Step(run, () => _memory.Mirror) : _stage.Step(devices, _memory, context.Stop));
     }
 
     private async Task LoadAsync()
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
         var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
-        var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
-            + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : run.Optimizer.Vectors.Count);
-        var frozen = _memory.Frozen is null && !run.Blobs.IsThere(parameters) ? run.Layout.FrozenLength : 0;
-        var missingBytes = (vectors * run.Layout.TrainedLength + frozen) * sizeof(float);
-        await FetchReports.DuringAsync(
-            run, ComputeWork.KeyOf(order.Round, order.Replica), missingBytes, context.Progress, FetchAsync());
+        var key = ComputeStageWork.KeyOf(order.Round, order.Replica, stageNumber);
+        await FetchReports.DuringAsync(run, key, MissingBytes(parameters, fetched), context.Progress, FetchAsync());
         await Task.Run(() =>
         {
             _memory.LoadParameters(run.Blobs, parameters);
@@ -140,11 +176,30 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
 
         async Task<bool> FetchAsync()
         {
+            if (_memory.Share is { } share)
+            {
+                await run.FetchAsync(parameters, [VectorSet.Parameters], share);
+                if (fetched is { } theirs)
+                    await run.FetchAsync(theirs, run.InnerVectors, share);
+                return true;
+            }
             await run.FetchParametersAsync(parameters);
             if (fetched is { } missing)
                 await run.FetchAsync(missing);
             return true;
         }
+    }
+
+    // Of a stage as if nothing of its part were here.
+    private long MissingBytes(Digest parameters, Digest? fetched)
+    {
+        if (_memory.Share is { } share)
+            return sizeof(float) * (fetched is null ? [VectorSet.Parameters] : (string[])[VectorSet.Parameters, .. run.InnerVectors])
+                .Sum(vector => share.RangesOf(vector).Sum(r => r.Count));
+        var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
+            + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : run.Optimizer.Vectors.Count);
+        var frozen = _memory.Frozen is null && !run.Blobs.IsThere(parameters) ? run.Layout.FrozenLength : 0;
+        return (vectors * run.Layout.TrainedLength + frozen) * sizeof(float);
     }
 
     private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<MicroBatch> microBatches)
@@ -170,11 +225,14 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             {
                 var began = Stopwatch.GetTimestamp();
                 var loss = await take(_step!);
-                NodeMeters.Step(run.Id, Stopwatch.GetElapsedTime(began));
+                var took = Stopwatch.GetElapsedTime(began);
+                NodeMeters.Step(run.Id, took);
+                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(_segment.Sequences, run.Settings.Model.Context));
                 return loss;
             }
             catch (DeviceFailedException e) when (
-                e.IsLost && run.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device) && !_memory.IsOf(e.Device))
+                e.IsLost && _stage is null && run.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device)
+                && !_memory.IsOf(e.Device))
             {
                 _memory.GoBack(_step!.IsUpdating);
                 await ComputeOnAsync(await context.GoBackAsync(e));
@@ -193,16 +251,22 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         return (microBatches, SampleDigests.Of(blocks, tokens));
     }
 
-    private ReplicaHandOver HandOver(int step, double lossSum, Digest samples) =>
-        new(order.Round, order.Replica, step, _memory.StoreAll(run.Blobs), lossSum, samples);
+    private async Task<WorkOutcome?> HandOverAsync(int step, double lossSum, Digest samples)
+    {
+        var state = await (_stage is null
+            ? Task.Run(() => _memory.StoreAll(run.Blobs)) : _memory.StoreAllAsync(run.Blobs, _stage.Stage));
+        return stageNumber == 0 ? new HandedOver(new ReplicaHandOver(order.Round, order.Replica, step, state, lossSum, samples)) : null;
+    }
 
-    private ReplicaResult Result(double lossSum, Digest samples)
+    private async Task<WorkOutcome?> ResultAsync(double lossSum, Digest samples)
     {
         run.Faults.Contribution?.Invoke(_memory.Vectors);
-        var (contribution, innerState) = _memory.StoreResult(run.Blobs);
-        return new(
+        var (contribution, innerState) = await (_stage is null
+            ? Task.Run(() => _memory.StoreResult(run.Blobs)) : _memory.StoreResultAsync(run.Blobs, _stage.Stage));
+        var result = new ReplicaResult(
             order.Round, order.Replica, contribution, innerState,
             _segment.SamplesOf(order.Replica) * run.Plan.Context, _steps > 0 ? lossSum / _steps : 0, samples);
+        return stageNumber == 0 ? new Computed(result, order.HandOver?.State) : null;
     }
 
     // What decides how much memory a step takes comes with the order: it must be what the run was opened with.

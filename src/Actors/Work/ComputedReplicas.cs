@@ -17,7 +17,7 @@ internal sealed class ComputedReplicas
     {
         lock (_gate)
         {
-            _known.Enqueue((order, result));
+            _known.Enqueue((WhatOf(order), result));
             if (_known.Count > MostRemembered)
                 _known.Dequeue();
         }
@@ -27,8 +27,10 @@ internal sealed class ComputedReplicas
     public ReplicaResult? Find(Compute order, BlobStore blobs)
     {
         lock (_gate)
-            return _known.FirstOrDefault(k => k.Order == order).Result is { } known
+            return _known.FirstOrDefault(k => k.Order == WhatOf(order)).Result is { } known
                 && blobs.IsThere(known.Contribution) && blobs.IsThere(known.InnerState)
                 ? known : null;
     }
+    // No bit of the result depends on who computes it.
+    private static Compute WhatOf(Compute order) => order with { Stages = [], Attempt = null };
 }

@@ -33,7 +33,7 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
 
         var scores = await context.Devices.EvaluateAsync(
             run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), sources,
-            run.Faults.Deadlines?.Invoke(), context.Stop);
+            run.Faults.Deadlines?.Invoke(), run.PieceTimes, run.Settings.Model.Context, context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
         var score = HeldOutScore.Of(scores, run.Corpus);

@@ -1,5 +1,6 @@
 using Elastic.Actors.Nodes;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
@@ -17,20 +18,31 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
 
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
-        var model = run.Settings.Model;
-        var seed = run.Settings.Run.Seed;
-        using var vectors = model.Init is null ? new ReplicaVectors(run.Layout) : StartingPoint.Load(
-            await new StoredModels(run.Paths.Models).BringAsync(model, CancellationToken.None), seed);
-        if (model.Init is null)
-            Initialization.Fill(vectors, seed);
-
-        var set = new Dictionary<string, VectorManifest>
-        {
-            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorSet.Parameters),
-        };
+        var (parameters, frozen) = run.Settings.Model.Init is null ? Drawn(run) : await LoadedAsync(run);
+        var set = new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters };
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
-            set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
-        var version = new VectorSet(set, run.Blobs.PutFrozen(vectors));
+            set[VectorSet.OuterMomentum] = run.Blobs.PutMade(0, run.Layout.TrainedLength, (_, zeros) => zeros.Span.Clear());
+        var version = new VectorSet(set, frozen);
         return new Initialized(run.Blobs.PutSet(version), version.Fingerprint, version.Frozen);
+    }
+
+    // A node may have no memory for all of the model, where others compute the rest of it.
+    private static (VectorManifest Parameters, Digest? Frozen) Drawn(NodeRun run)
+    {
+        var (layout, seed) = (run.Layout, run.Settings.Run.Seed);
+        VectorManifest Put(long start, long length) =>
+            run.Blobs.PutMade(start, length, (first, elements) => Initialization.Fill(layout, seed, first, elements));
+        return (Put(0, layout.TrainedLength), layout.FrozenLength == 0 ? null : run.Blobs.PutSet(new VectorSet(
+            new Dictionary<string, VectorManifest>
+            {
+                [VectorSet.FrozenParameters] = Put(layout.TrainedLength, layout.FrozenLength),
+            })));
+    }
+
+    private static async Task<(VectorManifest Parameters, Digest? Frozen)> LoadedAsync(NodeRun run)
+    {
+        using var vectors = StartingPoint.Load(
+            await new StoredModels(run.Paths.Models).BringAsync(run.Settings.Model, CancellationToken.None), run.Settings.Run.Seed);
+        return (run.Blobs.PutVector(vectors, VectorSet.Parameters), run.Blobs.PutFrozen(vectors));
     }
 }

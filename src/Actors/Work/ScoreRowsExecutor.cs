@@ -24,6 +24,6 @@ internal sealed class ScoreRowsExecutor : WorkExecutor<NodeRun>
             return null;
         await Task.Run(() => context.Memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
-        return new RowsScored(await context.Devices.ScoreAsync(rows, AnyToken, run.Faults.Deadlines?.Invoke()));
+        return new RowsScored(await context.Devices.ScoreAsync(rows, AnyToken, run.Faults.Deadlines?.Invoke(), run.PieceTimes));
     }
 }

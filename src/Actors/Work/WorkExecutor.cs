@@ -67,8 +67,8 @@ internal static class WorkExecutors
 {
     public static IReadOnlyList<WorkExecutor> All { get; } =
     [
-        new InitializeExecutor(), new ComputeExecutor(), new AverageExecutor(), new AssembleExecutor(), new CopyExecutor(),
-        new EvaluateExecutor(), new TakeCheckpointExecutor(), new ScoreRowsExecutor(), new ReadPieceExecutor(),
+        new InitializeExecutor(), new ComputeExecutor(), new ComputeStageExecutor(), new AverageExecutor(), new AssembleExecutor(),
+        new CopyExecutor(), new EvaluateExecutor(), new TakeCheckpointExecutor(), new ScoreRowsExecutor(), new ReadPieceExecutor(),
         new TokenizePieceExecutor(),
     ];
 

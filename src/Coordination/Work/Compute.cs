@@ -10,7 +10,21 @@ namespace Elastic.Coordination;
 /// <param name="Segment">The stretch of the run that the round belongs to: its samples, steps and the length of the learning-rate schedule.
 /// In the order, because the end of a run may change while nodes have it open.</param>
 public sealed record Compute(
-    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, Segment Segment) : WorkContent;
+    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, Segment Segment) : WorkContent
+{
+    /// <summary>
+    /// The nodes that compute the replica together, one for each stage of the network, in order (<c>run.stages</c>). Empty where one node
+    /// computes all of it. The first of them has this order and answers for the replica, the others have a <see cref="ComputeStage"/> of
+    /// it.
+    /// </summary>
+    public StagePlace[] Stages { get; init; } = [];
+
+    /// <summary>
+    /// Drawn for each time that the replica is given to such nodes: what belongs to another attempt is none of theirs. Null where one node
+    /// computes all of it.
+    /// </summary>
+    public string? Attempt { get; init; }
+}
 
 /// <summary>What the replica hands to the averaging after its H inner steps.</summary>
 /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
@@ -30,6 +44,18 @@ public sealed class ComputeWork : WorkKind
 
     public static WorkKey KeyOf(int round, int replica) => new(Kind.Name, round, replica);
 
+    /// <summary>The replica that a key is about, of one of its stages, too; null for other work.</summary>
+    public static int? ReplicaOf(WorkKey key) => key.Kind == Kind.Name ? key.Index
+        : key.Kind == ComputeStageWork.Kind.Name ? ComputeStageWork.ReplicaOf(key) : null;
+
+    /// <summary>The computation of a replica that this is, or that it is a stage of; null for other work.</summary>
+    public static Compute? Of(WorkContent content) => content switch
+    {
+        Compute c => c,
+        ComputeStage c => c.Replica,
+        _ => null,
+    };
+
     public override void GiveOut(Scheduling scheduling)
     {
         var (run, plan) = (scheduling.Run, scheduling.Plan);
@@ -42,8 +68,8 @@ public sealed class ComputeWork : WorkKind
         var wanted = Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers);
         if (phase == RunPhase.Averaging && !wanted.Any(w => w.Needed))
             return;
-        foreach (var (replica, node) in Computations.Place(run, scheduling.View, wanted, scheduling.FailuresAt))
-            scheduling.GiveIfFetchable(KeyOf(run.Round, replica), node, new Compute(
+        foreach (var (replica, nodes) in Computations.Place(run, scheduling.View, wanted, scheduling.FailuresAt, plan.Stages))
+            scheduling.GiveIfFetchable(nodes, new Compute(
                 run.Round, replica, version, run.InnerStateOf(replica),
                 Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver.GetValueOrDefault(replica),
                 plan.At(run.Round)));
@@ -53,6 +79,9 @@ public sealed class ComputeWork : WorkKind
             scheduling.Lack("two results of one replica differ: a third computation, on a node that has not computed it yet, settles it");
         else if (wanted.Any(w => w.Needed && !run.QuorumOf(w.Replica).Votes.IsEmpty))
             scheduling.Lack("an audit waits for another node: those that may compute rest, leave or are at work");
+        foreach (var w in wanted.Where(w => plan.Stages > 1 && w.Needed))
+            if (Computations.CountFree(scheduling.View, w) is var free && free < plan.Stages)
+                scheduling.Lack($"replica {w.Replica} needs {plan.Stages} nodes at once and {free} {(free == 1 ? "is" : "are")} free");
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
@@ -67,7 +96,8 @@ public sealed class ComputeWork : WorkKind
         Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
         Computed { Result: var r } when r.Tokens != plan.TokensOf(r.Round, r.Replica) =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensOf(r.Round, r.Replica)}"),
-        Computed c => ResultQuorum.Decide(run, new Vote(result.Node, c.Result, c.ResumedFrom)),
+        Computed c => ResultQuorum.Decide(
+            run, new Vote(result.Node, c.Result, c.ResumedFrom), isAlone: plan.Stages == 1),
 
         HandedOver { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandedOver { HandOver: var h } when h.Round > run.Round => Run.WrongRound(run, h.Round),

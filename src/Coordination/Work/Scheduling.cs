@@ -9,8 +9,10 @@ public readonly record struct Assignment(WorkKey Key, NodeId Node, WorkContent C
 /// <summary>One pass of giving out work: what it depends on, and what has been given so far.</summary>
 /// <param name="failures">Work goes to nodes that have not failed at it, where there are any.</param>
 /// <param name="audits">Outcomes of audited work that wait for another node's.</param>
+/// <param name="draw">Names attempts of several nodes at one replica; null where a replica has one stage.</param>
 public sealed class Scheduling(
-    RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, FailureHistory failures, OutcomeAudits audits)
+    RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, FailureHistory failures, OutcomeAudits audits,
+    Func<string>? draw = null)
 {
     private readonly List<Assignment> _given = [];
 
@@ -30,7 +32,7 @@ public sealed class Scheduling(
 
     public void Give(WorkKey key, NodeId node, WorkContent content)
     {
-        View = View.Give(key, node, stragglers.Now);
+        View = View.Give(key, node, stragglers.Now, ComputeWork.Of(content)?.Attempt);
         _given.Add(new Assignment(key, node, content));
     }
 
@@ -68,13 +70,26 @@ public sealed class Scheduling(
             Lack(able.Count == 0 ? $"no node can do the {key}" : NotFetchable(key));
     }
 
-    /// <summary>Gives work to a node, unless the node cannot fetch what it needs.</summary>
-    public void GiveIfFetchable(WorkKey key, NodeId node, WorkContent content)
+    /// <summary>Gives a replica to one node, or its stages to several, unless one of them cannot fetch what it needs.</summary>
+    /// <param name="nodes">By stage.</param>
+    public void GiveIfFetchable(IReadOnlyList<NodeId> nodes, Compute replica)
     {
-        if (CanFetch(key, node, content))
-            Give(key, node, content);
-        else
+        var key = ComputeWork.KeyOf(replica.Round, replica.Replica);
+        if (!nodes.All(n => CanFetch(key, n, replica)))
+        {
             Lack(NotFetchable(key));
+            return;
+        }
+
+        if (nodes.Count > 1)
+            replica = replica with
+            {
+                Stages = [.. nodes.Select(n => new StagePlace(n, View.Nodes[n].Endpoint))],
+                Attempt = (draw ?? throw new InvalidOperationException("an attempt of several nodes needs a name"))(),
+            };
+        Give(key, nodes[0], replica);
+        for (var stage = 1; stage < nodes.Count; stage++)
+            Give(ComputeStageWork.KeyOf(replica.Round, replica.Replica, stage), nodes[stage], new ComputeStage(replica, stage));
     }
 
     /// <summary>How often a node has failed at this work.</summary>

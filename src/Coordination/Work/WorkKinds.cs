@@ -8,7 +8,7 @@ public static class WorkKinds
     /// <summary>Copies first: they protect what is there. Score and checkpoint go before the next round takes the devices.</summary>
     public static IReadOnlyList<WorkKind> All { get; } =
         [CopyWork.Kind, InitializeWork.Kind, EvaluateWork.Kind, TakeCheckpointWork.Kind, ComputeWork.Kind,
-            AverageWork.Kind, AssembleWork.Kind, ScoreRowsWork.Kind, ReadPieceWork.Kind,
+            ComputeStageWork.Kind, AverageWork.Kind, AssembleWork.Kind, ScoreRowsWork.Kind, ReadPieceWork.Kind,
             TokenizePieceWork.Kind];
 
     /// <summary>Null where there is no kind of that name.</summary>

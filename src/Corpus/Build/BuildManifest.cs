@@ -22,7 +22,16 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
     public Split SplitOf(PieceDocument document)
     {
         ArgumentNullException.ThrowIfNull(document);
-        return Sources.First(s => s.Name == document.Facts.Source).SplitOf(document.Lot);
+        return Sources[RankOf(document.Facts.Source)].SplitOf(document.Lot);
+    }
+
+    /// <summary>The number of a source in their order.</summary>
+    public int RankOf(string source)
+    {
+        var rank = 0;
+        while (Sources[rank].Name != source)
+            rank++;
+        return rank;
     }
 
     /// <summary>The keys of a source.</summary>

@@ -10,17 +10,14 @@ namespace Elastic.Corpus.Build;
 /// </summary>
 public sealed class DocumentTexts : IDisposable
 {
-    // About as many megabytes.
-    private const int FramesKept = 64;
-
     private readonly PieceStore _store;
     private readonly IReadOnlyList<SourcePiece> _pieces;
     private readonly string _path;
 
     // Read and not mapped: pages of a mapped file count as memory of the process, more of them the larger the corpus.
     private readonly SafeFileHandle _places;
-    private readonly Dictionary<(int Piece, long Frame), LinkedListNode<((int, long) Key, byte[] Bytes)>> _frames = [];
-    private readonly LinkedList<((int, long) Key, byte[] Bytes)> _recent = [];
+    private readonly Dictionary<(int Piece, long Frame), LinkedListNode<KnownFrame>> _frames = [];
+    private readonly LinkedList<KnownFrame> _recent = [];
 
     /// <param name="folder">Takes the table.</param>
     public DocumentTexts(PieceStore store, IReadOnlyList<SourcePiece> pieces, string folder)
@@ -40,6 +37,9 @@ public sealed class DocumentTexts : IDisposable
         }
         _places = File.OpenHandle(_path);
     }
+
+    /// <summary>Frames that are kept: about as many megabytes.</summary>
+    internal int FramesKept { get; init; } = 64;
 
     /// <summary>The text of a document, after all stages.</summary>
     public string this[long number]
@@ -61,7 +61,7 @@ public sealed class DocumentTexts : IDisposable
         File.Delete(_path);
     }
 
-    private byte[] Frame(int piece, long frame)
+    private ReadOnlyMemory<byte> Frame(int piece, long frame)
     {
         if (_frames.TryGetValue((piece, frame), out var known))
         {
@@ -69,15 +69,21 @@ public sealed class DocumentTexts : IDisposable
             _recent.AddLast(known);
             return known.Value.Bytes;
         }
+        byte[] buffer = [];
         if (_recent.Count == FramesKept)
         {
-            _frames.Remove(_recent.First!.Value.Key);
+            var oldest = _recent.First!.Value;
+            // That of a long text is too large for the usual ones.
+            buffer = oldest.Buffer.Length > PieceStore.UsualFrameBytes ? [] : oldest.Buffer;
+            _frames.Remove(oldest.Key);
             _recent.RemoveFirst();
         }
-        var bytes = _store.Frame(_pieces[piece], frame);
-        _frames[(piece, frame)] = _recent.AddLast(((piece, frame), bytes));
+        var bytes = _store.Frame(_pieces[piece], frame, ref buffer);
+        _frames[(piece, frame)] = _recent.AddLast(new KnownFrame((piece, frame), bytes, buffer));
         return bytes;
     }
+
+    private sealed record KnownFrame((int Piece, long Frame) Key, ReadOnlyMemory<byte> Bytes, byte[] Buffer);
 
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct Place(long Frame, int Piece, int At, int Bytes);

@@ -29,6 +29,7 @@ public readonly record struct DocumentTokens(long Id, bool IsHeldOut, int Shard,
     private static IEnumerable<DocumentTokens> Find(BuiltText text, BuiltCorpus corpus, Split split, double heldOut)
     {
         var bySource = corpus.TrainShards.Any(s => s.Source is not null);
+        var heldOutBySource = corpus.HeldOutShards.Any(s => s.Source is not null);
         var series = new Dictionary<(bool IsHeldOut, string? Source), IEnumerator<DocumentTokens>>();
         try
         {
@@ -36,7 +37,7 @@ public readonly record struct DocumentTokens(long Id, bool IsHeldOut, int Shard,
             {
                 var utf8 = Encoding.UTF8.GetBytes(record.Text);
                 var isHeldOut = split == Split.Validation || (heldOut > 0 && BatchTokenizer.IsHeldOut(Digest.Of(utf8), heldOut));
-                var key = (isHeldOut, isHeldOut || !bySource ? null : record.Source);
+                var key = (isHeldOut, (isHeldOut ? heldOutBySource : bySource) ? record.Source : null);
                 if (!series.TryGetValue(key, out var next))
                     series[key] = next = Documents(corpus, isHeldOut, key.Item2).GetEnumerator();
                 if (!next.MoveNext() || next.Current.Place.Bytes != utf8.Length || next.Current.Place.Source != record.Source)

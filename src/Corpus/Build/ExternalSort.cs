@@ -11,7 +11,7 @@ namespace Elastic.Corpus.Build;
 public sealed class ExternalSort<T> : IDisposable where T : unmanaged
 {
     /// <summary>
-    /// Bytes of records that are sorted in memory at once; reading the runs takes as many again. Larger runs are hardly faster, and a
+    /// Bytes of records that are sorted in memory at once, and then of what is read of the runs. Larger runs are hardly faster, and a
     /// corpus of gigabytes would take more memory than one of megabytes.
     /// </summary>
     public const int DefaultRunBytes = 16 << 20;
@@ -53,8 +53,15 @@ public sealed class ExternalSort<T> : IDisposable where T : unmanaged
     /// <summary>All records in ascending order. To be called once, after the last one was added.</summary>
     public IEnumerable<T> Sorted()
     {
+        if (_runs.Count > 0)
+        {
+            // What is read of the runs takes the place of the last one.
+            WriteRun();
+            _run = [];
+            return Merged();
+        }
         _run.AsSpan(0, _count).Sort(_order);
-        return _runs.Count == 0 ? _run.Take(_count) : Merged();
+        return _run.Take(_count);
     }
 
     /// <summary>Deletes the runs.</summary>
@@ -74,7 +81,6 @@ public sealed class ExternalSort<T> : IDisposable where T : unmanaged
     {
         var bytes = Math.Clamp(DefaultRunBytes / _runs.Count, LeastReadBytes, MostReadBytes);
         var sources = _runs.ConvertAll(path => Read(path, bytes).GetEnumerator());
-        sources.Add(_run.Take(_count).GetEnumerator());
         try
         {
             var next = new PriorityQueue<IEnumerator<T>, T>(Comparer<T>.Create(_order));

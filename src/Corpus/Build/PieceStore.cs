@@ -11,8 +11,14 @@ namespace Elastic.Corpus.Build;
 /// </summary>
 public sealed class PieceStore
 {
+    /// <summary>Bytes of a file of texts or documents, at most: they are packed, and one of more is no piece of a corpus.</summary>
+    public const long MostBytes = 1L << 42;
+
     // Enough for a good compression, and little to unpack for one document.
     private const int FrameBytes = 1 << 20;
+
+    /// <summary>Bytes that hold all frames but those that end with a long text.</summary>
+    internal const int UsualFrameBytes = FrameBytes + (FrameBytes >> 3);
 
     // What Zstandard's programs take by default.
     private const int Level = 3;
@@ -190,11 +196,11 @@ public sealed class PieceStore
 
         IEnumerable<(PieceDocument, string)> Read()
         {
-            var (frame, unpacked) = (-1L, Array.Empty<byte>());
+            var (frame, unpacked, buffer) = (-1L, ReadOnlyMemory<byte>.Empty, Array.Empty<byte>());
             foreach (var document in documents)
             {
                 if (document.Bytes > 0 && document.Frame != frame)
-                    (frame, unpacked) = (document.Frame, Frame(piece, document.Frame));
+                    (frame, unpacked) = (document.Frame, Frame(piece, document.Frame, ref buffer));
                 yield return (document, document.Bytes == 0 ? "" : TextOf(unpacked, document.At, document.Bytes));
             }
         }
@@ -202,8 +208,10 @@ public sealed class PieceStore
 
     /// <summary>Texts that are packed together, unpacked.</summary>
     /// <param name="frame">Where they begin in the piece's file.</param>
+    /// <param name="buffer">Takes them, a larger one in its place where it is too small: an array for each frame is garbage of the size of
+    /// the corpus, in the heap that is collected last.</param>
     /// <exception cref="ElasticException">The file is damaged.</exception>
-    internal byte[] Frame(SourcePiece piece, long frame)
+    internal ReadOnlyMemory<byte> Frame(SourcePiece piece, long frame, ref byte[] buffer)
     {
         var path = TextsPath(piece);
         try
@@ -216,7 +224,12 @@ public sealed class PieceStore
             var packed = new byte[Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(length), 0, RandomAccess.GetLength(file))];
             if (RandomAccess.Read(file, packed, frame + length.Length) < packed.Length)
                 throw Damaged(path, "it was cut short");
-            return unpacking.Unwrap(packed).ToArray();
+            var bytes = Decompressor.GetDecompressedSize(packed);
+            if (bytes > (ulong)Array.MaxLength)
+                throw Damaged(path, $"a frame of it says that it has {bytes} bytes");
+            if (buffer.Length < (int)bytes)
+                buffer = new byte[Math.Max((int)bytes, UsualFrameBytes)];
+            return buffer.AsMemory(0, unpacking.Unwrap(packed, buffer));
         }
         catch (ZstdException e)
         {
@@ -225,8 +238,8 @@ public sealed class PieceStore
     }
 
     /// <summary>A text in an unpacked frame.</summary>
-    internal static string TextOf(byte[] frame, int at, int bytes) => at >= 0 && bytes >= 0 && at <= frame.Length - bytes
-        ? Encoding.UTF8.GetString(frame, at, bytes)
+    internal static string TextOf(ReadOnlyMemory<byte> frame, int at, int bytes) => at >= 0 && bytes >= 0 && at <= frame.Length - bytes
+        ? Encoding.UTF8.GetString(frame.Span.Slice(at, bytes))
         : throw new ElasticException("a text ends behind its frame: delete the folder of pieces, and give the same command again");
 
     private (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)

@@ -15,6 +15,8 @@ internal sealed class TextWriters : IDisposable
     private readonly BuildManifest _manifest;
     private readonly Action<string> _step;
     private readonly TextSeries[] _kept;
+    // The source whose text is written.
+    private readonly string?[] _keptOf = new string?[3];
     private readonly TextSeries _dropped;
     private readonly TextSeries _documents;
     private readonly Counts _read = new(), _stayed = new(), _went = new(), _languages = new(), _licences = new();
@@ -24,7 +26,7 @@ internal sealed class TextWriters : IDisposable
     private PieceSummary _found = PieceSummary.None;
     // The pieces of a file are one.
     private PieceSummary _ofFile = PieceSummary.None;
-    private string _source = "";
+    private string _source = "", _file = "";
     private long _number;
 
     /// <param name="step">See <see cref="CorpusBuilder.Step"/>.</param>
@@ -56,6 +58,11 @@ internal sealed class TextWriters : IDisposable
         _languages.Add(facts.Language ?? "not known", document.Bytes);
         _licences.Add(facts.Licence ?? "not said", document.Bytes);
         _splits[(int)row.Split].Add(facts.Source, document.Bytes);
+        if (_keptOf[(int)row.Split] != facts.Source)
+        {
+            _keptOf[(int)row.Split] = facts.Source;
+            _kept[(int)row.Split].Begin(_manifest.RankOf(facts.Source));
+        }
         foreach (var range in fate.Left ?? [Range.All])
             _kept[(int)row.Split].Write(record with { Text = Whole(text, range) });
     }
@@ -81,13 +88,16 @@ internal sealed class TextWriters : IDisposable
         _found = _found.Then(summary);
         if (piece.File.Part is not { Number: > 0 })
             EndFile();
-        _source = _manifest.Sources[piece.Source].Name;
+        (_source, _file) = (_manifest.Sources[piece.Source].Name, piece.File.Name);
         _ofFile = _ofFile.Then(summary);
     }
 
     private void EndFile()
     {
         _rejects.AddRange(_ofFile.Lines().Select(line => $"source {_source}: {line}"));
+        if (_ofFile.InvalidUtf8Sequences is var replaced and > 0)
+            _rejects.Add($"source {_source}: {_file} has {Plural.Of(replaced, "sequence")} of bytes that became U+FFFD: they are not in "
+                + "the encoding that the source is read in");
         _ofFile = PieceSummary.None;
     }
 

@@ -9,23 +9,25 @@ public static class DocumentBatches
     /// <exception cref="OperationCanceledException">Cancelled between two documents.</exception>
     public static IEnumerable<DocumentBatch> Read(
         IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken) =>
-        Read(files, statistics, TargetCharacters, cancellationToken);
+        Read(files, statistics, TargetCharacters, inTurn: false, cancellationToken);
 
-    /// <param name="characters">UTF-16 units after which a batch is closed.</param>
+    /// <param name="characters">UTF-16 units after which a batch is closed: the order of the documents does not depend on it.</param>
+    /// <param name="inTurn">All sources are read at once (<see cref="ReadingTurns"/>), instead of one file after the other.</param>
     /// <exception cref="OperationCanceledException">Cancelled between two documents.</exception>
     public static IEnumerable<DocumentBatch> Read(
-        IReadOnlyList<SourceFile> files, ReadStatistics statistics, int characters, CancellationToken cancellationToken)
+        IReadOnlyList<SourceFile> files, ReadStatistics statistics, int characters, bool inTurn, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(statistics);
-        return ReadLazily(files, statistics, characters, cancellationToken);
+        return Grouped(
+            inTurn ? ReadingTurns.Read(files, statistics) : files.SelectMany(f => DocumentReader.Read(f, statistics)), characters,
+            cancellationToken);
     }
 
-    private static IEnumerable<DocumentBatch> ReadLazily(
-        IReadOnlyList<SourceFile> files, ReadStatistics statistics, int most, CancellationToken cancellationToken)
+    private static IEnumerable<DocumentBatch> Grouped(IEnumerable<Document> documents, int most, CancellationToken cancellationToken)
     {
         var (sequence, characters, batch) = (0L, 0, new List<Document>());
-        foreach (var document in files.SelectMany(f => DocumentReader.Read(f, statistics)))
+        foreach (var document in documents)
         {
             cancellationToken.ThrowIfCancellationRequested();
             batch.Add(document);

@@ -53,8 +53,14 @@ public sealed class BlockMap
             else
                 low = middle + 1;
         }
-        return (low, (int)(block - (low == 0 ? 0 : _ends[low - 1])));
+        return (low, (int)(block - FirstOf(low)));
     }
+
+    /// <summary>The first block of a shard.</summary>
+    internal long FirstOf(int shard) => shard == 0 ? 0 : _ends[shard - 1];
+
+    /// <summary>Blocks of a shard.</summary>
+    internal long BlocksOf(int shard) => _ends[shard] - FirstOf(shard);
 
     private static string None(IReadOnlyList<ShardInfo> shards, SampleCut cut)
     {

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
@@ -65,19 +64,12 @@ public sealed class MixtureOrder : SampleStream
         ArgumentNullException.ThrowIfNull(mixture);
         ArgumentNullException.ThrowIfNull(shards);
         ArgumentNullException.ThrowIfNull(cut);
-        // Arrays and plain loops: a run that resumes waits for its first sample, and of that the compiler takes most. A dictionary with
-        // numbers for values alone would cost it milliseconds.
-        var weights = new MixtureWeight[mixture.Count];
-        for (var i = 0; i < weights.Length; i++)
-            weights[i] = Read(mixture[i]);
+        var weights = new MixtureWeights(mixture);
         // A corpus is written source by source: grouping its shards would take more memory than all else here.
         var (sources, names, first) = (new List<MixtureSource>(), new List<string>(), 0L);
         for (var i = 0; i < shards.Count;)
         {
-            var name = shards[i].Source ?? throw new ElasticException(
-                "corpus.mixture: the shards of this corpus mix sources (token shards of llm.c, or a corpus that was built without it): "
-                + "name the text with corpus.sources, so that it is built anew; a run that may change its mixture is started with one, "
-                + "e.g. with each source once");
+            var name = shards[i].Source ?? throw new ElasticException(MixtureWeights.OfSeveralSources);
             var blocks = 0L;
             for (; i < shards.Count && shards[i].Source == name; i++)
                 blocks += cut.CountIn(shards[i]);
@@ -86,18 +78,11 @@ public sealed class MixtureOrder : SampleStream
                     + "manifest: delete the corpus and build it again");
             names.Add(name);
             if (blocks > 0)
-                sources.Add(new MixtureSource(name, first, blocks, SamplesOf(blocks, EpochsOf(name, weights))));
+                sources.Add(new MixtureSource(name, first, blocks, SamplesOf(blocks, weights.EpochsOf(name))));
             first += blocks;
         }
-        foreach (var weight in weights)
-        {
-            if (!names.Contains(weight.Source))
-                throw new ElasticException(
-                    $"corpus.mixture names {OneLine.Of(weight.Source, 100)}, which is no source of the corpus: it has "
-                    + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
-        }
-        if (sources.Sum(s => s.Samples) == 0)
-            throw new ElasticException("corpus.mixture leaves nothing to read: give a source that has text more than 0 times");
+        weights.CheckNames(names);
+        MixtureWeights.CheckSamples(sources.Sum(s => s.Samples));
         return new MixtureOrder(seed, sources, from);
     }
 
@@ -131,19 +116,6 @@ public sealed class MixtureOrder : SampleStream
     /// <summary>True where an epoch reads this sample of a source, counted from 0 in the epoch, before the offset.</summary>
     internal bool IsBefore(long offset, long epoch, int source, long sample) =>
         _mixed.OffsetOf(epoch, sample + (source == 0 ? 0 : _ends[source - 1])) < offset;
-
-    private static MixtureWeight Read(string line) => MixtureWeight.TryParse(line)
-        ?? throw new ElasticException($"corpus.mixture: \"{OneLine.Of(line, 100)}\" is no weight: use e.g. books=1.5");
-
-    private static double EpochsOf(string source, MixtureWeight[] weights)
-    {
-        foreach (var weight in weights)
-        {
-            if (weight.Source == source)
-                return weight.Epochs;
-        }
-        return 1;
-    }
 
     // At least one of a source that is read at all.
     private static long SamplesOf(long blocks, double epochs) =>

@@ -29,8 +29,8 @@ public abstract class SampleStream
         ArgumentNullException.ThrowIfNull(corpus);
         ArgumentNullException.ThrowIfNull(map);
         var (of, seed) = (settings.Corpus, settings.Run.Seed);
-        return of.Order == CorpusOrder.Stream
-            ? new WindowOrder(
+        return of.ReadsInTurn ? WindowMixture.Of(seed, of, corpus.TrainShards, corpus.IsGrowing, map)
+            : of.Order == CorpusOrder.Stream ? new WindowOrder(
                 seed, [.. WindowOrder.Windows(of.StreamWindow, corpus).Select(shards => map.Cut.CountIn(shards))], corpus.IsGrowing)
             : of.Mixture.Count == 0 ? new SampleOrder(seed, map.Blocks)
             : MixtureOrder.Of(seed, of.Mixture, corpus.TrainShards, map.Cut);

@@ -55,21 +55,31 @@ public sealed class WindowOrder : SampleStream
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         var (epoch, offset) = Math.DivRem(position, Samples);
         if (_isGrowing && epoch > 0)
-            throw new InvalidOperationException(
-                $"sample {position} is asked for, and the shards that this node knows of the corpus that is being built have {Samples}");
-        // The first window whose end is beyond the offset; windows without a sample repeat the end before them and are skipped.
-        var (low, high) = (0, _ends.Length - 1);
+            throw NotKnown(position, Samples);
+        var window = Find(_ends, offset);
+        var (first, order) = (window == 0 ? 0 : _ends[window - 1], _orders[window]!);
+        return first + order.BlockAt(checked(epoch * order.Blocks + offset - first));
+    }
+
+    /// <summary>
+    /// The first window whose end is beyond the offset; windows without a sample repeat the end before them and are skipped.
+    /// </summary>
+    internal static int Find(long[] ends, long offset)
+    {
+        var (low, high) = (0, ends.Length - 1);
         while (low < high)
         {
             var middle = (low + high) / 2;
-            if (_ends[middle] > offset)
+            if (ends[middle] > offset)
                 high = middle;
             else
                 low = middle + 1;
         }
-        var (first, order) = (low == 0 ? 0 : _ends[low - 1], _orders[low]!);
-        return first + order.BlockAt(checked(epoch * order.Blocks + offset - first));
+        return low;
     }
+
+    internal static InvalidOperationException NotKnown(long position, long samples) => new(
+        $"sample {position} is asked for, and the shards that this node knows of the corpus that is being built have {samples}");
 
     // Of its own for each window: windows of the same length have other permutations.
     private static ulong SeedOf(ulong seed, int window) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(

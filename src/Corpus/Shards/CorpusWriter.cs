@@ -24,11 +24,12 @@ public sealed class CorpusWriter : IDisposable
     private readonly string _folder;
     private readonly Digest _id;
     private readonly Tokenizer _tokenizer;
-    private readonly Func<string?, ShardSeries> _newTrain;
-    private readonly SortedDictionary<string, ShardSeries> _train = new(StringComparer.Ordinal);
-    private readonly ShardSeries _heldOut;
+    private readonly Func<string?, ShardSeries> _newTrain, _newHeldOut;
+    private readonly SortedDictionary<string, ShardSeries> _train = new(StringComparer.Ordinal), _heldOut = new(StringComparer.Ordinal);
+    // Training shards in the order in which they were finished.
+    private readonly List<ShardInfo> _finished = [];
     private readonly CorpusGrowth? _growth;
-    private readonly bool _bySource;
+    private readonly ShardSources _of;
     private readonly SortedDictionary<string, TextCount> _sources = new(StringComparer.Ordinal);
     private long _next;
 
@@ -37,24 +38,23 @@ public sealed class CorpusWriter : IDisposable
     /// <param name="tokenizer">The tokenizer that made the batches.</param>
     /// <param name="hasMarks">See <see cref="Messages.Settings.CorpusSettings.HasMarks"/>.</param>
     /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
-    /// <param name="bySource">No training shard has documents of two sources: for <c>corpus.mixture</c>.</param>
-    /// <param name="growth">Who reads the corpus while it is built; not with <paramref name="bySource"/>, of which the last shards are in
-    /// between.</param>
+    /// <param name="growth">Who reads the corpus while it is built; not with <see cref="ShardSources.Grouped"/>, of which the last shards
+    /// are in between.</param>
     public CorpusWriter(
-        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard, bool bySource = false,
-        CorpusGrowth? growth = null)
+        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard,
+        ShardSources of = ShardSources.Mixed, CorpusGrowth? growth = null)
     {
-        if (bySource && growth is not null)
-            throw new ArgumentException("the order of the shards of several sources is known at the end alone", nameof(growth));
+        if (of == ShardSources.Grouped && growth is not null)
+            throw new ArgumentException("the order of shards in groups is known at the end alone", nameof(growth));
         ArgumentNullException.ThrowIfNull(tokenizer);
         (_folder, _id, _tokenizer, _growth) = (folder, id, tokenizer, growth);
         _build = new BuildFolder(folder);
-        _bySource = bySource;
+        _of = of;
         // Shards of all sources are numbered together, as they are opened.
         var (train, heldOut) = (0, 0);
-        _newTrain = source => new ShardSeries(
-            _build.Current, "train", () => train++, source, tokenizer, hasMarks, tokensPerShard, growth is null ? null : Grow);
-        _heldOut = new ShardSeries(_build.Current, "held-out", () => heldOut++, null, tokenizer, hasMarks, tokensPerShard, null);
+        _newTrain = source => new ShardSeries(_build.Current, "train", () => train++, source, tokenizer, hasMarks, tokensPerShard, Finish);
+        _newHeldOut = source => new ShardSeries(
+            _build.Current, "held-out", () => heldOut++, source, tokenizer, hasMarks, tokensPerShard, _ => { });
     }
 
     /// <summary>Writes the next batch.</summary>
@@ -67,26 +67,28 @@ public sealed class CorpusWriter : IDisposable
         _next++;
         foreach (var document in batch.Documents)
         {
-            (document.IsHeldOut ? _heldOut : TrainOf(document)).Append(document);
+            (document.IsHeldOut ? SeriesOf(document, _heldOut, _newHeldOut, _of == ShardSources.InTurn)
+                : SeriesOf(document, _train, _newTrain, _of != ShardSources.Mixed)).Append(document);
             var sum = _sources.GetValueOrDefault(document.Source) ?? new TextCount(0, 0, 0);
             _sources[document.Source] = new TextCount(
                 sum.Documents + 1, sum.Bytes + document.ByteCount, sum.Tokens + document.Tokens.Length);
         }
     }
 
-    private ShardSeries TrainOf(TokenizedDocument document)
+    private static ShardSeries SeriesOf(
+        TokenizedDocument document, SortedDictionary<string, ShardSeries> all, Func<string?, ShardSeries> make, bool bySource)
     {
-        var source = _bySource ? document.Source : "";
-        if (_train.TryGetValue(source, out var series))
+        var source = bySource ? document.Source : "";
+        if (all.TryGetValue(source, out var series))
             return series;
-        if (_train.Count == MixtureOrder.MostSources)
+        if (all.Count == MixtureOrder.MostSources)
             throw new ElasticException($"corpus.mixture: the corpus has more than {MixtureOrder.MostSources} sources, the last one "
                 + $"{OneLine.Of(source, 80)}: give files that belong together one source (a manifest, or the field source), or leave the "
                 + "mixture out");
         if (source.Length > ShardInfo.LongestSource)
             throw new ElasticException($"corpus.mixture: a source has a name of {source.Length} characters, {OneLine.Of(source, 80)}: "
                 + $"use at most {ShardInfo.LongestSource}");
-        return _train[source] = _newTrain(_bySource ? source : null);
+        return all[source] = make(bySource ? source : null);
     }
 
     /// <summary>Makes the corpus durable and visible, all at once.</summary>
@@ -95,7 +97,8 @@ public sealed class CorpusWriter : IDisposable
     public BuiltCorpus Complete(ReadStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(statistics);
-        var (train, heldOut) = (_train.Values.SelectMany(series => series.Complete()).ToList(), _heldOut.Complete());
+        var (grouped, heldOut) = (ShardsOf(_train), ShardsOf(_heldOut));
+        var train = _of == ShardSources.InTurn ? _finished : grouped;
         if (train.Count + heldOut.Count == 0)
             throw new ElasticException($"the corpus is empty: no document with text was found ({statistics.EmptyDocuments} empty, " +
                                        $"{statistics.MalformedRecords} that cannot be read{Because(statistics)}); check corpus.sources, " +
@@ -126,11 +129,19 @@ public sealed class CorpusWriter : IDisposable
         return BuiltCorpus.Open(_folder);
     }
 
-    // Each window of finished shards is made visible, the manifest last: what it names is there.
-    private void Grow(IReadOnlyList<ShardInfo> finished)
+    private static List<ShardInfo> ShardsOf(SortedDictionary<string, ShardSeries> all) =>
+        [.. all.Values.SelectMany(series => series.Complete())];
+
+    private void Finish(ShardInfo shard)
     {
-        if (finished.Count % _growth!.ShardsOfWindow != 0)
-            return;
+        _finished.Add(shard);
+        if (_growth is not null && _finished.Count % _growth.ShardsOfWindow == 0)
+            Grow(_finished);
+    }
+
+    // Each window of finished shards is made visible, the manifest last: what it names is there.
+    private void Grow(List<ShardInfo> finished)
+    {
         var file = WriteTokenizer();
         CorpusManifest Of(IReadOnlyList<ShardInfo> shards) => new(
             CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize, shards.Sum(s => s.Documents),
@@ -140,7 +151,7 @@ public sealed class CorpusWriter : IDisposable
         };
 
         // The first one, of no shard, says whose folder this is before it holds a shard.
-        if (finished.Count == _growth.ShardsOfWindow)
+        if (finished.Count == _growth!.ShardsOfWindow)
             _build.Publish([WriteGrowing(Of([]))]);
         _build.Publish(finished.TakeLast(_growth.ShardsOfWindow).Select(s => s.FileName)
             .Concat(file is null ? [] : [TokenizerFile.FileName]));
@@ -168,9 +179,8 @@ public sealed class CorpusWriter : IDisposable
     /// <summary>Removes everything unless <see cref="Complete"/> was reached, but for windows that runs read already.</summary>
     public void Dispose()
     {
-        foreach (var series in _train.Values)
+        foreach (var series in _train.Values.Concat(_heldOut.Values))
             series.Dispose();
-        _heldOut.Dispose();
         _build.Dispose();
     }
 
@@ -179,7 +189,7 @@ public sealed class CorpusWriter : IDisposable
     // Shards of one kind: "train-00000.tokens", "train-00001.tokens", … Of one source, where that is not null.
     private sealed class ShardSeries(
         string folder, string kind, Func<int> next, string? source, Tokenizer tokenizer, bool hasMarks, long tokensPerShard,
-        Action<IReadOnlyList<ShardInfo>>? grown) : IDisposable
+        Action<ShardInfo> finished) : IDisposable
     {
         private readonly List<ShardInfo> _complete = [];
         private ShardWriter? _open;
@@ -207,7 +217,7 @@ public sealed class CorpusWriter : IDisposable
             _complete.Add(_open.Complete() with { Source = source });
             _open.Dispose();
             _open = null;
-            grown?.Invoke(_complete);
+            finished(_complete[^1]);
         }
     }
 }

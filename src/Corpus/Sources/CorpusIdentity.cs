@@ -52,7 +52,7 @@ public static class CorpusIdentity
         if (settings.Mixture.Count > 0)
         {
             AppendNumber(hash, named.Count);
-            AppendText(hash, "a source a shard");
+            AppendText(hash, settings.ReadsInTurn ? "a source a shard, all sources in turn" : "a source a shard");
         }
         return (Digest.Of(hash), named);
     }

@@ -94,7 +94,8 @@ internal static class CommonOptions
 
     public static Option<string?> Devices() => new("--devices")
     {
-        Description = "auto, cpu:N (N slots of one thread), cpu:0,2, cuda:all or cuda:0,1. Changes how long it takes, not the result.",
+        Description = "auto, cpu:N (N slots of one thread), cpu:0,2, cuda:all, cuda:0,1 or cuda:0#0,0#1 (logical devices of one GPU). "
+            + "Changes how long it takes, not the result.",
         HelpName = "DEVICES",
     };
 

@@ -64,6 +64,7 @@ internal static class ElasticCommandLine
             Certs.CertsCommand.Build(),
             ConfigCommand.Build(),
             DoctorCommand.Build(),
+            NcclCommand.Build(),
             HealthCommand.Build(),
             SimulateCommand.Build(),
         };

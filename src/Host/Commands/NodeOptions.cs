@@ -89,7 +89,7 @@ internal sealed class NodeOptions
         { Description = $"Port of the data plane; 0 for any free one. Default: {httpPort}.", HelpName = "PORT" };
         _devicesOption = new Option<string?>("--devices")
         {
-            Description = $"auto, cpu:N (N slots of one thread), cpu:0,2, cuda:all, cuda:0,1 or none. Default: {devices}.",
+            Description = $"auto, cpu:N (N slots of one thread), cpu:0,2, cuda:all, cuda:0,1, cuda:0#0,0#1 or none. Default: {devices}.",
             HelpName = "DEVICES",
         };
     }

@@ -27,7 +27,7 @@ internal static class ServeCommand
         { Description = "0 for any free one.", HelpName = "PORT", DefaultValueFactory = _ => DefaultPort };
         var devices = new Option<string>("--devices")
         {
-            Description = "auto, cpu:N (N slots of one thread), cpu:0,2, cuda:all or cuda:0,1.",
+            Description = "auto, cpu:N (N slots of one thread), cpu:0,2, cuda:all, cuda:0,1 or cuda:0#0,0#1.",
             HelpName = "DEVICES",
             DefaultValueFactory = _ => "auto",
         };

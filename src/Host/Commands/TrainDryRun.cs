@@ -25,7 +25,7 @@ internal static class TrainDryRun
             NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero,
             node.Offload, node.ReplicaSplit);
         var machine = MachineMemory.Now();
-        var problem = plan.Problem(machine.FreeBytes);
+        var problem = StagePlan.Problem(plan, machine.FreeBytes);
         if (request.Json)
             output.WriteLine(PlanLines.Json(plan, machine, problem).ToJsonString());
         else

@@ -1,6 +1,8 @@
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Observations;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 
 namespace Elastic.Host.Display;
@@ -11,6 +13,14 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
 {
     // Reasons may hold the text of an error of another machine.
     private const int LongestReason = 300;
+
+    // Of a computation its replica, and its stage where another node has the first one.
+    private static string PlaceOf(string kind, int number, int index)
+    {
+        var key = new WorkKey(kind, number, index);
+        return (ComputeWork.ReplicaOf(key) is { } replica ? $" replica {replica}" : "")
+            + (ComputeStageWork.StageOf(key) is > 0 and var stage ? $" stage {stage}" : "");
+    }
 
     /// <summary>One line, with its time in UTC.</summary>
     public string Of(StoredObservation observed) => $"{observed.At.UtcDateTime:HH:mm:ss}Z {Sentence(observed)}";
@@ -24,7 +34,7 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
         NodesThere there => $"{Units.Many(there.Nodes, "node")} with {Units.Many(there.Devices, "device")}",
         ObservationsDropped dropped => $"{Units.Many(dropped.Count, "observation")} were dropped: the database was slow or down",
         WorkGivenAgain again => $"{again.RunId.Name}: {again.Kind} {again.Number}"
-            + (again.Kind == "compute" ? $" replica {again.Index}" : "")
+            + PlaceOf(again.Kind, again.Number, again.Index)
             + $" is given out again, which {nameOf(again.Node)} had: {Reason(again.Why)}",
         WorkRecovered recovered => $"{recovered.RunId.Name}: round {recovered.Round}, replica {recovered.Replica} goes on with "
             + $"{nameOf(recovered.Node)}, {recovered.Seconds:0.00} s after it was lost",
@@ -36,7 +46,7 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
         StepsSkipped skipped => $"{skipped.RunId.Name}: round {skipped.Round}, replica {skipped.Replica}: "
             + $"{Units.Many(skipped.Steps, "step")} overflowed and skipped, loss scale {skipped.LossScale:0}",
         DeviceLost lost => $"{lost.RunId.Name}: {nameOf(lost.Node)} has lost {lost.Device} in {lost.Kind} {lost.Number}"
-            + (lost.Kind == "compute" ? $" replica {lost.Index}" : "")
+            + PlaceOf(lost.Kind, lost.Number, lost.Index)
             + $", which {(lost.RepeatsStep ? "repeats the step on the other devices" : "begins anew where a device is left")}: "
             + Reason(lost.Why),
         SplitSmaller split => $"{split.RunId.Name}: round {split.Round}, replica {split.Replica} on {nameOf(split.Node)} has "

@@ -28,6 +28,20 @@ internal static class PlanLines
             "",
             .. Work(plan),
             .. Splits(plan, machine.FreeBytes),
+            .. Stages(plan, machine.FreeBytes),
+        ];
+    }
+
+    /// <summary>A table of the nodes that could compute a replica together, and what each would take; none for what cannot be so.</summary>
+    public static IReadOnlyList<string> Stages(TrainingPlan plan, long freeBytes)
+    {
+        var choices = StagePlan.All(plan.Settings, plan.Threads[0]);
+        return choices.Count == 0 ? [] :
+        [
+            "",
+            $"{"run.stages, each on a node",-28}{"most",12}{"",14}{"sent",12}{"waits",8}{"fits",6}",
+            .. choices.Select(p => $"  {p.Stages,-26}{Units.Bytes(p.MostBytes),12}{"",14}{Units.Bytes(p.SentBytes),12}{p.Bubble,8:P0}"
+                + $"{(p.Problem(freeBytes) is null ? "yes" : "no"),6}"),
         ];
     }
 
@@ -133,6 +147,14 @@ internal static class PlanLines
             ["fits"] = freeBytes <= 0 || p.Memory.Bytes <= freeBytes,
         })]);
         json["recommendedSplit"] = choices.Recommended?.Split.ToString();
+        json["stages"] = new JsonArray([.. StagePlan.All(plan.Settings, plan.Threads[0]).Select(p => new JsonObject
+        {
+            ["stages"] = p.Stages,
+            ["bytes"] = p.MostBytes,
+            ["sentBytesOfStep"] = p.SentBytes,
+            ["bubble"] = p.Bubble,
+            ["fits"] = freeBytes <= 0 || p.Problem(freeBytes) is null,
+        })]);
     }
 
     // Each part's share of a device, in the order in which people look for them.

@@ -224,12 +224,12 @@ internal static class NodePalette
 
     private const string NoNodes = "no nodes yet: start one with elastic worker --seed HOST:PORT";
 
-    /// <summary>Joins devices with consecutive numbers: "cuda:0-7", "cpu:0-1 cuda:0".</summary>
+    /// <summary>Joins devices with consecutive numbers: "cuda:0-7", "cpu:0-1 cuda:0", "cuda:0#0-3".</summary>
     public static string Devices(IEnumerable<string> devices) => string.Join(' ', devices
-        .Select(d => d.Split(':', 2))
-        .GroupBy(d => d[0], d => d.Length > 1 && int.TryParse(d[1], out var number) ? number : 0)
+        .Select(d => (Name: d, Number: d.LastIndexOfAny([':', '#']) + 1))
+        .GroupBy(d => d.Name[..d.Number], d => int.TryParse(d.Name[d.Number..], out var number) ? number : 0)
         .OrderBy(kind => kind.Key, StringComparer.Ordinal)
-        .Select(kind => $"{kind.Key}:{Ranges([.. kind.Order()])}"));
+        .Select(kind => $"{kind.Key}{Ranges([.. kind.Order()])}"));
 
     private static string Ranges(IReadOnlyList<int> numbers)
     {

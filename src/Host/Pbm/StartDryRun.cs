@@ -33,11 +33,11 @@ internal static class StartDryRun
         foreach (var line in PlanLines.Run(asked.Title, largest?.Plan ?? TrainingPlan.OfReplica(preview.Settings, 1, 1)).Append("")
             .Concat(Start(preview, view)).Concat(Settings(preview)).Concat(Text(preview)).Append("").Concat(Nodes(preview, shares)))
             yield return new PbmLine(line);
-        if (largest is { Plan: { } plan, Node: { Address: var address, FreeMemoryBytes: var free } })
+        if (largest is { Plan: { } plan, Node: { Address: var address, FreeMemoryBytes: var free, Sharing: var sharing } })
         {
-            // A node that was started with node.zero = 2, node.split or node.offload = file takes less: other nodes do not know.
-            foreach (var line in PlanLines.Memory(plan, $"on {address}, with node.zero = 1, node.split = none and node.offload = none")
-                .Prepend("").Append("").Concat(PlanLines.Work(plan)).Concat(PlanLines.Splits(plan, free > 0 ? free : long.MaxValue)))
+            foreach (var line in PlanLines.Memory(plan, $"on {address}, with {sharing}")
+                .Prepend("").Append("").Concat(PlanLines.Work(plan)).Concat(PlanLines.Splits(plan, free > 0 ? free : long.MaxValue))
+                .Concat(PlanLines.Stages(plan, free > 0 ? free : long.MaxValue)))
                 yield return new PbmLine(line);
         }
 
@@ -91,24 +91,31 @@ internal static class StartDryRun
 
     private static IEnumerable<string> Nodes(StartPreview preview, IReadOnlyList<NodeShare> shares)
     {
+        if (shares.Count == 0 && preview.Settings.Run.Stages is > 1 and var nodes)
+            return
+            [
+                $"a replica needs {nodes} nodes at once that compute by one arithmetic, and there are fewer now: the run would wait for "
+                + "them",
+            ];
         if (shares.Count == 0)
         {
             var arithmetic = preview.Run?.Arithmetic is { Length: > 0 } runs ? $" that computes by \"{runs}\"" : "";
             return [$"no node with devices{arithmetic} is here now: the run would wait for one"];
         }
 
-        var left = preview.Settings.Run.Replicas - shares.Sum(s => s.Replicas);
+        var stages = preview.Settings.Run.Stages;
+        var left = preview.Settings.Run.Replicas - shares.Sum(s => s.Replicas) / stages;
         return
         [
             .. Table.Lay(["NODE", "DEVICES", ">REPLICAS", ">DEVICES OF EACH", ">NEEDS", ">FREE"], [.. shares.Select(s => (string[])
             [
                 s.Node.Address, NodePalette.Devices(s.Node.Devices), $"{s.Replicas}", $"{s.Plan?.Devices ?? 1}",
-                s.Plan is { } plan ? Units.Bytes(plan.Memory.Bytes) : "",
+                s.Bytes is { } bytes ? Units.Bytes(bytes) : "",
                 s.Node.FreeMemoryBytes > 0 ? Units.Bytes(s.Node.FreeMemoryBytes) : "",
             ])]),
             .. left == 0 ? Array.Empty<string>()
                 : [$"{Units.Many(left, "replica")} of a round {(left == 1 ? "waits" : "wait")} until these are done: "
-                    + "there are more replicas than devices"],
+                    + (stages > 1 ? $"each needs {stages} nodes at once" : "there are more replicas than devices")],
             .. shares.Where(s => s.Plan is null).Select(
                 s => $"{s.Node.Address}: the memory of {s.Node.Devices[0]} is libtorch's to allocate, and not known before"),
             .. shares.Where(s => s.Problem is not null).Select(s => $"{s.Node.Address}: {s.Problem}"),
@@ -153,7 +160,12 @@ internal static class StartDryRun
             ["problem"] = share.Problem,
         };
         if (share.Plan is { } plan)
+        {
             PlanLines.Add(json, plan, share.Node.FreeMemoryBytes);
+            json["zero"] = plan.Zero;
+            json["offload"] = plan.Offload.ToString().ToLowerInvariant();
+        }
+
         return json;
     }
 

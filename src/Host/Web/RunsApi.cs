@@ -20,8 +20,7 @@ internal sealed class RunsApi(WebContext web)
 
     private const int UsualRounds = 50, MostRounds = 500;
 
-    // Scores by source of this many versions, of a few sources.
-    private const int MostSourceScores = 10_000;
+    private readonly SourceScores _sources = new(web.Control.Observed);
 
     /// <summary>All runs, page by page.</summary>
     public async Task<JsonObject> ListAsync(HttpContext context)
@@ -86,10 +85,7 @@ internal sealed class RunsApi(WebContext web)
         // All of it before the page is cut out: whoever reads page by page, or what has come since, gets what a whole answer has.
         var thinned = ThinnedCurve.Of(curve.Points, most ?? int.MaxValue);
         var points = thinned.Points.Where(p => p.Version > after).Take(limit + 1).ToList();
-        var sources = (await web.Control.Observed(
-                new ObservationQuery(Run: curve.Id, Kinds: [typeof(ScoreOfSource)], AtMost: MostSourceScores, Newest: true),
-                context.RequestAborted))
-            .Select(o => o.What).OfType<ScoreOfSource>().Where(s => s.Targets > 0).ToLookup(s => s.Version);
+        var sources = await _sources.AfterAsync(curve.Id, after, context.RequestAborted);
         return new JsonObject
         {
             ["run"] = curve.Id.Name.Value,
@@ -165,7 +161,7 @@ internal sealed class RunsApi(WebContext web)
         ["trainLoss"] = Finite(point.TrainLossNats),
         ["valLoss"] = Finite(point.Score?.LossNats),
         ["bitsPerByte"] = Finite(point.Score?.BitsPerByte),
-        ["sources"] = sources.DistinctBy(s => s.Source).ToList() is { Count: > 0 } some
+        ["sources"] = sources.ToList() is { Count: > 0 } some
             ? new JsonObject(some.Select(s => KeyValuePair.Create(s.Source, Finite(s.Nats / s.Targets)))) : null,
     };
 

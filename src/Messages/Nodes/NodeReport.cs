@@ -62,6 +62,9 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         /// <summary>How many of the devices each job computes on.</summary>
         public DeviceUse[] Uses { get; init; } = [];
 
+        /// <summary>How its devices share a replica.</summary>
+        public ReplicaSharing? Sharing { get; init; }
+
         /// <summary>All of <see cref="Works"/>, one by one.</summary>
         public IEnumerable<HeldWork> Pieces() => Works.SelectMany(w => w.Pieces());
     }

@@ -38,6 +38,9 @@ public sealed record NodeView : IWireMessage
     /// <summary>How many of the devices each job computes on.</summary>
     public NodeReport.DeviceUse[] Uses { get; init; } = [];
 
+    /// <summary>How its devices share a replica.</summary>
+    public ReplicaSharing Sharing { get; init; } = ReplicaSharing.Usual;
+
     /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
     public long CertificateExpires { get; init; }
 }

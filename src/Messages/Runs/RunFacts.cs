@@ -37,7 +37,9 @@ public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMo
 
 /// <summary>Shards of a corpus that are read one window after the other.</summary>
 /// <param name="Number">From 0 on, without gaps.</param>
-/// <param name="Blocks">Training blocks in them.</param>
+/// <param name="Blocks">
+/// Training samples that an epoch reads of them: their blocks, or as many as <c>corpus.mixture</c> makes of these.
+/// </param>
 /// <param name="Shards">SHA-256 of each shard's file, in the order of the corpus.</param>
 public sealed record CorpusWindow(int Number, long Blocks, Digest[] Shards) : IWireMessage
 {
@@ -50,7 +52,7 @@ public sealed record CorpusWindow(int Number, long Blocks, Digest[] Shards) : IW
 }
 
 /// <summary>A corpus whose end is known.</summary>
-/// <param name="Blocks">Training blocks: one epoch.</param>
+/// <param name="Blocks">Training samples: one epoch.</param>
 /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
 public sealed record CorpusEnd(long Blocks, long HeldOutBlocks) : IWireMessage;
 

@@ -98,7 +98,8 @@ public sealed record CorpusSettings : SettingsGroup
     [Setting("corpus.mixture", new string[0], """
         How often each source is read in an epoch, e.g. [wikipedia=3, books=1.5]; what is not named is read once, and 0 leaves a source out.
         No sample mixes sources then. Of a fraction some samples are read once more than the others of their source, and the next epoch goes
-        on with those. Empty: the weights of the manifest where the text comes from a build that has them, else every source once.
+        on with those. With corpus.order = stream each shard of a source is read so often, and the mixture does not change in mid-run.
+        Empty: the weights of the manifest where the text comes from a build that has them, else every source once.
         """)]
     [Mixture, Since(5, new string[0]), MayChange]
     public required IReadOnlyList<string> Mixture { get; init; }
@@ -107,7 +108,8 @@ public sealed record CorpusSettings : SettingsGroup
         shuffle: the samples of the whole corpus are read in one shuffled order, so that training begins when the corpus is built. stream:
         one window of corpus.stream-window shards after the other, the samples of each shuffled among themselves. A run of run.rounds then
         begins when the first window is built, waits where the build is slower than the training, and ends in the weights of one that
-        began after the build. Versions are scored once the build has ended.
+        began after the build. Versions are scored once the build has ended. With a mixture all sources are made into tokens at once, so
+        that each window has its share of each.
         """)]
     [Since(5, CorpusOrder.Shuffle)]
     public required CorpusOrder Order { get; init; }
@@ -133,10 +135,13 @@ public sealed record CorpusSettings : SettingsGroup
         if (ChatTemplate != ChatTemplate.None && AnswerField is not null)
             yield return $"corpus.answer-field = \"{AnswerField}\" names the answer of a record, and corpus.chat-template = "
                 + $"{SettingKind.Word(ChatTemplate)} takes it from its messages: set one of them";
-        if (Order == CorpusOrder.Stream && Mixture.Count > 0)
-            yield return "corpus.mixture shuffles all sources together, for which their lengths must be known, and corpus.order = stream "
-                + "begins before they are: leave the mixture out, or use corpus.order = shuffle";
     }
+
+    /// <summary>
+    /// A mixture is read while its corpus is built: all sources are made into tokens at once, and shards, each of one source, have the
+    /// order in which they are finished.
+    /// </summary>
+    public bool ReadsInTurn => Order == CorpusOrder.Stream && Mixture.Count > 0;
 
     /// <summary>Share of the documents of <see cref="Sources"/> that are held out.</summary>
     public double HeldOutShare => Validation.Count > 0 ? 0 : HeldOut;

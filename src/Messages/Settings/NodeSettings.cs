@@ -20,11 +20,12 @@ public sealed record NodeSettings : SettingsGroup
 
     [Setting("node.devices", "auto", """
         auto: all GPUs, else one CPU device with all cores. cpu:N for N CPU devices, each of which can train a replica of its own, or
-        cpu:0,2 by their numbers; cuda:all, cuda:0,1. On seeds and workers also none: it stores and does not compute.
+        cpu:0,2 by their numbers; cuda:all, cuda:0,1; "cuda:0#0,0#1" for logical devices, which are streams of one GPU. On seeds and workers
+        also none: it stores and does not compute.
         """, PartOfAnswer = false)]
     [Matches("auto|none|(?:cpu|torch):(?:[1-9][0-9]{0,2}|10[01][0-9]|102[0-4]|[0-9]{1,4}(?:,[0-9]{1,4})+)|" +
-        "cuda:(?:all|[0-9]{1,4}(?:,[0-9]{1,4})*)",
-        "auto, cpu:N (1 to 1024 slots), cpu:0,2, cuda:all, cuda:0,1 or none")]
+        "cuda:(?:all|[0-9]{1,4}(?:#[0-9]{1,4})?(?:,[0-9]{1,4}(?:#[0-9]{1,4})?)*)",
+        "auto, cpu:N (1 to 1024 slots), cpu:0,2, cuda:all, cuda:0,1, \"cuda:0#0,0#1\" or none")]
     public required string Devices { get; init; }
 
     [Setting("node.threads-per-device", 0, """

@@ -29,6 +29,9 @@ public sealed record RunSettings : SettingsGroup
     /// <summary>A message that names something of each replica stays well below the control plane's 64 KiB.</summary>
     public const int MostReplicas = Work.Part.MostDigests;
 
+    /// <summary>Stages of a replica, at most: no model that trains here has more layers to cut.</summary>
+    public const int MostStages = 64;
+
     public static RunSettings Defaults { get; } = SettingsRecord.DefaultsOf<RunSettings>();
 
     [Setting("run.name", "run", "Names the run. The same name goes on with the same run.", PartOfAnswer = false)]
@@ -100,6 +103,15 @@ public sealed record RunSettings : SettingsGroup
         """, PartOfAnswer = false)]
     [Between(0, 1024, Zero = "all that are free"), Since(5, 0)]
     public required int DevicesPerReplica { get; init; }
+
+    [Setting("run.stages", 1, """
+        Nodes that compute one replica together, each a stage of consecutive layers: for models that one node has no memory for. Such a
+        replica needs as many nodes at once, and is lost with any of them; all its stages are then given out anew, from its last hand-over
+        or from the version. For CPUs, optimizer.kind = adamw and models without adapters. One, because nobody waits for a neighbour then.
+        It changes no weight.
+        """, PartOfAnswer = false)]
+    [Between(1, MostStages), Since(6, 1)]
+    public required int Stages { get; init; }
 
     [Setting("run.priority", 0, """
         Which run gets a node's devices where several want them: the one of the higher number, from the next step boundary on; the other one

@@ -165,6 +165,15 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
+    public override unsafe IReadOnlyList<double> SquaresOf(int tile)
+    {
+        var (gradient, parts) = (Gradient(), new List<double>());
+        TileSquares.Of(Layout, gradient.Data, (long)tile * FlatLayout.Tile, parts);
+        GC.KeepAlive(gradient);
+        return parts;
+    }
+
+    /// <inheritdoc/>
     public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
         ArgumentNullException.ThrowIfNull(optimizer);

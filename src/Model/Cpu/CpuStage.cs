@@ -1,5 +1,8 @@
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
+using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
@@ -56,7 +59,7 @@ internal sealed unsafe class CpuStage(
     {
         if (rank == 0)
         {
-            _sums ??= new GradientTree(() => Group.Sum(_made++, () => new HostVector(layout.TrainedLength)), Add);
+            _sums ??= new GradientTree(() => Group.Sum(_made++, NewSum), Add);
             _sums.Clear();
         }
         (_units, _inputs) = (units, inputsOf(seed, precision, lossScale));
@@ -69,11 +72,13 @@ internal sealed unsafe class CpuStage(
         var first = microBatches[0];
         _share?.CheckRows(microBatches);
         (_unit, _isForward, _isJoined) = (unit, true, false);
-        var pass = Open(slot, new BatchShape(microBatches.Count, first.Rows, first.Columns, first.SourceColumns));
+        var pass = Open(slot, ShapeOf(microBatches));
         for (var i = 0; i < microBatches.Count; i++)
             _tokens.Take(microBatches[i], pass, i);
         pass.BeginStage(arena.Data, slot.Kept!.Data, _inputs!, _inputs!.LossScale / first.StepTargets, first.Index);
-        foreach (var operation in _stage.Incoming)
+        if (Group.IsApart)
+            Take(ValuesOver(pass.Tape, true, true), value => pass[value]);
+        else foreach (var operation in _stage.Incoming)
         {
             var previous = ((CpuStage)Group[number - 1, rank]).SlotOf(unit);
             var value = pass.Tape.Operations[operation].Output!;
@@ -91,7 +96,9 @@ internal sealed unsafe class CpuStage(
         (_unit, _isForward, _isJoined) = (unit, false, false);
         // Before the next stage's gradients go there: a larger unit may have made the arena grow since.
         pass.MoveTo(arena.Data);
-        if (!IsLast)
+        if (Group.IsApart)
+            Take(ValuesOver(pass.Tape, false, true), pass.Gradient);
+        else if (!IsLast)
             TakeGradients(pass, ((CpuStage)Group[number + 1, rank])._toPrevious[unit % _slots.Length]!);
         // The right half of a subtree is added to the left one as it is computed.
         if (rank == 0)
@@ -138,6 +145,26 @@ internal sealed unsafe class CpuStage(
     }
 
     /// <inheritdoc/>
+    public override int BytesOver(int unit, bool isForward, bool isIncoming) => checked(
+        (int)ValuesOver(PlannedOf(ShapeOf(_units[unit].MicroBatches)).Tape, isForward, isIncoming).Sum(v => v.Count) * sizeof(float));
+
+    /// <inheritdoc/>
+    public override void Pack(int unit, bool isForward, Span<byte> into)
+    {
+        var pass = SlotOf(unit).Pass!;
+        var floats = MemoryMarshal.Cast<byte, float>(into);
+        var gradients = isForward ? null : _toPrevious[unit % _toPrevious.Length]!.Data;
+        foreach (var value in ValuesOver(pass.Tape, isForward, false))
+        {
+            var from = isForward ? pass.Made(value) : gradients;
+            new ReadOnlySpan<float>(from, checked((int)value.Count)).CopyTo(floats);
+            floats = floats[(int)value.Count..];
+            gradients += value.Count;
+        }
+        GC.KeepAlive(this);
+    }
+
+    /// <inheritdoc/>
     public override void Close()
     {
         foreach (var slot in _slots)
@@ -159,7 +186,34 @@ internal sealed unsafe class CpuStage(
 
     private IEnumerable<Operation> Operations(Tape tape) => tape.Operations.Take(_stage.First.._stage.End);
 
-    private CpuPass Open(StageSlot slot, BatchShape shape)
+    // A stage that is alone in its process writes its own parameters' places alone.
+    private HostVector NewSum() =>
+        Group.IsApart ? HostVector.Untouched(layout.TrainedLength) : new HostVector(layout.TrainedLength);
+
+    private static BatchShape ShapeOf(IReadOnlyList<MicroBatch> unit) =>
+        new(unit.Count, unit[0].Rows, unit[0].Columns, unit[0].SourceColumns);
+
+    // What goes over a cut, in the order in which it is packed.
+    private IEnumerable<Value> ValuesOver(Tape tape, bool isForward, bool isIncoming)
+    {
+        var cut = isForward == isIncoming ? _stage.Incoming : _stage.Outgoing;
+        return isForward ? cut.Select(i => tape.Operations[i].Output!) : Crossing(tape, cut);
+    }
+
+    private delegate float* PlaceOf(Value value);
+
+    private void Take(IEnumerable<Value> values, PlaceOf place)
+    {
+        var floats = MemoryMarshal.Cast<byte, float>(Received.Span);
+        foreach (var value in values)
+        {
+            floats[..checked((int)value.Count)].CopyTo(new Span<float>(place(value), (int)value.Count));
+            floats = floats[(int)value.Count..];
+        }
+        Invariant.Holds(floats.IsEmpty, "a pass reads all that came for it");
+    }
+
+    private (Tape Tape, MemoryPlan Plan) PlannedOf(BatchShape shape)
     {
         var precision = _inputs!.Precision;
         if (!_plans.TryGetValue((shape, precision), out var planned))
@@ -170,6 +224,12 @@ internal sealed unsafe class CpuStage(
             Products.Reserve(team, Operations(tape).Max(o => o.ProductBytes(shape, team.Threads)));
             _pieces ??= PiecesOf(tape);
         }
+        return planned;
+    }
+
+    private CpuPass Open(StageSlot slot, BatchShape shape)
+    {
+        var planned = PlannedOf(shape);
         arena.Reserve(planned.Plan.Floats);
         return slot.Open(planned.Tape, planned.Plan, team);
     }

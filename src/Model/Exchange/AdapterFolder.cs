@@ -91,24 +91,12 @@ public sealed class AdapterFolder : IDisposable
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(fingerprint);
-        var adapted = model with { Lora = Lora with { FreezesA = model.Lora.FreezesA } };
-        var parameters = ParametersOf(adapted);
-        var (tensors, problems) = Match(parameters, adapted);
-        if (Network is { } trainedBeside && fingerprint() is var found && found != trainedBeside)
-            problems.Add($"it was trained beside the weights {trainedBeside.Short}, and the model's are {found.Short}");
-        if (problems.Count > 0)
-            throw new ElasticException(string.Join('\n',
-            [
-                $"the adapter in {Path} does not belong to this {model.Signature}: name the model beside which it was trained "
-                    + $"({problems.Count} {(problems.Count == 1 ? "problem" : "problems")})",
-                .. problems.Order(StringComparer.Ordinal).Take(MostListed),
-                .. problems.Count > MostListed ? (string[])[$"and {problems.Count - MostListed} more"] : [],
-            ]));
+        var (adapted, tensors) = Matched(model, fingerprint);
         var vectors = Adapters.Beside(network, adapted, null);
         try
         {
-            foreach (var parameter in parameters)
-                Read(tensors[parameter.Name], vectors.Floats(
+            foreach (var parameter in ParametersOf(adapted))
+                Read(tensors[parameter.Name], 0, vectors.Floats(
                     VectorSet.Parameters, vectors.Layout[parameter.Name].Offset, (int)parameter.Count));
             return (vectors, adapted);
         }
@@ -119,6 +107,34 @@ public sealed class AdapterFolder : IDisposable
         }
     }
 
+    /// <summary>The model and its adapter, to be read piece by piece.</summary>
+    /// <param name="network">The folder of the model beside which the adapter was trained; stays open as long as pieces are read.</param>
+    /// <param name="model">Of that model; whether A is frozen is taken from it.</param>
+    /// <returns>
+    /// Where each element lies, and what reads so many from one on, as fp32; padding is left as it is. Several threads may read.
+    /// </returns>
+    /// <exception cref="ElasticException">The adapter is of another model: every reason, a line each.</exception>
+    public (FlatLayout Layout, Action<long, Memory<float>> Read) Beside(ModelFolder network, ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(model);
+        network.CheckTies();
+        var (adapted, tensors) = Matched(model, network.Fingerprint);
+        var layout = Architectures.LayoutOf(adapted);
+        return (layout, (first, into) =>
+        {
+            foreach (var (segment, from, count) in layout.PartsOf(first, into.Length))
+            {
+                var elements = into.Slice((int)(from - first), count).Span;
+                if (tensors.TryGetValue(segment.Name, out var tensor))
+                    Read(tensor, from - segment.Offset, elements);
+                else
+                    network.Read(segment.Name, from - segment.Offset, elements);
+            }
+        }
+        );
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
@@ -127,6 +143,24 @@ public sealed class AdapterFolder : IDisposable
     {
         var network = Architectures.Open(adapted.WithoutAdapters()).Parameters.Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
         return [.. Architectures.Open(adapted).Parameters.Where(p => !network.Contains(p.Name))];
+    }
+
+    // Which tensor is which parameter of the adapter, once it is known to be this model's.
+    private (ModelSettings Adapted, Dictionary<string, TensorEntry> Tensors) Matched(ModelSettings model, Func<Digest> fingerprint)
+    {
+        var adapted = model with { Lora = Lora with { FreezesA = model.Lora.FreezesA } };
+        var (tensors, problems) = Match(ParametersOf(adapted), adapted);
+        if (Network is { } trainedBeside && fingerprint() is var found && found != trainedBeside)
+            problems.Add($"it was trained beside the weights {trainedBeside.Short}, and the model's are {found.Short}");
+        if (problems.Count > 0)
+            throw new ElasticException(string.Join('\n',
+            [
+                $"the adapter in {Path} does not belong to this {model.Signature}: name the model beside which it was trained "
+                    + $"({problems.Count} {(problems.Count == 1 ? "problem" : "problems")})",
+                .. problems.Order(StringComparer.Ordinal).Take(MostListed),
+                .. problems.Count > MostListed ? (string[])[$"and {problems.Count - MostListed} more"] : [],
+            ]));
+        return (adapted, tensors);
     }
 
     private (Dictionary<string, TensorEntry> Tensors, List<string> Problems) Match(
@@ -154,11 +188,11 @@ public sealed class AdapterFolder : IDisposable
         return (tensors, problems);
     }
 
-    private void Read(TensorEntry tensor, Span<float> into)
+    private void Read(TensorEntry tensor, long first, Span<float> into)
     {
-        _file.Read(tensor, 0, into);
+        _file.Read(tensor, first, into);
         if (NarrowFloats.FirstNotFinite(ElementType.Float32, into) is var bad and >= 0)
             throw new ElasticException(
-                $"element {bad} of {tensor.Name} in {_file.Path} is {into[bad]}, no finite number: get the file again");
+                $"element {first + bad} of {tensor.Name} in {_file.Path} is {into[bad]}, no finite number: get the file again");
     }
 }

@@ -130,18 +130,19 @@ public sealed class ModelFolder : IDisposable
         return problems.Count == 0 ? (settings, model) : throw new ElasticException(string.Join('\n', problems));
     }
 
+    /// <summary>Looks whether tensors that are one parameter have the same elements.</summary>
+    /// <exception cref="ElasticException">They differ, or a file is not readable any more.</exception>
+    internal void CheckTies() => _match.CheckTies();
+
+    /// <summary>Reads elements of a parameter as fp32.</summary>
+    /// <exception cref="ElasticException">A weight is no finite number, or a file is not readable any more.</exception>
+    internal void Read(string parameter, long first, Span<float> into) => _match.Read(parameter, first, into);
+
     // The elements of the flat vector from a place on, where a tensor is; what lies between the tensors is left as it is.
     private void Read(long first, Span<float> into)
     {
-        for (var index = _layout.FirstSegmentAt(first); index < _layout.Segments.Count; index++)
-        {
-            var segment = _layout.Segments[index];
-            var (from, to) = (Math.Max(first, segment.Offset), Math.Min(first + into.Length, segment.Offset + segment.Count));
-            if (segment.Offset >= first + into.Length)
-                return;
-            if (from < to)
-                _match.Read(segment.Name, from - segment.Offset, into.Slice((int)(from - first), (int)(to - from)));
-        }
+        foreach (var (segment, from, count) in _layout.PartsOf(first, into.Length))
+            _match.Read(segment.Name, from - segment.Offset, into.Slice((int)(from - first), count));
     }
 
     private (long First, int Count) Chunk(int index) =>

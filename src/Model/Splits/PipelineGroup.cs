@@ -16,7 +16,7 @@ namespace Elastic.Model.Splits;
 /// <param name="chunks">
 /// Pieces of the network that the devices of a stage have: they do the work of as many stages, those whose numbers have the same remainder.
 /// </param>
-public sealed class PipelineGroup(IArchitecture architecture, int count, int tensor = 1, int chunks = 1)
+public sealed class PipelineGroup(IArchitecture architecture, int count, int tensor = 1, int chunks = 1) : IDisposable
 {
     private readonly PipelineStage?[,] _stages = new PipelineStage?[count * chunks, tensor];
     private readonly List<DeviceVector> _sums = [];
@@ -38,6 +38,12 @@ public sealed class PipelineGroup(IArchitecture architecture, int count, int ten
     /// uses or frees their memory.
     /// </summary>
     public bool IsAtWork { get; set; }
+
+    /// <summary>
+    /// True where each stage is in a process of its own: it reads what the stages before and behind have made from
+    /// <see cref="PipelineStage.Received"/>, and has memory for its own part of vectors of the whole network.
+    /// </summary>
+    public bool IsApart { get; init; }
 
     /// <summary>A rank of a stage.</summary>
     public PipelineStage this[int stage, int rank = 0]
@@ -66,6 +72,13 @@ public sealed class PipelineGroup(IArchitecture architecture, int count, int ten
                     "all stages sum the same micro-batches in the same vectors");
             return [.. all.Zip(this[scattered].OwnRoots, (r, s) => r with { Scattered = s.Scattered })];
         }
+    }
+
+    /// <summary>Frees the sums, where no stage is at work or will be: else the garbage collector does.</summary>
+    public void Dispose()
+    {
+        lock (_sums)
+            _sums.ForEach(s => s.Dispose());
     }
 
     /// <summary>The sum of this number: the first rank of each stage asks for them in the same order.</summary>

@@ -65,6 +65,19 @@ public abstract class PipelineStage(PipelineGroup group)
         return Add(unit);
     }
 
+    /// <summary>
+    /// Where the stages are apart: what the next pass reads of the stage before, or behind, fp32 as this machine has it.
+    /// </summary>
+    public ReadOnlyMemory<byte> Received { get; set; }
+
+    /// <summary>Bytes that go over a cut for a unit, forwards the activations, backwards their gradients.</summary>
+    /// <param name="isIncoming">What the stage reads; otherwise what it makes.</param>
+    public abstract int BytesOver(int unit, bool isForward, bool isIncoming);
+
+    /// <summary>Where the stages are apart: copies what the last pass made for the stage behind, or before.</summary>
+    /// <param name="into">As many bytes as <see cref="BytesOver"/> says.</param>
+    public abstract void Pack(int unit, bool isForward, Span<byte> into);
+
     /// <summary>Frees its memory, where no stage of the group is at work.</summary>
     public abstract void Close();
 }

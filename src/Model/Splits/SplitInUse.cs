@@ -37,6 +37,12 @@ public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
         };
     }
 
+    /// <summary>
+    /// How many devices have the model once between them, where a replica has one device, two, and so on up to what is asked: ascending.
+    /// </summary>
+    public static IReadOnlyList<int> GroupSizes(ReplicaSplit asked, IArchitecture architecture) =>
+        [.. Enumerable.Range(1, asked.Devices).Select(devices => Of(asked, devices, architecture).Devices).Distinct().Order()];
+
     private static string TextOf(ReplicaSplit asked, ReplicaSplit inUse)
     {
         var (tensor, stages, each) = (inUse.Tensor, inUse.Pipeline, inUse.Chunks == 1 ? "" : $" of {inUse.Chunks} pieces each");

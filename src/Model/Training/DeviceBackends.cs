@@ -1,4 +1,3 @@
-using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -16,6 +15,9 @@ public interface IDeviceBackend
 
     /// <summary>Devices of this machine; they are numbered from 0.</summary>
     int Count { get; }
+
+    /// <summary>Logical devices that each of them offers: streams of a GPU, numbered from 0, e.g. "cuda:0#1".</summary>
+    int MostParts => 0;
 
     /// <summary>A line about it, for people who ask what this machine can do.</summary>
     /// <exception cref="ElasticException">A library is missing or does not load.</exception>
@@ -35,6 +37,23 @@ public interface IDeviceBackend
 
     /// <summary>How devices of this kind compute a replica together; one at a time for each device. No choice changes a bit.</summary>
     ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices) => new LocalCollective(devices);
+
+    /// <summary>
+    /// One rank of a check that devices of several processes exchange vectors; returns what came, in a line. Only GPUs have a way to do so.
+    /// </summary>
+    /// <param name="say">Gets a line when all ranks have come.</param>
+    /// <exception cref="ElasticException">A rank is gone or sent other bytes, or there is no such way.</exception>
+    string CheckProcesses(DeviceId device, ProcessRank rank, Action<string> say, CancellationToken cancel) =>
+        throw new ElasticException($"{device}: devices of {Kind} exchange nothing between processes: name a GPU, e.g. cuda:0");
+
+    /// <summary>
+    /// Begins to give what the devices measure of themselves to whoever collects metrics, in place of those that were named before.
+    /// Measures nothing where there is nothing to measure with.
+    /// </summary>
+    /// <param name="devices">Of this kind, all that the node has.</param>
+    void Measure(IReadOnlyList<DeviceId> devices)
+    {
+    }
 }
 
 /// <summary>The kinds of devices that this program was built with, by name.</summary>
@@ -57,18 +76,30 @@ public static class DeviceBackends
     /// <summary>The kind of that name; null where this program was built without it.</summary>
     public static IDeviceBackend? Find(string kind) => _all.GetValueOrDefault(kind);
 
+    /// <summary>
+    /// Begins to measure the devices that a node has, in place of those that it had; see <see cref="IDeviceBackend.Measure"/>.
+    /// </summary>
+    public static void Measure(IReadOnlyList<DeviceId> devices)
+    {
+        foreach (var backend in All)
+            backend.Measure([.. devices.Where(d => d.Parts?.Kind == backend.Kind)]);
+    }
+
     /// <summary>The kind of a device: "cpu:3" is a slot on the CPU, "cuda:1" the second GPU.</summary>
     /// <exception cref="ElasticException">The name is none of these, or the device does not exist.</exception>
     public static IDeviceBackend Of(DeviceId device)
     {
-        var parts = device.Value.Split(':');
-        if (parts.Length != 2 || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var index))
+        if (device.Parts is not var (kind, number, part))
             throw new ElasticException($"\"{device}\" is no device: use a name like \"cpu:0\" or \"cuda:0\"");
-        var backend = Find(parts[0]) ?? throw new ElasticException(
+        var backend = Find(kind) ?? throw new ElasticException(
             $"\"{device}\": this program was built without devices of this kind; it knows {string.Join(", ", _all.Keys.Order())}");
-        return index < backend.Count
+        if (number >= backend.Count)
+            throw new ElasticException($"{device}: this machine offers {backend.Count} {backend.Kind} devices");
+        return part is null || part < backend.MostParts
             ? backend
-            : throw new ElasticException($"{device}: this machine offers {backend.Count} {backend.Kind} devices");
+            : throw new ElasticException(backend.MostParts == 0
+                ? $"{device}: devices of {backend.Kind} have no logical devices: use {device.Whole()}"
+                : $"{device}: a device of {backend.Kind} has at most {backend.MostParts} logical devices, #0 to #{backend.MostParts - 1}");
     }
 
     private sealed class CpuBackend : IDeviceBackend

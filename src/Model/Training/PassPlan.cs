@@ -51,6 +51,23 @@ public sealed record PassPlan(
         int units = 1, int tensor = 1, int chunks = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
+        var (tape, scale) = Planned(architecture, shape, precision, tensor);
+        return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
+            : OfAll([.. OfStages(tape, scale, architecture, threads, recompute, stages, units, tensor, chunks)]);
+    }
+
+    /// <summary>Of each stage of a pipeline by itself, the first stage first.</summary>
+    /// <inheritdoc cref="Of(IArchitecture, BatchShape, int, RecomputeMode, Precision, int, int, int, int)" path="/param"/>
+    public static IReadOnlyList<PassPlan> OfStages(
+        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages, int units)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        var (tape, scale) = Planned(architecture, shape, precision, 1);
+        return [.. OfStages(tape, scale, architecture, threads, recompute, stages, units, 1, 1)];
+    }
+
+    private static (Tape Tape, double Scale) Planned(IArchitecture architecture, BatchShape shape, Precision precision, int tensor)
+    {
         var planned = shape with
         {
             Sequences = (int)Math.Clamp((long)MostRows / shape.Tokens, 1, shape.Sequences),
@@ -61,13 +78,16 @@ public sealed record PassPlan(
             TapePurpose.Training, planned, new FlatLayout(architecture.Parameters), 0, precision,
             tensor == 1 ? null : new TensorShare(0, tensor));
         architecture.Record(tape);
-        var scale = (double)shape.Sequences / planned.Sequences;
-        return stages == 1 ? Of(tape, threads, recompute, scale, null, 1)
-            : OfAll([.. TapeStage.Cut(architecture, stages * chunks, tensor).Select((piece, number) => (
-                    Stage: number % stages, Plan: Of(tape, threads, recompute, scale, piece, Math.Min(
-                        units, PipelineSchedule.InFlight(number % stages, stages, chunks, number / stages)))))
-                .GroupBy(p => p.Stage, p => p.Plan).Select(pieces => OfStage([.. pieces]))]);
+        return (tape, (double)shape.Sequences / planned.Sequences);
     }
+
+    private static IEnumerable<PassPlan> OfStages(
+        Tape tape, double scale, IArchitecture architecture, int threads, RecomputeMode recompute, int stages, int units, int tensor,
+        int chunks) =>
+        TapeStage.Cut(architecture, stages * chunks, tensor).Select((piece, number) => (
+                Stage: number % stages, Plan: Of(tape, threads, recompute, scale, piece, Math.Min(
+                    units, PipelineSchedule.InFlight(number % stages, stages, chunks, number / stages)))))
+            .GroupBy(p => p.Stage, p => p.Plan).Select(pieces => OfStage([.. pieces]));
 
     // All pieces keep what they do; one at a time works.
     private static PassPlan OfStage(IReadOnlyList<PassPlan> pieces)

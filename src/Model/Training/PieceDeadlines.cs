@@ -4,17 +4,19 @@ namespace Elastic.Model.Training;
 
 /// <summary>
 /// Work that devices do piece by piece and not together, as an evaluation. A device that hangs is found by what other pieces have taken, of
-/// whichever device: before one has ended, nothing says how long a piece takes.
+/// whichever device; before one has ended, by what work of the same run took before, and where there was none, by the time that is
+/// too long for anything.
 /// </summary>
 /// <param name="what">For messages, e.g. "evaluation".</param>
 /// <param name="time">Measures the deadlines.</param>
-public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimeProvider time)
+/// <param name="times">Of the same run, in the same elements: known before, and told what these pieces take.</param>
+public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimeProvider time, PieceTimes times)
 {
     // A process that was stopped for an hour, or whose machine was, finds one look too long; it has not waited for its devices.
     internal static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
-    private TimeSpan? _slowest;                                        // of one element; null before a piece has ended
+    private TimeSpan? _slowest = times.OfElement;                      // of one element; null before anything has ended
 
     /// <summary>Has a device do a piece.</summary>
     /// <param name="elements">How large the piece is, in whatever takes about the same time everywhere, e.g. tokens.</param>
@@ -39,6 +41,7 @@ public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimePro
 
         var result = await work;
         Count();
+        times.Note(waited, elements);
         lock (_lock)
             _slowest = waited / elements is var element && element > _slowest.GetValueOrDefault() ? element : _slowest ?? element;
         return result;

@@ -12,15 +12,19 @@ namespace Elastic.Model.Training;
 internal static unsafe class TileSquares
 {
     /// <summary>Of the tile that begins at element <paramref name="first"/>.</summary>
-    public static double Of(FlatLayout layout, float* gradient, long first)
+    /// <param name="parts">Gets what each trained parameter of the tile adds, in order; null for nothing.</param>
+    public static double Of(FlatLayout layout, float* gradient, long first, List<double>? parts = null)
     {
         var sum = 0.0;
         for (var i = layout.FirstSegmentAt(first); i < layout.Segments.Count && layout.Segments[i].Offset < first + FlatLayout.Tile; i++)
         {
             var segment = layout.Segments[i];
             var (low, high) = (Math.Max(first, segment.Offset), Math.Min(first + FlatLayout.Tile, segment.Offset + segment.Count));
-            if (low < high && segment.Parameter.IsTrained)
-                sum += Of(segment, gradient, low, high);
+            if (low >= high || !segment.Parameter.IsTrained)
+                continue;
+            var part = Of(segment, gradient, low, high);
+            parts?.Add(part);
+            sum += part;
         }
         return sum;
     }

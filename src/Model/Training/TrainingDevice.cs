@@ -122,6 +122,14 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <returns>Sums of squares of the slice's tiles, in tile order, for <see cref="GradientNorm.Fold"/>.</returns>
     public abstract double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice);
 
+    /// <summary>
+    /// What each trained parameter adds to the sum of squares of a tile, in order, after <see cref="FoldSlice"/>: for a tile of which
+    /// stages in processes of their own have one parameter each.
+    /// </summary>
+    /// <exception cref="NotSupportedException">This kind of device computes whole networks.</exception>
+    public virtual IReadOnlyList<double> SquaresOf(int tile) =>
+        throw new NotSupportedException($"{Id} computes whole networks: it takes no part in a pipeline");
+
     /// <summary>One step of the optimizer on <paramref name="slice"/>, with the gradient that <see cref="FoldSlice"/> left.</summary>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     public abstract void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step);

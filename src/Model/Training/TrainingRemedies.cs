@@ -55,11 +55,12 @@ public static class TrainingRemedies
             yield return new Remedy("node.devices = auto", OnOne(plan, settings));
         if (plan.Zero < 2 && plan.Devices > 1 && plan.InUse.Devices == 1)
             yield return new Remedy("node.zero = 2", Again(plan, settings, zero: 2));
-        var most = Math.Min(Math.Min(plan.Given, ReplicaSplit.Most), TapeStage.Most(Architectures.Open(settings.Model)));
-        if (plan.InUse.Devices == 1 && most > 1)
+        if (plan.InUse.Devices == 1 && plan.Given > 1)
         {
-            var split = new ReplicaSplit(1, most);
-            yield return new Remedy($"node.split = {split}", Again(plan, settings, split: split));
+            var splits = SplitChoices.Of(plan, freeBytes);
+            var best = splits.Recommended ?? splits.All.MinBy(p => p.Memory.Bytes)!;
+            if (!best.Split.IsNone)
+                yield return new Remedy($"node.split = \"{best.Split}\"", best);
         }
         if (plan.Offload == OffloadMode.None)
             yield return new Remedy("node.offload = file", Again(plan, settings, offload: OffloadMode.File));
@@ -97,9 +98,8 @@ public static class TrainingRemedies
 
     // On the devices that there are.
     private static TrainingPlan Again(
-        TrainingPlan plan, TrainingSettings settings, int? zero = null, OffloadMode? offload = null, ReplicaSplit? split = null) =>
-        TrainingPlan.OfReplica(
-            settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload, split ?? plan.Split) with
+        TrainingPlan plan, TrainingSettings settings, int? zero = null, OffloadMode? offload = null) =>
+        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload, plan.Split) with
         {
             Replicas = plan.Replicas,
         };

@@ -33,6 +33,7 @@ public sealed class TrainingStep
     private readonly PipelineAccumulation? _pipelines;
     private readonly List<TensorGroup> _groups;
     private readonly ReplicaVectors? _mirror;
+    private readonly ApartStage? _apart;
     private bool _isFrozenNarrow;
     private bool _isFrozenMirrored;
     private string? _failure;
@@ -68,10 +69,14 @@ public sealed class TrainingStep
     /// has a gradient once, whatever <paramref name="zero"/> says.
     /// </param>
     /// <param name="chunks">Pieces of the network that each stage has (<see cref="PipelineSchedule"/>); 1 without stages.</param>
+    /// <param name="apart">
+    /// The stage that this process computes of a network whose other stages are elsewhere; null where all devices are here. It is the
+    /// collective then, and its device is there once for each of <see cref="ApartStage.Slices"/>.
+    /// </param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
         Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
-        ReplicaVectors? mirror = null, int stages = 1, int tensor = 1, int chunks = 1)
+        ReplicaVectors? mirror = null, int stages = 1, int tensor = 1, int chunks = 1, ApartStage? apart = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(stages, 1);
         ArgumentNullException.ThrowIfNull(devices);
@@ -82,7 +87,8 @@ public sealed class TrainingStep
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
-        _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
+        _apart = apart;
+        _slices = apart?.Slices ?? Slice.Split(layout, devices.Count, optimizer.Granularity);
         _pipelines = stages > 1 ? new PipelineAccumulation(devices, stages, tensor, chunks, _deadlines, _time) : null;
         _groups = tensor == 1 || stages > 1 ? [] : [.. devices.Chunk(tensor).Where(g => g.Length == tensor)
             .Select(g => new TensorGroup(g, _deadlines, _time))];
@@ -137,7 +143,8 @@ public sealed class TrainingStep
         // Accumulate and reduce: each owner gets its slice of the sum over all micro-batches.
         var began = _time.GetTimestamp();
         var (losses, deadline, squares) = await (
-            _pipelines is not null ? SumInStagesAsync(_pipelines, microBatches, seed, scale?.Value ?? 1, began)
+            _apart is not null ? SumApartAsync(_apart, microBatches, seed, scale?.Value ?? 1, began)
+            : _pipelines is not null ? SumInStagesAsync(_pipelines, microBatches, seed, scale?.Value ?? 1, began)
             : _shards is not null ? SumInShardsAsync(_shards, microBatches, seed, scale?.Value ?? 1, began)
             : SumAsync(microBatches, seed, scale?.Value ?? 1, began));
         var loss = losses.Sum() / microBatches[0].StepTargets;
@@ -196,6 +203,15 @@ public sealed class TrainingStep
         var (losses, roots) = await pipelines.RunAsync(microBatches, seed, _precision, lossScale);
         var deadline = _deadlines.After(_time.GetElapsedTime(began));
         return new Gradient(losses, deadline, await _collective.ReduceScatterAsync(roots, microBatches.Count, _slices, deadline));
+    }
+
+    // Here are the sums of one stage's parameters; the losses are the last stage's.
+    private async Task<Gradient> SumApartAsync(
+        ApartStage apart, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+    {
+        var (losses, roots) = await apart.RunAsync(microBatches, seed, _precision, lossScale);
+        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        return new Gradient(losses, deadline, await apart.ReduceScatterAsync([roots], microBatches.Count, _slices, deadline));
     }
 
     // The first rank of each group brings what the group has; the others fold their slices there.
@@ -257,6 +273,8 @@ public sealed class TrainingStep
         await _ranks.RunAsync("rounding", _deadlines.Most, (d, rank) =>
         {
             d.NarrowSlice(_slices[rank], _precision);
+            foreach (var slice in rank == 0 && _apart is not null ? _apart.Borrowed : [])
+                d.NarrowSlice(slice, _precision);
             return true;
         });
     }

@@ -99,6 +99,18 @@ public sealed class FlatLayout
         return low;
     }
 
+    /// <summary>Elements of parameters among so many from one on: of which parameter, from where in the vector, and how many.</summary>
+    public IEnumerable<(Segment Segment, long First, int Count)> PartsOf(long first, int count)
+    {
+        for (var index = FirstSegmentAt(first); index < Segments.Count && Segments[index].Offset < first + count; index++)
+        {
+            var segment = Segments[index];
+            var (from, to) = (Math.Max(first, segment.Offset), Math.Min(first + count, segment.Offset + segment.Count));
+            if (from < to)
+                yield return (segment, from, (int)(to - from));
+        }
+    }
+
     /// <summary>The scale of a linear layer's adapter; null where it has none.</summary>
     /// <param name="layer">Its name, without ".weight".</param>
     public double? AdapterOf(string layer) => _byName.GetValueOrDefault(Adapter.A(layer) + ".weight")?.Parameter.Adapter?.Scale;

@@ -10,6 +10,7 @@ public sealed unsafe class HostVector : DeviceVector
 {
     private readonly NativeBuffer? _buffer;
     private readonly MappedFile? _file;
+    private readonly bool _isCounted;
 
     /// <summary>Zeros.</summary>
     /// <exception cref="OutOfMemoryException">The system does not give the memory.</exception>
@@ -26,8 +27,18 @@ public sealed unsafe class HostVector : DeviceVector
         _buffer = new NativeBuffer(checked(count * sizeof(float)));
         // So that vectors that nobody disposes of are collected before memory is short.
         GC.AddMemoryPressure(_buffer.Bytes);
+        _isCounted = true;
         Clear();
     }
+
+    private HostVector(long length, NativeBuffer buffer)
+        : base(length) => _buffer = buffer;
+
+    /// <summary>
+    /// Zeros, of which only what is written takes memory: for a stage in a process of its own, which has its parameters' places in vectors
+    /// of the whole network.
+    /// </summary>
+    public static HostVector Untouched(long length) => new(length, NativeBuffer.Untouched(checked(length * sizeof(float))));
 
     /// <summary>Zeros in a file of this folder.</summary>
     /// <exception cref="Foundation.ElasticException">The file cannot be made: the disk is full, for instance.</exception>
@@ -82,6 +93,7 @@ public sealed unsafe class HostVector : DeviceVector
         if (_buffer is null || _buffer.Floats is null)
             return;
         _buffer.Dispose();
-        GC.RemoveMemoryPressure(_buffer.Bytes);
+        if (_isCounted)
+            GC.RemoveMemoryPressure(_buffer.Bytes);
     }
 }

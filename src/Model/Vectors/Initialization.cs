@@ -14,9 +14,17 @@ public static class Initialization
     {
         ArgumentNullException.ThrowIfNull(vectors);
         vectors.Clear(VectorSet.Parameters);
+        Fill(vectors, seed, vectors.Layout.Segments);
+    }
+
+    /// <summary>The same of some parameters, in vectors that are zeros yet.</summary>
+    public static void Fill(ReplicaVectors vectors, ulong seed, IEnumerable<Segment> segments)
+    {
+        ArgumentNullException.ThrowIfNull(vectors);
+        ArgumentNullException.ThrowIfNull(segments);
         const int piece = 1 << 18;
         var buffer = new float[piece];
-        foreach (var segment in vectors.Layout.Segments)
+        foreach (var segment in segments)
         {
             for (long at = 0; at < segment.Count; at += piece)
             {
@@ -27,7 +35,25 @@ public static class Initialization
         }
     }
 
-    /// <summary>A parameter's elements, as <see cref="Fill"/> has them; of one that is not too long for an array.</summary>
+    /// <summary>
+    /// Some elements of the vector, as <see cref="Fill(ReplicaVectors, ulong)"/> has them: for whoever has no memory for all of it.
+    /// </summary>
+    public static void Fill(FlatLayout layout, ulong seed, long first, Memory<float> into)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        into.Span.Clear();
+        for (var i = layout.FirstSegmentAt(first); i < layout.Segments.Count && layout.Segments[i].Offset < first + into.Length; i++)
+        {
+            var segment = layout.Segments[i];
+            var (low, high) = (Math.Max(first, segment.Offset), Math.Min(first + into.Length, segment.Offset + segment.Count));
+            if (low < high)
+                Draw(into.Slice((int)(low - first), (int)(high - low)), low - segment.Offset, segment.Parameter, seed);
+        }
+    }
+
+    /// <summary>
+    /// A parameter's elements, as <see cref="Fill(ReplicaVectors, ulong)"/> has them; of one that is not too long for an array.
+    /// </summary>
     internal static float[] Of(ParameterSpec parameter, ulong seed)
     {
         var values = new float[checked((int)parameter.Count)];

@@ -16,6 +16,7 @@ public sealed class ChainAudit
 {
     private readonly IReadOnlyList<(string Path, CheckpointManifest Manifest)> _checkpoints;
     private readonly RunSchedule _run;
+    private readonly Lazy<IReadOnlyList<StreamWindow>> _windows;
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
     private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
@@ -31,6 +32,7 @@ public sealed class ChainAudit
     {
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
         _plan = run.Plan;
+        _windows = new(() => StreamWindows.Of(run.Settings, run.Corpus));
         _drawn = new DrawnResultsAudit(run.Plan, _problems);
     }
 
@@ -133,7 +135,8 @@ public sealed class ChainAudit
                 + $"reads {_state.KnownShards + window.Shards.Length}: wait until the corpus is built as far again"));
         if (window.Number != _state.Windows.Count)
             _problems.Add($"window {window.Number} of the corpus comes where window {_state.Windows.Count} is due");
-        if (!shards.Select(s => s.Sha256).SequenceEqual(window.Shards) || _run.Train.Cut.CountIn(shards) != window.Blocks)
+        if (!shards.Select(s => s.Sha256).SequenceEqual(window.Shards)
+            || window.Number < 0 || window.Number >= _windows.Value.Count || _windows.Value[window.Number].Samples != window.Blocks)
             _problems.Add($"window {window.Number} of the corpus has other shards than the journal says");
     }
 
@@ -175,6 +178,10 @@ public sealed class ChainAudit
         {
             MixtureChanges changed =>
                 (ChangedMixtureAudit.Epochs(changed, samples), ChangedMixtureAudit.Count(changed, samples, _problems)),
+            // Nothing of what is built has a sample yet.
+            WindowMixture { Samples: 0 } => ([], []),
+            WindowMixture mixture => (MixtureAudit.Epochs(mixture, samples),
+                MixtureAudit.CountShards(mixture, _run.Corpus.TrainShards, samples, _problems)),
             MixtureOrder mixture => (MixtureAudit.Epochs(mixture, samples),
                 MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems)),
             _ => (CountBlocks(samples), []),

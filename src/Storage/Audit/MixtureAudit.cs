@@ -6,7 +6,7 @@ namespace Elastic.Storage;
 internal static class MixtureAudit
 {
     /// <summary>How far each epoch came.</summary>
-    public static IEnumerable<EpochCount> Epochs(MixtureOrder order, long samples)
+    public static IEnumerable<EpochCount> Epochs(SampleStream order, long samples)
     {
         for (var epoch = 0L; epoch * order.Samples < samples; epoch++)
             yield return new EpochCount(epoch, Math.Min(order.Samples, samples - epoch * order.Samples), order.Samples);
@@ -35,6 +35,19 @@ internal static class MixtureAudit
         var (whole, isPart) = (samples / epoch, samples % epoch > 0);
         return [.. sources.Zip(counts).Select(s => Checked(s.First, s.Second, whole, isPart, problems))];
     }
+
+    /// <summary>
+    /// The same of a mixture that is read window by window: each shard was consumed as often as said, and so was its source.
+    /// </summary>
+    /// <inheritdoc cref="Count"/>
+    public static IReadOnlyList<SourceCounts> CountShards(
+        WindowMixture order, IReadOnlyList<ShardInfo> shards, long samples, ICollection<string> problems) =>
+    [
+        .. Count([.. order.Parts(shards)], order.BlockAt, samples, problems).GroupBy(c => c.Source)
+            .Select(of => new SourceCounts(
+                of.Key, of.Sum(c => c.Blocks), of.Sum(c => c.Samples), of.Min(c => c.Least), of.Max(c => c.Most)))
+            .OrderBy(c => c.Source, StringComparer.Ordinal),
+    ];
 
     private static SourceCounts Checked(MixtureSource source, int[] counts, long whole, bool isPart, ICollection<string> problems)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
@@ -28,11 +29,27 @@ public static class VectorStore
     public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name) =>
         blobs.PutVectors(vectors, [name])[name];
 
+    /// <summary>Stores a vector that is made chunk by chunk: no more of it is in memory at a time.</summary>
+    /// <param name="make">Fills elements from this one on.</param>
+    public static VectorManifest PutMade(this BlobStore blobs, long start, long length, Action<long, Memory<float>> make)
+    {
+        ArgumentNullException.ThrowIfNull(make);
+        var buffer = new float[VectorManifest.ElementsOf(length, 0)];
+        var chunks = new Digest[VectorManifest.ChunkCount(length)];
+        for (var chunk = 0; chunk < chunks.Length; chunk++)
+        {
+            var elements = buffer.AsMemory(0, VectorManifest.ElementsOf(length, chunk));
+            make(start + (long)chunk * VectorManifest.ChunkElements, elements);
+            chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(elements.Span));
+        }
+        return new VectorManifest(length, chunks);
+    }
+
     /// <summary>Stores the set of the frozen parameters; null where all are trained.</summary>
     public static Digest? PutFrozen(this BlobStore blobs, ReplicaVectors vectors)
     {
         ArgumentNullException.ThrowIfNull(vectors);
-        return vectors.FrozenSet((first, count) => blobs.PutElements(vectors, VectorSet.Parameters, first, count)) is { } set
+        return FrozenSet(vectors.Layout, (first, count) => blobs.PutElements(vectors, VectorSet.Parameters, first, count)) is { } set
             ? blobs.PutSet(set) : null;
     }
 
@@ -40,24 +57,42 @@ public static class VectorStore
     public static Digest FingerprintOf(this ReplicaVectors vectors)
     {
         ArgumentNullException.ThrowIfNull(vectors);
-        Digest Of(long first, int count) => Digest.Of(vectors.Bytes(VectorSet.Parameters, first, count));
-        var trained = ManifestOf(0, vectors.Layout.TrainedLength, Of);
-        return new VectorSet(
-            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = trained }, vectors.FrozenSet(Of)?.Digest).Fingerprint;
+        return FingerprintOf(vectors.Layout, (first, count) => Digest.Of(vectors.Bytes(VectorSet.Parameters, first, count)));
     }
 
-    private static VectorSet? FrozenSet(this ReplicaVectors vectors, Func<long, int, Digest> chunk) => vectors.Layout.FrozenLength == 0
+    /// <summary>The same of parameters that are elsewhere.</summary>
+    /// <param name="chunk">The digest of so many elements from one on, as fp32; called by several threads.</param>
+    public static Digest FingerprintOf(FlatLayout layout, Func<long, int, Digest> chunk)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(chunk);
+        var trained = ManifestOf(0, layout.TrainedLength, chunk);
+        return new VectorSet(
+            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = trained }, FrozenSet(layout, chunk)?.Digest).Fingerprint;
+    }
+
+    private static VectorSet? FrozenSet(FlatLayout layout, Func<long, int, Digest> chunk) => layout.FrozenLength == 0
         ? null
         : new VectorSet(new Dictionary<string, VectorManifest>
         {
-            [VectorSet.FrozenParameters] = ManifestOf(vectors.Layout.TrainedLength, vectors.Layout.FrozenLength, chunk),
+            [VectorSet.FrozenParameters] = ManifestOf(layout.TrainedLength, layout.FrozenLength, chunk),
         });
 
     private static VectorManifest ManifestOf(long start, long length, Func<long, int, Digest> digest)
     {
         var chunks = new Digest[VectorManifest.ChunkCount(length)];
-        Parallel.For(0, chunks.Length, chunk => chunks[chunk] = digest(
-            start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
+        // As many at once as there are cores: a chunk that is read from files takes 16 MiB.
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
+        try
+        {
+            Parallel.For(0, chunks.Length, options, chunk => chunks[chunk] = digest(
+                start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
+        }
+        catch (AggregateException e) when (e.InnerException is ElasticException)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerException);
+        }
+
         return new VectorManifest(length, chunks);
     }
 
@@ -82,13 +117,51 @@ public static class VectorStore
     public static void ReadFrozen(this BlobStore blobs, Digest set, ReplicaVectors into) => blobs.Read(
         blobs.ReadSet(set)[VectorSet.FrozenParameters], into, VectorSet.Parameters, into.Layout.TrainedLength, into.Layout.FrozenLength);
 
-    private static void Read(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name, long start, long length)
+    /// <summary>Reads some elements of a vector, likewise, and writes nowhere else: only the chunks that hold them are read.</summary>
+    /// <param name="ranges">First elements and numbers of them, by first element.</param>
+    /// <inheritdoc cref="ReadVector" path="/exception"/>
+    public static void ReadRanges(
+        this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name, IReadOnlyList<(long First, long Count)> ranges)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
+        ArgumentNullException.ThrowIfNull(into);
+        var length = into.Layout.TrainedLengthOf(name);
+        Check(vector, name, length);
+        var staging = new float[Math.Min(length, VectorManifest.ChunkElements)];
+        foreach (var chunk in ChunksOf(ranges))
+        {
+            var (start, count) = ((long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk));
+            blobs.Read(vector.Chunks[chunk], MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
+            foreach (var (first, elements) in ranges)
+            {
+                var (low, high) = (Math.Max(first, start), Math.Min(first + elements, start + count));
+                if (low < high)
+                    into.CopyFrom(name, low, staging.AsSpan((int)(low - start), (int)(high - low)));
+            }
+        }
+    }
+
+    /// <summary>The chunks that hold some of these elements, in order.</summary>
+    /// <inheritdoc cref="ReadRanges" path="/param"/>
+    public static IEnumerable<int> ChunksOf(IEnumerable<(long First, long Count)> ranges) => ranges.Where(r => r.Count > 0)
+        .SelectMany(r =>
+        {
+            var first = (int)(r.First / VectorManifest.ChunkElements);
+            return Enumerable.Range(first, (int)((r.First + r.Count - 1) / VectorManifest.ChunkElements) - first + 1);
+        }).Distinct().Order();
+
+    private static void Check(VectorManifest vector, string name, long length)
     {
         if (vector.Elements != length)
             throw new ElasticException(
                 $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {length}: it is of another model");
         if (vector.Type != ElementType.Float32)
             throw new ElasticException($"the stored vector \"{name}\" is {vector.Type.Word()}, and this version of Elastic reads fp32");
+    }
+
+    private static void Read(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name, long start, long length)
+    {
+        Check(vector, name, length);
         var staging = into.OnHost ? [] : new float[Math.Min(length, VectorManifest.ChunkElements)];
         for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Exchange;
@@ -88,7 +89,48 @@ public static class StartingPoint
     // The adapter and the network beside which it was trained are one set of weights, with one fingerprint.
     private static ReplicaVectors ReadAdapter(string path, ModelSettings model)
     {
-        using var adapter = AdapterFolder.Open(path);
+        var (adapter, folder) = OpenAdapter(path, model);
+        using (adapter)
+        using (folder)
+        {
+            using var network = folder.Load();
+            return adapter.Load(network, model, folder.Fingerprint).Vectors;
+        }
+    }
+
+    // Neither is held in memory: their chunks are, some at a time.
+    private static Digest FingerprintOfAdapter(string path, ModelSettings model)
+    {
+        var (adapter, folder) = OpenAdapter(path, model);
+        using (adapter)
+        using (folder)
+        {
+            var (layout, read) = adapter.Beside(folder, model);
+            return VectorStore.FingerprintOf(layout, (first, count) =>
+            {
+                var elements = new float[count];
+                read(first, elements);
+                return Digest.Of(MemoryMarshal.AsBytes(elements.AsSpan()));
+            });
+        }
+    }
+
+    private static (AdapterFolder Adapter, ModelFolder Network) OpenAdapter(string path, ModelSettings model)
+    {
+        var adapter = AdapterFolder.Open(path);
+        try
+        {
+            return (adapter, OpenNetworkOf(adapter, path, model));
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
+    }
+
+    private static ModelFolder OpenNetworkOf(AdapterFolder adapter, string path, ModelSettings model)
+    {
         if (!adapter.Lora.AreThoseOf(model.Lora, Architectures.Open(model).AdapterTargets))
             throw new ElasticException($"model.init = {path} holds an adapter of rank {adapter.Lora.Rank}, alpha "
                 + string.Create(CultureInfo.InvariantCulture, $"{adapter.Lora.Alpha} of {string.Join(", ", adapter.Lora.Targets)}, ")
@@ -96,9 +138,7 @@ public static class StartingPoint
                 + string.Create(CultureInfo.InvariantCulture, $"{model.Lora.Alpha}: set the model.lora-… keys to the folder's"));
         if (model.InitBase is not { } place)
             throw new ElasticException($"model.init = {path} is an adapter: say beside which model it was trained (model.init-base)");
-        using var folder = Open(place, model.WithoutAdapters(), "model.init-base");
-        using var network = folder.Load();
-        return adapter.Load(network, model, folder.Fingerprint).Vectors;
+        return Open(place, model.WithoutAdapters(), "model.init-base");
     }
 
     // An adapter's folder, and a checkpoint of a run with the same adapters, go on with them; everything else is the frozen network.
@@ -127,10 +167,7 @@ public static class StartingPoint
     private static Digest FingerprintOf(string path, ModelSettings model)
     {
         if (AdapterFolder.IsAt(path))
-        {
-            using var vectors = ReadAdapter(path, model);
-            return vectors.FingerprintOf();
-        }
+            return FingerprintOfAdapter(path, model);
         if (Directory.Exists(path))
         {
             using var folder = Open(path, model.WithoutAdapters());

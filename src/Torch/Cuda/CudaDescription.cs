@@ -1,6 +1,7 @@
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Torch.Cuda.Nccl;
+using Elastic.Torch.Cuda.Nvml;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,14 +10,14 @@ namespace Elastic.Torch.Cuda;
 /// <summary>What people are told about this machine's GPUs and their libraries: by <c>elastic doctor</c>.</summary>
 internal static class CudaDescription
 {
-    /// <summary>Driver, GPUs, who reaches whose memory, NVRTC, NCCL, and what is missing.</summary>
+    /// <summary>Driver, GPUs, who reaches whose memory, NVRTC, NCCL, streams, NVML, and what is missing.</summary>
     public static string OfThisMachine()
     {
         try
         {
             var driver = CudaDriver.Load();
             return $"{Of(driver)}; {string.Join("; ", Enumerable.Range(0, driver.Count).Select(KernelsOf))}; " +
-                Of(GpuCollectives.OfThisMachine, driver.Count);
+                $"{Of(GpuCollectives.OfThisMachine, driver.Count)}; {Of(TorchStreams.Load())}; {OfMeters(NvmlLibrary.Find)}";
         }
         catch (ElasticException e)
         {
@@ -51,6 +52,29 @@ internal static class CudaDescription
         var missing = collectives.Nccl?.Missing is { Count: > 0 } names ? $" lacks {string.Join(", ", names)}" : "";
         var nccl = collectives.Nccl is { } library ? $"NCCL {library.Version} ({library.Path}){missing}" : "no NCCL";
         return gpus > 1 ? $"{nccl}; {collectives.Describe([.. Enumerable.Range(0, gpus)])}" : nccl;
+    }
+
+    /// <summary>Whether a GPU can be several devices.</summary>
+    public static string Of(TorchStreams streams)
+    {
+        ArgumentNullException.ThrowIfNull(streams);
+        return streams.Problem is { } problem ? $"no logical devices: {problem}" : "logical devices (cuda:0#0, cuda:0#1 …) have streams";
+    }
+
+    /// <summary>Whether GPUs are measured: no metrics are no reason not to compute.</summary>
+    public static string OfMeters(Func<NvmlLibrary?> find)
+    {
+        ArgumentNullException.ThrowIfNull(find);
+        try
+        {
+            return find() is { } nvml
+                ? $"NVML measures{(nvml.Missing.Count > 0 ? $", and lacks {string.Join(", ", nvml.Missing)}" : "")}"
+                : $"no metrics of GPUs: {NvmlLibrary.Library} is not here";
+        }
+        catch (ElasticException e)
+        {
+            return $"no metrics of GPUs: {e.Message}";
+        }
     }
 
     /// <summary>E.g. "kernels 0123456789ab on GPU 0: 10 of 10 give the CPU's bits".</summary>

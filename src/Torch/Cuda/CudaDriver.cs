@@ -18,7 +18,8 @@ internal sealed unsafe class CudaDriver
     [
         "cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
         "cuDeviceGetAttribute", "cuDeviceCanAccessPeer", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuCtxSynchronize",
-        "cuCtxEnablePeerAccess", "cuStreamQuery", "cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel",
+        "cuCtxEnablePeerAccess", "cuStreamCreate", "cuStreamQuery", "cuStreamSynchronize", "cuModuleLoadData", "cuModuleGetFunction",
+        "cuLaunchKernel", "cuDeviceGetPCIBusId",
     ];
 
     private readonly NativeFunctions _functions;
@@ -118,8 +119,32 @@ internal sealed unsafe class CudaDriver
             Check(result, "cuCtxEnablePeerAccess");
     }
 
-    /// <summary>Waits for all work of the current context, and throws what went wrong in it.</summary>
-    public void Synchronize(string what) => Check(((delegate* unmanaged<int>)_functions["cuCtxSynchronize"])(), what);
+    /// <summary>Where the GPU is plugged in, e.g. "0000:3B:00.0": the same for all libraries, whichever GPUs a process sees.</summary>
+    public string BusOf(int index)
+    {
+        var bus = stackalloc byte[64];
+        Check(
+            ((delegate* unmanaged<byte*, int, int, int>)_functions["cuDeviceGetPCIBusId"])(bus, 64, Device(index)),
+            $"cuDeviceGetPCIBusId of GPU {index}");
+        return Marshal.PtrToStringUTF8((nint)bus)!;
+    }
+
+    /// <summary>
+    /// A stream of the current context that waits for the default stream, and for which that waits; kept until the process ends.
+    /// </summary>
+    public nint NewStream()
+    {
+        nint stream;
+        Check(((delegate* unmanaged<nint*, uint, int>)_functions["cuStreamCreate"])(&stream, 0), "cuStreamCreate");
+        return stream;
+    }
+
+    /// <summary>Waits for all work of the current context, or of one of its streams, and throws what went wrong in it.</summary>
+    /// <param name="stream">0 for all.</param>
+    public void Synchronize(string what, nint stream) => Check(
+        stream == 0
+            ? ((delegate* unmanaged<int>)_functions["cuCtxSynchronize"])()
+            : ((delegate* unmanaged<nint, int>)_functions["cuStreamSynchronize"])(stream), what);
 
     /// <summary>True while the current context's default stream has work; throws what went wrong in it.</summary>
     public bool IsBusy()
@@ -152,14 +177,15 @@ internal sealed unsafe class CudaDriver
         return function;
     }
 
-    /// <summary>Starts a kernel on the current context's default stream, which libtorch uses, too. Does not wait for it.</summary>
+    /// <summary>Starts a kernel on a stream of the current context that libtorch uses, too. Does not wait for it.</summary>
     /// <param name="arguments">For each parameter of the kernel, where its value lies.</param>
     /// <param name="name">For messages.</param>
-    public void Launch(nint function, uint blocks, uint threads, void** arguments, string name)
+    /// <param name="stream">0 for the default stream.</param>
+    public void Launch(nint function, uint blocks, uint threads, void** arguments, string name, nint stream)
     {
         var launch = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)
             _functions["cuLaunchKernel"];
-        Check(launch(function, blocks, 1, 1, threads, 1, 1, 0, 0, arguments, null), $"the kernel {name}");
+        Check(launch(function, blocks, 1, 1, threads, 1, 1, 0, stream, arguments, null), $"the kernel {name}");
     }
 
     private int AttributeOf(int index, int which)

@@ -7,8 +7,8 @@ using Elastic.Kernels.Optimization;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Our kernels on one GPU. Each call starts a kernel on the default stream and returns; memory is that of the GPU, or of another one that
-/// it reaches. All is contiguous. A result's bits do not depend on how many blocks compute it.
+/// Our kernels on one GPU. Each call starts a kernel on one stream and returns; memory is that of the GPU, or of another one that it
+/// reaches. All is contiguous. A result's bits do not depend on how many blocks compute it.
 /// </summary>
 internal sealed unsafe class DeviceKernels
 {
@@ -21,19 +21,20 @@ internal sealed unsafe class DeviceKernels
     private const int Threads = 256, Lanes = 16, MaxPieces = 1024;
 
     private readonly CudaDriver _driver;
-    private readonly nint _context, _module;
+    private readonly nint _context, _module, _stream;
     private readonly int _multiprocessors;
     private readonly ConcurrentDictionary<string, nint> _functions = new(StringComparer.Ordinal);
     private readonly HashSet<int> _reached;
     private Exception? _failure;
 
     /// <param name="index">The GPU's number among those that this process sees.</param>
+    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
     /// <exception cref="Foundation.ElasticException">The kernels do not compile for it, or do not load.</exception>
-    public DeviceKernels(CudaDriver driver, KernelCompiler compiler, int index)
+    public DeviceKernels(CudaDriver driver, KernelCompiler compiler, int index, nint stream = 0)
     {
         ArgumentNullException.ThrowIfNull(driver);
         ArgumentNullException.ThrowIfNull(compiler);
-        (_driver, _context) = (driver, driver.ContextOf(index));
+        (_driver, _context, _stream) = (driver, driver.ContextOf(index), stream);
         _multiprocessors = driver.MultiprocessorsOf(index);
         var (major, minor) = driver.CapabilityOf(index);
         driver.Enter(_context);
@@ -66,7 +67,7 @@ internal sealed unsafe class DeviceKernels
     public void Synchronize(string what)
     {
         _driver.Enter(_context);
-        _driver.Synchronize(what);
+        _driver.Synchronize(what, _stream);
     }
 
     /// <summary>
@@ -200,7 +201,7 @@ internal sealed unsafe class DeviceKernels
         // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
         _driver.Enter(_context);
         var function = _functions.GetOrAdd(kernel, name => _driver.Function(_module, name));
-        _driver.Launch(function, (uint)blocks, (uint)threads, pointers, kernel);
+        _driver.Launch(function, (uint)blocks, (uint)threads, pointers, kernel, _stream);
     }
 
     // AdamWStep of adamw.cu.

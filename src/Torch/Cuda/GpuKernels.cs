@@ -5,22 +5,20 @@ using Elastic.Torch.Native;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Our kernels on the GPUs of this machine, made once for each. Where they cannot be had (no NVRTC, for instance), libtorch's operators
-/// compute everything, and give other bits: which of the two it is belongs to the arithmetic that a run keeps.
+/// Our kernels on the GPUs of this machine, made once for each and for each stream. Where they cannot be had (no NVRTC, for instance),
+/// libtorch's operators compute everything, and give other bits: which of the two it is belongs to the arithmetic that a run keeps.
 /// </summary>
 internal static class GpuKernels
 {
-    private static readonly ConcurrentDictionary<int, Lazy<(DeviceKernels? Kernels, string? Why)>> All = new();
+    private static readonly ConcurrentDictionary<(int Gpu, nint Stream), Lazy<(DeviceKernels? Kernels, string? Why)>> All = new();
 
     /// <summary>Those of a GPU; null where libtorch's operators compute.</summary>
+    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    public static DeviceKernels? Of(int index) => Find(index).Kernels;
-
-    /// <summary>Whose kernels compute, for the arithmetic's text.</summary>
-    public static string Identity(int index) => Of(index) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
+    public static DeviceKernels? Of(int index, nint stream = 0) => Find(index, stream).Kernels;
 
     /// <summary>Why libtorch's operators compute; null where our kernels do.</summary>
-    public static string? WhyNot(int index) => Find(index).Why;
+    public static string? WhyNot(int index) => Find(index, 0).Why;
 
     /// <summary>The compiler of kernels that this machine has.</summary>
     /// <exception cref="ElasticException">It has none.</exception>
@@ -29,11 +27,11 @@ internal static class GpuKernels
         : throw new ElasticException(
             $"none of {string.Join(", ", CudaLibraries.Nvrtc)} is beside libtorch, in its packages or on this system: install NVRTC");
 
-    private static (DeviceKernels? Kernels, string? Why) Find(int index) => All.GetOrAdd(index, i => new(() =>
+    private static (DeviceKernels? Kernels, string? Why) Find(int index, nint stream) => All.GetOrAdd((index, stream), key => new(() =>
     {
         try
         {
-            return (new DeviceKernels(CudaDriver.Load(), Compiler(), i), null);
+            return (new DeviceKernels(CudaDriver.Load(), Compiler(), key.Gpu, key.Stream), null);
         }
         catch (ElasticException e) when (e is not CudaException { IsLost: true })
         {

@@ -151,7 +151,7 @@ public sealed class DeviceSpecs : IDisposable
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         await using var node = await StartAsync("cpu:2", "data", NodeFaults.None, deadline.Token);
-        const string Forms = ": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\" or \"none\"";
+        const string Forms = ": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\", \"cuda:0#0,0#1\" or \"none\"";
         foreach (var (devices, why) in new[]
             {
                 ("cpu:1,1", "-d names device 1 twice: name each once"),

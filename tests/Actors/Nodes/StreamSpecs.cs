@@ -24,12 +24,33 @@ public sealed class StreamSpecs : IDisposable
     // Four rounds of 576 samples read more than the corpus has: the build is held when a third of it is finished, until the run says that
     // it waits. The samples of the second epoch are those of the first window, in another order.
     [Fact]
-    public async Task A_run_that_begins_before_its_corpus_is_built_has_the_weights_of_one_that_begins_after_it()
+    public Task A_run_that_begins_before_its_corpus_is_built_has_the_weights_of_one_that_begins_after_it() =>
+        EarlyIsAsLateAsync(Settings, _ => { });
+
+    [Fact]
+    public Task So_has_one_that_mixes_sources_and_the_audit_counts_each_of_them()
     {
-        var early = await TrainAsync("early", holdsAfter: 6);
+        foreach (var source in new[] { "a", "b", "c" })
+            File.WriteAllLines(
+                Path.Combine(Directory.CreateDirectory(Path.Combine(_tiny.Root, "sources")).FullName, $"{source}.jsonl"),
+                Enumerable.Range(0, 36).Select(i => $$"""{"text": "{{string.Join(source, Enumerable.Range(i * 1000, 50))}}"}"""));
+        return EarlyIsAsLateAsync(
+            Settings with { Corpus = Settings.Corpus with { Sources = ["sources"], Mixture = ["a.jsonl=2", "b.jsonl=0.5"] } },
+            audit =>
+            {
+                Assert.Equal(["a.jsonl", "b.jsonl", "c.jsonl"], audit.Sources.Select(s => s.Source));
+                Assert.Equal(audit.Samples, audit.Sources.Sum(s => s.Samples));
+                foreach (var (source, times) in audit.Sources.Zip([2, 0.5, 1]))
+                    Assert.InRange(source.Samples, times * source.Blocks - 1, 2 * times * source.Blocks + 1);
+            });
+    }
+
+    private async Task EarlyIsAsLateAsync(TrainingSettings settings, Action<AuditReport> check)
+    {
+        var early = await TrainAsync(settings, "early", holdsAfter: 6);
         Assert.Contains("shard 6 of the corpus that is being built", _waits);
         _waits.Clear();
-        var late = await TrainAsync("late", holdsAfter: null);
+        var late = await TrainAsync(settings, "late", holdsAfter: null);
 
         Assert.DoesNotContain(_waits, w => w.Contains("shard 6", StringComparison.Ordinal));
         Assert.Equal(late.Fingerprint, early.Fingerprint);
@@ -41,6 +62,7 @@ public sealed class StreamSpecs : IDisposable
             Assert.True(audit.IsProven, string.Join(Environment.NewLine, audit.Problems));
             Assert.Equal(2, audit.Epochs.Count);
             Assert.Equal((audit.Epochs[0].Blocks, 4 * 576L), (audit.Epochs[0].Consumed, audit.Samples));
+            check(audit);
         }
 
         // A window that the journal says otherwise than it was is found, in itself and in the hash chain.
@@ -56,10 +78,10 @@ public sealed class StreamSpecs : IDisposable
     private static TrainingSettings Settings => TinyRun.Settings("a", innerSteps: 9) with
     {
         Batch = BatchSettings.Defaults with { Sequences = 64, Micro = 16 },
-        Corpus = CorpusSettings.Defaults with { HeldOut = 0.1, Order = CorpusOrder.Stream, StreamWindow = 3 },
+        Corpus = CorpusSettings.Defaults with { HeldOut = 0.1, Order = CorpusOrder.Stream, StreamWindow = 3, Sources = ["text"] },
     };
 
-    private async Task<RunView> TrainAsync(string data, int? holdsAfter)
+    private async Task<RunView> TrainAsync(TrainingSettings of, string data, int? holdsAfter)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(3));
         var faults = new NodeFaults(TokensPerShard: 2000, AfterWindow: shards =>
@@ -70,7 +92,7 @@ public sealed class StreamSpecs : IDisposable
         await using var node = await ElasticNode.StartAsync(
             NodeSettings.Defaults with { Devices = "cpu:1", DataDir = Path.Combine(_tiny.Root, data) }, NodeDuty.Train, _ => { }, faults,
             Transport.Plain, deadline.Token);
-        var settings = Settings with { Corpus = Settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] } };
+        var settings = of with { Corpus = of.Corpus with { Sources = [Path.Combine(_tiny.Root, of.Corpus.Sources.Single())] } };
         var fed = holdsAfter is null ? await StartLateAsync(node, settings, deadline.Token) : Task.FromResult<string?>(null);
         // As pbm run start does.
         if (holdsAfter is not null)

@@ -21,7 +21,7 @@ public sealed class WorkKindTests
     public void Each_kind_has_its_two_files_with_its_content_its_kind_and_its_executor_in_them(string stem)
     {
         var ordered = Read(Kinds, $"{stem}.cs");
-        Assert.Matches($@"public sealed record {stem}(\([^)]*\))?\s+: WorkContent;", ordered);
+        Assert.Matches($@"public sealed record {stem}(\([^)]*\))?\s+: WorkContent[;\r\n]", ordered);
         Assert.Matches(@"public sealed record \w+\([^)]*\) : WorkOutcome;", ordered);
         Assert.Contains($"public sealed class {stem}Work : WorkKind", ordered, StringComparison.Ordinal);
         Assert.Contains(

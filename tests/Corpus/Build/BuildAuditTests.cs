@@ -35,8 +35,8 @@ public sealed class BuildAuditTests : IDisposable
 
     // Somebody who changes a file and its digest in build.json, too.
     [Theory]
-    [InlineData("text/kept-00000.jsonl.zst", 0, 2, "text has document 0 2 times, and 1 times are due")]
-    [InlineData("text/kept-00000.jsonl.zst", 1, 0, "text has document 2 0 times, and 1 times are due")]
+    [InlineData("text/kept-00000-00000.jsonl.zst", 0, 2, "text has document 0 2 times, and 1 times are due")]
+    [InlineData("text/kept-00000-00000.jsonl.zst", 1, 0, "text has document 2 0 times, and 1 times are due")]
     [InlineData("dropped/dropped-00000.jsonl.zst", 0, 0, "dropped has document 1 0 times, and 1 times are due")]
     [InlineData("documents/documents-00000.jsonl.zst", 1, 2, "document 1 is decided about where document 2 is due")]
     [InlineData("documents/documents-00000.jsonl.zst", 4, 0, "build.json counts 5 documents, and there are 4")]

@@ -26,10 +26,12 @@ internal sealed class BuiltFolders : IDisposable
             .Run(1, null, CancellationToken.None);
 
     /// <summary>A corpus of a text, as <c>elastic corpus build</c> makes one.</summary>
-    public BuiltCorpus Corpus(BuiltText text, string name = "corpus", double heldOut = 0.2, bool bySource = false) => Corpora.Build(
+    public BuiltCorpus Corpus(
+        BuiltText text, string name = "corpus", double heldOut = 0.2, ShardSources of = ShardSources.Mixed) => Corpora.Build(
         _folder[name],
-        CorpusSources.Resolve([text.TextFolder]).SelectMany(f => DocumentReader.Read(f, new ReadStatistics())),
-        heldOut: heldOut, bySource: bySource);
+        DocumentBatches.Read(CorpusSources.Resolve([text.TextFolder]), new(), 1 << 20, of == ShardSources.InTurn, default)
+            .SelectMany(batch => batch.Documents),
+        heldOut: heldOut, of: of);
 
     /// <summary>Names and digests of all files.</summary>
     public static List<(string Name, string Hash)> FilesOf(string folder) =>

@@ -1,4 +1,5 @@
 using Elastic.Corpus.Build;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests.Build;
 
@@ -17,9 +18,13 @@ public sealed class DefaultMixtureTests : IDisposable
         var settings = Corpora.Settings(text.TextFolder + Path.DirectorySeparatorChar);
         // Nothing of the third source is trained on: the corpus does not have it.
         Assert.Equal(["a=3", "b=0.5"], DefaultMixture.Apply(settings).Mixture);
-        Assert.Equal(["a=1"], DefaultMixture.Apply(settings with { Mixture = ["a=1"] }).Mixture);
-        Refusal.Says("corpus.order = stream reads each source once",
-            () => DefaultMixture.Apply(settings with { Order = Messages.Settings.CorpusOrder.Stream }));
+        Assert.Equal(["a=1", "b/part=2"], DefaultMixture.Apply(settings with { Mixture = ["a=1", "b/part=2"] }).Mixture);
+        Refusal.Says("corpus.mixture names held, of which the text", () => DefaultMixture.Apply(settings with { Mixture = ["held=1"] }));
+        Refusal.Says("nothing to train on: it has a, b", () => DefaultMixture.Apply(settings with { Mixture = ["a=1", "bb=1"] }));
+        Assert.Equal(["a=3", "b=0.5"], DefaultMixture.Apply(settings with { Order = CorpusOrder.Stream }).Mixture);
+        // A file of text is of one source.
+        Assert.Equal(["kept-00000-00000.jsonl.zst", "kept-00001-00001.jsonl.zst"],
+            Directory.GetFiles(text.TextFolder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Empty(DefaultMixture.Apply(Corpora.Settings(text.Folder)).Mixture);
         Assert.Empty(BuildAudit.Check(text, CancellationToken.None).Problems);
 
@@ -42,6 +47,10 @@ public sealed class DefaultMixtureTests : IDisposable
         var mixed = CorpusIdentity.Identify(files, settings with { Mixture = ["a=2"] }).Id;
         Assert.NotEqual(plain, mixed);
         Assert.Equal(mixed, CorpusIdentity.Identify(files, settings with { Mixture = ["a=0.5", "b=7"] }).Id);
+        // In turn they are in other shards; without a mixture a stream has the corpus of all others.
+        var inTurn = settings with { Mixture = ["a=2"], Order = CorpusOrder.Stream };
+        Assert.DoesNotContain(CorpusIdentity.Identify(files, inTurn).Id, new[] { plain, mixed });
+        Assert.Equal(plain, CorpusIdentity.Identify(files, inTurn with { Mixture = [] }).Id);
     }
 
     private BuildManifest Manifest(double first, double second)

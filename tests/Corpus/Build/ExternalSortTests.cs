@@ -18,4 +18,17 @@ public class ExternalSortTests
             }
             Assert.Empty(Directory.GetFiles(folder.Path));
         }, iter: 50);
+
+    [Fact]
+    public void What_does_not_fit_into_memory_is_all_on_the_disk_while_it_is_read()
+    {
+        using var folder = new TemporaryFolder();
+        using var sort = new ExternalSort<long>(folder.Path, (a, b) => a.CompareTo(b), runBytes: 4 * sizeof(long));
+        foreach (var value in Enumerable.Range(0, 10))
+            sort.Add(value);
+        using var sorted = sort.Sorted().GetEnumerator();
+        Assert.True(sorted.MoveNext());
+        Assert.Equal([2 * sizeof(long), 4 * sizeof(long), 4 * sizeof(long)],
+            Directory.GetFiles(folder.Path).Select(path => new FileInfo(path).Length).Order());
+    }
 }

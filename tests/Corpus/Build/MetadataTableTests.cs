@@ -81,13 +81,14 @@ public sealed class MetadataTableTests : IDisposable
 
     // Bytes are tokens: what a sample says stands in its documents, one behind the other.
     [Theory]
-    [InlineData(SampleKind.Blocks, false)]
-    [InlineData(SampleKind.Blocks, true)]
-    [InlineData(SampleKind.Documents, false)]
-    public void Every_sample_is_of_the_documents_that_are_named_for_it(SampleKind kind, bool bySource)
+    [InlineData(SampleKind.Blocks, ShardSources.Mixed)]
+    [InlineData(SampleKind.Blocks, ShardSources.Grouped)]
+    [InlineData(SampleKind.Blocks, ShardSources.InTurn)]
+    [InlineData(SampleKind.Documents, ShardSources.Mixed)]
+    public void Every_sample_is_of_the_documents_that_are_named_for_it(SampleKind kind, ShardSources of)
     {
         var text = _folders.Build(Manifest());
-        var corpus = _folders.Corpus(text, bySource: bySource);
+        var corpus = _folders.Corpus(text, of: of);
         var cut = new SampleCut(kind, 64);
         var map = new BlockMap(corpus.TrainShards, cut);
         var tokens = new int[cut.Length];

@@ -45,7 +45,7 @@ public sealed class SourceRejectsTests : IDisposable
         {
             "cut.jsonl.gz:", "cut.jsonl.zst:", "broken.parquet is not a Parquet file", "broken.zip is not a zip file",
             "long.jsonl has a line 2 of more than 1048576 bytes", "one.txt cannot be read", "two.txt cannot be read",
-            "source in: not read: 1 .png, 1 linked folder",
+            "source in: not read: 1 .png, 1 linked folder", "source in: latin.txt has 1 sequence of bytes that became U+FFFD",
         })
             Assert.Single(rejects, line => line.Contains(part, StringComparison.Ordinal));
         Assert.All(rejects, line => Assert.StartsWith("source in: ", line, StringComparison.Ordinal));

@@ -68,7 +68,7 @@ public class MixtureOrderTests
     public void A_corpus_of_a_mixture_has_shards_of_one_source_each_and_what_does_not_fit_is_named()
     {
         using var folder = new TemporaryFolder();
-        var corpus = Corpora.Build(folder["mixed"], Corpora.Documents(200), heldOut: 0.1, bySource: true);
+        var corpus = Corpora.Build(folder["mixed"], Corpora.Documents(200), heldOut: 0.1, of: ShardSources.Grouped);
         Assert.Equal(["Books", "Web"], corpus.TrainShards.Select(s => s.Source!).Distinct());
         foreach (var info in corpus.TrainShards)
         {
@@ -97,6 +97,6 @@ public class MixtureOrderTests
         using var folder = new TemporaryFolder();
         var many = Enumerable.Range(0, 300).Select(i => new Document($"file{i}", $"d{i}", "some words"));
         Refusal.Says("corpus.mixture: the corpus has more than 256 sources",
-            () => Corpora.Build(folder["c"], many, heldOut: 0, bySource: true));
+            () => Corpora.Build(folder["c"], many, heldOut: 0, of: ShardSources.Grouped));
     }
 }

@@ -1,5 +1,5 @@
-"""The golden numbers of MixtureChangesTests, from the description in docs/determinism.md: with lists of what nobody has read, and without
-running a permutation backwards. Prints blocks of every 17th position from 20 on."""
+"""The golden numbers of MixtureChangesTests and WindowMixtureTests, from the descriptions in docs/determinism.md: with lists of what nobody
+has read, and without running a permutation backwards. Prints blocks of every 17th position from 20 on, and of every 11th one."""
 import hashlib
 
 MASK = (1 << 64) - 1
@@ -53,3 +53,32 @@ for number, (weights, length) in enumerate(zip(WEIGHTS, LENGTHS)):
     streams = [[b for i, b in enumerate(stream) if i not in gone] for stream, gone in zip(streams, read)]
     start += length
 print([blocks[20 + i * 17] for i in range(24)])
+
+
+# A mixture in windows of three shards: (source, blocks) of each shard.
+SHARDS, TENTHS, WINDOW = [("a", 5), ("b", 3), ("a", 0), ("a", 7), ("b", 4), ("c", 6), ("b", 2)], {"a": 25, "b": 5, "c": 10}, 3
+firsts = [sum(n for _, n in SHARDS[:i]) for i in range(len(SHARDS))]
+
+
+def samples_before(shard, source):
+    return round(sum(n for name, n in SHARDS[:shard] if name == source) * TENTHS[source] / 10)  # of two equally near the even one
+
+
+samples = [samples_before(i + 1, name) - samples_before(i, name) for i, (name, _) in enumerate(SHARDS)]
+
+
+def epoch_of(epoch):
+    for window in range(0, len(SHARDS), WINDOW):
+        own = [(shard, j) for shard in range(window, min(len(SHARDS), window + WINDOW)) for j in range(samples[shard])]
+        for x in permutation(window_key("window", window // WINDOW), epoch, len(own)):
+            shard, j = own[x]
+            turn, place = divmod(epoch * samples[shard] + j, SHARDS[shard][1])
+            yield firsts[shard] + permutation(window_key("shard", shard), turn, SHARDS[shard][1])[place]
+
+
+def window_key(what, number):
+    return int.from_bytes(hashlib.sha256(f"elastic window mixture 11 {what} {number}".encode()).digest()[:8], "little")
+
+
+stream = [block for epoch in range(4) for block in epoch_of(epoch)]
+print(samples, [stream[i * 11] for i in range(12)])

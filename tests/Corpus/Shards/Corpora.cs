@@ -17,14 +17,14 @@ internal static class Corpora
 
     public static BuiltCorpus Build(
         string folder, IEnumerable<Document> documents, string tokenizer = "byte", double heldOut = 0.2, long tokensPerShard = 2000,
-        bool bySource = false) =>
-        Build(folder, documents, Tokenizer.Open(tokenizer), heldOut, tokensPerShard, bySource);
+        ShardSources of = ShardSources.Mixed) =>
+        Build(folder, documents, Tokenizer.Open(tokenizer), heldOut, tokensPerShard, of);
 
     public static BuiltCorpus Build(
         string folder, IEnumerable<Document> documents, Tokenizer open, double heldOut = 0.2, long tokensPerShard = 2000,
-        bool bySource = false)
+        ShardSources of = ShardSources.Mixed)
     {
-        using var writer = new CorpusWriter(folder, Foundation.Digest.Of("id"u8), open, tokensPerShard: tokensPerShard, bySource: bySource);
+        using var writer = new CorpusWriter(folder, Foundation.Digest.Of("id"u8), open, tokensPerShard: tokensPerShard, of: of);
         foreach (var batch in Batches(documents))
             writer.Append(BatchTokenizer.Tokenize(open, batch, heldOut));
         return writer.Complete(new ReadStatistics());

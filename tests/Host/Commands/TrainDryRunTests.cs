@@ -67,6 +67,30 @@ public sealed class TrainDryRunTests
     }
 
     [Fact]
+    public async Task Stages_on_several_nodes_are_listed_with_what_the_largest_takes_which_has_to_fit()
+    {
+        Assert.Equal(0, await Run("--devices", "cpu:1", "--set", "run.stages=3"));
+        var lines = _output.ToString().Split('\n').Select(l => l.TrimEnd()).ToList();
+        var table = lines.FindIndex(l => l.StartsWith("run.stages, each on a node ", StringComparison.Ordinal));
+        Assert.Equal(["2", "3", "4"], lines[(table + 1)..(table + 4)].Select(l => l[..28].Trim()));
+
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(0, await Run("--devices", "cpu:1", "--json"));
+        var json = JsonNode.Parse(_output.ToString())!;
+        var bytes = json["stages"]!.AsArray().Select(s => (double)s!["bytes"]!).ToList();
+        Assert.Equal(2, bytes.Count);
+        Assert.True((double)json["bytes"]! > bytes[0] && bytes[0] > bytes[1]);
+
+        Assert.Equal(1, await Run("--devices", "cpu:1", "--set", "run.stages=7"));
+        Assert.Contains(
+            "run.stages = 7: this model can be cut into 6 stages at most; use run.stages = 6 or fewer", _error.ToString(),
+            StringComparison.Ordinal);
+        string[] large = ["--set", "model.width=65536", "--set", "model.heads=256", "--set", "model.layers=4", "--devices", "cpu:1"];
+        Assert.Equal(1, await Run([.. large, "--set", "run.stages=2"]));
+        Assert.Contains(" of 2 needs ", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_splits_of_several_devices_are_listed_with_what_each_takes_and_one_to_use()
     {
         string[] four = ["--devices", "cpu:4", "--set", "node.split=pipeline:4", "--set", "batch.micro=2"];

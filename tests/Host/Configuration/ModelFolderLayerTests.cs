@@ -184,14 +184,40 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
             () => ConfigurationLoader.Load(new([], [$"model.init-base={Place}"]))).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_adapter_and_its_model_are_pinned_piece_by_piece_to_what_loading_both_finds(bool freezesA)
+    {
+        Write();
+        using var network = ModelFolder.Open(Place);
+        var adapter = WriteAdapter(Place, network.Fingerprint());
+        var pinned = StartingPoint.Pin(Load(adapter, $"model.lora-freeze-a={(freezesA ? "true" : "false")}").Training.Model);
+        // Loading refuses weights of another digest.
+        using var vectors = StartingPoint.Load(pinned, seed: 3);
+        Assert.Equal(pinned.InitDigest, vectors.FingerprintOf().Hex);
+        Assert.Equal(freezesA, pinned.Lora.FreezesA);
+    }
+
+    [Fact]
+    public void An_adapter_that_was_trained_beside_other_weights_is_not_pinned()
+    {
+        Write();
+        var model = Load(WriteAdapter(Place)).Training.Model;
+        Assert.Contains(
+            $"it was trained beside the weights {Digest.Of("the network"u8).Short}, and the model's are ",
+            Assert.Throws<ElasticException>(() => StartingPoint.Pin(model)).Message, StringComparison.Ordinal);
+    }
+
     // Exported by a run whose model was at a place.
-    private string WriteAdapter(string place)
+    private string WriteAdapter(string place, Digest? network = null)
     {
         var adapted = Model with { Lora = Model.Lora with { Rank = 4, Alpha = 12 } };
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(adapted));
         Initialization.Fill(vectors, 8);
         var folder = Path.Combine(Folder, "adapter");
-        AdapterFolderWriter.Write(folder, vectors, adapted with { Init = Place }, ElementType.Float32, Digest.Of("the network"u8));
+        AdapterFolderWriter.Write(
+            folder, vectors, adapted with { Init = Place }, ElementType.Float32, network ?? Digest.Of("the network"u8));
         var config = Path.Combine(folder, AdapterFolder.ConfigName);
         File.WriteAllText(config, File.ReadAllText(config).Replace($"\"{Place}\"", $"\"{place}\"", StringComparison.Ordinal));
         return folder;

@@ -77,6 +77,10 @@ public sealed class SettingsTextTests
         .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"run.priority\":5,\"run.needs\":\"big\",\"batch.sequences\"",
             StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 6.</summary>
+    private static readonly string Version6 = Version5.Replace("\"settings\":5", "\"settings\":6", StringComparison.Ordinal)
+        .Replace("\"run.priority\"", "\"run.stages\":3,\"run.priority\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -147,6 +151,7 @@ public sealed class SettingsTextTests
                     Precision = TrainingPrecision.Fp32,
                     AuditRate = 0.05,
                     DevicesPerReplica = 0,
+                    Stages = 1,
                     Priority = 0,
                     Needs = null,
                 },
@@ -305,8 +310,16 @@ public sealed class SettingsTextTests
             (fourth.Run.Precision, fourth.Model.Llama.AttentionWindow, fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords,
                 fourth.Model.Bert.ClassToken, fourth.Run.DevicesPerReplica));
 
+    }
+
+    [Fact]
+    public void Texts_of_version_6_are_read_as_they_always_were()
+    {
+        var (settings, fifth) = (SettingsText.Read(Version6), SettingsText.Read(Version5));
+        Assert.Equal((3, 1), (settings.Run.Stages, fifth.Run.Stages));
+
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version5, SettingsText.Write(settings));
+        Assert.Equal(Version6, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -317,10 +330,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":5", "\"settings\":6",
-        "the run was started by a newer Elastic, whose settings have version 6 (this one knows 5): go on with that version")]
-    [InlineData("\"settings\":5", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":5", "\"settings\":\"5\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":6", "\"settings\":7",
+        "the run was started by a newer Elastic, whose settings have version 7 (this one knows 6): go on with that version")]
+    [InlineData("\"settings\":6", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":6", "\"settings\":\"6\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
@@ -360,7 +373,7 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "run.devices-per-replica", "run.priority", "run.needs", "batch.recompute",
+        ["run.name", "run.audit-rate", "run.devices-per-replica", "run.stages", "run.priority", "run.needs", "batch.recompute",
             "optimizer.mirror-slices", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
             "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding", "checkpoint.every-rounds",
             "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],

@@ -94,6 +94,7 @@ public sealed class LineTests
     [InlineData("cpu:0", "cpu:0")]
     [InlineData("cuda:1 cuda:0 cuda:3", "cuda:0-1,3")]
     [InlineData("cuda:0 cpu:0 cpu:1", "cpu:0-1 cuda:0")]
+    [InlineData("cuda:1 cuda:0#0 cuda:0#2 cuda:0#1 cuda:2", "cuda:1-2 cuda:0#0-2")]
     public void Devices_in_a_row_are_one_word(string devices, string shown) =>
         Assert.Equal(shown, NodePalette.Devices(devices.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
 }

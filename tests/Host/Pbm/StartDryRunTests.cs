@@ -52,7 +52,8 @@ public sealed class StartDryRunTests
             lines[text..(text + 8)]);
         Assert.Equal(
             PlanLines.Memory(two, "on 10.0.0.1:4053, with node.zero = 1, node.split = none and node.offload = none").Append("")
-                .Concat(PlanLines.Work(two)).Append("nothing was stored, and nothing started; without --dry-run the run starts"),
+                .Concat(PlanLines.Work(two)).Concat(PlanLines.Stages(two, 1L << 30))
+                .Append("nothing was stored, and nothing started; without --dry-run the run starts"),
             lines[(text + 8)..]);
         Assert.Null(_cluster.Started);
         Assert.Equal(Asker, _cluster.Asker);
@@ -126,6 +127,41 @@ public sealed class StartDryRunTests
         said.Clear();
         await Assert.ThrowsAsync<ElasticException>(() => All(said, "run.epochs=1000000"));
         Assert.Contains(said, l => l.Text == "start        refused: no run begins");
+    }
+
+    [Fact]
+    public async Task A_node_s_own_settings_decide_what_it_needs()
+    {
+        _cluster.Nodes =
+        [
+            Node("10.0.0.1:4053", 2, 1L << 30) with { Sharing = new ReplicaSharing(2, "none", OffloadMode.File, 3) },
+            Node("10.0.0.2:4053", 2, 2L << 30) with { Sharing = new ReplicaSharing(1, "tensor:2", OffloadMode.None, 1) },
+        ];
+        var settings = Resolved("run.replicas=2");
+        var one = settings with { Run = settings.Run with { Replicas = 1 } };
+        var (files, shared) = (
+            TrainingPlan.OfAll(one, 2, 3, zero: 2, OffloadMode.File), TrainingPlan.OfAll(one, 2, 1, split: ReplicaSplit.Parse("tensor:2")));
+        Assert.NotEqual(files.Memory.Bytes, shared.Memory.Bytes);
+        var all = await All("run.replicas=2");
+        var nodes = all.Select(l => l.Json).OfType<JsonObject>().Single()["nodes"]!.AsArray();
+        Assert.Equal([files.Memory.Bytes, shared.Memory.Bytes], nodes.Select(n => (double)n!["bytes"]!));
+        Assert.Equal([(2, "file", "none"), (1, "none", "tensor:2")], nodes.Select(n => (
+            (int)n!["zero"]!, (string)n["offload"]!, (string)n["split"]!)));
+        Assert.Contains(all, l => l.Text?.EndsWith(files.Memory.Bytes > shared.Memory.Bytes
+            ? "on 10.0.0.1:4053, with node.zero = 2, node.split = none and node.offload = file"
+            : "on 10.0.0.2:4053, with node.zero = 1, node.split = tensor:2 and node.offload = none", StringComparison.Ordinal) == true);
+    }
+
+    [Theory]
+    [InlineData(3, "none", OffloadMode.None, 1)]
+    [InlineData(1, "tensor:3", OffloadMode.None, 1)]
+    [InlineData(1, "none", (OffloadMode)7, 1)]
+    [InlineData(1, "none", OffloadMode.File, -1)]
+    public void What_a_node_says_of_its_settings_counts_if_it_makes_sense(int zero, string split, OffloadMode offload, int threads)
+    {
+        Assert.Equal(ReplicaSharing.Usual, ReplicaSharing.Checked(new(zero, split, offload, threads)));
+        var sound = new ReplicaSharing(2, "tensor:2, pipeline:2", OffloadMode.File, 4);
+        Assert.Equal((sound, ReplicaSharing.Usual), (ReplicaSharing.Checked(sound), ReplicaSharing.Checked(null)));
     }
 
     [Fact]

@@ -134,6 +134,22 @@ public sealed class SettingsProblemTests
             Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_stages_on_several_nodes_cannot_train_is_refused_with_a_remedy()
+    {
+        var two = TrainingSettings.Defaults with { Model = Model, Run = RunSettings.Defaults with { Stages = 2 } };
+        Assert.Empty(two.Problems());
+        Refused("run.stages = 2 with optimizer.kind = muon, which updates whole matrices: no stage has all of a matrix; use adamw",
+            two with { Optimizer = two.Optimizer with { Kind = "muon" } });
+        Refused("run.stages = 2 with model.lora-rank = 4: each node would have all frozen parameters; leave the adapters out",
+            two with { Model = Model with { Lora = Model.Lora with { Rank = 4 } } });
+        Refused("run.stages = 2 with optimizer.mirror-slices = true: a stage has one device and no neighbour that could keep a copy",
+            two with { Optimizer = two.Optimizer with { MirrorSlices = true } });
+
+        static void Refused(string problem, TrainingSettings settings) =>
+            Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
+    }
+
     private static readonly ModelSettings Llama = Model with { Architecture = "llama" };
 
     private static ModelSettings With(ModelSettings model, Func<LlamaSettings, LlamaSettings> change) =>

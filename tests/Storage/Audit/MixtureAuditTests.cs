@@ -1,4 +1,6 @@
 using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Storage.Tests.Audit;
 
@@ -27,6 +29,31 @@ public class MixtureAuditTests
         }
         Assert.Equal((samples + 26) / 27, MixtureAudit.Epochs(Order, samples).Count());
         Assert.Equal(samples, MixtureAudit.Epochs(Order, samples).Sum(e => e.Consumed));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(20)]
+    [InlineData(46)]
+    [InlineData(100)]
+    public void A_mixture_in_windows_is_counted_shard_by_shard_and_summed_by_source(int samples)
+    {
+        ShardInfo[] shards =
+        [
+            .. new[] { ("b", 6), ("a", 5), ("a", 7), ("b", 4) }.Select((s, i) => new ShardInfo(
+                $"train-{i:00000}.tokens", Digest.Of([]), s.Item2 * 16 + 1, 1, 1) { Source = s.Item1 }),
+        ];
+        var order = WindowMixture.Of(
+            3, CorpusSettings.Defaults with { Order = CorpusOrder.Stream, StreamWindow = 3, Mixture = ["a=1.5", "b=0.5"] }, shards, false,
+            new BlockMap(shards, new SampleCut(SampleKind.Blocks, 16)));
+        var counts = MixtureAudit.CountShards(order, shards, samples, _problems);
+        Assert.Empty(_problems);
+        Assert.Equal([("a", 12L), ("b", 10L)], counts.Select(c => (c.Source, c.Blocks)));
+        Assert.Equal(samples, counts.Sum(c => c.Samples));
+        Assert.Equal(samples, MixtureAudit.Epochs(order, samples).Sum(e => e.Consumed));
+        Assert.Equal(23, order.Samples);
+        if (samples == 46)
+            Assert.Equal([(36L, 2, 4), (10, 1, 1)], counts.Select(c => (c.Samples, c.Least, c.Most)));
     }
 
     [Fact]

@@ -213,6 +213,43 @@ public sealed class VectorStoreTests : TemporaryFolder
     private Digest PutVersion(ReplicaVectors vectors, Digest frozen) => _blobs.PutSet(new VectorSet(
         new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = _blobs.PutVector(vectors, VectorSet.Parameters) }, frozen));
 
+    // Of a stage: the end of one chunk and the beginning of the next, and some elements before.
+    [Fact]
+    public void Some_elements_are_read_from_the_chunks_that_hold_them_and_nothing_else_is_written()
+    {
+        using var vectors = Filled(TwoChunks);
+        using var some = new ReplicaVectors(TwoChunks);
+        var (manifest, edge) = (_blobs.PutVector(vectors, VectorSet.FirstMoment), (long)VectorManifest.ChunkElements);
+        var ranges = new[] { (16L, 100L), (edge - 1000, 3000L) };
+        Assert.Equal([0], VectorStore.ChunksOf([(0, edge)]));
+        Assert.Equal([0, 1], VectorStore.ChunksOf(ranges));
+        Assert.Equal([1], VectorStore.ChunksOf([(edge, 1), (edge + 5, 0)]));
+
+        _blobs.ReadRanges(manifest, some, VectorSet.FirstMoment, ranges);
+        foreach (var (first, count) in ranges)
+        {
+            var read = some.Floats(VectorSet.FirstMoment, first, (int)count);
+            Assert.Equal(vectors.Floats(VectorSet.FirstMoment, first, (int)count), read);
+            read.Clear();
+        }
+        Assert.False(some.Floats(VectorSet.FirstMoment, 0, (int)TwoChunks.TrainedLength).ContainsAnyExcept(0f));
+
+        // The second chunk alone is missed.
+        File.Delete(_blobs.PathOf(manifest.Chunks[1]));
+        _blobs.ReadRanges(manifest, some, VectorSet.FirstMoment, ranges[..1]);
+        Assert.Throws<BlobLostException>(() => _blobs.ReadRanges(manifest, some, VectorSet.FirstMoment, ranges));
+    }
+
+    [Fact]
+    public void A_vector_that_is_made_chunk_by_chunk_has_the_digests_of_one_that_was_there()
+    {
+        using var vectors = Filled(TwoChunks);
+        var made = _blobs.PutMade(0, TwoChunks.TrainedLength, (first, elements) => vectors.CopyTo(
+            VectorSet.Parameters, first, elements.Span));
+        var stored = _blobs.PutVector(vectors, VectorSet.Parameters);
+        Assert.Equal((stored.Elements, stored.Fingerprint), (made.Elements, made.Fingerprint));
+    }
+
     private Digest Put(ReplicaVectors vectors, out VectorManifest parameters)
     {
         parameters = _blobs.PutVector(vectors, VectorSet.Parameters);

@@ -63,7 +63,11 @@ internal sealed unsafe class FakeGpu
 
     public KernelCompiler Compiler(string cache) => new("libnvrtc.so.12", _nvrtc, cache);
 
-    public DeviceKernels Kernels(int index) => new(Driver, Compiler(Path.Combine(Folder, "cache")), index);
+    public DeviceKernels Kernels(int index, GpuStream? stream = null) =>
+        new(Driver, Compiler(Path.Combine(Folder, "cache")), index, stream?.Handle ?? 0);
+
+    /// <summary>A stream of a GPU, which libtorch's operators would use, too.</summary>
+    public GpuStream NewStream(int index) => new(Driver, new TorchStreams(_driver), index);
 
     /// <summary>Compiles a library of the tests' resources, and loads it.</summary>
     public nint Load(string soname, string source, IReadOnlyList<string> options)

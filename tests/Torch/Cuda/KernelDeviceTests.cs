@@ -188,5 +188,5 @@ public sealed class KernelDeviceTests
     }
 
     private static double Distance(float[] expected, float[] actual) => Math.Sqrt(
-        expected.Zip(actual).Sum(p => Math.Pow((double)p.First - p.Second, 2)) / expected.Sum(x => (double)x * x));
+        expected.Zip(actual, (e, a) => Math.Pow((double)e - a, 2)).Sum() / expected.Sum(x => (double)x * x));
 }

@@ -1,7 +1,7 @@
 // A fake CUDA driver for tests, not NVIDIA's: libcuda.so.1 as far as Elastic calls it. Two GPUs whose memory is that of the process and
 // which run kernels with fiber.h, at once, in the launch. It checks what a driver cannot: that a launch has one dimension, no shared memory
-// and no extras, that a thread entered a context before it works, and that a block's threads come to barriers together. fake_lose() makes a
-// GPU fall off the bus. The tests put kernels.cu, the source that NVRTC would get, beside it.
+// and no extras, that a thread entered a context before it works, that a stream is one of the context's, and that a block's threads come to
+// barriers together. fake_lose() makes a GPU fall off the bus. It stands for libtorch_cuda, too, as far as that takes streams. The tests put kernels.cu, the source that NVRTC would get, beside it.
 #include "fiber.h"
 #include "kernels.cu"
 #include <mutex>
@@ -12,10 +12,12 @@ namespace
 // Two are seen; the others are there for collectives of more ranks.
 constexpr int Gpus = 8, Visible = 2, Invalid = 1, NoDevice = 101, NotFound = 500, NotReady = 600, LaunchFailed = 719, Hangs = 702;
 
-struct Gpu { int launches_left = -1; bool is_lost = false, was_busy = false; unsigned reached = 0; };
+struct Gpu { int launches_left = -1, streams = 0; bool is_lost = false, was_busy = false; unsigned reached = 0; };
+struct Stream { Gpu *of; int number; };
 
 Gpu gpus[Gpus];
 thread_local Gpu *current;
+thread_local Stream *of_torch;
 std::mutex gate;
 std::string calls;
 bool are_separate;
@@ -29,6 +31,12 @@ const struct { const char *name; Kernel run; } kernels[] = {
     KERNEL(tree_sum)};
 
 int state() { return current == nullptr ? 201 : current->is_lost ? LaunchFailed : 0; }
+
+void record(const char *what, const Stream *stream)
+{
+    std::lock_guard<std::mutex> hold(gate);
+    calls += std::string(what) + " " + std::to_string(current - gpus) + (stream ? "#" + std::to_string(stream->number) : "") + "\n";
+}
 }
 
 extern "C"
@@ -66,6 +74,22 @@ int cuDeviceCanAccessPeer(int *can, int device, int other) { *can = device != ot
 int cuDevicePrimaryCtxRetain(Gpu **context, int device) { *context = &gpus[device - 40]; return 0; }
 int cuCtxSetCurrent(Gpu *context) { current = context; return 0; }
 int cuCtxSynchronize() { return state(); }
+int cuStreamCreate(Stream **stream, unsigned flags)
+{
+    *stream = nullptr;
+    if (flags != 0 || current == nullptr)
+        return Invalid;
+    std::lock_guard<std::mutex> hold(gate);
+    *stream = new Stream{current, current->streams++};
+    return state();
+}
+int cuStreamSynchronize(Stream *stream)
+{
+    if (stream == nullptr || stream->of != current)
+        return 400;
+    record("synchronize", stream);
+    return state();
+}
 int cuCtxEnablePeerAccess(Gpu *other, unsigned flags)
 {
     if (current == nullptr || other == current || flags != 0)
@@ -94,6 +118,11 @@ int cuModuleLoadData(void **module, const char *image)
     *module = const_cast<char *>("module");
     return state();
 }
+int cuDeviceGetPCIBusId(char *bus, int length, int device)
+{
+    snprintf(bus, length, "0000:%02X:00.0", 0x3b + device - 40);
+    return 0;
+}
 int cuModuleGetFunction(const void **function, void *, const char *name)
 {
     for (auto &kernel : kernels)
@@ -105,11 +134,14 @@ int cuModuleGetFunction(const void **function, void *, const char *name)
     return NotFound;
 }
 int cuLaunchKernel(
-    void *function, unsigned x, unsigned y, unsigned z, unsigned tx, unsigned ty, unsigned tz, unsigned shared, void *stream,
+    void *function, unsigned x, unsigned y, unsigned z, unsigned tx, unsigned ty, unsigned tz, unsigned shared, Stream *stream,
     void **arguments, void **extra)
 {
-    if (y != 1 || z != 1 || ty != 1 || tz != 1 || shared != 0 || stream != nullptr || extra != nullptr || arguments == nullptr || x == 0)
+    if (y != 1 || z != 1 || ty != 1 || tz != 1 || shared != 0 || extra != nullptr || arguments == nullptr || x == 0)
         return Invalid;
+    // What libtorch's operators on this thread do must be in order with it. Its threads of backward passes have the stream that it has.
+    if (stream != nullptr && (stream->of != current || (of_torch != nullptr && of_torch != stream)))
+        return 400;
     if (int error = state())
         return error;
     if (current->launches_left >= 0 && current->launches_left-- == 0)
@@ -118,10 +150,14 @@ int cuLaunchKernel(
         return LaunchFailed;
     }
     auto kernel = static_cast<decltype(&kernels[0])>(function);
-    {
-        std::lock_guard<std::mutex> hold(gate);
-        calls += std::string(kernel->name) + " " + std::to_string(current - gpus) + "\n";
-    }
+    record(kernel->name, stream);
     return kernel->run(x, tx, arguments) ? 0 : Hangs;
+}
+
+// ---- libtorch_cuda: AOTITorchError.
+int torch_set_current_cuda_stream(void *stream, int gpu)
+{
+    of_torch = static_cast<Stream *>(stream);
+    return of_torch == nullptr || of_torch->of != &gpus[gpu];
 }
 }

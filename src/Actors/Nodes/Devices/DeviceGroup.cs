@@ -15,11 +15,14 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     // Of a part of a text that is scored: rows of about the same length in it go through the network together.
     private const int TokensOfAPart = 4 * MicroBatchGroups.EnoughRows;
 
-    // What a row of few tokens costs, too.
-    private const int ShortRow = 64;
+    /// <summary>The one that computes a stage of a replica whose others are on other nodes.</summary>
+    public IDeviceThread First => devices[0];
 
     /// <summary>True where there is another one than this.</summary>
     public bool HasOthersThan(DeviceId device) => devices.Any(d => d.Id != device);
+
+    /// <summary>How many there are.</summary>
+    public int Count => devices.Count;
 
     /// <summary>How the run's model is split over these devices.</summary>
     public SplitInUse SplitOf(NodeRun run) => run.SplitOver(devices.Count);
@@ -30,20 +33,25 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
 
     /// <summary>The inner step of these devices.</summary>
     /// <param name="mirror">See <see cref="TrainingStep.IsUpdating"/>; a device that is alone has no neighbour that could keep one.</param>
-    public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror) => new(
-        devices, DeviceBackends.Of(devices[0].Id).OpenCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip,
-        run.Precision, run.Faults.Deadlines?.Invoke(), zero: run.Zero,
-        stages: SplitOf(run).Stages, tensor: SplitOf(run).Tensor, chunks: SplitOf(run).Chunks,
-        mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
+    public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror)
+    {
+        var split = SplitOf(run);
+        return new TrainingStep(
+            devices, DeviceBackends.Of(devices[0].Id).OpenCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip,
+            run.Precision, run.Faults.Deadlines?.Invoke(), zero: run.Zero,
+            stages: split.Stages, tensor: split.Tensor, chunks: split.Chunks,
+            mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
+    }
 
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>
     /// <param name="rows">Of a causal model's text.</param>
     /// <param name="fill">Any token.</param>
     /// <param name="late">When a device that does not end a piece counts as lost; null for the default.</param>
-    public async Task<double[]> ScoreAsync(IReadOnlyList<ScoredRow> rows, int fill, StepDeadlines? late)
+    /// <param name="times">Of the run.</param>
+    public async Task<double[]> ScoreAsync(IReadOnlyList<ScoredRow> rows, int fill, StepDeadlines? late, PieceTimes times)
     {
         var parts = rows.Chunk(Math.Max(1, (rows.Count + devices.Count - 1) / devices.Count)).ToList();
-        var deadlines = DeadlinesOf(late);
+        var deadlines = DeadlinesOf(late, times);
         var nats = await Task.WhenAll(parts.Select(async (part, i) =>
         {
             var scores = new List<double>(part.Length);
@@ -58,11 +66,14 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>
     /// <param name="late">When a device that does not end a batch counts as lost; null for the default.</param>
+    /// <param name="times">Of the run.</param>
+    /// <param name="tokens">Of a sample.</param>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>
     public async Task<IReadOnlyList<SampleScore>> EvaluateAsync(
-        IReadOnlyList<MicroBatch> batches, IReadOnlyList<IReadOnlyList<SourceRun>> sources, StepDeadlines? late, CancellationToken stop)
+        IReadOnlyList<MicroBatch> batches, IReadOnlyList<IReadOnlyList<SourceRun>> sources, StepDeadlines? late, PieceTimes times,
+        int tokens, CancellationToken stop)
     {
-        var deadlines = DeadlinesOf(late);
+        var deadlines = DeadlinesOf(late, times);
         // The first sample of each batch.
         var firsts = new int[batches.Count];
         for (var i = 1; i < firsts.Length; i++)
@@ -72,14 +83,14 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
         await Task.WhenAll(devices.Select(async device =>
         {
             for (int i; !stop.IsCancellationRequested && (i = Interlocked.Increment(ref next)) < batches.Count;)
-                scores[i] = await deadlines.RunAsync(device, batches[i].Rows, d => SampleScore.Of(
+                scores[i] = await deadlines.RunAsync(device, PieceTimes.ElementsOf(batches[i].Rows, tokens), d => SampleScore.Of(
                     d, batches[i], [.. sources.Skip(firsts[i]).Take(batches[i].Rows)]));
         }));
         return [.. scores.Where(l => l is not null).SelectMany(l => l)];
     }
 
-    private static PieceDeadlines DeadlinesOf(StepDeadlines? late) =>
-        new("evaluation", late ?? StepDeadlines.Default, TimeProvider.System);
+    private static PieceDeadlines DeadlinesOf(StepDeadlines? late, PieceTimes times) =>
+        new("evaluation", late ?? StepDeadlines.Default, TimeProvider.System, times);
 
     // So many tokens go through the network at once anyway; the more a piece has, the later a device that hangs is found.
     private static IEnumerable<ScoredRow[]> PartsOf(IReadOnlyList<ScoredRow> rows)
@@ -99,5 +110,5 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
             yield return [.. part];
     }
 
-    private static int SizeOf(ScoredRow row) => row.Tokens.Length + ShortRow;
+    private static int SizeOf(ScoredRow row) => PieceTimes.ElementsOf(1, row.Tokens.Length);
 }

@@ -44,6 +44,7 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
         if (problemOf(parsed) is { } problem)
             throw new ElasticException(problem);
         _text = devices;
+        DeviceBackends.Measure(parsed);
     }
 
     /// <summary>These devices together, with as many threads as the devices of the node have now; see <see cref="LentThreads"/>.</summary>
@@ -67,7 +68,7 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
         if (_trainers.TryGetValue(device, out var trainer))
             return trainer;
         var times = _opened[device] = _opened.GetValueOrDefault(device) + 1;
-        var name = $"trainer-{device.Value.Replace(':', '-')}{(times > 1 ? $"-{times}" : "")}";
+        var name = $"trainer-{device.Value.Replace(':', '-').Replace('#', '-')}{(times > 1 ? $"-{times}" : "")}";
         return _trainers[device] = actors.ActorOf(TrainerActor.Props(device), name);
     }
 }

@@ -2,15 +2,17 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
 using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
 /// <summary>The replica memories of a node: work takes one, gives it back at its end, and the node keeps it for the next round.</summary>
 internal sealed class ReplicaMemories : IDisposable
 {
-    private const string Cpu = "cpu";
+    private const string Cpu = "cpu", InFile = "file";
 
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
     private readonly HashSet<ReplicaMemory> _inUse = [];
@@ -34,20 +36,26 @@ internal sealed class ReplicaMemories : IDisposable
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
     public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
-        var (location, innerState) = (LocationOf(devices[0]), (work as Compute)?.InnerState);
-        var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
-        var memory = free.Find(m => innerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
+        var (replica, share) = (ComputeWork.Of(work), StageOf(run, devices[0], work));
+        // Of a run in stages no node may have room for all parameters, which an evaluation reads: the system takes back memory of a file.
+        var isInFile = replica is null && run.Settings.Run.Stages > 1 && devices[0].IsCpu && !OperatingSystem.IsWindows();
+        var location = isInFile ? InFile : LocationOf(devices[0]);
+        var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)
+            && (share is null ? m.Memory.Share is null : share.IsSameAs(m.Memory.Share))).Select(m => m.Memory).ToList();
+        var memory = free.Find(m => replica?.InnerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
         if (memory is null)
         {
-            Free(m => m.Run != run.Id);                               // another run's memory; that run may never come again
-            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], run.Offload);
+            // Another run's memory, which may never come again; and of this run what other stages had.
+            Free(m => m.Run != run.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
+            var offload = isInFile ? new FileOffload(run.Paths.Offload, [VectorSet.Parameters]) : share is null ? run.Offload : null;
+            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], offload, share);
             _all.Add((run.Id, location, memory));
         }
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
-        if (work is Compute && devices[0].IsCpu && !memory.HasRoomToTrain)
-            CheckMemory(run, devices.Count, threads);
-        memory.HasRoomToTrain |= work is Compute;
+        if (replica is not null && devices[0].IsCpu && !memory.HasRoomToTrain)
+            CheckMemory(run, share, devices.Count, threads);
+        memory.HasRoomToTrain |= replica is not null;
         _inUse.Add(memory);
         return memory;
     }
@@ -67,22 +75,43 @@ internal sealed class ReplicaMemories : IDisposable
     /// <summary>Frees memory that is not in use. Work that outlives its actor still reads the rest, which the finalizer frees.</summary>
     public void Dispose() => Free(_ => true);
 
+    // Null where one node computes the replica.
+    private static StageShare? StageOf(NodeRun run, DeviceId device, WorkContent work)
+    {
+        if (ComputeWork.Of(work) is not { Stages: { Length: > 1 } stages })
+            return null;
+        if (!device.IsCpu)
+            throw new ElasticException($"{device} computes whole networks: give this node CPU devices, or use run.stages = 1");
+        return new StageShare(run.Architecture, run.Layout, (work as ComputeStage)?.Stage ?? 0, stages.Length);
+    }
+
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run.
-    private static void CheckMemory(NodeRun run, int devices, int threads)
+    private static void CheckMemory(NodeRun run, StageShare? share, int devices, int threads)
     {
-        var needed = TrainingPlan.OfReplica(
+        var whole = share is not null ? null : TrainingPlan.OfReplica(
             run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split);
-        if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
+        // A stage is one device's, to which the others lend their threads.
+        var needed = share is null ? 0 : StagePlan.Of(run.Settings, share.Count, devices * threads).Bytes[share.Number];
+        if (Problem() is null)
             return;
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        if (needed.Problem(MachineMemory.Now().FreeBytes) is { } problem)
+        if (Problem() is { } problem)
             throw new ElasticException(problem);
+
+        string? Problem()
+        {
+            var free = MachineMemory.Now().FreeBytes;
+            return whole is not null ? whole.Problem(free)
+                : needed <= free ? null
+                : $"stage {share!.Number} of {share.Count} needs {ByteSize.Text(needed)} of memory here, and {ByteSize.Text(free)} are "
+                    + "free: use more run.stages, or free some memory";
+        }
     }
 
     // CPU devices share the machine's memory, each GPU has its own.
-    private static string LocationOf(DeviceId device) => device.IsCpu ? Cpu : device.Value;
+    private static string LocationOf(DeviceId device) => device.IsCpu ? Cpu : device.Whole().Value;
 
     private void Free(Predicate<(RunId Run, string Location, ReplicaMemory Memory)> which)
     {

@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
@@ -13,13 +15,17 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// </summary>
 /// <param name="moments">The vectors of the inner state, by name: the optimizer's, and the loss scale where there is one.</param>
 /// <param name="offload">Which vectors lie in files; null for none.</param>
-internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device, FileOffload? offload = null)
-    : IDisposable
+/// <param name="share">Of a replica whose stages are on several nodes: what is here, and takes memory; null for all of it.</param>
+internal sealed class ReplicaMemory(
+    FlatLayout layout, IReadOnlyList<string> moments, DeviceId device, FileOffload? offload = null, StageShare? share = null) : IDisposable
 {
     private readonly Dictionary<string, Digest> _held = [];
     private ReplicaVectors? _mirror;
 
-    public ReplicaVectors Vectors { get; private set; } = New(layout, device, offload);
+    public ReplicaVectors Vectors { get; private set; } = share is null ? New(layout, device, offload) : ApartStage.NewVectors(layout);
+
+    /// <summary>What is here; null for all of it.</summary>
+    public StageShare? Share => share;
 
     /// <summary>Room for the replica's state of before an update.</summary>
     public ReplicaVectors Mirror => _mirror ??= New(layout, device, offload);
@@ -28,7 +34,7 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
     public bool HasRoomToTrain { get; set; }
 
     /// <summary>True where the memory is this device's own, and is lost with it: that of a GPU.</summary>
-    public bool IsOf(DeviceId other) => !device.IsCpu && device == other;
+    public bool IsOf(DeviceId other) => !device.IsCpu && device.Whole() == other.Whole();
 
     /// <summary>True when the memory holds these moments, so that this memory suits that replica best.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
@@ -79,6 +85,27 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
         return Put(blobs, blobs.PutVectors(Vectors, all), all, Frozen);
     }
 
+    /// <summary>
+    /// The same of stages on several nodes, which all call it at once: the first one stores everything, and tells the others so.
+    /// </summary>
+    /// <exception cref="StageLostException">Another stage is gone.</exception>
+    public async Task<(Digest Contribution, Digest InnerState)> StoreResultAsync(BlobStore blobs, ApartStage stage)
+    {
+        var stored = await GatherAsync(blobs, stage, [VectorSet.Parameters, .. moments]);
+        var sets = await TellAsync(
+            stage, stored is null ? [] : [blobs.PutSet(SetOf(stored, [VectorSet.Parameters])), blobs.PutSet(SetOf(stored, moments))], 2);
+        return (sets[0], (InnerState = sets[1]).Value);
+    }
+
+    /// <summary>Likewise, a hand-over.</summary>
+    /// <inheritdoc cref="StoreResultAsync" path="/exception"/>
+    public async Task<Digest> StoreAllAsync(BlobStore blobs, ApartStage stage)
+    {
+        string[] all = [.. moments, VectorSet.Parameters];
+        var stored = await GatherAsync(blobs, stage, all);
+        return (await TellAsync(stage, stored is null ? [] : [blobs.PutSet(SetOf(stored, all))], 1))[0];
+    }
+
     /// <summary>Forgets which stored vectors the memory holds: the vectors are about to change.</summary>
     public void Changing()
     {
@@ -104,6 +131,7 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
     {
         Vectors.Dispose();
         _mirror?.Dispose();
+        share?.Dispose();
     }
 
     private static ReplicaVectors New(FlatLayout layout, DeviceId device, FileOffload? offload) =>
@@ -115,7 +143,10 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
         if (_held.TryGetValue(name, out var held) && held == vector.Fingerprint)
             return;
         _held.Remove(name);
-        blobs.ReadVector(vector, Vectors, name);
+        if (share is null)
+            blobs.ReadVector(vector, Vectors, name);
+        else
+            blobs.ReadRanges(vector, Vectors, name, share.RangesOf(name));
         _held[name] = vector.Fingerprint;
     }
 
@@ -127,9 +158,49 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
         return blobs.PutSet(new VectorSet(names.ToDictionary(name => name, name => stored[name]), frozen));
     }
 
+    // Null where another stage stores. Each of these vectors lies as the parameters do, but for the loss scale, which all stages have.
+    private async Task<Dictionary<string, VectorManifest>?> GatherAsync(BlobStore blobs, ApartStage stage, IEnumerable<string> names)
+    {
+        var (stored, isFirst) = (new Dictionary<string, VectorManifest>(), share!.Number == 0);
+        foreach (var name in names)
+        {
+            if (name == VectorSet.LossScale)
+            {
+                if (isFirst)
+                    stored[name] = blobs.PutVector(Vectors, name);
+                continue;
+            }
+            var chunks = new Digest[layout.Chunks];
+            await stage.GatherAsync(name, (chunk, elements) => chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(elements.Span)));
+            stored[name] = new VectorManifest(layout.TrainedLength, chunks);
+        }
+        return isFirst ? stored : null;
+    }
+
+    // The first stage tells the others which sets it has stored.
+    private static async Task<Digest[]> TellAsync(ApartStage stage, IReadOnlyList<Digest> own, int count)
+    {
+        var bytes = own.Count > 0 ? own.SelectMany(set => Convert.FromHexString(set.Hex)).ToArray() : new byte[count * Digest.Length];
+        return [.. (await stage.TellStoredAsync(bytes)).Chunk(Digest.Length).Select(set => new Digest(Convert.ToHexStringLower(set)))];
+    }
+
+    private static VectorSet SetOf(Dictionary<string, VectorManifest> stored, IEnumerable<string> names) =>
+        new(names.ToDictionary(name => name, name => stored[name]));
+
+    // Of a stage only what is here: the rest is zeros, and has no memory.
     private void Clear(string name)
     {
         _held.Remove(name);
-        Vectors.Clear(name);
+        if (share is null)
+        {
+            Vectors.Clear(name);
+            return;
+        }
+        foreach (var (first, count) in share.RangesOf(name))
+        {
+            const int piece = 1 << 28;
+            for (var at = first; at < first + count; at += piece)
+                Vectors.Floats(name, at, (int)Math.Min(piece, first + count - at)).Clear();
+        }
     }
 }

@@ -11,11 +11,17 @@ namespace Elastic.Corpus.Build;
 /// </summary>
 public static class TokenPiece
 {
-    /// <summary>Bytes of a piece, at most: no character gives more than four tokens of four bytes.</summary>
+    /// <summary>Bytes of a piece, at most: far more than tokenizers make.</summary>
     public const long MostBytes = 16L * DocumentPiece.MostBytes;
+
+    // Sixteen tokens of four bytes for each byte of the documents, and room for what is told of these.
+    private const int MostBytesEach = 64, Room = 1 << 20;
 
     // Two empty texts, two truths and two numbers.
     private const int LeastBytes = 12;
+
+    /// <summary>Bytes of the tokens of a piece of so many bytes, at most.</summary>
+    public static long MostBytesOf(int documents) => Math.Min(MostBytes, Room + (long)MostBytesEach * documents);
 
     /// <summary>Writes them.</summary>
     public static void Write(IReadOnlyList<TokenizedDocument> documents, Stream into)
@@ -64,13 +70,13 @@ public static class TokenPiece
         catch (Exception e) when (e is IOException and not (FileNotFoundException or DirectoryNotFoundException)
             or FormatException or ArgumentException)
         {
-            throw new ElasticException($"{path} holds no tokens of a text: give the same command again", e);
+            throw new ElasticException($"{path} holds no tokens of a text ({e.Message}): give the same command again", e);
         }
     }
 
-    // No more than could follow.
+    // No more than could follow, nor than an array can have.
     private static int CountOf(BinaryReader reader, int bytesEach) => reader.ReadInt32() is var count
-        && count >= 0 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / bytesEach
+        && count >= 0 && count <= Array.MaxLength && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / bytesEach
         ? count : throw new EndOfStreamException();
 
     private static TokenizedDocument ReadDocument(BinaryReader reader, int vocabulary)

@@ -4,9 +4,10 @@ const base = new URL('.', location.href).pathname.replace(/\/$/, '');
 const api = base + '/api/v1';
 const lostAfter = 5000;                       // milliseconds without a connection, after which other seeds are tried
 const betweenTries = 3000;
+const inHaste = 2000, patience = 15000;  // of a look at another seed: where this one is lost, and where it lives
 
 let session = null;
-let others = [];
+let others = [], unreached = [], isProbed = false;
 
 /** A refusal or a failure, in the server's words. */
 export class Problem extends Error {
@@ -97,20 +98,51 @@ export function follow({ onObservation, onRuns, onProblem, onState }) {
 /** Addresses of other seeds' dashboards, as far as they are known. */
 export const otherSeeds = () => others;
 
+/**
+ * Those of them that this browser did not get to. Where seeds have certificates, it shows its own, and asks whether it is to trust theirs,
+ * when a person opens a page there; to a script it says no more than that nothing came.
+ */
+export const unreachedSeeds = () => unreached;
+
 async function learnOthers() {
   try {
     const here = location.origin + base;
     others = (await get('/cluster')).dashboards.filter(address => address !== here);
+    unreached = unreached.filter(address => others.includes(address));
+    // Once, since a browser may ask the person which certificate to show; and while this seed lives, so that there is time to act. A seed that
+    // has joined since this page was loaded, it may not connect to.
+    if (location.protocol !== 'https:' || isProbed) return;
+    isProbed = true;
+    await probe(others);
   } catch { /* those that are known stay */ }
+}
+
+async function probe(addresses) {
+  const reached = await Promise.all(addresses.map(address => reaches(address, patience)));
+  unreached = [...unreached.filter(address => !addresses.includes(address)), ...addresses.filter((_, i) => !reached[i])];
+}
+
+/** Looks again at those that were not reached, when the person comes back from a page of one. */
+export function probeOnReturn() {
+  const look = () => {
+    if (document.visibilityState !== 'visible') return;
+    document.removeEventListener('visibilitychange', look);
+    probe(unreached);
+  };
+  document.addEventListener('visibilitychange', look);
+}
+
+// Whether this browser gets to another seed. The answer is that of another origin, and is not read.
+function reaches(address, milliseconds) {
+  const asked = { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: AbortSignal.timeout(milliseconds) };
+  return fetch(address + '/alive', asked).then(() => true, () => false);
 }
 
 // Another seed has the same history: this page goes on there, where it stands.
 async function goElsewhere() {
   for (const address of others) {
-    try {
-      await fetch(address + '/alive', { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: AbortSignal.timeout(2000) });
-      location.replace(address + '/' + location.hash);
-      return;
-    } catch { /* the next one */ }
+    if (!await reaches(address, inHaste)) continue;
+    location.replace(address + '/' + location.hash);
+    return;
   }
 }

@@ -1,5 +1,5 @@
 // Which page is shown, who has signed in, and what comes from the events.
-import { follow, otherSeeds, signIn, signOut } from './api.js';
+import { follow, otherSeeds, signIn, signOut, unreachedSeeds } from './api.js';
 import { fill, h } from './dom.js';
 import { comparePage, eventsPage, nodesPage, runsPage } from './pages.js';
 import { runPage } from './run.js';
@@ -7,10 +7,12 @@ import { runPage } from './run.js';
 const pages = { runs: runsPage, run: runPage, nodes: nodesPage, compare: comparePage, events: eventsPage };
 const main = document.getElementById('main'), state = document.getElementById('state'), banner = document.getElementById('banner');
 const views = new Map();
-let page = {}, number = 0, hiding = null;
+let page = {}, number = 0, hiding = null, isLost = false;
 
 /** Says something for a while; what went wrong stays longer. */
 function say(text, isBad = false) {
+  // The line that says where the page goes on stays: each request that fails meanwhile says no more than that.
+  if (isLost) return;
   clearTimeout(hiding);
   banner.textContent = text;
   banner.hidden = false;
@@ -73,13 +75,16 @@ async function begin() {
       onProblem: text => say(text, true),
       onState: word => {
         state.textContent = word === 'live' ? 'live' : 'the seed does not answer';
-        state.classList.toggle('bad', word !== 'live');
-        if (word === 'live') return;
+        isLost = word !== 'live';
+        state.classList.toggle('bad', isLost);
+        if (!isLost) return;
         const links = otherSeeds().map(address => h('a', { href: `${address}/${location.hash}` }, address));
         clearTimeout(hiding);
-        fill(banner, 'This seed does not answer. What is shown is what it said last. ',
-          links.length ? 'The page goes on at another one in a moment: ' : 'No other one is known: the page goes on when it is back.',
-          links.flatMap(link => [link, ' ']));
+        fill(banner, 'This seed does not answer. What is shown is what it said last. ', links.length === 0
+          ? 'No other one is known: the page goes on when it is back.'
+          : unreachedSeeds().length < links.length ? 'The page goes on at another one in a moment: '
+            : 'This browser has not shown its certificate to another one yet, which it does when you open it: ',
+        links.flatMap(link => [link, ' ']));
         banner.hidden = false;
         const back = setInterval(() => { if (state.textContent === 'live') { banner.hidden = true; clearInterval(back); } }, 500);
       },

@@ -1,5 +1,5 @@
 // The pages besides a run's: all runs, the nodes, two runs beside each other, what happens.
-import { get } from './api.js';
+import { get, probeOnReturn, unreachedSeeds } from './api.js';
 import { chart } from './chart.js';
 import { buttons } from './commands.js';
 import { bytes, count, fill, h, lines, nats, table, tag } from './dom.js';
@@ -44,7 +44,9 @@ export async function nodesPage(main, _, { say }) {
     fill(members, table(['address', 'roles', 'status', 'reachable', ''], cluster.members.map(m => [m.address, m.roles.join(', '), m.status,
       m.reachable ? 'yes' : h('span', { class: 'bad-text' }, 'no'),
       [m.address === cluster.supervisor && 'supervises', m.address === cluster.leader && 'leads'].filter(Boolean).join(', ')])),
-    h('p', { class: 'faint small' }, cluster.security));
+    h('p', { class: 'faint small' }, cluster.security), unreachedSeeds().map(address => h('p', { class: 'small unreached' },
+      'This browser does not get to ', h('a', { href: address + '/', target: '_blank', rel: 'noopener', onclick: probeOnReturn }, address),
+      ' by itself. Open it once and choose your certificate, so that the page can go on there when this seed is lost.')));
   }
 
   async function card(n) {

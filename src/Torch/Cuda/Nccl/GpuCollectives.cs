@@ -34,8 +34,14 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
     /// <exception cref="ElasticException">It has no driver.</exception>
     public static GpuCollectives OfThisMachine => Found.Value;
 
+    /// <summary>The driver.</summary>
+    public CudaDriver Driver => driver;
+
     /// <summary>The library; null where there is none of use.</summary>
     public NcclLibrary? Nccl => nccl;
+
+    /// <summary>Why NCCL is of no use; null where it is of use.</summary>
+    public string? WhyNot => _whyNot;
 
     /// <summary>The collective of these devices, each of which is in one at a time.</summary>
     /// <param name="gpus">The devices' GPUs, in their order.</param>
@@ -63,7 +69,8 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
     /// </summary>
     public NcclGroup? GroupOf(IReadOnlyList<int> gpus)
     {
-        if (gpus.Count < 2 || Apart(gpus) is null)
+        // NCCL refuses two ranks of one process on one GPU.
+        if (gpus.Distinct().Count() < Math.Max(gpus.Count, 2) || Apart(gpus) is null)
             return null;
         lock (_gate)
         {

@@ -1,8 +1,8 @@
 namespace Elastic.Torch.Cuda.Nccl;
 
 /// <summary>
-/// The communicators of some GPUs of this process, one for each GPU and thread. The first exchange connects them. Devices that come or go
-/// have another group.
+/// The communicators of some GPUs, one for each GPU and thread; of a group of several processes this one uses its own rank's. The first
+/// exchange connects them. Devices that come or go have another group.
 /// </summary>
 internal sealed class NcclGroup
 {
@@ -11,10 +11,11 @@ internal sealed class NcclGroup
     private string? _aborted;
 
     /// <param name="gpus">The ranks' GPUs, in order.</param>
-    public NcclGroup(NcclLibrary library, CudaDriver driver, IReadOnlyList<int> gpus)
+    /// <param name="id">What the ranks of other processes were given, of whom this one has but its own; null where all are here.</param>
+    public NcclGroup(NcclLibrary library, CudaDriver driver, IReadOnlyList<int> gpus, NcclUniqueId? id = null)
     {
         (Library, Driver, Gpus) = (library, driver, gpus);
-        _id = new Lazy<(int, NcclUniqueId)>(() => (library.NewId(out var id), id));
+        _id = new Lazy<(int, NcclUniqueId)>(() => id is { } given ? (0, given) : (library.NewId(out var made), made));
         _ranks = [.. gpus.Select((gpu, rank) => new NcclRank(this, rank, gpu))];
     }
 

@@ -1,0 +1,29 @@
+namespace Elastic.Coordination;
+
+/// <summary>How many devices have a model once between them, where a node splits it.</summary>
+/// <param name="sizes">Ascending; of more devices than the last one there are several groups of that size.</param>
+internal sealed class DeviceGroups(IReadOnlyList<int> sizes)
+{
+    /// <summary>Each device has the whole model.</summary>
+    public static DeviceGroups OfOne { get; } = new([1]);
+
+    /// <summary>
+    /// How many devices the first of some replicas gets, so that as many as can be work in groups, and none of the replicas has fewer that
+    /// work than it would have of an even share: 4 and 2 of 6 for groups of 2 or 4, where 3 and 3 would leave two with nothing to do.
+    /// </summary>
+    /// <param name="free">Devices that there are for all of them.</param>
+    /// <param name="replicas">At least 1.</param>
+    /// <param name="most">Devices that a replica can use.</param>
+    public int ShareOf(int free, int replicas, int most)
+    {
+        var share = Math.Clamp(free / replicas, 1, most);
+        if (replicas == 1 || sizes is [1])
+            return share;
+        var least = Working(share);
+        var larger = Working(Math.Min(most, free - (replicas - 1) * least));
+        return larger > least ? larger : share;
+    }
+
+    // Of so many devices, those that are in whole groups.
+    private int Working(int devices) => devices >= sizes[^1] ? devices / sizes[^1] * sizes[^1] : sizes.Last(s => s <= Math.Max(devices, 1));
+}

@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Model.Training;
+
+namespace Elastic.Host.Commands;
+
+/// <summary><c>elastic nccl</c>: one rank of a check that GPUs of several processes exchange vectors through NCCL.</summary>
+internal static class NcclCommand
+{
+    private const int MostRanks = 1024, MostExchanges = 100_000_000;
+
+    public static Command Build()
+    {
+        var rank = Number("--rank", "Which of the ranks this process is, from 0.", 0, MostRanks - 1, required: true);
+        var ranks = Number("--ranks", "How many processes there are.", 2, MostRanks, 2);
+        var exchanges = Number("--exchanges", "How often each sends 4 MiB to the next one.", 1, MostExchanges, 100);
+        var deadline = Number("--deadline", "Seconds after which an exchange counts as failed.", 1, 3600, 10);
+        var folder = new Option<string>("--dir")
+        {
+            Description = "Where the ranks find each other: a folder that is empty or not there yet, the same for all.",
+            HelpName = "DIR",
+            Required = true,
+        };
+        var device = new Option<string>("--device")
+        {
+            Description = "The GPU of this rank.",
+            HelpName = "cuda:N",
+            DefaultValueFactory = _ => "cuda:0",
+        };
+        var json = CommandOutput.Option();
+        var command = new TeachingCommand("nccl",
+            "Takes part in a check of NCCL between processes, in builds for GPUs: each rank sends the next one 4 MiB, again and again, and "
+            + "looks at every number that comes. Ends with exit code 1 and a sentence where another rank is gone, hangs or sends something "
+            + "else. Two ranks on one GPU need different NCCL_HOSTID, or NCCL refuses them.",
+            """
+            NCCL_HOSTID=a elastic nccl --rank 0 --dir /tmp/ranks &  two processes on one GPU
+            NCCL_HOSTID=b elastic nccl --rank 1 --dir /tmp/ranks
+            """)
+        { rank, ranks, folder, device, exchanges, deadline, json };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var output = CommandOutput.Of(parsed, json);
+            var (own, count) = (parsed.GetValue(rank), parsed.GetValue(ranks));
+            if (own >= count)
+                throw new ElasticException($"--rank {own}: there are ranks 0 to {count - 1}; see --ranks");
+            var id = DeviceOf(parsed.GetValue(device)!);
+            var taken = new ProcessRank(
+                own, count, Path.GetFullPath(parsed.GetValue(folder)!), parsed.GetValue(exchanges),
+                TimeSpan.FromSeconds(parsed.GetValue(deadline)));
+            // NCCL's calls are this thread's.
+            var line = await Task.Run(() => DeviceBackends.Of(id).CheckProcesses(id, taken, output.Say, cancel), cancel);
+            output.Say(line);
+            output.Result(new JsonObject { ["rank"] = own, ["ranks"] = count, ["text"] = line });
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    private static DeviceId DeviceOf(string text)
+    {
+        try
+        {
+            return new DeviceId(text);
+        }
+        catch (ArgumentException e)
+        {
+            throw new ElasticException($"--device: {e.Message}", e);
+        }
+    }
+
+    private static Option<int> Number(string name, string description, int least, int most, int? otherwise = null, bool required = false)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", Required = required };
+        if (otherwise is { } value)
+            option.DefaultValueFactory = _ => value;
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var given && (given < least || given > most))
+                result.AddError($"{name} {given}: use a number from {least} to {most}");
+        });
+        return option;
+    }
+}

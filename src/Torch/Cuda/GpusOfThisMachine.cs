@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+using Elastic.Torch.Cuda.Nccl;
+using Elastic.Torch.Cuda.Nvml;
+using Elastic.Torch.Native;
+using TorchSharp;
+
+namespace Elastic.Torch.Cuda;
+
+/// <summary>The GPUs that libtorch sees; CUDA_VISIBLE_DEVICES hides others.</summary>
+internal sealed class GpusOfThisMachine : IGpus
+{
+    private static readonly ConcurrentDictionary<(int Gpu, int Part), Lazy<GpuStream>> Streams = new();
+
+    /// <inheritdoc/>
+    public int Count
+    {
+        get
+        {
+            NativeTorch.Load();
+            return torch.cuda_is_available() ? torch.cuda.device_count() : 0;
+        }
+    }
+
+    /// <inheritdoc/>
+    public GpuCollectives Collectives => GpuCollectives.OfThisMachine;
+
+    /// <inheritdoc/>
+    public torch.Device PlaceOf(int gpu)
+    {
+        NativeTorch.Load();
+        torch.InitializeDeviceType(DeviceType.CUDA);
+        return new torch.Device(DeviceType.CUDA, gpu);
+    }
+
+    /// <inheritdoc/>
+    public GpuStream StreamOf(int gpu, int part) =>
+        Streams.GetOrAdd((gpu, part), _ => new(() => new GpuStream(CudaDriver.Load(), TorchStreams.Load(), gpu))).Value;
+
+    /// <inheritdoc/>
+    public DeviceKernels? KernelsOf(int gpu, GpuStream? stream) => GpuKernels.Of(gpu, stream?.Handle ?? 0);
+
+    /// <inheritdoc/>
+    public string IdentityOf(int gpu) => CudaIdentity.Of(gpu).Text;
+
+    /// <inheritdoc/>
+    public void Measure(IReadOnlyList<int> gpus) => GpuMeters.OfThisMachine.Measure(gpus);
+}

@@ -1,0 +1,225 @@
+using System.IO.Pipelines;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Cpu;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
+using Elastic.Model.Tests.Collectives;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using Elastic.Step;
+
+namespace Elastic.Model.Tests.Splits;
+
+/// <summary>Stages that share no memory train a network with the bits of one device.</summary>
+public sealed class ApartStageTests
+{
+    private const int MicroBatches = 7, Steps = 3;
+
+    [Theory]
+    [InlineData("gpt2", TrainingPrecision.Fp32, 2)]
+    [InlineData("gpt2", TrainingPrecision.Fp16, 4)]
+    [InlineData("llama", TrainingPrecision.Bf16, 3)]
+    [InlineData("bert", TrainingPrecision.Fp32, 3)]
+    [InlineData("transformer", TrainingPrecision.Bf16, 4)]
+    public async Task Stages_that_share_no_memory_give_the_digest_of_one_device(string kind, TrainingPrecision of, int stages)
+    {
+        var (model, precision) = (PrecisionTests.Kinds[kind] with { Layers = 3 }, Precision.Of(of));
+        using var whole = Samples.Initialized(model);
+        using var device = new DeviceThread(new DeviceId("cpu:0"), () => Samples.Device(whole, model, 0.1));
+        var one = new TrainingStep([device], new LocalCollective([device]), whole.Layout, new AdamW(DevicePool.Optimizer), 1, precision);
+        var expected = new List<double>();
+        for (var number = 0; number < Steps; number++)
+            expected.Add(await TakeAsync(one, model, number));
+
+        await using var apart = new Apart(model, stages);
+        var steps = apart.Stages.Select(s => s.Step(new AdamW(DevicePool.Optimizer), 1, precision)).ToList();
+        for (var number = 0; number < Steps; number++)
+        {
+            var losses = await Task.WhenAll(steps.Select(s => Task.Run(() => TakeAsync(s, model, number))));
+            Assert.All(losses, loss => Assert.Equal(expected[number], loss));
+        }
+        using var gathered = apart.Gather();
+        Assert.Equal(Samples.DigestOf(whole), Samples.DigestOf(gathered));
+
+        // What the first stage stores is what the others have told it, and they know which sets it was.
+        foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment })
+        {
+            var chunks = new List<(int, float[])>();
+            await Task.WhenAll(apart.Stages.Select((stage, number) => Task.Run(() => stage.GatherAsync(name, (chunk, elements) =>
+            {
+                Assert.Equal(0, number);
+                chunks.Add((chunk, elements.ToArray()));
+            }))));
+            var (first, elements) = Assert.Single(chunks);
+            Assert.Equal(0, first);
+            Assert.Equal(whole.Floats(name, 0, (int)whole.Layout.TrainedLength).ToArray(), elements);
+        }
+        var told = await Task.WhenAll(apart.Stages.Select((stage, number) => stage.TellStoredAsync([(byte)(number + 7), 1])));
+        Assert.All(told, bytes => Assert.Equal([7, 1], bytes));
+    }
+
+    [Fact]
+    public async Task All_stages_stop_after_the_same_step_whichever_was_asked_to()
+    {
+        var model = PrecisionTests.Kinds["gpt2"] with { Layers = 3 };
+        using var stop = new CancellationTokenSource();
+        await using var apart = new Apart(model, 3, stage => stage == 1 ? stop.Token : default);
+        var steps = apart.Stages.Select(s => s.Step(new AdamW(DevicePool.Optimizer), 1)).ToList();
+        await Task.WhenAll(steps.Select(s => Task.Run(() => TakeAsync(s, model, 0))));
+        Assert.All(apart.Stages, stage => Assert.False(stage.IsStopped));
+        await stop.CancelAsync();
+        await Task.WhenAll(steps.Select(s => Task.Run(() => TakeAsync(s, model, 1))));
+        Assert.All(apart.Stages, stage => Assert.True(stage.IsStopped));
+    }
+
+    [Fact]
+    public async Task All_name_the_stage_that_is_lost_and_not_the_one_that_tells_it()
+    {
+        var (there, here) = (new Pipe(), new Pipe());
+        await using var teller = new StageLink(here.Reader.AsStream(), there.Writer.AsStream(), 2, "stage 2 of 3 on w2");
+        await using var link = new StageLink(there.Reader.AsStream(), here.Writer.AsStream(), 1, "stage 1 of 3 on w1");
+        teller.TellLost(0);
+        var lost = await Assert.ThrowsAsync<StageLostException>(
+            () => link.ReceiveAsync(StageFrame.Activations, 1, 3, 64, TimeSpan.FromMinutes(1)));
+        Assert.Equal((0, "stage 0 is lost, as stage 1 of 3 on w1 says"), (lost.Stage, lost.Message));
+    }
+
+    [Fact]
+    public async Task A_stage_that_is_dropped_waits_for_no_other()
+    {
+        var (there, here) = (new Pipe(), new Pipe());
+        await using var link = new StageLink(there.Reader.AsStream(), here.Writer.AsStream(), 0, "stage 0 of 2 on w1");
+        var waiting = link.ReceiveAsync(StageFrame.Activations, 1, 3, 64, TimeSpan.FromMinutes(1));
+        link.Abort();
+        Assert.Equal(
+            "stage 0 of 2 on w1 ended its connection before it sent the activations of micro-batch 3",
+            (await Assert.ThrowsAsync<StageLostException>(() => waiting)).Message);
+    }
+
+    [Fact]
+    public async Task A_stage_that_sends_nothing_is_named_with_what_it_owes()
+    {
+        var (clock, there, here) = (new HandClock(), new Pipe(), new Pipe());
+        await using var link = new StageLink(there.Reader.AsStream(), here.Writer.AsStream(), 0, "stage 0 of 2 on w1", clock);
+        var waiting = link.ReceiveAsync(StageFrame.Activations, 1, 3, 64, TimeSpan.FromSeconds(74.5));
+        clock.Advance(TimeSpan.FromSeconds(74));
+        Assert.False(waiting.IsCompleted);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        var lost = await Assert.ThrowsAsync<StageLostException>(() => waiting);
+        Assert.Equal("stage 0 of 2 on w1 did not send the activations of micro-batch 3 within 74.5 s", lost.Message);
+        Assert.Equal(0, lost.Stage);
+    }
+
+    [Fact]
+    public async Task A_stage_that_goes_away_in_the_middle_of_a_step_is_named()
+    {
+        var model = PrecisionTests.Kinds["gpt2"] with { Layers = 3 };
+        await using var apart = new Apart(model, 2);
+        var first = TakeAsync(apart.Stages[0].Step(new AdamW(DevicePool.Optimizer), 1), model, 0);
+        await apart.CloseAsync(1);
+        Assert.StartsWith(
+            "stage 1 of 2 on this machine ended its connection before",
+            (await Assert.ThrowsAsync<StageLostException>(() => first)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_was_not_due_is_refused()
+    {
+        var (there, here) = (new Pipe(), new Pipe());
+        await using var sender = new StageLink(here.Reader.AsStream(), there.Writer.AsStream(), 1, "stage 1");
+        await using var receiver = new StageLink(there.Reader.AsStream(), here.Writer.AsStream(), 0, "stage 0 of 2 on w1");
+        await sender.SendAsync(StageFrame.Gradients, 3, 2, 8, bytes => bytes.Span.Clear(), TimeSpan.FromMinutes(1));
+        Assert.Equal(
+            "stage 0 of 2 on w1 sent 8 bytes, the gradients of micro-batch 2 of step 3, where the activations of micro-batch 2 of step 3 "
+            + "were due, 16 bytes at most: start all stages with the same settings and version of Elastic",
+            (await Assert.ThrowsAsync<ElasticException>(
+                () => receiver.ReceiveAsync(StageFrame.Activations, 3, 2, 16, TimeSpan.FromMinutes(1)))).Message);
+    }
+
+    [Fact]
+    public void Muon_is_refused()
+    {
+        var settings = DevicePool.Optimizer with { Kind = "muon" };
+        var model = PrecisionTests.Kinds["gpt2"];
+        using var vectors = ApartStage.NewVectors(Architectures.LayoutOf(model));
+        using var device = new DeviceThread(new DeviceId("cpu:0"), () => Samples.Device(vectors, model));
+        var stage = new ApartStage(device, Architectures.Open(model), 0, [null], vectors);
+        var refused = Assert.Throws<ElasticException>(() => stage.Step(Optimizers.Open(settings), 1));
+        Assert.Contains("use optimizer.kind = adamw", refused.Message, StringComparison.Ordinal);
+    }
+
+    private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
+        step.RunAsync(Samples.MicroBatches(model, MicroBatches, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
+
+    // Each stage has vectors of its own, and streams to the others.
+    private sealed class Apart : IAsyncDisposable
+    {
+        private readonly List<(ReplicaVectors Vectors, DeviceThread Device, StageLink?[] Links)> _parts = [];
+
+        public Apart(ModelSettings model, int count, Func<int, CancellationToken>? stop = null)
+        {
+            var architecture = Architectures.Open(model);
+            // Smaller than what goes over a cut.
+            var options = new PipeOptions(pauseWriterThreshold: 1 << 11, resumeWriterThreshold: 1 << 10);
+            var pipes = Enumerable.Range(0, count * count).Select(_ => new Pipe(options)).ToList();
+            for (var number = 0; number < count; number++)
+            {
+                var own = number;
+                var vectors = ApartStage.NewVectors(new FlatLayout(architecture.Parameters));
+                var device = new DeviceThread(new DeviceId($"cpu:{own}"), () =>
+                {
+                    var cpu = new CpuDevice(new DeviceId($"cpu:{own}"), Architectures.Open(model), 0.1);
+                    cpu.Attach(vectors);
+                    return cpu;
+                });
+                StageLink?[] links =
+                [
+                    .. Enumerable.Range(0, count).Select(other => other == own ? null : new StageLink(
+                        pipes[other * count + own].Reader.AsStream(), pipes[own * count + other].Writer.AsStream(), other,
+                        $"stage {other} of {count} on this machine")),
+                ];
+                _parts.Add((vectors, device, links));
+                Stages.Add(new ApartStage(device, architecture, own, links, vectors, stop: stop?.Invoke(own) ?? default));
+                Stages[^1].Initialize(7);
+            }
+        }
+
+        public List<ApartStage> Stages { get; } = [];
+
+        public async Task CloseAsync(int stage)
+        {
+            foreach (var link in _parts[stage].Links)
+                await (link?.DisposeAsync() ?? default);
+        }
+
+        /// <summary>The parameters and moments of each stage's own part.</summary>
+        public ReplicaVectors Gather()
+        {
+            var all = new ReplicaVectors(_parts[0].Vectors.Layout);
+            foreach (var (stage, part) in Stages.Zip(_parts))
+            {
+                foreach (var own in stage.Own)
+                {
+                    foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment })
+                        part.Vectors.Floats(name, own.Offset, (int)own.Count).CopyTo(all.Floats(name, own.Offset, (int)own.Count));
+                }
+            }
+            return all;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            for (var stage = 0; stage < _parts.Count; stage++)
+                await CloseAsync(stage);
+            foreach (var (vectors, device, _) in _parts)
+            {
+                device.Dispose();
+                vectors.Dispose();
+            }
+        }
+    }
+}

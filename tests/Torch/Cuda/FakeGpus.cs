@@ -1,0 +1,50 @@
+using System.Collections.Concurrent;
+using Elastic.Model.Training;
+using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.Nccl;
+using Elastic.Torch.Native;
+
+namespace Elastic.Torch.Tests.Cuda;
+
+/// <summary>
+/// The fake driver's GPUs as devices of the kind "cuda" in this process: our kernels run as <see cref="FakeGpu"/> runs them, and libtorch's
+/// operators on its CPU. Everything else is the product's.
+/// </summary>
+internal sealed class FakeGpus(int count) : IGpus, IDisposable
+{
+    private readonly ConcurrentDictionary<(int, int), GpuStream> _streams = new();
+
+    public int Count => count;
+
+    public GpuCollectives Collectives { get; } = new(FakeGpu.Shared.Driver, null, "a test");
+
+    /// <summary>What was to be measured last.</summary>
+    public IReadOnlyList<int> Measured { get; private set; } = [];
+
+    /// <summary>Makes them known to this process, in place of the machine's.</summary>
+    public static FakeGpus Register(int count)
+    {
+        NativeTorch.Load();
+        var gpus = new FakeGpus(count);
+        DeviceBackends.Register(new TorchBackend("cuda", gpus));
+        return gpus;
+    }
+
+    /// <summary>They are whole again, and no longer known.</summary>
+    public void Dispose()
+    {
+        TorchBackend.Register();
+        for (var i = 0; i < count; i++)
+            FakeGpu.Shared.Lose(i, -1);
+    }
+
+    public TorchSharp.torch.Device PlaceOf(int gpu) => TorchSharp.torch.CPU;
+
+    public GpuStream StreamOf(int gpu, int part) => _streams.GetOrAdd((gpu, part), _ => FakeGpu.Shared.NewStream(gpu));
+
+    public DeviceKernels KernelsOf(int gpu, GpuStream? stream) => FakeGpu.Shared.Kernels(gpu, stream);
+
+    public string IdentityOf(int gpu) => "a fake GPU";
+
+    public void Measure(IReadOnlyList<int> gpus) => Measured = gpus;
+}

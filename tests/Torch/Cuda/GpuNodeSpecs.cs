@@ -1,0 +1,59 @@
+using System.Collections.Concurrent;
+using Elastic.Actors;
+using Elastic.Actors.Tests.Nodes;
+using Elastic.Messages.Observations;
+using Elastic.Messages.Settings;
+using Elastic.Storage;
+
+namespace Elastic.Torch.Tests.Cuda;
+
+/// <summary>A whole node in this process whose devices are the fake driver's GPUs: no GPU is here, and none is claimed.</summary>
+[Collection(nameof(KernelDeviceTests))]
+public sealed class GpuNodeSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+
+    public void Dispose() => _tiny.Dispose();
+
+    // The replica's vectors lie on the first of its GPUs: where they are left the step alone is repeated, and else the round begins anew.
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(0, false)]
+    public async Task A_GPU_that_falls_off_the_bus_in_a_step_is_observed_and_the_node_goes_on_with_the_other_to_the_same_fingerprint(
+        int gpu, bool repeatsStep)
+    {
+        var settings = TinyRun.Settings("a", rounds: 2, innerSteps: 2);
+        settings = settings with
+        {
+            Batch = settings.Batch with { Sequences = 4 },
+            // No evaluation, which would have one of the GPUs to itself in the meantime.
+            Corpus = settings.Corpus with { HeldOut = 0 },
+            Optimizer = settings.Optimizer with { MirrorSlices = true },
+        };
+        using var gpus = FakeGpus.Register(2);
+        var expected = await _tiny.TrainAsync(settings, "cuda:0", data: "undisturbed");
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var said = new ConcurrentQueue<string>();
+        await using var node = await ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "cuda:all", DataDir = Path.Combine(_tiny.Root, "disturbed") }, NodeDuty.Train,
+            said.Enqueue, deadline.Token);
+        Assert.Equal([0, 1], gpus.Measured);
+        // In the middle of the first step's backward pass.
+        FakeGpu.Shared.Lose(gpu, 9);
+        var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+
+        Assert.Equal(expected.Fingerprint, view.Fingerprint);
+        Assert.Contains(said, s => s.StartsWith(
+            $"device cuda:{gpu} is lost (rank {gpu} of 2 (cuda:{gpu}) is gone in its forward and backward pass", StringComparison.Ordinal));
+        Assert.Equal([$"cuda:{1 - gpu}"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+        IReadOnlyList<StoredObservation> stored;
+        // They are stored a moment later.
+        while ((stored = await node.Control.Observed(
+            new ObservationQuery(AtMost: 10, Kinds: [typeof(DeviceLost)]), deadline.Token)).Count == 0)
+            await Task.Delay(5, deadline.Token);
+        var lost = Assert.IsType<DeviceLost>(Assert.Single(stored).What);
+        Assert.Equal(($"cuda:{gpu}", "compute", repeatsStep), (lost.Device, lost.Kind, lost.RepeatsStep));
+        Assert.Contains("(CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure)", lost.Why, StringComparison.Ordinal);
+    }
+}
