@@ -73,7 +73,8 @@ public sealed class TorchBackend : IDeviceBackend
         // Everything that the bits of a GPU's results depend on: a run goes on where all of it is the same.
         var gpu = NumberOf(device);
         _ = _gpus.PlaceOf(gpu);
-        var kernels = _gpus.KernelsOf(gpu, null) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
+        // A logical device's are loaded for its stream; what they are now they stay.
+        var kernels = _gpus.KernelsOf(gpu, StreamOf(device)) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
         return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}";
     }
 
@@ -87,7 +88,7 @@ public sealed class TorchBackend : IDeviceBackend
         {
             var gpu = NumberOf(device);
             var place = _gpus.PlaceOf(gpu);
-            var stream = device.Parts!.Value.Part is { } part ? _gpus.StreamOf(gpu, part) : null;
+            var stream = StreamOf(device);
             return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream);
         }
         catch (CudaException e) when (e.IsLost)
@@ -129,6 +130,9 @@ public sealed class TorchBackend : IDeviceBackend
     public void Measure(IReadOnlyList<DeviceId> devices) => _gpus?.Measure([.. devices.Select(NumberOf).Distinct()]);
 
     private static int NumberOf(DeviceId device) => device.Parts!.Value.Number;
+
+    private GpuStream? StreamOf(DeviceId device) =>
+        device.Parts is { Number: var gpu, Part: { } part } ? _gpus!.StreamOf(gpu, part) : null;
 
     private static torch.Device OnCpu()
     {

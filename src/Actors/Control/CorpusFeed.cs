@@ -33,7 +33,6 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
             try
             {
                 known = await corpus.OfShardsAsync((window + 1) * settings.Corpus.StreamWindow, pause.Token);
-                windows = StreamWindows.Of(settings, known);
             }
             catch (OperationCanceledException) when (!cancel.IsCancellationRequested && pause.IsCancellationRequested)
             {
@@ -42,6 +41,20 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
             catch (Exception e) when (!cancel.IsCancellationRequested)
             {
                 return await AskAsync(Sign() with { Failure = OneLine.Of(e.Message, 500) }, cancel);
+            }
+
+            if (known is not null)
+            {
+                try
+                {
+                    windows = StreamWindows.Of(settings, known);
+                }
+                catch (ElasticException e)
+                {
+                    // Of the settings, which no other attempt mends.
+                    await AskAsync(Sign() with { Failure = OneLine.Of(e.Message, 500) }, cancel);
+                    return e.Message;
+                }
             }
 
             string? refusal = null;

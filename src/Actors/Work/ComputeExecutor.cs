@@ -208,7 +208,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
-        var loss = await RepeatedAsync(taken => taken.RunAsync(microBatches, SeedOf(step), learningRate, number + 1));
+        var loss = await RepeatedAsync(microBatches.Sum(m => m.Rows), taken => taken.RunAsync(microBatches, SeedOf(step), learningRate, number + 1));
         _skipped += _step!.IsSkipped ? 1 : 0;
         return double.IsFinite(loss)
             ? (loss, learningRate)
@@ -217,7 +217,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
     }
 
     // Where a device is lost, the step is taken again on the others, if their mirror has what it began from.
-    private async Task<double> RepeatedAsync(Func<TrainingStep, Task<double>> take)
+    private async Task<double> RepeatedAsync(int rows, Func<TrainingStep, Task<double>> take)
     {
         while (true)
         {
@@ -227,7 +227,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
                 var loss = await take(_step!);
                 var took = Stopwatch.GetElapsedTime(began);
                 NodeMeters.Step(run.Id, took);
-                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(_segment.Sequences, run.Settings.Model.Context));
+                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(rows, run.Settings.Model.Context));
                 return loss;
             }
             catch (DeviceFailedException e) when (

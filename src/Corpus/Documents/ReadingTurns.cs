@@ -1,17 +1,19 @@
+using System.Text;
 using Elastic.Corpus.Build;
 
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads several series of files at once, so that each of them has come as far as the others at any time, measured by its bytes on the
-/// disk: a run that mixes sources begins when the first part of each is read. Whose turn it is follows from the files alone.
+/// Reads several series of files at once, so that each of them has come as far as the others at any time: bytes of text that were read
+/// against bytes of the files. Sources that are packed, or marked up, in different ways do not end together. A run that mixes sources
+/// begins when the first part of each is read. Whose turn it is follows from the files alone.
 /// </summary>
 internal static class ReadingTurns
 {
     /// <summary>More are not read at once: each has an open file and a decoder of some megabytes.</summary>
     public const int MostSeries = 32;
 
-    // UTF-16 units of a turn: far fewer than the 16 Mi tokens of a shard, far more than what a change of files costs.
+    // Bytes (UTF-8) of a turn: far fewer than the 16 Mi tokens of a shard, far more than what a change of files costs.
     private const int Turn = 1 << 18;
 
     /// <summary>The documents of all files; those of one series in its order.</summary>
@@ -83,17 +85,17 @@ internal static class ReadingTurns
     {
         private readonly long _bytes = files.Sum(f => Math.Max(1, f.Length));
         private readonly IEnumerator<Document> _documents = files.SelectMany(f => DocumentReader.Read(f, statistics)).GetEnumerator();
-        private long _characters;
+        private long _read;
 
         public bool IsOver { get; private set; }
 
-        public bool IsBehind(Reading other) => (Int128)_characters * other._bytes < (Int128)other._characters * _bytes;
+        public bool IsBehind(Reading other) => (Int128)_read * other._bytes < (Int128)other._read * _bytes;
 
         // The pieces of a long line stay together.
-        public IEnumerable<Document> Turn(int characters)
+        public IEnumerable<Document> Turn(int bytes)
         {
-            var (end, isContinued) = (_characters + characters, false);
-            while (_characters < end || isContinued)
+            var (end, isContinued) = (_read + bytes, false);
+            while (_read < end || isContinued)
             {
                 if (!_documents.MoveNext())
                 {
@@ -102,7 +104,7 @@ internal static class ReadingTurns
                 }
                 var document = _documents.Current;
                 isContinued = document.IsContinued;
-                _characters += document.Whole.Length;
+                _read += Encoding.UTF8.GetByteCount(document.Whole);
                 yield return document;
             }
         }

@@ -24,8 +24,17 @@ public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
     public static SplitInUse Of(ReplicaSplit asked, int devices, IArchitecture architecture)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
-        var ranks = asked.Tensor == 1 ? 1 : Math.Min(asked.Tensor, TensorSplit.Most(architecture));
-        var pieces = asked.Pipeline == 1 ? 1 : TapeStage.Most(architecture);
+        return Of(asked, devices, MostOf(asked, architecture));
+    }
+
+    // What the network can be divided into, which is found by recording it.
+    private static (int Ranks, int Pieces) MostOf(ReplicaSplit asked, IArchitecture architecture) =>
+        (asked.Tensor == 1 ? 1 : Math.Min(asked.Tensor, TensorSplit.Most(architecture)),
+            asked.Pipeline == 1 ? 1 : TapeStage.Most(architecture));
+
+    private static SplitInUse Of(ReplicaSplit asked, int devices, (int Ranks, int Pieces) most)
+    {
+        var (ranks, pieces) = most;
         var stages = Math.Min(asked.Pipeline, pieces);
         var (tensor, pipeline) = Enumerable.Range(0, BitOperations.Log2((uint)Math.Min(ranks, devices)) + 1).Select(i => 1 << i)
             .Select(t => (Tensor: t, Stages: Math.Min(stages, devices / t))).MaxBy(s => (s.Tensor * s.Stages, s.Tensor));
@@ -40,8 +49,11 @@ public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
     /// <summary>
     /// How many devices have the model once between them, where a replica has one device, two, and so on up to what is asked: ascending.
     /// </summary>
-    public static IReadOnlyList<int> GroupSizes(ReplicaSplit asked, IArchitecture architecture) =>
-        [.. Enumerable.Range(1, asked.Devices).Select(devices => Of(asked, devices, architecture).Devices).Distinct().Order()];
+    public static IReadOnlyList<int> GroupSizes(ReplicaSplit asked, IArchitecture architecture)
+    {
+        var most = MostOf(asked, architecture);
+        return [.. Enumerable.Range(1, asked.Devices).Select(devices => Of(asked, devices, most).Devices).Distinct().Order()];
+    }
 
     private static string TextOf(ReplicaSplit asked, ReplicaSplit inUse)
     {

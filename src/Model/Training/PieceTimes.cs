@@ -21,7 +21,7 @@ public sealed class PieceTimes
 
     /// <summary>How much work rows of a text are: a row of few tokens costs, too.</summary>
     /// <param name="tokens">Of each row.</param>
-    public static int ElementsOf(int rows, int tokens) => rows * (tokens + ShortRow);
+    public static int ElementsOf(int rows, int tokens) => (int)Math.Min(int.MaxValue, (long)rows * ((long)tokens + ShortRow));
 
     private const int ShortRow = 64;
 }

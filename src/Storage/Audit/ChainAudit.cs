@@ -137,7 +137,7 @@ public sealed class ChainAudit
             _problems.Add($"window {window.Number} of the corpus comes where window {_state.Windows.Count} is due");
         if (!shards.Select(s => s.Sha256).SequenceEqual(window.Shards)
             || window.Number < 0 || window.Number >= _windows.Value.Count || _windows.Value[window.Number].Samples != window.Blocks)
-            _problems.Add($"window {window.Number} of the corpus has other shards than the journal says");
+            _problems.Add($"window {window.Number} of the corpus has other shards, or another number of samples, than the journal says");
     }
 
     private void CheckCommit(RunEvent.RoundCommitted c)

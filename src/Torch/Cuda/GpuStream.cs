@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
@@ -14,9 +16,13 @@ internal sealed class GpuStream
 
     /// <param name="gpu">The GPU's number.</param>
     /// <exception cref="CudaException">The GPU is lost.</exception>
+    /// <exception cref="ElasticException">libtorch's operators cannot be sent to a stream.</exception>
     public GpuStream(CudaDriver driver, TorchStreams torch, int gpu)
     {
         ArgumentNullException.ThrowIfNull(driver);
+        ArgumentNullException.ThrowIfNull(torch);
+        if (torch.Problem is { } problem)
+            throw new ElasticException($"cuda:{gpu} has no logical devices: {problem}; use cuda:{gpu} without #");
         (_driver, _torch, _gpu, _context) = (driver, torch, gpu, driver.ContextOf(gpu));
         driver.Enter(_context);
         Handle = driver.NewStream();

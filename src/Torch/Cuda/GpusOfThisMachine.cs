@@ -43,5 +43,5 @@ internal sealed class GpusOfThisMachine : IGpus
     public string IdentityOf(int gpu) => CudaIdentity.Of(gpu).Text;
 
     /// <inheritdoc/>
-    public void Measure(IReadOnlyList<int> gpus) => GpuMeters.OfThisMachine.Measure(gpus);
+    public void Measure(IReadOnlyList<int> gpus) => _ = GpuMeters.OfThisMachine.Measure(gpus);
 }

@@ -95,7 +95,19 @@ internal sealed class TinyRun : IDisposable
         return (long)command.ExecuteScalar()!;
     }
 
-    public void Dispose() => Directory.Delete(Root, true);
+    public void Dispose()
+    {
+        try
+        {
+            Directory.Delete(Root, true);
+        }
+        catch (IOException e)
+        {
+            // Something wrote while it was deleted: what that was finds the one that has not ended.
+            throw new IOException(
+                $"{e.Message}; left: {string.Join(", ", Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories))}", e);
+        }
+    }
 
     private static string Word(int i) => (i * 2654435761L % 9973).ToString("x", CultureInfo.InvariantCulture);
 }

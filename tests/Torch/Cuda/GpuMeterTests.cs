@@ -26,7 +26,7 @@ public sealed class GpuMeterTests : IDisposable
     public void Each_GPU_is_found_where_it_is_plugged_in_and_measured_under_the_names_of_OpenTelemetry()
     {
         var meters = New(() => new NvmlLibrary(Fake.Value));
-        Assert.Empty(Collected(() => { }));
+        Assert.Empty(Collected(() => Task.CompletedTask));
         // The library does not know the second one, which is no error.
         var read = Collected(() => meters.Measure([0, 1]));
         Assert.Equal(
@@ -81,7 +81,7 @@ public sealed class GpuMeterTests : IDisposable
     private GpuMeters New(Func<NvmlLibrary?> load) => new(_meter, load, FakeGpu.Shared.Driver.BusOf);
 
     // A line for each number that somebody who collects after this gets.
-    private List<string> Collected(Action act)
+    private List<string> Collected(Func<Task> act)
     {
         List<string> read = [];
         using var listener = new MeterListener
@@ -104,7 +104,7 @@ public sealed class GpuMeterTests : IDisposable
         listener.SetMeasurementEventCallback<long>((i, value, tags, _) => Add(i, value, tags));
         listener.SetMeasurementEventCallback<double>((i, value, tags, _) => Add(i, value, tags));
         listener.Start();
-        act();
+        act().GetAwaiter().GetResult();
         listener.RecordObservableInstruments();
         return read;
     }

@@ -68,7 +68,7 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
         if (_trainers.TryGetValue(device, out var trainer))
             return trainer;
         var times = _opened[device] = _opened.GetValueOrDefault(device) + 1;
-        var name = $"trainer-{device.Value.Replace(':', '-').Replace('#', '-')}{(times > 1 ? $"-{times}" : "")}";
+        var name = $"trainer-{device.Value.Replace(':', '-').Replace('#', '_')}{(times > 1 ? $"-{times}" : "")}";
         return _trainers[device] = actors.ActorOf(TrainerActor.Props(device), name);
     }
 }

@@ -98,6 +98,8 @@ internal sealed class NcclProcesses(
         NcclUniqueId id;
         if (rank.Rank == 0)
         {
+            if (File.Exists(path))
+                throw new ElasticException($"{name}: {rank.Folder} holds an earlier check: name an empty folder with --dir");
             driver.Enter(driver.ContextOf(gpu));
             var result = library.NewId(out id);
             if (result != 0)

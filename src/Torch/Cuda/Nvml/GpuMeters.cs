@@ -14,6 +14,7 @@ namespace Elastic.Torch.Cuda.Nvml;
 internal sealed class GpuMeters(Meter meter, Func<NvmlLibrary?> load, Func<int, string> busOf)
 {
     private readonly Lock _gate = new();
+    private Task _measuring = Task.CompletedTask;
     private NvmlLibrary? _nvml;
     private bool _hasBegun;
 
@@ -23,15 +24,22 @@ internal sealed class GpuMeters(Meter meter, Func<NvmlLibrary?> load, Func<int, 
     /// <summary>Those of this process.</summary>
     public static GpuMeters OfThisMachine { get; } = new(Telemetry.Meter, Find, index => CudaDriver.Load().BusOf(index));
 
-    /// <summary>Measures these GPUs from now on. Nothing is loaded before there is one.</summary>
-    public void Measure(IReadOnlyList<int> gpus)
+    /// <summary>
+    /// Measures these GPUs from a moment later on. Nothing is loaded before there is one. The caller, an actor, does not wait for a driver
+    /// that may take long over a GPU that is lost.
+    /// </summary>
+    /// <returns>Ends when they are measured; of several calls one after the other.</returns>
+    public Task Measure(IReadOnlyList<int> gpus)
     {
         lock (_gate)
-        {
-            if (gpus.Count > 0 && !_hasBegun)
-                Begin();
-            _gpus = _nvml is { } nvml ? [.. gpus.Select(gpu => Open(nvml, gpu)).OfType<Gpu>()] : [];
-        }
+            return _measuring = _measuring.ContinueWith(_ => Take(gpus), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    private void Take(IReadOnlyList<int> gpus)
+    {
+        if (gpus.Count > 0 && !_hasBegun)
+            Begin();
+        _gpus = _nvml is { } nvml ? [.. gpus.Select(gpu => Open(nvml, gpu)).OfType<Gpu>()] : [];
     }
 
     private static NvmlLibrary? Find()
