@@ -1,6 +1,6 @@
 using Elastic.Actors.Control;
+using Elastic.Actors.Corpora;
 using Elastic.Actors.Tests.Nodes;
-using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
