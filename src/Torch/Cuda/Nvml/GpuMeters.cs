@@ -32,7 +32,8 @@ internal sealed class GpuMeters(Meter meter, Func<NvmlLibrary?> load, Func<int, 
     public Task Measure(IReadOnlyList<int> gpus)
     {
         lock (_gate)
-            return _measuring = _measuring.ContinueWith(_ => Take(gpus), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            return _measuring = _measuring.ContinueWith(
+                _ => Take(gpus), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     private void Take(IReadOnlyList<int> gpus)
