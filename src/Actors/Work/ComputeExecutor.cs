@@ -208,7 +208,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
-        var loss = await RepeatedAsync(microBatches.Sum(m => m.Rows), taken => taken.RunAsync(microBatches, SeedOf(step), learningRate, number + 1));
+        var loss = await RepeatedAsync(microBatches.Sum(m => m.Rows),
+            taken => taken.RunAsync(microBatches, SeedOf(step), learningRate, number + 1));
         _skipped += _step!.IsSkipped ? 1 : 0;
         return double.IsFinite(loss)
             ? (loss, learningRate)

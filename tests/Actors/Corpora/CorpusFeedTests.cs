@@ -24,7 +24,10 @@ public sealed class CorpusFeedTests : IDisposable
         {
             Corpus = settings.Corpus with
             {
-                Order = CorpusOrder.Stream, StreamWindow = 3, Mixture = ["books=2"], Sources = [Path.Combine(_tiny.Root, "text")],
+                Order = CorpusOrder.Stream,
+                StreamWindow = 3,
+                Mixture = ["books=2"],
+                Sources = [Path.Combine(_tiny.Root, "text")],
             },
         };
         await using var node = await _tiny.StartAsync("none", "data", cancel);
