@@ -32,6 +32,7 @@ public sealed class BackwardFailureTests
             flash.Failure.ThrowIfAny();
             left = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         });
+        thread.IsBackground = true;
         thread.Start();
         thread.Join();
         Assert.Equal((1, 1), FakeFlash.Calls);
