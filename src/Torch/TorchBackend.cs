@@ -21,7 +21,7 @@ namespace Elastic.Torch;
 public sealed class TorchBackend : IDeviceBackend
 {
     // Raised whenever a change to the code gives other bits on a GPU.
-    private const int OperatorsVersion = 2;
+    private const int OperatorsVersion = 3;
 
     // More streams than this give a GPU nothing: their kernels fill it.
     private const int MostStreams = 16;
@@ -75,7 +75,8 @@ public sealed class TorchBackend : IDeviceBackend
         _ = _gpus.PlaceOf(gpu);
         // A logical device's are loaded for its stream; what they are now they stay.
         var kernels = _gpus.KernelsOf(gpu, StreamOf(device)) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
-        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}";
+        var attention = _gpus.AttentionOf(gpu) is null ? "attention of plain operators" : "FlashAttention-2";
+        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}";
     }
 
     /// <inheritdoc/>
@@ -89,7 +90,8 @@ public sealed class TorchBackend : IDeviceBackend
             var gpu = NumberOf(device);
             var place = _gpus.PlaceOf(gpu);
             var stream = StreamOf(device);
-            return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream);
+            return new TorchDevice(
+                device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream, flash: _gpus.AttentionOf(gpu));
         }
         catch (CudaException e) when (e.IsLost)
         {

@@ -32,6 +32,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly int _gpu;
     private readonly VectorCopies _copies;
     private readonly GpuStream? _stream;
+    private readonly FlashAttention? _flash;
     private GradientBuffer? _folded;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
@@ -43,12 +44,13 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <param name="kernels">Our kernels of the device, which compute what they can; null where libtorch's operators compute all.</param>
     /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
     /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
+    /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
-        int gpu = 0, GpuStream? stream = null)
+        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing, _gpu, _stream) = (device, labelSmoothing, gpu, stream);
+        (_device, _labelSmoothing, _gpu, _stream, _flash) = (device, labelSmoothing, gpu, stream, flash);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
         _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
@@ -252,7 +254,8 @@ internal sealed partial class TorchDevice : TrainingDevice
             factor: lossScale / batch.StepTargets);
         var losses = pass.Run();
         pass.Backward(losses);
-        _update?.Kernels.ThrowIfFailed();
+        _update?.Kernels.Failure.ThrowIfAny();
+        _flash?.Failure.ThrowIfAny();
         return losses.detach().sum(ScalarType.Float64).item<double>();
     }
 
@@ -280,6 +283,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             MultipliesNarrow = true,
             LossFactor = factor,
             Kernels = _update?.Kernels,
+            Flash = _flash,
             TokenRows = _update is not null && purpose == TapePurpose.Training && sources.Length == 0
                 ? TokenRows.Of(inputs, Architecture.Vocabulary, _device)
                 : null,
@@ -345,6 +349,17 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
             throw new DeviceFailedException(Id, isLost: true, $"{Id} is lost to this process: {e.Message.Split('\n')[0]}");
+        }
+        catch (AttentionException)
+        {
+            // It does not say why. Where the GPU is lost, every call to it fails.
+            OnDevice(() =>
+            {
+                WaitFor("attention");
+                using var one = zeros(1, float32, _device);
+                return one.cpu();
+            }).Dispose();
+            throw;
         }
     }
 

@@ -49,6 +49,9 @@ internal sealed class TorchPass(
     /// <summary>Our kernels of the device, which compute in place of libtorch's operators what they can; null for none.</summary>
     public DeviceKernels? Kernels { get; init; }
 
+    /// <summary>Attention of the device that holds no matrix of tokens by tokens, where it fits; null for none.</summary>
+    public FlashAttention? Flash { get; init; }
+
     /// <summary>Which rows each token stands in, where there are kernels.</summary>
     public TokenRows? TokenRows { get; init; }
 
@@ -204,17 +207,22 @@ internal sealed class TorchPass(
     {
         var (B, T, H, K) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads, o.KeyHeads);
         var all = o.Inputs.Count == 1 ? Input(o) : cat([.. o.Inputs.Select(v => _values[v])], 1);                 // (N, (H + 2 K) D)
-        var parts = all.view(B, T, H + 2 * K, -1).transpose(1, 2).split([H, K, K], 1);                            // (B, H or K, T, D)
+        Tensor[] Parts(Tensor x) => x.view(B, T, H + 2 * K, -1).transpose(1, 2).split([H, K, K], 1);              // (B, H or K, T, D)
+        var isWindowed = o.Window > 0 && o.Window < T;
+        if (!isWindowed && Segments is null && FlashOf(o, o.Mask, all.shape[1] / (H + 2 * K)) is { } flash)
+        {
+            var narrow = Parts(all.to(Storage!.Value));
+            return Joined(flash.Attend(narrow[0], narrow[1], narrow[2], true).to(dtype));
+        }
+        var parts = Parts(all);
         Tensor Grouped(Tensor ofKeys) => H == K ? ofKeys : ofKeys.repeat_interleave(H / K, 1);
-        var (q, k, v) = (parts[0], Grouped(parts[1]), Grouped(parts[2]));
-        var scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]);                                         // (B, H, T, T)
-        var square = ones(new long[] { T, T }, ScalarType.Bool, device);
-        var outside = o.Window > 0 ? square.triu(1) | square.tril(-o.Window) : square.triu(1);
-        var hidden = Segments?.view(B, 1, T, 1) is { } segments ? outside | (segments != segments.transpose(2, 3)) : outside;
-        var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1);
-        if (o.Mask is { } dropout)
-            weights = weights * AttentionMask(dropout, H, T, T).view(weights.shape);
-        return weights.matmul(v).transpose(1, 2).reshape(B * T, -1);
+        var hidden = PlainAttention.Future(T, device);
+        if (isWindowed)
+            hidden = hidden | ones_like(hidden).tril(-o.Window);
+        if (Segments?.view(B, 1, T, 1) is { } segments)
+            hidden = hidden | (segments != segments.transpose(2, 3));
+        return Joined(PlainAttention.Attend(
+            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, T, T) : null));
     }
 
     // -> (N, H D): no future to hide, and as many keys as the scope has.
@@ -223,18 +231,30 @@ internal sealed class TorchPass(
         var (B, H) = (tape.Shape.MicroBatches * tape.Shape.Sequences, o.Heads);
         Tensor Heads(int i) => _values[o.Inputs[i]].view(B, o.Inputs[i].Rows / B, H, -1).transpose(1, 2);         // (B, H, Tq or Tk, D)
         var (q, k, v) = (Heads(0), Heads(1), Heads(2));
-        var scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]);                                         // (B, H, Tq, Tk)
         var ofKeys = (o.Scope == AttentionScope.Tokens ? Segments : SourceSegments)?.view(B, 1, 1, -1);
+        if (ofKeys is null && FlashOf(o, o.Mask, q.shape[3]) is { } flash)
+        {
+            var type = Storage!.Value;
+            return Joined(flash.Attend(q.to(type), k.to(type), v.to(type), false).to(dtype));
+        }
+        Tensor? hidden = null;
         if (ofKeys is not null)
         {
             var ofQueries = o.Scope == AttentionScope.TokensToSources ? zeros_like(ofKeys).narrow(3, 0, 1) : ofKeys.transpose(2, 3);
-            scores = scores.masked_fill(ofQueries != ofKeys, double.NegativeInfinity);
+            hidden = ofQueries != ofKeys;
         }
-        var weights = scores.softmax(-1);
-        if (o.Mask is { } dropout)
-            weights = weights * AttentionMask(dropout, H, (int)q.shape[2], (int)k.shape[2]).view(weights.shape);
-        return weights.matmul(v).transpose(1, 2).reshape(o.Output!.Rows, -1);
+        return Joined(PlainAttention.Attend(
+            q, k, v, hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
     }
+
+    // Where it gives what the plain operators give but for rounding: nothing is dropped, and what it reads is of its type already.
+    private FlashAttention? FlashOf(Operation o, DropoutMask? mask, long headSize) =>
+        Flash is { } flash && mask is null && Storage is { } type && o.Inputs.All(tape.IsNarrow) && FlashAttention.Takes(type, headSize)
+            ? flash
+            : null;
+
+    // (B, H, T, D) -> (B T, H D)
+    private static Tensor Joined(Tensor y) => y.transpose(1, 2).reshape(y.shape[0] * y.shape[2], -1);
 
     private Tensor Loss(CrossEntropyOperation o)
     {
@@ -282,13 +302,13 @@ internal sealed class TorchPass(
                 Elastic.Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
         });
 
-    // (B H Tq Tk)
-    private unsafe Tensor AttentionMask(DropoutMask mask, int heads, int queries, int keys)
+    // (B, H, Tq, Tk)
+    private unsafe Tensor AttentionMask(DropoutMask mask, int sequences, int heads, int queries, int keys)
         => Factors(mask, (long)tape.Shape.Sequences * heads * queries * keys, (key, into) =>
         {
             fixed (float* factors = into)
                 Elastic.Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, queries, keys, key, mask.Rate);
-        });
+        }).view(sequences, heads, queries, keys);
 
     private Tensor Factors(DropoutMask mask, long elements, Fill fill)
     {

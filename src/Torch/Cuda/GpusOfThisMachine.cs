@@ -40,6 +40,9 @@ internal sealed class GpusOfThisMachine : IGpus
     public DeviceKernels? KernelsOf(int gpu, GpuStream? stream) => GpuKernels.Of(gpu, stream?.Handle ?? 0);
 
     /// <inheritdoc/>
+    public FlashAttention? AttentionOf(int gpu) => GpuAttention.Of(gpu);
+
+    /// <inheritdoc/>
     public string IdentityOf(int gpu) => CudaIdentity.Of(gpu).Text;
 
     /// <inheritdoc/>

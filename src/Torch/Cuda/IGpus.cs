@@ -25,6 +25,10 @@ internal interface IGpus
     /// <exception cref="CudaException">The GPU is lost.</exception>
     DeviceKernels? KernelsOf(int gpu, GpuStream? stream);
 
+    /// <summary>Attention of one more device on a GPU; null where plain operators compute it.</summary>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    FlashAttention? AttentionOf(int gpu);
+
     /// <summary>What the bits of its results depend on besides libtorch and our kernels: its model, and libraries.</summary>
     string IdentityOf(int gpu);
 

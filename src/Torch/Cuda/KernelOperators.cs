@@ -55,19 +55,11 @@ internal static unsafe class KernelOperators
     // Takes what a function has made out of its scope: for its result, or for its backward pass. Not for its arguments.
     private static List<Tensor> Kept(params Tensor?[] results) => [.. results.Select(r => r?.MoveToOuterDisposeScope()!)];
 
-    // An exception that passed through libtorch would end the process. The device throws it when the backward pass has ended.
-    private static List<Tensor> Guarded(autograd.AutogradContext ctx, int arguments, Func<DeviceKernels, List<Tensor>> backward)
+    private static List<Tensor> Guarded(
+        autograd.AutogradContext ctx, int arguments, Func<DeviceKernels, List<Tensor>> backward, params IReadOnlyList<Tensor> gradients)
     {
         var kernels = (DeviceKernels)ctx.get_data("kernels");
-        try
-        {
-            return backward(kernels);
-        }
-        catch (Exception e)
-        {
-            kernels.Fail(e);
-            return [.. Enumerable.Repeat<Tensor>(null!, arguments)];
-        }
+        return kernels.Failure.Guard(arguments, () => backward(kernels), gradients);
     }
 
     private sealed record Loss(Tensor? Weights, double Smoothing, double Scale);
@@ -109,7 +101,7 @@ internal static unsafe class KernelOperators
                 kernels.LayerNormBackward(At(dx), At(dy), At(x), At(gain), At(means), At(inverses), x.shape[0], (int)x.shape[1], false);
                 var (dGain, dBias) = NormGradients(kernels, dy, x, means, inverses);
                 return Kept(null, dx, dGain, dBias, null);
-            });
+            }, gradient);
     }
 
     private sealed class ResidualNormFunction : autograd.MultiTensorFunction<ResidualNormFunction>
@@ -141,7 +133,7 @@ internal static unsafe class KernelOperators
                 kernels.LayerNormBackward(At(dx), At(dy), At(x), At(gain), At(means), At(inverses), x.shape[0], (int)x.shape[1], true);
                 var (dGain, dBias) = NormGradients(kernels, dy, x, means, inverses);
                 return Kept(null, dx, dx.alias(), dGain, dBias, null);
-            });
+            }, gradients);
     }
 
     private sealed class GeluFunction : autograd.SingleTensorFunction<GeluFunction>
@@ -168,7 +160,7 @@ internal static unsafe class KernelOperators
                 var dx = Like(x);
                 kernels.GeluBackward(At(dx), At(dy), At(x), x.numel(), (bool)ctx.get_data("isTanh"));
                 return Kept(null, dx, null);
-            });
+            }, gradient);
     }
 
     private sealed class BiasFunction : autograd.SingleTensorFunction<BiasFunction>
@@ -191,7 +183,7 @@ internal static unsafe class KernelOperators
                     empty(C, float32, dy.device), empty((N + DeviceKernels.PartRows - 1) / DeviceKernels.PartRows, C, float32, dy.device));
                 kernels.ColumnSums(At(bias), At(sums), At(dy), N, DeviceKernels.PartRows, C);
                 return Kept(null, gradient.alias(), bias);
-            });
+            }, gradient);
     }
 
     private sealed class DropoutFunction : autograd.SingleTensorFunction<DropoutFunction>
@@ -207,7 +199,8 @@ internal static unsafe class KernelOperators
         }
 
         public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor gradient) => Guarded(ctx, 4, kernels =>
-            [null!, Apply(kernels, gradient, (ulong[])ctx.get_data("keys"), (DropoutRate)ctx.get_data("rate")), null!, null!]);
+            [null!, Apply(kernels, gradient, (ulong[])ctx.get_data("keys"), (DropoutRate)ctx.get_data("rate")), null!, null!],
+            gradient);
 
         private static Tensor Apply(DeviceKernels kernels, Tensor x, ulong[] keys, DropoutRate rate)
         {
@@ -243,7 +236,7 @@ internal static unsafe class KernelOperators
                     At(table), (int*)Dispatcher.Data(rows.Tokens), (int*)Dispatcher.Data(rows.Starts), (int*)Dispatcher.Data(rows.Rows),
                     rows.Count, At(dy), (int)dy.shape[0], (int)dy.shape[1]);
                 return Kept(null, table, null, null);
-            });
+            }, gradient);
     }
 
     private sealed class CrossEntropyFunction : autograd.SingleTensorFunction<CrossEntropyFunction>
@@ -268,6 +261,6 @@ internal static unsafe class KernelOperators
         }
 
         public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor gradient)
-            => Guarded(ctx, 4, _ => [null!, ctx.get_saved_variables()[0], null!, null!]);
+            => Guarded(ctx, 4, _ => [null!, ctx.get_saved_variables()[0], null!, null!], gradient);
     }
 }

@@ -107,6 +107,14 @@ internal static unsafe partial class Dispatcher
         }
     }
 
+    /// <summary>What stands for a tensor that is not there, where a function of libtorch's takes one all the same.</summary>
+    public static Tensor Undefined()
+    {
+        nint handle;
+        Check(aoti_torch_new_uninitialized_tensor(&handle), "new_uninitialized_tensor");
+        return Tensor.UnsafeCreateTensor(handle);
+    }
+
     /// <summary>The address of a tensor's elements; without a span's limit of 2 GiB.</summary>
     public static float* Floats(Tensor tensor) => (float*)Data(tensor);
 
@@ -129,6 +137,9 @@ internal static unsafe partial class Dispatcher
 
     [LibraryImport("torch_cpu")]
     private static partial int aoti_torch_new_tensor_handle(nint tensor, nint* handle);
+
+    [LibraryImport("torch_cpu")]
+    private static partial int aoti_torch_new_uninitialized_tensor(nint* handle);
 
     [LibraryImport("torch_cpu")]
     private static partial int torch_new_list_reserve_size(nuint size, nint* list);

@@ -10,7 +10,7 @@ namespace Elastic.Torch.Tests.Cuda;
 /// The fake driver's GPUs as devices of the kind "cuda" in this process: our kernels run as <see cref="FakeGpu"/> runs them, and libtorch's
 /// operators on its CPU. Everything else is the product's.
 /// </summary>
-internal sealed class FakeGpus(int count) : IGpus, IDisposable
+internal sealed class FakeGpus(int count, FlashAttention? flash) : IGpus, IDisposable
 {
     private readonly ConcurrentDictionary<(int, int), GpuStream> _streams = new();
 
@@ -22,10 +22,10 @@ internal sealed class FakeGpus(int count) : IGpus, IDisposable
     public IReadOnlyList<int> Measured { get; private set; } = [];
 
     /// <summary>Makes them known to this process, in place of the machine's.</summary>
-    public static FakeGpus Register(int count)
+    public static FakeGpus Register(int count, FlashAttention? flash = null)
     {
         NativeTorch.Load();
-        var gpus = new FakeGpus(count);
+        var gpus = new FakeGpus(count, flash);
         DeviceBackends.Register(new TorchBackend("cuda", gpus));
         return gpus;
     }
@@ -43,6 +43,8 @@ internal sealed class FakeGpus(int count) : IGpus, IDisposable
     public GpuStream StreamOf(int gpu, int part) => _streams.GetOrAdd((gpu, part), _ => FakeGpu.Shared.NewStream(gpu));
 
     public DeviceKernels KernelsOf(int gpu, GpuStream? stream) => FakeGpu.Shared.Kernels(gpu, stream);
+
+    public FlashAttention? AttentionOf(int gpu) => flash?.ForOneMore();
 
     public string IdentityOf(int gpu) => "a fake GPU";
 

@@ -1,0 +1,9 @@
+using Elastic.Foundation;
+
+namespace Elastic.Torch.Cuda;
+
+/// <summary>libtorch's attention failed. libtorch writes its reason to standard error, and returns a number only.</summary>
+/// <param name="pass">"forward" or "backward".</param>
+internal sealed class AttentionException(string pass) : ElasticException(
+    $"FlashAttention-2 of libtorch failed in its {pass} pass, and libtorch has said why on standard error: " +
+    "where the memory of the GPU did not suffice, take a smaller batch.micro");

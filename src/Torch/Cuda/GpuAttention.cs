@@ -1,0 +1,72 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
+using Elastic.Torch.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch.Cuda;
+
+/// <summary>
+/// By what the GPUs of this machine compute attention, chosen once for each: FlashAttention-2 of libtorch where it can be had and works,
+/// else plain operators. The two give other bits: which of them it is belongs to the arithmetic that a run keeps.
+/// </summary>
+internal static class GpuAttention
+{
+    // FlashAttention-2 was written for Ampere and what came after it.
+    private const int LeastMajor = 8;
+
+    private static readonly ConcurrentDictionary<int, Lazy<(FlashAttention? Flash, string? Why)>> All = new();
+
+    /// <summary>That of one more device on a GPU; null where plain operators compute.</summary>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    public static FlashAttention? Of(int gpu) => Find(gpu).Flash?.ForOneMore();
+
+    /// <summary>Why plain operators compute; null where they do not.</summary>
+    public static string? WhyNot(int gpu) => Find(gpu).Why;
+
+    /// <summary>Makes the choice: tries a small forward and backward pass.</summary>
+    /// <param name="capability">The GPU's compute capability.</param>
+    /// <param name="place">Where its tensors lie.</param>
+    /// <param name="open">Opens the functions of libtorch; throws an <see cref="ElasticException"/> where it lacks them.</param>
+    public static (FlashAttention? Flash, string? Why) Choose((int Major, int Minor) capability, Device place, Func<FlashAttention> open)
+    {
+        if (capability.Major < LeastMajor)
+            return (null, $"FlashAttention-2 needs compute capability {LeastMajor}.0, and this is {capability.Major}.{capability.Minor}");
+        try
+        {
+            var flash = open();
+            Determinism.Demand();
+            Try(flash, place);
+            return (flash, null);
+        }
+        catch (ElasticException e) when (e is not CudaException { IsLost: true })
+        {
+            return (null, e.Message);
+        }
+        catch (ExternalException e)
+        {
+            return (null, e.Message.Split('\n')[0]);
+        }
+    }
+
+    private static void Try(FlashAttention flash, Device place)
+    {
+        using var scope = NewDisposeScope();
+        var q = ones([1, 2, 16, 16], bfloat16, place).requires_grad_(true);
+        flash.Attend(q, q, q, true).sum().backward();
+        flash.Failure.ThrowIfAny();
+        // What went wrong on the GPU comes with the first number that is read.
+        _ = q.grad!.to(float32).cpu();
+    }
+
+    private static (FlashAttention? Flash, string? Why) Find(int gpu) => All.GetOrAdd(gpu, key => new(() =>
+    {
+        NativeTorch.Load();
+        InitializeDeviceType(DeviceType.CUDA);
+        return Choose(CudaDriver.Load().CapabilityOf(key), new Device(DeviceType.CUDA, key), () =>
+            NativeTorch.FindLoaded(FlashAttention.Library) is var library && library != 0
+                ? FlashAttention.Of(library)
+                : throw new ElasticException($"{FlashAttention.Library} is not loaded: this libtorch was built without CUDA"));
+    })).Value;
+}
