@@ -9,6 +9,7 @@ using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Native;
 using TorchSharp;
@@ -21,7 +22,7 @@ namespace Elastic.Torch;
 public sealed class TorchBackend : IDeviceBackend
 {
     // Raised whenever a change to the code gives other bits on a GPU.
-    private const int OperatorsVersion = 2;
+    private const int OperatorsVersion = 3;
 
     // More streams than this give a GPU nothing: their kernels fill it.
     private const int MostStreams = 16;
@@ -74,7 +75,8 @@ public sealed class TorchBackend : IDeviceBackend
         var gpu = NumberOf(device);
         _ = _gpus.PlaceOf(gpu);
         var kernels = _gpus.KernelsOf(gpu, null) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
-        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}";
+        var products = _gpus.ProductsOf(gpu, null) is { } ours ? $"products {ReferenceProducts.DigestOf(ours)}" : "products of libtorch";
+        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {products}";
     }
 
     /// <inheritdoc/>
@@ -88,9 +90,10 @@ public sealed class TorchBackend : IDeviceBackend
             var gpu = NumberOf(device);
             var place = _gpus.PlaceOf(gpu);
             var stream = device.Parts!.Value.Part is { } part ? _gpus.StreamOf(gpu, part) : null;
-            return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream);
+            return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream,
+                _gpus.ProductsOf(gpu, stream));
         }
-        catch (CudaException e) when (e.IsLost)
+        catch (ElasticException e) when (TorchDevice.IsLoss(e))
         {
             throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}");
         }
@@ -123,6 +126,18 @@ public sealed class TorchBackend : IDeviceBackend
         return collectives.Nccl is { } nccl
             ? new NcclProcesses(nccl, collectives.Driver, gpu, _gpus.PlaceOf(gpu), say).Run(rank, cancel)
             : throw new ElasticException($"{device}: NCCL is of no use here: {collectives.WhyNot}");
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ProductTime> TimeProducts(DeviceId device, int rows)
+    {
+        if (_gpus is null)
+            throw new ElasticException($"{device}: libtorch's CPU has no cublasLt: name a GPU, e.g. cuda:0");
+        var gpu = NumberOf(device);
+        var place = _gpus.PlaceOf(gpu);
+        return _gpus.ProductsOf(gpu, null) is { } products
+            ? new ProductTimes(products, place).OfGpt2(rows, 768, 50257, 20)
+            : throw new ElasticException($"{device}: cublasLt is of no use here: {GpuProducts.Describe(gpu)}");
     }
 
     /// <inheritdoc/>

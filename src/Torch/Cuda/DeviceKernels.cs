@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Elastic.Kernels;
 using Elastic.Kernels.Optimization;
@@ -25,7 +24,6 @@ internal sealed unsafe class DeviceKernels
     private readonly int _multiprocessors;
     private readonly ConcurrentDictionary<string, nint> _functions = new(StringComparer.Ordinal);
     private readonly HashSet<int> _reached;
-    private Exception? _failure;
 
     /// <param name="index">The GPU's number among those that this process sees.</param>
     /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
@@ -53,15 +51,8 @@ internal sealed unsafe class DeviceKernels
     /// <summary>True where the kernels may use the memory of a GPU, this one's own or another's.</summary>
     public bool Reaches(int gpu) => _reached.Contains(gpu);
 
-    /// <summary>Keeps what went wrong where nobody could be told: within a backward pass of libtorch's.</summary>
-    public void Fail(Exception failure) => Interlocked.CompareExchange(ref _failure, failure, null);
-
-    /// <summary>Throws what was kept.</summary>
-    public void ThrowIfFailed()
-    {
-        if (Interlocked.Exchange(ref _failure, null) is { } failure)
-            ExceptionDispatchInfo.Throw(failure);
-    }
+    /// <summary>What went wrong within a backward pass.</summary>
+    public BackwardFailure Failure { get; } = new();
 
     /// <summary>Waits until all kernels have ended, and throws what went wrong in them.</summary>
     public void Synchronize(string what)

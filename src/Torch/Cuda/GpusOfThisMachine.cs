@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Cuda.Nvml;
 using Elastic.Torch.Native;
@@ -38,6 +39,9 @@ internal sealed class GpusOfThisMachine : IGpus
 
     /// <inheritdoc/>
     public DeviceKernels? KernelsOf(int gpu, GpuStream? stream) => GpuKernels.Of(gpu, stream?.Handle ?? 0);
+
+    /// <inheritdoc/>
+    public DeviceProducts? ProductsOf(int gpu, GpuStream? stream) => GpuProducts.Of(gpu, stream?.Handle ?? 0);
 
     /// <inheritdoc/>
     public string IdentityOf(int gpu) => CudaIdentity.Of(gpu).Text;

@@ -1,3 +1,4 @@
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using TorchSharp;
 
@@ -24,6 +25,11 @@ internal interface IGpus
     /// <param name="stream">Of a logical device; null for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     DeviceKernels? KernelsOf(int gpu, GpuStream? stream);
+
+    /// <summary>Products by cublasLt on a GPU; null where libtorch computes them.</summary>
+    /// <param name="stream">Of a logical device; null for the default stream.</param>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    DeviceProducts? ProductsOf(int gpu, GpuStream? stream);
 
     /// <summary>What the bits of its results depend on besides libtorch and our kernels: its model, and libraries.</summary>
     string IdentityOf(int gpu);
