@@ -159,7 +159,8 @@ public sealed class KernelDeviceTests
     /// <summary>Three steps of so many GPUs, the fake's two in turns; the parameters at the end.</summary>
     /// <param name="products">Null where libtorch computes them.</param>
     internal static float[] Train(
-        ModelSettings model, int gpus, bool hasKernels, Precision precision, FakeCublasLt? products = null, IOptimizer? optimizer = null)
+        ModelSettings model, int gpus, bool hasKernels, Precision precision, FakeCublasLt? products = null, IOptimizer? optimizer = null,
+        int microBatches = 5)
     {
         NativeTorch.Load();
         var architecture = Architectures.Open(model);
@@ -180,7 +181,7 @@ public sealed class KernelDeviceTests
             var step = new TrainingStep(
                 threads, new LocalCollective(threads), vectors.Layout, optimizer ?? new AdamW(Samples.Optimizer()), 1, precision);
             for (var i = 0; i < 3; i++)
-                step.RunAsync(Samples.MicroBatches(model, 5, 2, i), Seed, 1e-2, i + 1).GetAwaiter().GetResult();
+                step.RunAsync(Samples.MicroBatches(model, microBatches, 2, i), Seed, 1e-2, i + 1).GetAwaiter().GetResult();
             return Samples.Values(vectors.Parameters);
         }
         finally

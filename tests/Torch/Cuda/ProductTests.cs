@@ -203,7 +203,8 @@ public sealed class ProductTests
     {
         var (down, across) = isTransposed ? (columns, rows) : (rows, columns);
         // A tensor of an array lies where the array does: anywhere.
-        var stored = tensor(Numbers.Some(down * (across + gap), seed), float32).to(type).clone().view(down, across + gap).narrow(1, 0, across);
+        var numbers = tensor(Numbers.Some(down * (across + gap), seed), float32).to(type).clone();
+        var stored = numbers.view(down, across + gap).narrow(1, 0, across);
         return isTransposed ? stored.t() : stored;
     }
 
