@@ -38,7 +38,9 @@ public sealed class GpuNodeSpecs : IDisposable
         await using var node = await ElasticNode.StartAsync(
             NodeSettings.Defaults with { Devices = "cuda:all", DataDir = Path.Combine(_tiny.Root, "disturbed") }, NodeDuty.Train,
             said.Enqueue, deadline.Token);
-        Assert.Equal([0, 1], gpus.Measured);
+        // The node's agent names them a moment after it has started.
+        while (!gpus.Measured.SequenceEqual([0, 1]))
+            await Task.Delay(5, deadline.Token);
         // In the middle of the first step's backward pass.
         FakeGpu.Shared.Lose(gpu, 9);
         var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
