@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Checks Elastic on a machine with an NVIDIA GPU and an installed PyTorch, row by row: doctor, which compiles our kernels and compares their
-# bits with the CPU's, and computes attention twenty times in each of its ways and compares their bits; the preset tiny twice (the fingerprints
-# must be equal), with all GPUs where there are several, and on 1 to 4 logical devices of one GPU (again equal); two processes that exchange
-# through NCCL on one GPU, and two of which one is killed; an export of tiny, whose logits Transformers computes, too, where Python has it; a
-# few steps of GPT-2 124M for their speed, beside PyTorch's.
+# bits with the CPU's, and computes attention twenty times in each of its ways and compares their bits; the products of a step, with TFLOP/s
+# and the algorithm of each shape; the preset tiny twice (the fingerprints must be equal), with all GPUs where there are several, and on 1 to 4
+# logical devices of one GPU (again equal); two processes that exchange through NCCL on one GPU, and two of which one is killed; an export of
+# tiny, whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's.
 # A row that fails leaves the others running; the last lines are a table of all. Fetches nothing; the text is made here. README.md beside this
 # file says how to get here.
 #
@@ -135,8 +135,8 @@ doctor() {
     ! grep -q 'no CUDA' "$work/doctor" || wrong "libtorch loads, but offers no CUDA device"
     # "kernels HASH on GPU 0: 10 of 10 give the CPU's bits", or why libtorch's operators compute.
     local kernels
-    kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's operators compute on GPU [^;]*" "$work/doctor" | sort -u)
-    ! grep -q "(not \|libtorch's operators" <<< "$kernels" || wrong "$kernels"
+    kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's operators compute on GPU [^;]*|products by cublasLt [^;]*|libtorch's products on GPU [^;]*" "$work/doctor" | sort -u)
+    ! grep -q "(not \|libtorch's operators\|libtorch's products" <<< "$kernels" || wrong "$kernels"
     result "${kernels//$'\n'/; }"
 }
 
@@ -150,6 +150,27 @@ attention() {
     [ -z "$(grep -oE '[0-9]+ of 20 results' <<< "$ours" | grep -v '^20 of 20')" ] || wrong "$ours"
     python3 "$here/peer_attention.py" --micro "$micro" | tee "$work/peer-attention" || true
     result "${ours//$'\n'/; }; $(tail -n 1 "$work/peer-attention")"
+}
+
+# Of each shape a line, of all of them the slowest and the fastest, and the algorithms.
+products() {
+    local ended=0
+    "$elastic" products --device "$devices" --rows "$((1024 * micro))" > "$work/products" || ended=$?
+    cat "$work/products"
+    [ "$ended" = 0 ] || wrong "$(tail -n 1 "$work/products")"
+    result "$(awk '
+        function range(low, high) { return sprintf("%.0f to %.0f", low, high) }
+        / TFLOP\/s, / {
+            for (i = 2; i < NF; i++) if ($i == "TFLOP/s,") { ours = $(i - 1) + 0; theirs = $(i + 2) + 0 }
+            if (!count || ours < low) low = ours
+            if (!count || ours > high) high = ours
+            if (!count || theirs < least) least = theirs
+            if (!count || theirs > most) most = theirs
+            count++
+            name = substr($0, index($0, "; ") + 2)
+            if (!(name in seen)) { seen[name]; names = names (names == "" ? "" : ", ") name }
+        }
+        END { printf "%d products at %s TFLOP/s (libtorch: %s) by %s", count, range(low, high), range(least, most), names }' "$work/products")"
 }
 
 tiny_twice() {
@@ -256,6 +277,7 @@ peer() { python3 "$here/peer_gpt2.py" --micro "$micro" "$@" | tee "$work/peer"; 
 
 row "elastic doctor" doctor
 if $cpu; then echo "passed over: attention's variants, which need a GPU"; else row "attention, 20 times each" attention; fi
+if $cpu; then echo "passed over: products by cublasLt, which need a GPU"; else row "products of GPT-2 124M in bf16" products; fi
 row "tiny twice on $devices" tiny_twice
 row "audit of what was read" audit
 [ "$all" = "$devices" ] || row "tiny on $all" tiny_on_all

@@ -9,6 +9,7 @@ using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Native;
 using TorchSharp;
@@ -76,7 +77,9 @@ public sealed class TorchBackend : IDeviceBackend
         // A logical device's are loaded for its stream; what they are now they stay.
         var kernels = _gpus.KernelsOf(gpu, StreamOf(device)) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
         var attention = _gpus.AttentionOf(gpu) is null ? "attention of plain operators" : "FlashAttention-2";
-        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}";
+        var products = _gpus.ProductsOf(gpu, StreamOf(device)) is { } ours
+            ? $"products {ReferenceProducts.DigestOf(ours)}" : "products of libtorch";
+        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}, {products}";
     }
 
     /// <inheritdoc/>
@@ -90,10 +93,10 @@ public sealed class TorchBackend : IDeviceBackend
             var gpu = NumberOf(device);
             var place = _gpus.PlaceOf(gpu);
             var stream = StreamOf(device);
-            return new TorchDevice(
-                device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream, flash: _gpus.AttentionOf(gpu));
+            return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream,
+                _gpus.AttentionOf(gpu), _gpus.ProductsOf(gpu, stream));
         }
-        catch (CudaException e) when (e.IsLost)
+        catch (ElasticException e) when (TorchDevice.IsLoss(e))
         {
             throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}");
         }
@@ -126,6 +129,18 @@ public sealed class TorchBackend : IDeviceBackend
         return collectives.Nccl is { } nccl
             ? new NcclProcesses(nccl, collectives.Driver, gpu, _gpus.PlaceOf(gpu), say).Run(rank, cancel)
             : throw new ElasticException($"{device}: NCCL is of no use here: {collectives.WhyNot}");
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ProductTime> TimeProducts(DeviceId device, int rows)
+    {
+        if (_gpus is null)
+            throw new ElasticException($"{device}: libtorch's CPU has no cublasLt: name a GPU, e.g. cuda:0");
+        var gpu = NumberOf(device);
+        var place = _gpus.PlaceOf(gpu);
+        return _gpus.ProductsOf(gpu, null) is { } products
+            ? new ProductTimes(products, place).OfGpt2(rows, 768, 50257, 20)
+            : throw new ElasticException($"{device}: cublasLt is of no use here: {GpuProducts.Describe(gpu)}");
     }
 
     /// <inheritdoc/>

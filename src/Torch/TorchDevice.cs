@@ -10,6 +10,7 @@ using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -33,6 +34,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly VectorCopies _copies;
     private readonly GpuStream? _stream;
     private readonly FlashAttention? _flash;
+    private readonly DeviceProducts? _products;
     private GradientBuffer? _folded;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
@@ -45,12 +47,13 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
     /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
     /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
+    /// <param name="products">By cublasLt, on that stream; null where libtorch computes them.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
-        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null)
+        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing, _gpu, _stream, _flash) = (device, labelSmoothing, gpu, stream, flash);
+        (_device, _labelSmoothing, _gpu, _stream, _flash, _products) = (device, labelSmoothing, gpu, stream, flash, products);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
         _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
@@ -173,7 +176,8 @@ internal sealed partial class TorchDevice : TrainingDevice
                     Update(near, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
                 foreach (var matrix in HiddenMatrix.In(Layout, slice))
                     TorchMuon.Update(
-                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], (TorchVector)Gradient());
+                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], (TorchVector)Gradient(),
+                        _products);
                 break;
             default:
                 throw new UnreachableException($"optimizer {optimizer}");
@@ -256,6 +260,7 @@ internal sealed partial class TorchDevice : TrainingDevice
         pass.Backward(losses);
         _update?.Kernels.Failure.ThrowIfAny();
         _flash?.Failure.ThrowIfAny();
+        _products?.Failure.ThrowIfAny();
         return losses.detach().sum(ScalarType.Float64).item<double>();
     }
 
@@ -284,6 +289,8 @@ internal sealed partial class TorchDevice : TrainingDevice
             LossFactor = factor,
             Kernels = _update?.Kernels,
             Flash = _flash,
+            // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
+            Products = purpose == TapePurpose.Generation ? null : _products,
             TokenRows = _update is not null && purpose == TapePurpose.Training && sources.Length == 0
                 ? TokenRows.Of(inputs, Architecture.Vocabulary, _device)
                 : null,
@@ -344,8 +351,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             _stream?.Enter();
             return work();
         }
-        catch (Exception e) when (e is CudaException { IsLost: true } || e is ExternalException && e.Message.Contains(
-            "CUDA error", StringComparison.Ordinal) && !e.Message.Contains("out of memory", StringComparison.Ordinal))
+        catch (Exception e) when (IsLoss(e))
         {
             // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
             throw new DeviceFailedException(Id, isLost: true, $"{Id} is lost to this process: {e.Message.Split('\n')[0]}");
@@ -362,6 +368,11 @@ internal sealed partial class TorchDevice : TrainingDevice
             throw;
         }
     }
+
+    /// <summary>True for what the driver, cublasLt or libtorch says of a GPU that is lost to this process.</summary>
+    internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true } or CublasLtException { IsLost: true }
+        || e is ExternalException && e.Message.Contains("CUDA error", StringComparison.Ordinal)
+            && !e.Message.Contains("out of memory", StringComparison.Ordinal);
 
     // libtorch keeps the number of threads for each calling thread; another number gives other bits.
     private static void Enter()

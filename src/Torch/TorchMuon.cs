@@ -2,6 +2,7 @@ using Elastic.Kernels.Optimization;
 using Elastic.Messages.Settings;
 using Elastic.Model.Optimization;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Cuda.CublasLt;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -10,9 +11,10 @@ namespace Elastic.Torch;
 internal static class TorchMuon
 {
     /// <summary>Updates the matrix and its momentum in place.</summary>
+    /// <param name="products">Null for libtorch's.</param>
     public static void Update(
         OptimizerSettings settings, HiddenMatrix matrix, OptimizerStep step, TorchVector parameters, TorchVector momentum,
-        TorchVector gradient)
+        TorchVector gradient, DeviceProducts? products)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -21,19 +23,20 @@ internal static class TorchMuon
         var (w, m) = (View(parameters), View(momentum));
         var share = View(gradient) * (float)(step.ClipCoefficient * (1 - settings.Momentum));
         m.mul_((float)settings.Momentum).add_(share);
-        var o = Orthogonalize(m * (float)settings.Momentum + share);
+        var o = Orthogonalize(m * (float)settings.Momentum + share, products);
         w.mul_((float)(1 - step.LearningRate * (matrix.Decays ? settings.WeightDecay : 0))).sub_(o * (float)Muon.StepSize(matrix, step));
     }
 
-    private static Tensor Orthogonalize(Tensor u)
+    private static Tensor Orthogonalize(Tensor u, DeviceProducts? products)
     {
         var isTall = u.shape[0] > u.shape[1];
         var x = isTall ? u.t() : u;
         x = x / (x.norm() + NewtonSchulz.Epsilon);
         for (var i = 0; i < NewtonSchulz.Iterations; i++)
         {
-            var g = x.mm(x.t());
-            x = x * NewtonSchulz.A + (g * NewtonSchulz.B + g.mm(g) * NewtonSchulz.C).mm(x);
+            var g = ProductOperators.Multiply(products, x, x.t());
+            var polynomial = ProductOperators.Combine(products, g, g, NewtonSchulz.C, NewtonSchulz.B, g);
+            x = ProductOperators.Combine(products, polynomial, x, 1, NewtonSchulz.A, x);
         }
         return isTall ? x.t() : x;
     }

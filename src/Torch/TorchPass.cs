@@ -4,6 +4,7 @@ using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -51,6 +52,9 @@ internal sealed class TorchPass(
 
     /// <summary>Attention of the device that holds no matrix of tokens by tokens, where it fits; null for none.</summary>
     public FlashAttention? Flash { get; init; }
+
+    /// <summary>Products by cublasLt; null where libtorch computes them.</summary>
+    public DeviceProducts? Products { get; init; }
 
     /// <summary>Which rows each token stands in, where there are kernels.</summary>
     public TokenRows? TokenRows { get; init; }
@@ -176,18 +180,31 @@ internal sealed class TorchPass(
     private Tensor Linear(LinearOperation o)
     {
         var isNarrow = MultipliesNarrow && Storage is not null;
-        var stored = isNarrow ? parameters(o.Weight).to(Storage!.Value) : Weight(o.Weight);
+        var stored = isNarrow ? parameters(o.Weight) : Weight(o.Weight);
         var weight = o.Order == WeightOrder.InOut ? stored : stored.t();                                          // (in, out)
         if (Kernels is { } kernels && o.Bias is not null)
-        {
-            var product = isNarrow ? Input(o).to(Storage!.Value).matmul(weight).to(dtype) : Input(o).matmul(weight);
-            return KernelOperators.AddBias(kernels, product, parameters(o.Bias));
-        }
+            return Products is { } products
+                ? ProductOperators.MultiplyAndAdd(
+                    products, kernels, Input(o), weight, parameters(o.Bias), isNarrow ? Storage!.Value : dtype)
+                : KernelOperators.AddBias(kernels, Product(Input(o), weight, isNarrow), parameters(o.Bias));
         if (!isNarrow)
-            return o.Bias is null ? Input(o).matmul(weight) : addmm(parameters(o.Bias), Input(o), weight, 1, 1);
-        var y = Input(o).to(Storage!.Value).matmul(weight).to(dtype);
+            return Affine(Input(o), weight, o.Bias);
+        var y = Product(Input(o), weight, true);
         return o.Bias is null ? y : y + parameters(o.Bias);
     }
+
+    // (N, K) (K, M) -> (N, M), of what the precision stores where it is narrow.
+    private Tensor Product(Tensor x, Tensor weight, bool isNarrow)
+    {
+        if (Products is { } products)
+            return ProductOperators.Multiply(products, x, weight, isNarrow ? Storage!.Value : dtype, dtype);
+        return isNarrow ? x.to(Storage!.Value).matmul(weight.to(Storage!.Value)).to(dtype) : x.matmul(weight);
+    }
+
+    // (N, K) (K, M) (M) -> (N, M)
+    private Tensor Affine(Tensor x, Tensor weight, string? bias) => bias is null
+        ? Product(x, weight, false)
+        : Products is null ? addmm(parameters(bias), x, weight, 1, 1) : Product(x, weight, false) + parameters(bias);
 
     // (N, H D): a complex number of channels j and j + D/2 times one of the angle.
     private Tensor Rotate(RotaryOperation o)
@@ -264,7 +281,7 @@ internal sealed class TorchPass(
         var (h, weight) = (Input(o), Weight(o.Weight));
         if (tape.Purpose == TapePurpose.Generation)
             h = h.narrow(0, h.shape[0] - 1, 1);
-        var z = o.Bias is null ? h.matmul(weight.t()) : addmm(parameters(o.Bias), h, weight.t(), 1, 1);
+        var z = Affine(h, weight.t(), o.Bias);
         if (tape.Purpose == TapePurpose.Generation)
             return z.view(-1);                                                                                    // (V)
         var loss = z.logsumexp(1) - z.gather(1, targets!.unsqueeze(1)).squeeze(1) * (1 - Smoothing);
@@ -275,10 +292,12 @@ internal sealed class TorchPass(
     // (N, V), in bf16 where products are: a large vocabulary's logits are most of a pass's memory.
     private Tensor Logits(CrossEntropyOperation o)
     {
-        var z = MultipliesNarrow && Storage == bfloat16
-            ? Input(o).to(bfloat16).matmul(parameters(o.Weight).to(bfloat16).t())
-            : Input(o).matmul(Weight(o.Weight).t());
-        return (o.Bias is { } bias ? z + parameters(bias).to(z.dtype) : z).contiguous();
+        var isNarrow = MultipliesNarrow && Storage == bfloat16;
+        var weight = (isNarrow ? parameters(o.Weight) : Weight(o.Weight)).t();                                    // (C, V)
+        var z = Products is { } products ? ProductOperators.Logits(products, Input(o), weight, isNarrow ? bfloat16 : dtype)
+            : isNarrow ? Input(o).to(bfloat16).matmul(weight.to(bfloat16))
+            : Input(o).matmul(weight);
+        return o.Bias is { } bias ? z + parameters(bias).to(z.dtype) : z;
     }
 
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;

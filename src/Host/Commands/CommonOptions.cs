@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
@@ -59,6 +60,28 @@ internal static class CommonOptions
         Description = "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
         HelpName = "URL",
     };
+
+    /// <summary>One GPU, as <see cref="GpuOf"/> reads it.</summary>
+    public static Option<string> Gpu(string description) => new("--device")
+    {
+        Description = description,
+        HelpName = "cuda:N",
+        DefaultValueFactory = _ => "cuda:0",
+    };
+
+    /// <summary>The device that an option of <see cref="Gpu"/> names.</summary>
+    /// <exception cref="ElasticException">It names none.</exception>
+    public static DeviceId GpuOf(ParseResult parsed, Option<string> device)
+    {
+        try
+        {
+            return new DeviceId(parsed.GetValue(device)!);
+        }
+        catch (ArgumentException e)
+        {
+            throw new ElasticException($"{device.Name}: {e.Message}", e);
+        }
+    }
 
     public static Option<string?> RunName(string description) => new("--run") { Description = description, HelpName = "NAME" };
 

@@ -65,6 +65,7 @@ internal static class ElasticCommandLine
             ConfigCommand.Build(),
             DoctorCommand.Build(),
             NcclCommand.Build(),
+            ProductsCommand.Build(),
             HealthCommand.Build(),
             SimulateCommand.Build(),
         };

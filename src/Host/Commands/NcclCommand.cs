@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Commands;
@@ -23,12 +22,7 @@ internal static class NcclCommand
             HelpName = "DIR",
             Required = true,
         };
-        var device = new Option<string>("--device")
-        {
-            Description = "The GPU of this rank.",
-            HelpName = "cuda:N",
-            DefaultValueFactory = _ => "cuda:0",
-        };
+        var device = CommonOptions.Gpu("The GPU of this rank.");
         var json = CommandOutput.Option();
         var command = new TeachingCommand("nccl",
             "Takes part in a check of NCCL between processes, in builds for GPUs: each rank sends the next one 4 MiB, again and again, and "
@@ -45,7 +39,7 @@ internal static class NcclCommand
             var (own, count) = (parsed.GetValue(rank), parsed.GetValue(ranks));
             if (own >= count)
                 throw new ElasticException($"--rank {own}: there are ranks 0 to {count - 1}; see --ranks");
-            var id = DeviceOf(parsed.GetValue(device)!);
+            var id = CommonOptions.GpuOf(parsed, device);
             var taken = new ProcessRank(
                 own, count, Path.GetFullPath(parsed.GetValue(folder)!), parsed.GetValue(exchanges),
                 TimeSpan.FromSeconds(parsed.GetValue(deadline)));
@@ -56,18 +50,6 @@ internal static class NcclCommand
             return ExitCodes.Done;
         });
         return command;
-    }
-
-    private static DeviceId DeviceOf(string text)
-    {
-        try
-        {
-            return new DeviceId(text);
-        }
-        catch (ArgumentException e)
-        {
-            throw new ElasticException($"--device: {e.Message}", e);
-        }
     }
 
     private static Option<int> Number(string name, string description, int least, int most, int? otherwise = null, bool required = false)

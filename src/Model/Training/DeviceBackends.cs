@@ -46,6 +46,12 @@ public interface IDeviceBackend
     string CheckProcesses(DeviceId device, ProcessRank rank, Action<string> say, CancellationToken cancel) =>
         throw new ElasticException($"{device}: devices of {Kind} exchange nothing between processes: name a GPU, e.g. cuda:0");
 
+    /// <summary>How fast a device computes the products of a step of GPT-2 124M in bf16. Only GPUs have a library for them.</summary>
+    /// <param name="rows">Tokens of a micro-batch.</param>
+    /// <exception cref="ElasticException">There is no such library, or it is of no use.</exception>
+    IReadOnlyList<ProductTime> TimeProducts(DeviceId device, int rows) =>
+        throw new ElasticException($"{device}: products of {Kind} are Elastic's or libtorch's own: name a GPU, e.g. cuda:0");
+
     /// <summary>
     /// Begins to give what the devices measure of themselves to whoever collects metrics, in place of those that were named before.
     /// Measures nothing where there is nothing to measure with.

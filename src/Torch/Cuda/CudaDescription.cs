@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Cuda.Nvml;
 using TorchSharp;
@@ -11,13 +12,14 @@ namespace Elastic.Torch.Cuda;
 /// <summary>What people are told about this machine's GPUs and their libraries: by <c>elastic doctor</c>.</summary>
 internal static class CudaDescription
 {
-    /// <summary>Driver, GPUs, who reaches whose memory, NVRTC, attention, NCCL, streams, NVML, and what is missing.</summary>
+    /// <summary>Driver, GPUs, who reaches whose memory, NVRTC, cublasLt, attention, NCCL, streams, NVML, and what is missing.</summary>
     public static string OfThisMachine()
     {
         try
         {
             var driver = CudaDriver.Load();
             return $"{Of(driver)}; {string.Join("; ", Enumerable.Range(0, driver.Count).Select(KernelsOf))}; " +
+                $"{string.Join("; ", Enumerable.Range(0, driver.Count).Select(GpuProducts.Describe))}; " +
                 $"{string.Join("; ", Enumerable.Range(0, driver.Count).Select(AttentionOf))}; " +
                 $"{Of(GpuCollectives.OfThisMachine, driver.Count)}; {Of(TorchStreams.Load())}; {OfMeters(NvmlLibrary.Find)}";
         }

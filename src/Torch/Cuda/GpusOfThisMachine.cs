@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Cuda.Nvml;
 using Elastic.Torch.Native;
@@ -41,6 +42,9 @@ internal sealed class GpusOfThisMachine : IGpus
 
     /// <inheritdoc/>
     public FlashAttention? AttentionOf(int gpu) => GpuAttention.Of(gpu);
+
+    /// <inheritdoc/>
+    public DeviceProducts? ProductsOf(int gpu, GpuStream? stream) => GpuProducts.Of(gpu, stream?.Handle ?? 0);
 
     /// <inheritdoc/>
     public string IdentityOf(int gpu) => CudaIdentity.Of(gpu).Text;

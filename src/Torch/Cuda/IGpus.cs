@@ -1,3 +1,4 @@
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using TorchSharp;
 
@@ -28,6 +29,11 @@ internal interface IGpus
     /// <summary>Attention of one more device on a GPU; null where plain operators compute it.</summary>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     FlashAttention? AttentionOf(int gpu);
+
+    /// <summary>Products by cublasLt on a GPU; null where libtorch computes them.</summary>
+    /// <param name="stream">Of a logical device; null for the default stream.</param>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    DeviceProducts? ProductsOf(int gpu, GpuStream? stream);
 
     /// <summary>What the bits of its results depend on besides libtorch and our kernels: its model, and libraries.</summary>
     string IdentityOf(int gpu);

@@ -25,6 +25,16 @@ internal static unsafe class KernelOperators
     /// <param name="isTanh">Whether it is the form with the hyperbolic tangent.</param>
     public static Tensor Gelu(DeviceKernels kernels, Tensor x, bool isTanh) => GeluFunction.apply(kernels, x, isTanh);
 
+    /// <summary>The gradient of a bias, a sum in a fixed order: (N, C) -> (C).</summary>
+    public static Tensor BiasGradient(DeviceKernels kernels, Tensor dy)
+    {
+        var (N, C) = (dy.shape[0], (int)dy.shape[1]);
+        var (bias, sums) = (
+            empty(C, float32, dy.device), empty((N + DeviceKernels.PartRows - 1) / DeviceKernels.PartRows, C, float32, dy.device));
+        kernels.ColumnSums(At(bias), At(sums), At(dy), N, DeviceKernels.PartRows, C);
+        return bias;
+    }
+
     /// <summary>(N, C) (C) -> (N, C). The bias's gradient is a sum in a fixed order.</summary>
     public static Tensor AddBias(DeviceKernels kernels, Tensor x, Tensor bias) => BiasFunction.apply(kernels, x, bias);
 
@@ -40,7 +50,7 @@ internal static unsafe class KernelOperators
     /// (N, V) -> (N) losses in nats, fp64. Where gradients are wanted, the logits become those of <paramref name="scale"/> times the sum of
     /// the losses: what is called backward on is that sum, unscaled.
     /// </summary>
-    /// <param name="z">fp32 or bf16, contiguous. Nothing else may read it.</param>
+    /// <param name="z">fp32 or bf16, rows of neighbouring elements at any distance. Nothing else may read it.</param>
     /// <param name="targets">(N), int32.</param>
     /// <param name="weights">(N), fp32; null for ones.</param>
     public static Tensor CrossEntropy(
@@ -52,8 +62,8 @@ internal static unsafe class KernelOperators
 
     private static Tensor Like(Tensor x) => empty_like(x);
 
-    // Takes what a function has made out of its scope: for its result, or for its backward pass. Not for its arguments.
-    private static List<Tensor> Kept(params Tensor?[] results) => [.. results.Select(r => r?.MoveToOuterDisposeScope()!)];
+    /// <summary>Takes what a function has made out of its scope: for its result, or for its backward pass. Not for its arguments.</summary>
+    public static List<Tensor> Kept(params Tensor?[] results) => [.. results.Select(r => r?.MoveToOuterDisposeScope()!)];
 
     private static List<Tensor> Guarded(
         autograd.AutogradContext ctx, int arguments, Func<DeviceKernels, List<Tensor>> backward, params IReadOnlyList<Tensor> gradients)
@@ -177,12 +187,7 @@ internal static unsafe class KernelOperators
             => Guarded(ctx, 3, kernels =>
             {
                 using var scope = NewDisposeScope();
-                var dy = gradient.contiguous();
-                var (N, C) = (dy.shape[0], (int)dy.shape[1]);
-                var (bias, sums) = (
-                    empty(C, float32, dy.device), empty((N + DeviceKernels.PartRows - 1) / DeviceKernels.PartRows, C, float32, dy.device));
-                kernels.ColumnSums(At(bias), At(sums), At(dy), N, DeviceKernels.PartRows, C);
-                return Kept(null, gradient.alias(), bias);
+                return Kept(null, gradient.alias(), BiasGradient(kernels, gradient.contiguous()));
             }, gradient);
     }
 
@@ -252,7 +257,7 @@ internal static unsafe class KernelOperators
             var losses = empty(N, float64, z.device);
             var hasGradients = z.requires_grad;
             kernels.CrossEntropyRows(
-                Dispatcher.Data(z), z.dtype == bfloat16, V, N, V, V, V, (int*)Dispatcher.Data(targets),
+                Dispatcher.Data(z), z.dtype == bfloat16, z.stride(0), N, V, V, V, (int*)Dispatcher.Data(targets),
                 loss.Weights is null ? null : At(loss.Weights), loss.Smoothing, loss.Scale, hasGradients, (double*)Dispatcher.Data(losses));
             // The logits are their gradient now.
             if (hasGradients)

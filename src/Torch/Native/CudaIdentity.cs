@@ -1,6 +1,7 @@
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 
 namespace Elastic.Torch.Native;
 
@@ -13,8 +14,6 @@ namespace Elastic.Torch.Native;
 /// <param name="CublasLt">cublasLt's version as it writes it, e.g. 120803 for 12.8.3.</param>
 internal sealed record CudaIdentity(int Major, int Minor, int Multiprocessors, long CublasLt)
 {
-    private const string Version = "cublasLtGetVersion";
-
     /// <summary>E.g. "capability 9.0, 132 multiprocessors, cublasLt 120803".</summary>
     public string Text => string.Create(
         CultureInfo.InvariantCulture, $"capability {Major}.{Minor}, {Multiprocessors} multiprocessors, cublasLt {CublasLt}");
@@ -27,16 +26,6 @@ internal sealed record CudaIdentity(int Major, int Minor, int Multiprocessors, l
     {
         var driver = CudaDriver.Load();
         var (major, minor) = driver.CapabilityOf(device);
-        return new CudaIdentity(major, minor, driver.MultiprocessorsOf(device), CublasLtVersion());
-    }
-
-    // The one that libtorch has loaded and computes with: other versions may be installed beside it.
-    private static unsafe long CublasLtVersion()
-    {
-        var library = CudaLibraries.CublasLt.Select(NativeTorch.FindLoaded).FirstOrDefault(h => h != 0);
-        if (library == 0)
-            throw new ElasticException(
-                $"libtorch has loaded none of {string.Join(", ", CudaLibraries.CublasLt)}: this CUDA is older or newer than Elastic knows");
-        return (long)((delegate* unmanaged<nuint>)new NativeFunctions("cublasLt", library, [Version])[Version])();
+        return new CudaIdentity(major, minor, driver.MultiprocessorsOf(device), CublasLtLibrary.Loaded().Version);
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Elastic.Model.Training;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Cuda.Nccl;
 using Elastic.Torch.Native;
 
@@ -10,9 +11,12 @@ namespace Elastic.Torch.Tests.Cuda;
 /// The fake driver's GPUs as devices of the kind "cuda" in this process: our kernels run as <see cref="FakeGpu"/> runs them, and libtorch's
 /// operators on its CPU. Everything else is the product's.
 /// </summary>
-internal sealed class FakeGpus(int count, FlashAttention? flash) : IGpus, IDisposable
+/// <param name="flash">Null where plain operators compute attention.</param>
+/// <param name="products">Null where libtorch computes them.</param>
+internal sealed class FakeGpus(int count, FlashAttention? flash, FakeCublasLt? products) : IGpus, IDisposable
 {
     private readonly ConcurrentDictionary<(int, int), GpuStream> _streams = new();
+    private readonly ConcurrentDictionary<(int, nint), DeviceProducts?> _products = new();
 
     public int Count => count;
 
@@ -22,10 +26,10 @@ internal sealed class FakeGpus(int count, FlashAttention? flash) : IGpus, IDispo
     public IReadOnlyList<int> Measured { get; private set; } = [];
 
     /// <summary>Makes them known to this process, in place of the machine's.</summary>
-    public static FakeGpus Register(int count, FlashAttention? flash = null)
+    public static FakeGpus Register(int count, FlashAttention? flash = null, FakeCublasLt? products = null)
     {
         NativeTorch.Load();
-        var gpus = new FakeGpus(count, flash);
+        var gpus = new FakeGpus(count, flash, products);
         DeviceBackends.Register(new TorchBackend("cuda", gpus));
         return gpus;
     }
@@ -45,6 +49,9 @@ internal sealed class FakeGpus(int count, FlashAttention? flash) : IGpus, IDispo
     public DeviceKernels KernelsOf(int gpu, GpuStream? stream) => FakeGpu.Shared.Kernels(gpu, stream);
 
     public FlashAttention? AttentionOf(int gpu) => flash?.ForOneMore();
+
+    public DeviceProducts? ProductsOf(int gpu, GpuStream? stream) =>
+        _products.GetOrAdd((gpu, stream?.Handle ?? 0), _ => products?.On(gpu, stream));
 
     public string IdentityOf(int gpu) => "a fake GPU";
 

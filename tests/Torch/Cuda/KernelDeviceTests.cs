@@ -156,8 +156,11 @@ public sealed class KernelDeviceTests
         public void Abort(string why) => inner.Abort(why);
     }
 
-    // Three steps of so many GPUs, the fake's two in turns; the parameters at the end.
-    private static float[] Train(ModelSettings model, int gpus, bool hasKernels, Precision precision)
+    /// <summary>Three steps of so many GPUs, the fake's two in turns; the parameters at the end.</summary>
+    /// <param name="products">Null where libtorch computes them.</param>
+    internal static float[] Train(
+        ModelSettings model, int gpus, bool hasKernels, Precision precision, FakeCublasLt? products = null, IOptimizer? optimizer = null,
+        int microBatches = 5)
     {
         NativeTorch.Load();
         var architecture = Architectures.Open(model);
@@ -171,14 +174,14 @@ public sealed class KernelDeviceTests
             {
                 devices.Add(new TorchDevice(
                     new DeviceId($"cuda:{i}"), TorchSharp.torch.CPU, architecture, 0.1, hasKernels ? FakeGpu.Shared.Kernels(i % 2) : null,
-                    i % 2));
+                    i % 2, products: products?.On(i % 2)));
                 devices[i].Attach(vectors);
             }
             var threads = devices.Select(d => new InlineDevice(d)).ToList();
             var step = new TrainingStep(
-                threads, new LocalCollective(threads), vectors.Layout, new AdamW(Samples.Optimizer()), 1, precision);
+                threads, new LocalCollective(threads), vectors.Layout, optimizer ?? new AdamW(Samples.Optimizer()), 1, precision);
             for (var i = 0; i < 3; i++)
-                step.RunAsync(Samples.MicroBatches(model, 5, 2, i), Seed, 1e-2, i + 1).GetAwaiter().GetResult();
+                step.RunAsync(Samples.MicroBatches(model, microBatches, 2, i), Seed, 1e-2, i + 1).GetAwaiter().GetResult();
             return Samples.Values(vectors.Parameters);
         }
         finally
@@ -187,6 +190,7 @@ public sealed class KernelDeviceTests
         }
     }
 
-    private static double Distance(float[] expected, float[] actual) => Math.Sqrt(
+    /// <summary>The length of the difference, relative to that of what is expected.</summary>
+    internal static double Distance(float[] expected, float[] actual) => Math.Sqrt(
         expected.Zip(actual, (e, a) => Math.Pow((double)e - a, 2)).Sum() / expected.Sum(x => (double)x * x));
 }

@@ -1,0 +1,40 @@
+using System.Collections.Concurrent;
+using Elastic.Foundation;
+using Elastic.Torch.Native;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch.Cuda.CublasLt;
+
+/// <summary>
+/// Products on the GPUs of this machine, made once for each and for each stream. Where cublasLt is of no use (a function is missing, for
+/// instance), libtorch computes them, by algorithms of its own choice: which of the two it is belongs to the arithmetic that a run keeps.
+/// </summary>
+internal static class GpuProducts
+{
+    private static readonly ConcurrentDictionary<(int Gpu, nint Stream), Lazy<(DeviceProducts? Products, string? Why)>> All = new();
+    private static readonly ConcurrentDictionary<CudaIdentity, ProductChoices> Choices = new();
+
+    /// <summary>Those of a GPU, on which libtorch has been started; null where libtorch computes them.</summary>
+    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    public static DeviceProducts? Of(int gpu, nint stream = 0) => Find(gpu, stream).Products;
+
+    /// <summary>E.g. "products by cublasLt 120803 on GPU 0, …", or why libtorch computes them.</summary>
+    public static string Describe(int gpu) => Find(gpu, 0) is ({ } products, _)
+        ? ReferenceProducts.Describe(products)
+        : $"libtorch's products on GPU {gpu}: {Find(gpu, 0).Why}";
+
+    private static (DeviceProducts? Products, string? Why) Find(int gpu, nint stream) => All.GetOrAdd((gpu, stream), key => new(() =>
+    {
+        try
+        {
+            var choices = Choices.GetOrAdd(CudaIdentity.Of(key.Gpu), _ => new ProductChoices());
+            var place = new Device(TorchSharp.DeviceType.CUDA, key.Gpu);
+            return (new DeviceProducts(CudaDriver.Load(), CublasLtLibrary.Loaded(), choices, key.Gpu, place, key.Stream), null);
+        }
+        catch (ElasticException e) when (e is not CudaException { IsLost: true } and not CublasLtException { IsLost: true })
+        {
+            return (null, e.Message);
+        }
+    })).Value;
+}

@@ -1,0 +1,216 @@
+using Elastic.Foundation;
+using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Native;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch.Tests.Cuda;
+
+/// <summary>Products by the fake cublasLt against double precision, and how their algorithms are chosen.</summary>
+[Collection(nameof(KernelDeviceTests))]
+public sealed class ProductTests
+{
+    private readonly FakeCublasLt _fake = new();
+
+    [Fact]
+    public unsafe void A_proposal_is_as_long_as_in_the_header()
+    {
+        Assert.Equal(64, sizeof(OpaqueAlgorithm));
+        Assert.Equal((nuint)sizeof(HeuristicResult), _fake.ResultBytes);
+        Assert.Empty(_fake.Library.Missing);
+    }
+
+    // Stored with so many elements more in each row.
+    [Theory]
+    [InlineData("fp32", "fp32", false, false, 0)]
+    [InlineData("fp32", "fp32", true, false, 0)]
+    [InlineData("fp32", "fp32", false, true, 4)]
+    [InlineData("fp32", "fp32", true, true, 8)]
+    [InlineData("bf16", "fp32", false, true, 8)]
+    [InlineData("bf16", "bf16", true, false, 0)]
+    [InlineData("fp16", "fp32", true, true, 16)]
+    public void Products_are_those_of_double_precision_however_matrices_lie(
+        string inputs, string result, bool transposesLeft, bool transposesRight, int gap)
+    {
+        const int rows = 24, columns = 40, inner = 56;
+        using var scope = NewDisposeScope();
+        var (from, to) = (TypeOf(inputs), TypeOf(result));
+        var (a, b) = (Stored(rows, inner, transposesLeft, gap, 1, from), Stored(inner, columns, transposesRight, gap, 2, from));
+        var (addend, bias) = (Stored(rows, columns, false, 0, 3, to), Stored(1, columns, false, 0, 4, to));
+        var y = empty(rows, columns, to, CPU);
+        var shape = new ProductShape(
+            Enum.Parse<ProductType>(inputs, true), Enum.Parse<ProductType>(result, true), transposesLeft, transposesRight, rows,
+            columns, inner, (transposesLeft ? rows : inner) + gap, (transposesRight ? inner : columns) + gap, columns);
+        foreach (var (alpha, beta) in new[] { (1f, 0f), (0.5f, -2f) })
+        {
+            // What is not read may be anything.
+            y.fill_(double.NaN);
+            var at = new ProductMemory(At(a), At(b), At(y), alpha, beta, beta == 0 ? 0 : At(addend), beta == 0 ? 0 : At(bias));
+            Assert.True(_fake.On(0).Multiply(shape with { HasBias = beta != 0 }, at));
+            var expected = a.to(float64).mm(b.to(float64)) * alpha + (beta == 0 ? 0 : addend.to(float64) * beta + bias.to(float64));
+            var distance = ((y.to(float64) - expected).norm() / expected.norm()).item<double>();
+            Assert.InRange(distance, 0, result == "bf16" ? 1.0 / 256 : 2e-6);
+        }
+        // Of the stored type, by an algorithm that was made from its attributes.
+        Assert.All(_fake.Products, p => Assert.StartsWith("made 66 ", p, StringComparison.Ordinal));
+        Assert.Equal(2, _fake.Products.Count);
+    }
+
+    [Fact]
+    public void An_algorithm_is_asked_for_once_for_each_shape_and_none_that_splits_a_sum_is_taken()
+    {
+        var shape = ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 24, 40, 56);
+        var products = _fake.On(0);
+        for (var i = 0; i < 3; i++)
+            Run(products, shape);
+        Run(products, shape with { Rows = 16 });
+        Assert.Equal(2, _fake.Questions);
+        Assert.Equal(2, _fake.Products.Distinct().Count());
+        var chosen = products.Choose(shape)!.Value;
+        Assert.True(chosen.SumsInOneOrder);
+        // The fake's first proposals are a split sum, one that failed, and one that needs more memory than there is: 6, 7 and 8.
+        Assert.Equal((66, 1u, 0u), (chosen.Id, chosen.SplitK, chosen.Reduction));
+        Assert.Equal(
+            $"algorithm 66 tile {chosen.Tile} stages 36 split 1 reduction 0 swizzling 1 custom 3 inner 5 cluster 2", chosen.ToString());
+        Assert.Equal($"made 66 {chosen.Tile} 1 0 1 3 36 5 2 of 0 0", _fake.Products[0]);
+    }
+
+    [Fact]
+    public void A_second_GPU_makes_the_algorithm_of_the_first_whatever_its_library_proposes()
+    {
+        var shape = ProductShape.Dense(ProductType.Bf16, ProductType.Fp32, false, false, 24, 40, 56);
+        Run(_fake.On(0), shape);
+        _fake.Change();
+        Run(_fake.On(1), shape);
+        Assert.Equal(1, _fake.Questions);
+        Assert.Equal(2, _fake.Products.Count);
+        Assert.Single(_fake.Products.Distinct());
+        // Which is another one.
+        var alone = new FakeCublasLt();
+        alone.Change();
+        Assert.NotEqual(_fake.On(1).Choose(shape), alone.On(1).Choose(shape));
+    }
+
+    [Fact]
+    public void A_GPU_that_cannot_compute_by_what_was_chosen_says_so()
+    {
+        var shape = ProductShape.Dense(ProductType.Bf16, ProductType.Fp32, false, false, 24, 40, 56);
+        var chosen = _fake.On(0).Choose(shape)!.Value;
+        _fake.Refuse(chosen.Tile);
+        Assert.Equal(
+            $"GPU 1 cannot compute bf16 24x40x56 NN to fp32 by {chosen}, which another GPU of this arithmetic chose (cublasLt does not "
+            + "compute it: status 15 (the function is not supported)): leave it out of node.devices",
+            Assert.Throws<ElasticException>(() => Run(_fake.On(1), shape)).Message);
+    }
+
+    [Fact]
+    public void Where_all_proposals_split_the_sum_libtorch_computes()
+    {
+        using var scope = NewDisposeScope();
+        _fake.OnlySplits();
+        var products = _fake.On(0);
+        Assert.Null(products.Choose(ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, false, 8, 8, 8)));
+        var (a, b) = (Stored(8, 8, false, 0, 1, float32), Stored(8, 8, false, 0, 2, float32));
+        Assert.True(ProductOperators.Multiply(products, a, b).eq(a.mm(b)).all().item<bool>());
+        Assert.Empty(_fake.Products);
+    }
+
+    [Theory]
+    [InlineData(13, "the GPU program failed to execute", true)]
+    [InlineData(7, "an unsupported value or parameter", false)]
+    public void An_error_has_the_librarys_words_and_tells_whether_the_GPU_is_lost(int status, string text, bool isLost)
+    {
+        _fake.Fail(0, status);
+        var error = Assert.Throws<CublasLtException>(
+            () => Run(_fake.On(0), ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 8, 16, 24)));
+        Assert.Equal($"cublasLt answers cublasLtMatmul of fp32 8x16x24 NT to fp32 with status {status} ({text})", error.Message);
+        Assert.Equal(isLost, error.IsLost);
+        Assert.Equal(isLost, TorchDevice.IsLoss(error));
+    }
+
+    [Fact]
+    public void What_the_library_refuses_is_an_error_at_once()
+        // A matrix whose columns overlap.
+        => Assert.Equal(
+            "cublasLt answers cublasLtMatrixLayoutCreate with status 7 (an unsupported value or parameter)",
+            Assert.Throws<CublasLtException>(() => _fake.On(0).Choose(
+                ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, false, 8, 16, 24) with { RightStride = 8 })).Message);
+
+    [Fact]
+    public void A_library_without_a_function_is_named()
+    {
+        var old = new CublasLtLibrary(FakeGpu.Shared.Load("libold_lt.so.12", "fake_nvrtc.c", []));
+        Assert.StartsWith(
+            "cublasLt has no cublasLtGetVersion",
+            Assert.Throws<ElasticException>(() => new DeviceProducts(FakeGpu.Shared.Driver, old, new ProductChoices(), 0, CPU)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void GPUs_whose_libraries_choose_otherwise_have_another_arithmetic()
+    {
+        var (one, same, other) = (_fake.On(0), new FakeCublasLt(), new FakeCublasLt());
+        other.Change();
+        var digest = ReferenceProducts.DigestOf(one);
+        Assert.Equal(digest, ReferenceProducts.DigestOf(same.On(1)));
+        Assert.NotEqual(digest, ReferenceProducts.DigestOf(other.On(0)));
+        Assert.Equal(
+            $"products by cublasLt 120803 on GPU 0, choices {digest} of {ReferenceProducts.Shapes.Count} shapes",
+            ReferenceProducts.Describe(one));
+        Assert.Equal(ReferenceProducts.Shapes.Count, _fake.Questions);
+        // As docs/determinism.md says.
+        Assert.Equal(948, ReferenceProducts.Shapes.Distinct().Count());
+        Assert.Equal(948, ReferenceProducts.Shapes.Count);
+    }
+
+    [Fact]
+    public void A_matrix_that_begins_anywhere_or_lies_in_no_order_is_copied_first()
+    {
+        using var scope = NewDisposeScope();
+        var products = _fake.On(0);
+        var (a, b) = (Stored(9, 13, false, 0, 1, float32).narrow(1, 1, 11), Stored(22, 6, false, 0, 2, float32));
+        Tensor[] all = [b.narrow(0, 1, 11), b.t().narrow(1, 1, 11).t(), b.view(11, 2, 6).select(1, 1), b.view(11, 12).narrow(1, 1, 6)];
+        foreach (var right in all)
+        {
+            var (expected, ours) = (a.to(float64).mm(right.to(float64)), ProductOperators.Multiply(products, a, right));
+            Assert.InRange(((ours.to(float64) - expected).norm() / expected.norm()).item<double>(), 0, 1e-6);
+        }
+        Assert.Equal(4, _fake.Products.Count);
+    }
+
+    [Fact]
+    public void Products_of_a_step_are_measured_with_their_algorithms_and_looked_at()
+    {
+        var times = new ProductTimes(_fake.On(0), CPU).OfGpt2(8, 16, 24, 1);
+        Assert.Equal(15, times.Select(t => t.Shape).Distinct().Count());
+        Assert.All(times, t =>
+        {
+            Assert.StartsWith("algorithm 66 ", t.Algorithm, StringComparison.Ordinal);
+            Assert.True(t.IsWell && t.TeraFlops > 0 && t.PlainTeraFlops > 0, $"{t}");
+        });
+        Assert.Equal(2.0 * 8 * 48 * 16, times[0].Operations);
+        Assert.False((times[0] with { Repeats = false }).IsWell);
+        Assert.False((times[0] with { Distance = 0.1 }).IsWell);
+        Assert.False((times[0] with { Distance = double.NaN }).IsWell);
+    }
+
+    private static void Run(DeviceProducts products, ProductShape shape)
+    {
+        using var scope = NewDisposeScope();
+        var memory = zeros(3, 8192, float32, CPU);
+        Assert.True(products.Multiply(shape, new ProductMemory(At(memory[0]), At(memory[1]), At(memory[2]))));
+    }
+
+    // (rows, columns), a view of numbers that lie by columns where it is transposed, with so many more in each stored row.
+    private static Tensor Stored(int rows, int columns, bool isTransposed, int gap, int seed, ScalarType type)
+    {
+        var (down, across) = isTransposed ? (columns, rows) : (rows, columns);
+        // A tensor of an array lies where the array does: anywhere.
+        var numbers = tensor(Numbers.Some(down * (across + gap), seed), float32).to(type).clone();
+        var stored = numbers.view(down, across + gap).narrow(1, 0, across);
+        return isTransposed ? stored.t() : stored;
+    }
+
+    private static unsafe nint At(Tensor x) => (nint)Dispatcher.Data(x);
+
+    private static ScalarType TypeOf(string name) => name == "bf16" ? bfloat16 : name == "fp16" ? float16 : float32;
+}
