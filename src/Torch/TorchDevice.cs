@@ -257,10 +257,12 @@ internal sealed partial class TorchDevice : TrainingDevice
             TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision,
             factor: lossScale / batch.StepTargets);
         var losses = pass.Run();
+        BackwardFailure?[] failures = [_update?.Kernels.Failure, _flash?.Failure, _products?.Failure];
+        foreach (var failure in failures)
+            failure?.Clear();
         pass.Backward(losses);
-        _update?.Kernels.Failure.ThrowIfAny();
-        _flash?.Failure.ThrowIfAny();
-        _products?.Failure.ThrowIfAny();
+        foreach (var failure in failures)
+            failure?.ThrowIfAny();
         return losses.detach().sum(ScalarType.Float64).item<double>();
     }
 

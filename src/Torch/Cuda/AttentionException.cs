@@ -1,9 +1,10 @@
-using Elastic.Foundation;
-
 namespace Elastic.Torch.Cuda;
 
-/// <summary>libtorch's attention failed. libtorch writes its reason to standard error, and returns a number only.</summary>
+/// <summary>
+/// libtorch's attention failed. libtorch writes its reason to standard error, and returns a number only: it may be memory, so that the work
+/// is tried again, as it is not after an <see cref="Foundation.ElasticException"/>.
+/// </summary>
 /// <param name="pass">"forward" or "backward".</param>
-internal sealed class AttentionException(string pass) : ElasticException(
+internal sealed class AttentionException(string pass) : Exception(
     $"FlashAttention-2 of libtorch failed in its {pass} pass, and libtorch has said why on standard error: " +
     "where the memory of the GPU did not suffice, take a smaller batch.micro");

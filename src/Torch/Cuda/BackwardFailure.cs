@@ -22,6 +22,10 @@ internal sealed class BackwardFailure
         ArgumentNullException.ThrowIfNull(backward);
         ArgumentNullException.ThrowIfNull(gradients);
         Forget();
+        // After a failure the pass goes on without gradients: nothing is computed of none. (Not the zeros that TorchSharp would make of them,
+        // outside of this guard, on a GPU that may be lost: see Begin.)
+        if (gradients.Count > 0 && gradients.All(g => g.IsInvalid))
+            return [.. Enumerable.Repeat<Tensor>(null!, arguments)];
         try
         {
             var results = backward();
@@ -35,6 +39,20 @@ internal sealed class BackwardFailure
             Interlocked.CompareExchange(ref _first, e, null);
             return [.. Enumerable.Repeat<Tensor>(null!, arguments)];
         }
+    }
+
+    /// <summary>To be called by a function's forward pass: where it has no gradient, its backward pass gets none.</summary>
+    public static void Begin(autograd.AutogradContext ctx)
+    {
+        ArgumentNullException.ThrowIfNull(ctx);
+        ctx.set_materialize_grads(false);
+    }
+
+    /// <summary>A backward pass begins: what an earlier one left, which ended by another failure, is none of its.</summary>
+    public void Clear()
+    {
+        Forget();
+        Interlocked.Exchange(ref _first, null);
     }
 
     /// <summary>Throws what was kept. The backward pass has ended.</summary>

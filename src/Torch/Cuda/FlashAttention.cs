@@ -88,6 +88,7 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
         {
             var (flash, q, k, v) = ((FlashAttention)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
             var (y, sums, seed, offset) = flash.Forward(q, k, v, (bool)vars[4]);
+            BackwardFailure.Begin(ctx);
             ctx.save_data("flash", flash);
             ctx.save_data("isCausal", vars[4]);
             ctx.save_for_backward([q, k, v, y.detach(), sums, seed, offset]);

@@ -29,6 +29,7 @@ internal static class GpuAttention
     /// <param name="capability">The GPU's compute capability.</param>
     /// <param name="place">Where its tensors lie.</param>
     /// <param name="open">Opens the functions of libtorch; throws an <see cref="ElasticException"/> where it lacks them.</param>
+    /// <exception cref="ElasticException">It cannot be tried now.</exception>
     public static (FlashAttention? Flash, string? Why) Choose((int Major, int Minor) capability, Device place, Func<FlashAttention> open)
     {
         if (capability.Major < LeastMajor)
@@ -36,7 +37,6 @@ internal static class GpuAttention
         try
         {
             var flash = open();
-            Determinism.Demand();
             Try(flash, place);
             return (flash, null);
         }
@@ -44,9 +44,14 @@ internal static class GpuAttention
         {
             return (null, e.Message);
         }
+        catch (AttentionException e)
+        {
+            return (null, e.Message);
+        }
         catch (ExternalException e)
         {
-            return (null, e.Message.Split('\n')[0]);
+            // Of the GPU and the moment, such as memory that another process has: no choice for good.
+            throw new ElasticException($"attention cannot be tried: {e.Message.Split('\n')[0]}", e);
         }
     }
 
@@ -64,9 +69,10 @@ internal static class GpuAttention
     {
         NativeTorch.Load();
         InitializeDeviceType(DeviceType.CUDA);
+        Determinism.Demand();
         return Choose(CudaDriver.Load().CapabilityOf(key), new Device(DeviceType.CUDA, key), () =>
             NativeTorch.FindLoaded(FlashAttention.Library) is var library && library != 0
                 ? FlashAttention.Of(library)
                 : throw new ElasticException($"{FlashAttention.Library} is not loaded: this libtorch was built without CUDA"));
-    })).Value;
+    }, LazyThreadSafetyMode.PublicationOnly)).Value;
 }

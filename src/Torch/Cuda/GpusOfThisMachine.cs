@@ -30,6 +30,7 @@ internal sealed class GpusOfThisMachine : IGpus
     {
         NativeTorch.Load();
         torch.InitializeDeviceType(DeviceType.CUDA);
+        Determinism.Demand();
         return new torch.Device(DeviceType.CUDA, gpu);
     }
 

@@ -65,6 +65,12 @@ internal static unsafe class KernelOperators
     /// <summary>Takes what a function has made out of its scope: for its result, or for its backward pass. Not for its arguments.</summary>
     public static List<Tensor> Kept(params Tensor?[] results) => [.. results.Select(r => r?.MoveToOuterDisposeScope()!)];
 
+    private static void Begin(autograd.AutogradContext ctx, object kernels)
+    {
+        BackwardFailure.Begin(ctx);
+        ctx.save_data("kernels", kernels);
+    }
+
     private static List<Tensor> Guarded(
         autograd.AutogradContext ctx, int arguments, Func<DeviceKernels, List<Tensor>> backward, params IReadOnlyList<Tensor> gradients)
     {
@@ -96,7 +102,7 @@ internal static unsafe class KernelOperators
             var (y, means, inverses) = (Like(x), empty(x.shape[0], float32, x.device), empty(x.shape[0], float32, x.device));
             kernels.LayerNormForward(
                 At(y), null, At(x), null, At(gain), At(bias), At(means), At(inverses), x.shape[0], (int)x.shape[1], (float)vars[4]);
-            ctx.save_data("kernels", kernels);
+            Begin(ctx, kernels);
             ctx.save_for_backward([.. Kept(x, means, inverses), gain]);
             return y.MoveToOuterDisposeScope();
         }
@@ -127,7 +133,7 @@ internal static unsafe class KernelOperators
             kernels.LayerNormForward(
                 At(y), At(sum), At(x), At(branch), At(gain), At(bias), At(means), At(inverses), x.shape[0], (int)x.shape[1],
                 (float)vars[5]);
-            ctx.save_data("kernels", kernels);
+            Begin(ctx, kernels);
             ctx.save_for_backward([.. Kept(sum, means, inverses), gain]);
             return [sum, y.MoveToOuterDisposeScope()];
         }
@@ -137,9 +143,10 @@ internal static unsafe class KernelOperators
             {
                 using var scope = NewDisposeScope();
                 var saved = ctx.get_saved_variables();
-                var (dy, x, means, inverses, gain) = (gradients[1].contiguous(), saved[0], saved[1], saved[2], saved[3]);
+                var (x, means, inverses, gain) = (saved[0], saved[1], saved[2], saved[3]);
+                var dy = gradients[1].IsInvalid ? zeros_like(x) : gradients[1].contiguous();
                 // The gradient of the sum itself, and that through the norm on top.
-                var dx = gradients[0].contiguous().clone();
+                var dx = gradients[0].IsInvalid ? zeros_like(x) : gradients[0].contiguous().clone();
                 kernels.LayerNormBackward(At(dx), At(dy), At(x), At(gain), At(means), At(inverses), x.shape[0], (int)x.shape[1], true);
                 var (dGain, dBias) = NormGradients(kernels, dy, x, means, inverses);
                 return Kept(null, dx, dx.alias(), dGain, dBias, null);
@@ -156,7 +163,7 @@ internal static unsafe class KernelOperators
             var (kernels, x, isTanh) = ((DeviceKernels)vars[0], ((Tensor)vars[1]).contiguous(), (bool)vars[2]);
             var y = Like(x);
             kernels.GeluForward(At(y), At(x), x.numel(), isTanh);
-            ctx.save_data("kernels", kernels);
+            Begin(ctx, kernels);
             ctx.save_data("isTanh", isTanh);
             ctx.save_for_backward(Kept(x));
             return y.MoveToOuterDisposeScope();
@@ -179,7 +186,7 @@ internal static unsafe class KernelOperators
 
         public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
         {
-            ctx.save_data("kernels", vars[0]);
+            Begin(ctx, vars[0]);
             return (Tensor)vars[1] + (Tensor)vars[2];
         }
 
@@ -197,7 +204,7 @@ internal static unsafe class KernelOperators
 
         public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
         {
-            ctx.save_data("kernels", vars[0]);
+            Begin(ctx, vars[0]);
             ctx.save_data("keys", vars[2]);
             ctx.save_data("rate", vars[3]);
             return Apply((DeviceKernels)vars[0], (Tensor)vars[1], (ulong[])vars[2], (DropoutRate)vars[3]);
@@ -225,7 +232,7 @@ internal static unsafe class KernelOperators
         public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
         {
             var table = (Tensor)vars[1];
-            ctx.save_data("kernels", vars[0]);
+            Begin(ctx, vars[0]);
             ctx.save_data("rows", vars[3]);
             ctx.save_data("shape", table.shape);
             return table.index_select(0, (Tensor)vars[2]);
@@ -253,7 +260,7 @@ internal static unsafe class KernelOperators
             using var scope = NewDisposeScope();
             var (kernels, z, targets, loss) = ((DeviceKernels)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Loss)vars[3]);
             var (N, V) = ((int)z.shape[0], (int)z.shape[1]);
-            ctx.save_data("kernels", kernels);
+            Begin(ctx, kernels);
             var losses = empty(N, float64, z.device);
             var hasGradients = z.requires_grad;
             kernels.CrossEntropyRows(

@@ -25,16 +25,25 @@ public sealed class BackwardFailureTests
         y = flash.Attend(y.view(1, 1, 6, 8), y.view(1, 1, 6, 8), y.view(1, 1, 6, 8), true);
         var sum = y.sum();
         long left = -1;
+        Exception? failure = null;
         var thread = new Thread(() =>
         {
-            sum.backward();
-            kernels.Failure.ThrowIfAny();
-            flash.Failure.ThrowIfAny();
-            left = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+            try
+            {
+                sum.backward();
+                kernels.Failure.ThrowIfAny();
+                flash.Failure.ThrowIfAny();
+                left = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+            }
+            catch (Exception e)
+            {
+                failure = e;
+            }
         });
         thread.IsBackground = true;
         thread.Start();
-        thread.Join();
+        Assert.True(thread.Join(TimeSpan.FromMinutes(1)));
+        Assert.Null(failure);
         Assert.Equal((1, 1), FakeFlash.Calls);
         Assert.Equal(0, left);
         Assert.NotNull(x.grad);

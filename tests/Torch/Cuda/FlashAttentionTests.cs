@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
@@ -121,6 +122,8 @@ public sealed class FlashAttentionTests : IDisposable
         var refusal = Assert.Throws<AttentionException>(() => Gradient(model, batches, TrainingPrecision.Bf16, flash));
         Assert.StartsWith(
             $"FlashAttention-2 of libtorch failed in its {pass} pass, and libtorch has said", refusal.Message, StringComparison.Ordinal);
+        // Which would end the run, where another attempt or a smaller neighbour helps.
+        Assert.IsNotAssignableFrom<ElasticException>(refusal);
         FakeFlash.Refuses = null;
         Assert.NotEmpty(Gradient(model, batches, TrainingPrecision.Bf16, flash));
     }
@@ -153,9 +156,9 @@ public sealed class FlashAttentionTests : IDisposable
     {
         DeviceId id = new("cuda:0");
         using (FakeGpus.Register(1))
-            Assert.EndsWith($", kernels {KernelSource.Hash}, attention of plain operators", Arithmetic.Of(id), StringComparison.Ordinal);
+            Assert.Contains($", kernels {KernelSource.Hash}, attention of plain operators, ", Arithmetic.Of(id), StringComparison.Ordinal);
         using var gpus = FakeGpus.Register(1, FakeFlash.New());
-        Assert.EndsWith($", kernels {KernelSource.Hash}, FlashAttention-2", Arithmetic.Of(id), StringComparison.Ordinal);
+        Assert.Contains($", kernels {KernelSource.Hash}, FlashAttention-2, ", Arithmetic.Of(id), StringComparison.Ordinal);
 
         var (model, backend) = (Samples.Tiny(), DeviceBackends.Of(id));
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => backend.Allocate(id, length));

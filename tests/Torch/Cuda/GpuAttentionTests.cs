@@ -40,6 +40,7 @@ public sealed partial class GpuAttentionTests : IDisposable
     [Fact]
     public unsafe void Where_it_can_libtorch_is_asked_for_the_same_bits_each_time()
     {
+        Determinism.Demand();
         var (flash, why) = GpuAttention.Choose((8, 0), CPU, FakeFlash.New);
         Assert.NotNull(flash);
         Assert.Null(why);

@@ -86,6 +86,7 @@ internal static unsafe class ProductOperators
         using var scope = NewDisposeScope();
         var (products, x, weight, types) = ((DeviceProducts)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Types)vars[3]);
         var (left, right) = (As(x, types.Inputs), As(weight, types.Inputs));
+        BackwardFailure.Begin(ctx);
         ctx.save_data("products", products);
         ctx.save_data("wanted", (x.requires_grad, weight.requires_grad));
         ctx.save_for_backward(KernelOperators.Kept(left, right));
