@@ -41,7 +41,7 @@ if (args.Contains("--processes"))
         ControlGroup.Enter(Option("group", ""));
     await StageProcesses.StageAsync(
         Number("stage", 0), [.. Option("ports", "").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))],
-        new StagedTraining(model, batch, tokens, micro, threads, Elastic.Model.Training.Precision.Of(precision), steps),
+        new StagedTraining(model, batch, tokens, micro, threads, precision, steps),
         Option("parameters", ""));
     return;
 }

@@ -18,7 +18,8 @@ using Elastic.Model.Vectors;
 namespace Elastic.Step;
 
 /// <summary>What each process of <see cref="StageProcesses"/> trains.</summary>
-internal sealed record StagedTraining(ModelSettings Model, int Batch, int Tokens, int Micro, int Threads, Precision Precision, int Steps);
+internal sealed record StagedTraining(
+    ModelSettings Model, int Batch, int Tokens, int Micro, int Threads, TrainingPrecision Precision, int Steps);
 
 /// <summary>
 /// A network in stages, each in a process of its own with a memory limit (a control group) of its own; or whole in one such process. The
@@ -86,13 +87,13 @@ internal static class StageProcesses
         if (ports.Count == 1)
         {
             Initialization.Fill(vectors, 1);
-            step = new TrainingStep([device], new LocalCollective([device]), layout, Optimizer(), 1, training.Precision);
+            step = new TrainingStep([device], new LocalCollective([device]), layout, Optimizer(), 1, Precision.Of(training.Precision));
         }
         else
         {
             var stage = new ApartStage(device, architecture, number, links, vectors);
             stage.Initialize(1);
-            (step, own) = (stage.Step(Optimizer(), 1, training.Precision), stage.Own);
+            (step, own) = (stage.Step(Optimizer(), 1, Precision.Of(training.Precision)), stage.Own);
         }
         var (loss, began) = (0.0, Stopwatch.GetTimestamp());
         for (var i = 0; i < training.Steps; i++)
@@ -101,6 +102,8 @@ internal static class StageProcesses
         Write(file, vectors, own);
         foreach (var link in links)
             await (link?.DisposeAsync() ?? default);
+        if (ports.Count > 1)
+            Console.WriteLine(TrafficOf(number, links, training));
         var peak = long.Parse(
             File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split(' ')[^2],
             CultureInfo.InvariantCulture) / 1024;
@@ -109,6 +112,26 @@ internal static class StageProcesses
             $"stage {number} of {ports.Count}: {own.Sum(s => s.Count) / 1e6:0.0} M parameters, peak {peak} MiB resident, "
             + $"processor time {Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds:0.0} s, "
             + $"{seconds / training.Steps * 1000:0} ms a step, loss {loss:0.000000}"));
+    }
+
+    // What the stage has sent, beside what is planned of it.
+    private static string TrafficOf(int number, StageLink?[] links, StagedTraining training)
+    {
+        var settings = TrainingSettings.Defaults with
+        {
+            Model = training.Model,
+            Run = TrainingSettings.Defaults.Run with { Precision = training.Precision },
+            Batch = BatchSettings.Defaults with { Sequences = training.Batch, Micro = training.Micro },
+        };
+        var (plan, microBatches) = (StagePlan.Of(settings, links.Length, training.Threads), (double)settings.Batch.MicroBatches);
+        double Sent(params StageFrame[] frames) => frames.Sum(f => links.Sum(l => (double)(l?.SentBytes(f) ?? 0))) / training.Steps;
+        var (cuts, tied) = (Sent(StageFrame.Activations, StageFrame.Gradients), Sent(StageFrame.Parameters));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"stage {number} of {links.Length}: sent {cuts / microBatches:0} bytes of activations and gradients a micro-batch, planned "
+            + $"{plan.CutBytesOfMicroBatch[number]:0}; of a tied embedding {Sent(StageFrame.Rows):0} bytes of rows and {tied:0} of "
+            + $"parameters a step; {Sent(StageFrame.Losses, StageFrame.Squares):0} besides; planned memory "
+            + $"{plan.Bytes[number] / (1 << 20):0} MiB");
     }
 
     private static AdamW Optimizer() => new(OptimizerSettings.Defaults with { LearningRate = 1e-3 });

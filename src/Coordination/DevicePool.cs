@@ -1,4 +1,5 @@
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
@@ -113,7 +114,8 @@ internal sealed class DevicePool
 
     /// <summary>
     /// Divides the CPU devices among the replicas on them, after devices have come or gone: a replica keeps those that are still there, and
-    /// gets free ones that nothing waits for.
+    /// gets free ones that nothing waits for, as many at a time as make more of its devices work, the one that has the fewest first. What
+    /// makes no whole group is spread evenly: such devices update parameters.
     /// </summary>
     /// <returns>The replicas that move, with their new devices; with none where none is left: such a one is to be handed over.</returns>
     public IReadOnlyList<DeviceWork> Divide()
@@ -122,19 +124,24 @@ internal sealed class DevicePool
             .Select(e => (Entry: e, Devices: e.Work.Devices.Where(_all.Contains).Take(e.Most).ToList())).ToList();
         foreach (var (_, devices) in shares.Where(s => s.Devices.Count == 0))
             TakeFree(devices);
-        if (_waiting.Count == 0)
+        for (var free = _free.Count(d => d.IsCpu); _waiting.Count == 0 && free > 0; free = _free.Count(d => d.IsCpu))
         {
-            while (shares.Where(s => s.Devices.Count > 0 && s.Devices.Count < s.Entry.Most).OrderBy(s => s.Devices.Count)
-                .Select(s => s.Devices).FirstOrDefault() is { } fewest && TakeFree(fewest))
-            {
-                // Until no device is free, or no replica can use one more.
-            }
+            var able = shares.Where(s => s.Devices.Count > 0 && s.Devices.Count < s.Entry.Most).OrderBy(s => s.Devices.Count).ToList();
+            if (able.Count == 0)
+                break;
+            var next = able.Find(s => More(s.Entry, s.Devices, free) > 0) is { Entry: not null } whole ? whole : able[0];
+            for (var more = Math.Max(1, More(next.Entry, next.Devices, free)); more > 0; more--)
+                TakeFree(next.Devices);
         }
 
         var moves = shares.Where(s => !s.Devices.ToHashSet().SetEquals(s.Entry.Work.Devices)).ToList();
         foreach (var (entry, devices) in moves)
             entry.Next = devices;
         return [.. moves.Select(m => m.Entry.Work with { Devices = m.Devices })];
+
+        // Devices until more of the replica's work; 0 where there are not so many, or it can use no more.
+        static int More(Entry entry, List<DeviceId> devices, int free) =>
+            entry.Groups.UntilMoreWork(devices.Count) is var more && more <= Math.Min(free, entry.Most - devices.Count) ? more : 0;
     }
 
     /// <summary>A replica has moved: the devices that it left are free.</summary>

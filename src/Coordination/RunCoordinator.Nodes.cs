@@ -135,6 +135,8 @@ public sealed partial class RunCoordinator
         : Run.IsQuarantined(result.Node) ? null                        // refused with the reason, and acknowledged
         : !View.Nodes.ContainsKey(result.Node) ? "the node is not enlisted: it says it again when it is"
         : _released.Contains(result.Node) ? "the node was released: what it has made since goes with it"
+        // Nor is the node told to drop the work: that is the newer attempt's.
+        : result.Outcome is WorkFailed or StageLost && IsOfEarlierAttempt(result) ? "it is of an earlier attempt at the replica"
         : null;
 
     // The node keeps a result and repeats it until DropWork reaches it.
@@ -212,10 +214,10 @@ public sealed partial class RunCoordinator
         foreach (var (stuck, since) in View.InFlight
             .Where(w => ComputeWork.ReplicaOf(w.Key.Work) is null && _now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
-        // Of several stages the nodes themselves notice, with a name, which one hangs; this is for when all of them do.
         // Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
         _stalls.Keep(View.InFlight.ContainsKey);
         foreach (var (hung, since) in View.InFlight.Where(w => w.Key.Work.Kind == ComputeWork.Kind.Name).ToList())
+            // The nodes of several stages notice themselves which of them hangs, and name it: later than that is for when all hang.
             if (_stalls.IsStalled(hung, since, View.Attempts.ContainsKey(hung) ? _now - Overlong : _now)
                 && View.Workers.Count(n => n != hung.Node) >= Stages)
                 Rest(hung.Node, $"its {hung.Work} makes no progress");

@@ -22,6 +22,7 @@ public sealed partial class RunCoordinator
     private const int LongestAttempt = 32;
 
     private readonly Dictionary<string, TimeSpan> _incomplete = [];
+    private readonly Dictionary<InFlightWork, OrderId> _ordered = [];   // what this supervisor has ordered of attempts under way
     private readonly Dictionary<InFlightWork, TimeSpan> _queued = [];   // when a node last said so
     private readonly Dictionary<string, TimeSpan> _givesWay = [];       // attempts some stages of which wait, and until when they may
 
@@ -65,6 +66,11 @@ public sealed partial class RunCoordinator
         View = View.Give(failed.Work, failed.Node, _now);
     }
 
+    // The supervisor and the nodes of the other stages notice at about the same time that a node is lost. What these say of it may come
+    // when the next attempt is ordered already; it names the order of the one before.
+    private bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
+        && View.Attempts.ContainsKey(work) && _ordered.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
+
     // Nothing is wrong where it was noticed: it counts against the node of the stage that is lost.
     private void TakeBack(WorkResult result, StageLost lost)
     {
@@ -103,6 +109,8 @@ public sealed partial class RunCoordinator
     {
         foreach (var over in _incomplete.Keys.Where(a => !View.Attempts.ContainsValue(a)).ToList())
             _incomplete.Remove(over);
+        foreach (var over in _ordered.Keys.Where(w => !View.Attempts.ContainsKey(w)).ToList())
+            _ordered.Remove(over);
         foreach (var attempt in View.Attempts.GroupBy(a => a.Value, a => a.Key).ToList())
         {
             if (attempt.Select(w => ComputeStageWork.StageOf(w.Work)).Order().SequenceEqual(Enumerable.Range(0, Stages)))

@@ -291,6 +291,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             if (!kind.IsUpkeep && !kind.IsAskedFor(Run))
                 _busy.Add(node);
             var order = new OrderId(_term!.Value, ++_orders);
+            if (View.Attempts.ContainsKey(new InFlightWork(key, node)))
+                _ordered[new InFlightWork(key, node)] = order;
             foreach (var (piece, part) in kind.Cut(content, settings.MostDigests))
                 Send(node, new WorkOrder
                 {

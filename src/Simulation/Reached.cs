@@ -65,12 +65,16 @@ public sealed class Reached
         ("a device hung, and its replica repeated the step on others", (_, outputs) => outputs.Any(o => o is NodeOutput.RepeatStep)),
         ("a device hung in a replica that was to move", (input, outputs) =>
             input is NodeInput.DeviceLost { RepeatsStep: true } && outputs.Any(o => o is NodeOutput.Move)),
+        ("a device was lost in a pass of its stage's second piece", (input, _) => input is NodeInput.DeviceLost { Why: var why }
+            && why.Contains(", piece 1 of ", StringComparison.Ordinal)),
     ];
 
     // Of replicas that are split over devices of a node: what the product makes of the devices that are left, or have come.
     private static readonly (string Name, Func<SplitChange, bool> Is)[] SituationsOfSplits =
     [
         ("a stage died or hung, and the replica went on in fewer stages", c => c.HasLost && c.Now.Stages < c.Before.Stages),
+        ("a stage of several pieces died or hung, and the replica went on without", c =>
+            c.HasLost && c.Before.Chunks > 1 && c.Now.Chunks == 1),
         ("a rank died or hung, and fewer devices shared the layers", c => c.HasLost && c.Now.Tensor < c.Before.Tensor),
         ("a device died or hung, and the others had the same split", c => c.HasLost && c.Now == c.Before && c.Now.Devices > 1),
         ("a person took devices away, and fewer shared the network", c => !c.HasLost && c.Now.Devices < c.Before.Devices),

@@ -8,12 +8,14 @@ using Elastic.Model.Splits;
 
 namespace Elastic.Simulation;
 
-/// <summary>A pass of one micro-batch through what a stage has of the network.</summary>
+/// <summary>A pass of one micro-batch through a piece of the network that a stage has.</summary>
 /// <param name="First">The first of the replica's devices that compute it together, by index.</param>
 /// <param name="Count">How many of them there are.</param>
 /// <param name="IsForward">The forward pass; otherwise the backward pass.</param>
-/// <param name="Begin">When it begins, where a forward pass takes 1 and a backward pass 2.</param>
-internal sealed record VirtualPass(int Group, int Stage, int First, int Count, int MicroBatch, bool IsForward, double Begin, double End)
+/// <param name="Chunk">Which of the stage's pieces it is.</param>
+/// <param name="Begin">When it begins, where a stage takes 1 forward and 2 backward for all its pieces.</param>
+internal sealed record VirtualPass(
+    int Group, int Stage, int First, int Count, int MicroBatch, bool IsForward, int Chunk, double Begin, double End)
 {
     /// <summary>True where the device of this index computes it.</summary>
     public bool IsOn(int device) => device >= First && device < First + Count;
@@ -40,15 +42,15 @@ internal sealed class VirtualStep
     {
         (_devices, Split) = (devices, SplitInUse.Of(asked, devices, Network));
         Invariant.Holds(Split.Devices <= devices, $"{asked} is {Split} where a replica has {Plural.Of(devices, "device")}");
-        Invariant.Holds(Split.Chunks == 1, $"{asked}: stages of one piece are what this simulates");
         var groups = devices / Split.Devices;
         Passes = [.. Enumerable.Range(0, groups).SelectMany(g => PassesOf(g, microBatches * g / groups, microBatches * (g + 1) / groups))];
+        List<int> pieces = [.. Enumerable.Range(0, Split.Stages * Split.Chunks)], back = [.. Enumerable.Reverse(pieces)];
         for (var microBatch = 0; microBatch < microBatches; microBatch++)
             foreach (var isForward in new[] { true, false })
                 Invariant.Holds(
-                    Passes.Where(p => p.MicroBatch == microBatch && p.IsForward == isForward).Select(p => p.Stage).Order()
-                        .SequenceEqual(Enumerable.Range(0, Split.Stages)),
-                    $"micro-batch {microBatch} of {microBatches} goes through each stage once, with {asked} on {devices} devices");
+                    Passes.Where(p => p.MicroBatch == microBatch && p.IsForward == isForward).OrderBy(p => p.Begin)
+                        .Select(p => p.Chunk * Split.Stages + p.Stage).SequenceEqual(isForward ? pieces : back),
+                    $"micro-batch {microBatch} of {microBatches} goes through all pieces in turn, with {asked} on {devices} devices");
         Length = Passes.Select(p => p.End).DefaultIfEmpty(1).Max();
     }
 
@@ -87,41 +89,43 @@ internal sealed class VirtualStep
             : Split.Tensor > 1 ? $"rank {device - pass.First} of {Split.Tensor}{group}" : $"rank {device} of {_devices}";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{place} ({id}) in its {(pass.IsForward ? "forward" : "backward")} pass of micro-batch {pass.MicroBatch}");
+            $"{place} ({id}) in its {(pass.IsForward ? "forward" : "backward")} pass of micro-batch {pass.MicroBatch}")
+            + (Split.Chunks == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $", piece {pass.Chunk} of {Split.Chunks}"));
     }
 
-    // Each stage does its passes in the product's order, each as soon as the stage before or behind has done the same micro-batch.
+    // Each stage does its passes in the product's order, each as soon as the piece before or behind has done the same micro-batch.
     private List<VirtualPass> PassesOf(int group, int first, int end)
     {
-        var stages = Split.Stages;
+        var (stages, chunks) = (Split.Stages, Split.Chunks);
         var passes = new List<VirtualPass>();
-        var left = Enumerable.Range(0, stages).Select(s => new Queue<StageWork>(PipelineSchedule.Of(s, stages, end - first))).ToArray();
+        var left = Enumerable.Range(0, stages).Select(s => new Queue<StageWork>(PipelineSchedule.Of(s, stages, end - first, chunks)))
+            .ToArray();
         for (var any = true; any;)
         {
             any = false;
             for (var stage = 0; stage < stages; stage++)
-                while (left[stage].TryPeek(out var work) && InputOf(stage, work) is { } ready)
+                while (left[stage].TryPeek(out var work) && InputOf(work.Chunk * stages + stage, work) is { } ready)
                 {
                     left[stage].Dequeue();
                     var begin = Math.Max(ready, passes.Where(p => p.Stage == stage).Select(p => p.End).DefaultIfEmpty().Max());
                     passes.Add(new VirtualPass(
-                        group, stage, group * Split.Devices + stage * Split.Tensor, Split.Tensor, first + work.Unit, work.IsForward, begin,
-                        begin + (work.IsForward ? 1 : 2)));
+                        group, stage, group * Split.Devices + stage * Split.Tensor, Split.Tensor, first + work.Unit, work.IsForward,
+                        work.Chunk, begin, begin + (work.IsForward ? 1.0 : 2.0) / chunks));
                     any = true;
                 }
         }
         Invariant.Holds(left.All(q => q.Count == 0), $"a pipeline of {stages} stages stands still: each waits for another");
         return passes;
 
-        double? InputOf(int stage, StageWork work) => (work.IsForward, stage) switch
+        double? InputOf(int piece, StageWork work) => (work.IsForward, piece) switch
         {
             (true, 0) => 0,
-            (true, _) => EndOf(stage - 1, work.Unit, true),
-            (false, _) when stage == stages - 1 => EndOf(stage, work.Unit, true),
-            (false, _) => EndOf(stage + 1, work.Unit, false),
+            (true, _) => EndOf(piece - 1, work.Unit, true),
+            (false, _) when piece == stages * chunks - 1 => EndOf(piece, work.Unit, true),
+            (false, _) => EndOf(piece + 1, work.Unit, false),
         };
 
-        double? EndOf(int stage, int unit, bool isForward) =>
-            passes.Find(p => p.Stage == stage && p.MicroBatch == first + unit && p.IsForward == isForward)?.End;
+        double? EndOf(int piece, int unit, bool isForward) => passes.Find(p =>
+            p.Chunk * stages + p.Stage == piece && p.MicroBatch == first + unit && p.IsForward == isForward)?.End;
     }
 }

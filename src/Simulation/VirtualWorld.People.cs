@@ -44,6 +44,7 @@ public sealed partial class VirtualWorld
         3 => "pipeline:3",
         4 => "pipeline:4",
         5 => "tensor:2, pipeline:2",
+        6 => "pipeline:2x2",
         _ => "none",
     });
 

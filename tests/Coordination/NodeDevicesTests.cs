@@ -144,6 +144,25 @@ public sealed class NodeDevicesTests
         Assert.Equal(shares, string.Join(' ', Starts(Step(new NodeInput.Schedule())).Select(s => s.Devices.Split(' ').Length)));
     }
 
+    [Theory]
+    [InlineData("1 2 4", 4, 6, "4 2")]                                    // 3 and 3 would leave two with nothing to do
+    [InlineData("1 2 4", 4, 5, "3 2")]                                    // what makes no group updates parameters
+    [InlineData("1 2 4", 2, 4, "2 2")]
+    [InlineData("1 2 3", 4, 6, "3 3")]
+    [InlineData("1", 4, 7, "4 3")]
+    public void Devices_that_come_go_to_replicas_whose_model_is_split_in_whole_groups(string groups, int before, int after, string shares)
+    {
+        Step(new NodeInput.HasDevices(Cpus([.. Enumerable.Range(0, before)])));
+        Open(mostDevices: int.MaxValue, microBatches: 100);
+        Step(new NodeInput.Opened(Id, int.MaxValue, null, 100) { GroupSizes = [.. groups.Split(' ').Select(int.Parse)] });
+        Step(Ordered(0));
+        Step(Ordered(1));
+        var had = Starts(Step(new NodeInput.Schedule())).ToDictionary(s => s.Item1, s => s.Item2);
+        foreach (var (work, devices) in Moves(Has([.. Enumerable.Range(0, after)])))
+            had[work] = devices;
+        Assert.Equal(shares, string.Join(' ', had.OrderBy(h => h.Key).Select(h => h.Value.Split(' ').Length)));
+    }
+
     [Fact]
     public void The_work_of_a_lost_device_begins_anew_on_the_others()
     {

@@ -73,6 +73,27 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void What_a_node_says_late_of_an_earlier_attempt_does_not_end_the_next_one()
+    {
+        BeginWith(A, B, C);
+        var earlier = Orders(A).Single();
+        Step(new RunInput.Lost(B));
+        Assert.Equal([A, C], NodesAtWork());
+        var attempt = Assert.Single(Coordinator.View.Attempts.Values.Distinct());
+        Sent(A);
+        foreach (var outcome in new WorkOutcome[] { new StageLost(1, "b is gone"), new WorkFailed("b is gone", WorkFailure.Transient) })
+        {
+            Step(new RunInput.Answered(new WorkResult(earlier.Job, A, earlier.Id, earlier.Key, earlier.From, outcome)));
+            Assert.Equal(attempt, Assert.Single(Coordinator.View.Attempts.Values.Distinct()));
+            Assert.Equal([A, C], NodesAtWork());
+            Assert.DoesNotContain("DropWork", Sent(A));
+        }
+
+        Lose(A, First, stage: 1);                                      // of this one
+        Assert.Empty(NodesAtWork());
+    }
+
+    [Fact]
     public void A_node_whose_stage_is_lost_again_and_again_rests()
     {
         BeginWith(A, B, C);
@@ -224,7 +245,10 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
             .Where(o => o.Key.Kind is "compute" or "compute-stage").TakeLast(1);
 
     private void Lose(NodeId says, WorkKey key, int stage) =>
-        Step(new RunInput.Answered(Answer(says, key, new StageLost(stage, $"stage {stage} of 2 is gone"))));
+        Step(new RunInput.Answered(Answer(says, key, new StageLost(stage, $"stage {stage} of 2 is gone")) with
+        {
+            Order = new OrderId(1, 1000),                              // no older than any
+        }));
 
     private static HeldWork Stage(WorkKey key, string attempt) => Held(key, 1) with { Attempt = attempt };
 }

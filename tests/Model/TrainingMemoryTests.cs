@@ -63,6 +63,20 @@ public class TrainingMemoryTests
             TrainingPlan.OfAll(settings, devices, 1).Memory.Bytes);
     }
 
+    [Theory]
+    [InlineData("none", 5, "3 2")]
+    [InlineData("tensor:2", 6, "4 2")]
+    public void Replicas_that_have_not_as_many_devices_are_planned_each_by_itself(string split, int devices, string shares)
+    {
+        var settings = Of(Samples.Tiny(), sequences: 16, micro: 1);
+        settings = settings with { Run = settings.Run with { Replicas = 2 } };
+        var all = TrainingPlan.OfAll(settings, devices, 1, split: ReplicaSplit.Parse(split));
+        Assert.Equal(shares, string.Join(' ', all.AtOnce.Select(p => p.Given)));
+        Assert.Equal(
+            all.AtOnce.Sum(p => TrainingPlan.OfReplica(settings, p.Given, 1, split: ReplicaSplit.Parse(split)).Memory.Bytes),
+            all.Memory.Bytes, 1.0);
+    }
+
     [Fact]
     public void What_does_not_fit_names_each_setting_that_is_enough_with_what_it_leaves()
     {

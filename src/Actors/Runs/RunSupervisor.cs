@@ -193,7 +193,9 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         if (((result.Outcome as WorkFailed)?.Why ?? (result.Outcome as StageLost)?.Why) is { } why)
         {
             _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, why);
-            _observer.GivenAgain(new InFlightWork(result.Key, result.Node), why, Now);
+            // Each stage of an attempt says that one is lost: the first that says so ends the attempt.
+            if (new InFlightWork(result.Key, result.Node) is var work && _coordinator.View.InFlight.ContainsKey(work))
+                _observer.GivenAgain(work, why, Now);
         }
 
         Step(new RunInput.Answered(result));

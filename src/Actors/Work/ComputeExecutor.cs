@@ -70,7 +70,9 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         try
         {
             context.Activity.Does("waits for the nodes of the other stages");
-            await using var stage = await ReplicaStage.OpenAsync(run, order, stageNumber, context.Drop);
+            // One that is to stop before all are there has nothing to hand over.
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(context.Drop, context.Stop);
+            await using var stage = await ReplicaStage.OpenAsync(run, order, stageNumber, end.Token);
             using var dropped = context.Drop.Register(stage.Abort);
             _stage = stage;
             try

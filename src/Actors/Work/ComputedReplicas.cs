@@ -31,6 +31,7 @@ internal sealed class ComputedReplicas
                 && blobs.IsThere(known.Contribution) && blobs.IsThere(known.InnerState)
                 ? known : null;
     }
+
     // No bit of the result depends on who computes it.
     private static Compute WhatOf(Compute order) => order with { Stages = [], Attempt = null };
 }

@@ -38,11 +38,11 @@ internal sealed class ReplicaStage : IAsyncDisposable
     /// <param name="order">Of the replica.</param>
     /// <param name="number">The stage that this node computes.</param>
     /// <exception cref="StageLostException">One of them cannot be reached, or has no such order.</exception>
-    /// <exception cref="OperationCanceledException">The work was dropped.</exception>
-    public static async Task<ReplicaStage> OpenAsync(NodeRun run, Compute order, int number, CancellationToken drop)
+    /// <exception cref="OperationCanceledException">The work was dropped, or is to stop.</exception>
+    public static async Task<ReplicaStage> OpenAsync(NodeRun run, Compute order, int number, CancellationToken cancel)
     {
         Check(run, order, number);
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(drop);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Exception? failure = null;
         var others = await Task.WhenAll(Enumerable.Range(0, order.Stages.Length).Select(async other =>
         {

@@ -11,12 +11,12 @@ internal static class PlanLines
     /// <summary>A line for each part.</summary>
     public static IReadOnlyList<string> Of(string title, TrainingPlan plan, MachineMemory machine)
     {
-        var threads = string.Join(" and ", plan.Threads.Distinct());
+        var threads = string.Join(" and ", plan.AtOnce.SelectMany(p => p.Threads).Distinct());
         return
         [
             .. Run(title, plan),
-            $"here     {Units.Many(plan.Replicas, "replica")} at once, on {Units.Many(plan.Devices, "device")} of {threads} "
-                + $"{(threads == "1" ? "thread" : "threads")} each"
+            $"here     {Units.Many(plan.Replicas, "replica")} at once, on {Devices(plan)} "
+                + $"{(Devices(plan) == "1" ? "device" : "devices")} of {threads} {(threads == "1" ? "thread" : "threads")} each"
                 + (plan.InUse.Stages > 1 ? $", in pipelines of {plan.InUse.Stages} stages" : "")
                 + (plan.InUse.Chunks > 1 ? $" of {plan.InUse.Chunks} pieces" : "")
                 + (plan.InUse.Tensor == 1 ? "" : plan.InUse.Stages > 1
@@ -31,6 +31,9 @@ internal static class PlanLines
             .. Stages(plan, machine.FreeBytes),
         ];
     }
+
+    /// <summary>How many devices compute each replica: "2", or "3 and 2".</summary>
+    public static string Devices(TrainingPlan plan) => string.Join(" and ", plan.AtOnce.Select(p => p.Devices).Distinct());
 
     /// <summary>A table of the nodes that could compute a replica together, and what each would take; none for what cannot be so.</summary>
     public static IReadOnlyList<string> Stages(TrainingPlan plan, long freeBytes)
@@ -79,11 +82,11 @@ internal static class PlanLines
     /// <param name="free">What there is, in words.</param>
     public static IReadOnlyList<string> Memory(TrainingPlan plan, string free)
     {
-        var copies = plan.Replicas * plan.Devices;
+        var all = plan.AtOnce.Select(p => (p.Devices, Parts: Parts(p).ToList())).ToList();
         return
         [
             $"{"memory",-28}{"a device",12}{"together",14}",
-            .. Parts(plan).Select(p => $"  {p.Name,-26}{Bytes(p.Bytes),12}{Bytes(copies * p.Bytes),14}"),
+            .. Parts(plan).Select((p, i) => $"  {p.Name,-26}{Bytes(p.Bytes),12}{Bytes(all.Sum(r => r.Devices * r.Parts[i].Bytes)),14}"),
             $"  {"all",-26}{Units.Bytes(plan.BytesOfDevice),12}{Units.Bytes(plan.Memory.Bytes),14}   {free}",
         ];
     }

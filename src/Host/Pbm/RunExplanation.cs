@@ -58,6 +58,11 @@ internal static class RunExplanation
                 });
         }
 
+        foreach (var (round, replica, stages) in ReplicaWork.Together(run.RunId, nodes))
+            yield return new PbmLine(
+                $"replica {replica} of round {round}: {string.Join(", ", stages.Select(s => $"stage {s.Stage} on {s.Node}"))}",
+                new JsonObject { ["round"] = round, ["replica"] = replica, ["stages"] = ReplicaWork.Json(stages) });
+
         if (Phases(all) is { Count: > 0 } phases)
             yield return new PbmLine(
                 $"of the last rounds, each took, in the middle: {string.Join(", ", phases.Select(p => $"{p.Phase} {Seconds(p.Median)}"))}",

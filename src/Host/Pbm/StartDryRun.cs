@@ -109,7 +109,7 @@ internal static class StartDryRun
         [
             .. Table.Lay(["NODE", "DEVICES", ">REPLICAS", ">DEVICES OF EACH", ">NEEDS", ">FREE"], [.. shares.Select(s => (string[])
             [
-                s.Node.Address, NodePalette.Devices(s.Node.Devices), $"{s.Replicas}", $"{s.Plan?.Devices ?? 1}",
+                s.Node.Address, NodePalette.Devices(s.Node.Devices), $"{s.Replicas}", s.Plan is { } plan ? PlanLines.Devices(plan) : "1",
                 s.Bytes is { } bytes ? Units.Bytes(bytes) : "",
                 s.Node.FreeMemoryBytes > 0 ? Units.Bytes(s.Node.FreeMemoryBytes) : "",
             ])]),

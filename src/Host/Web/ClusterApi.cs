@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Host.Pbm;
@@ -12,7 +11,7 @@ using Microsoft.AspNetCore.Http;
 namespace Elastic.Host.Web;
 
 /// <summary>What the API says of nodes, members, and what was observed.</summary>
-internal sealed partial class ClusterApi(WebContext web)
+internal sealed class ClusterApi(WebContext web)
 {
     private const int UsualObservations = 200, MostObservations = 1000;
     private const int UsualNodes = 200, MostNodes = 1000;
@@ -98,17 +97,13 @@ internal sealed partial class ClusterApi(WebContext web)
     private static JsonObject Object(NodeView node)
     {
         var json = NodePalette.Json(node);
-        json["replicas"] = new JsonArray([.. node.Work.Select(w => Replica().Match(w)).Where(m => m.Success).Select(m => new JsonObject
+        json["replicas"] = new JsonArray([.. ReplicaWork.Of(node).Select(w => new JsonObject
         {
-            ["run"] = new RunId(m.Groups["run"].Value).Name.Value,
-            ["round"] = int.Parse(m.Groups["round"].ValueSpan),
-            ["replica"] = int.Parse(m.Groups["replica"].ValueSpan),
+            ["run"] = w.Run.Name.Value,
+            ["round"] = w.Round,
+            ["replica"] = w.Replica,
+            ["stage"] = w.Stage,
         })]);
         return json;
     }
-
-    // As the supervisors write work down: "tiny-3k9v2mq7 compute 5 replica 0".
-    [GeneratedRegex(
-        @"\A(?<run>[A-Za-z0-9._\-]{1,80}) compute (?<round>[0-9]{1,9}) replica (?<replica>[0-9]{1,9})\b", RegexOptions.NonBacktracking)]
-    private static partial Regex Replica();
 }

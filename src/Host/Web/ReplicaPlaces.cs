@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Elastic.Host.Display;
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Storage;
 
@@ -17,8 +19,11 @@ internal static class ReplicaPlaces
 
     /// <param name="observed">Oldest first.</param>
     /// <param name="nameOf">A node's name for people.</param>
-    public static JsonObject Of(IEnumerable<StoredObservation> observed, Func<NodeId, string> nameOf)
+    /// <param name="nodes">Those that are there now.</param>
+    public static JsonObject Of(
+        RunId run, IEnumerable<StoredObservation> observed, Func<NodeId, string> nameOf, IEnumerable<NodeView> nodes)
     {
+        var together = ReplicaWork.Together(run, nodes).ToLookup(t => t.Replica, t => t.Stages);
         var (places, moves) = (new SortedDictionary<int, (StepLoss Step, DateTimeOffset At)>(), new List<JsonObject>());
         foreach (var (step, at) in observed.Where(o => o.What is StepLoss).Select(o => ((StepLoss)o.What!, o.At)))
         {
@@ -46,6 +51,7 @@ internal static class ReplicaPlaces
                 ["round"] = p.Step.Round,
                 ["step"] = p.Step.Step,
                 ["at"] = Time(p.At),
+                ["stages"] = ReplicaWork.Json(together[p.Step.Replica].SelectMany(s => s)),
             })]),
             ["moves"] = new JsonArray([.. moves.TakeLast(Moves)]),
         };

@@ -121,7 +121,8 @@ internal sealed class RunsApi(WebContext web)
         var run = (await CurveAsync(context)).Id;
         var observed = await web.Control.Observed(
             new ObservationQuery(Run: run, Kinds: ReplicaPlaces.Kinds, AtMost: ReplicaPlaces.Steps, Newest: true), context.RequestAborted);
-        return ReplicaPlaces.Of(observed, await web.NodeNamesAsync(context.RequestAborted));
+        return ReplicaPlaces.Of(
+            run, observed, await web.NodeNamesAsync(context.RequestAborted), await web.KnownNodesAsync(context.RequestAborted));
     }
 
     /// <summary>In which settings two runs differ.</summary>

@@ -62,15 +62,19 @@ internal sealed class WebContext
         ?? throw new NotFoundException($"there is no run {run}: GET /api/v1/runs lists all");
 
     /// <summary>Names of nodes for people; their ids, while no supervisor answers.</summary>
-    public async Task<Func<NodeId, string>> NodeNamesAsync(CancellationToken cancel)
+    public async Task<Func<NodeId, string>> NodeNamesAsync(CancellationToken cancel) =>
+        RunExplanation.NamesOf(await KnownNodesAsync(cancel));
+
+    /// <summary>The nodes; none while no supervisor answers.</summary>
+    public async Task<IReadOnlyList<NodeView>> KnownNodesAsync(CancellationToken cancel)
     {
         try
         {
-            return RunExplanation.NamesOf(await Nodes.GetAsync(cancel));
+            return await Nodes.GetAsync(cancel);
         }
         catch (ElasticException)
         {
-            return node => node.Value;
+            return [];
         }
     }
 

@@ -34,6 +34,7 @@ public sealed class ApartStage : ICollective
     private readonly List<ScatteredRows> _rows = [];
     private readonly CancellationToken _stop;
     private long _step, _longestTicks;
+    private bool _hasMet;
     private string? _aborted;
 
     /// <param name="device">Computes the stage; attached to <paramref name="vectors"/>.</param>
@@ -127,7 +128,7 @@ public sealed class ApartStage : ICollective
             if (from >= 0 && from <= last)
             {
                 var bytes = await OnDeviceAsync("preparation", d => d.Stage!.BytesOver(unit, isForward, true));
-                received = await _links[from]!.ReceiveAsync(frame, _step, first, bytes, Deadline);
+                received = await _links[from]!.ReceiveAsync(frame, _step, first, bytes, Patience);
             }
             var began = _time.GetTimestamp();
             var what = string.Create(CultureInfo.InvariantCulture, $"{(isForward ? "forward" : "backward")} pass of micro-batch {first}");
@@ -142,13 +143,12 @@ public sealed class ApartStage : ICollective
             _longestTicks = Math.Max(_longestTicks, _time.GetElapsedTime(began).Ticks);
             if (to < 0 || to > last)
                 continue;
-            var outgoing = await OnDeviceAsync("preparation", d =>
+            var outgoing = await OnDeviceAsync("preparation", d => d.Stage!.BytesOver(unit, isForward, false));
+            await _links[to]!.SendAsync(frame, _step, first, outgoing, into => OnDeviceAsync("preparation", d =>
             {
-                var packed = new byte[d.Stage!.BytesOver(unit, isForward, false)];
-                d.Stage.Pack(unit, isForward, packed);
-                return packed;
-            });
-            await SendAsync(to, frame, first, outgoing);
+                d.Stage!.Pack(unit, isForward, into.Span);
+                return true;
+            }), Patience);
         }
         losses = await TellAsync(last, StageFrame.Losses, losses, microBatches.Count);
         return (losses, await OnDeviceAsync("preparation", d => d.Roots));
@@ -174,7 +174,7 @@ public sealed class ApartStage : ICollective
         var all = new IReadOnlyList<double>[_links.Count];
         for (var stage = 0; stage < all.Length; stage++)
             all[stage] = await TellAsync(stage, StageFrame.Squares, told, _parameters.SumsOf(stage) + 1);
-        IsStopped = all.Any(a => a[^1] != 0);
+        (IsStopped, _hasMet) = (all.Any(a => a[^1] != 0), true);
         return _parameters.TileSums(all);
     }
 
@@ -194,10 +194,14 @@ public sealed class ApartStage : ICollective
             {
                 var (first, count) = (parameter.Offset + at, (int)Math.Min(PieceElements, parameter.Count - at));
                 if (owner == _number)
-                    await SendAsync(reader, StageFrame.Parameters, piece, _vectors.Bytes(VectorSet.Parameters, first, count).ToArray());
+                {
+                    await _links[reader]!.SendAsync(
+                        StageFrame.Parameters, _step, piece, count * sizeof(float),
+                        into => _vectors.Bytes(VectorSet.Parameters, first, count).CopyTo(into.Span), Patience);
+                }
                 else
                 {
-                    var bytes = await _links[owner]!.ReceiveAsync(StageFrame.Parameters, _step, piece, count * sizeof(float), Deadline);
+                    var bytes = await _links[owner]!.ReceiveAsync(StageFrame.Parameters, _step, piece, count * sizeof(float), Patience);
                     bytes.Span.CopyTo(_vectors.Bytes(VectorSet.Parameters, first, count));
                 }
             }
@@ -227,7 +231,7 @@ public sealed class ApartStage : ICollective
                         _vectors.CopyTo(vector, first, into.Span);
                     else
                         MemoryMarshal.Cast<byte, float>((await _links[owner]!.ReceiveAsync(
-                            StageFrame.Elements, _step, piece, count * sizeof(float), Deadline)).Span).CopyTo(into.Span);
+                            StageFrame.Elements, _step, piece, count * sizeof(float), Patience)).Span).CopyTo(into.Span);
                 }
                 else if (owner == _number)
                 {
@@ -259,6 +263,9 @@ public sealed class ApartStage : ICollective
 
     /// <inheritdoc/>
     public void Abort(string why) => _aborted ??= why;
+
+    // Another stage may still fetch what it begins from, for far longer than a pass takes, until all have ended a step.
+    private TimeSpan Patience => _hasMet ? Deadline : _deadlines.Most;
 
     // Another stage may be as many passes behind as there are stages.
     private TimeSpan Deadline
@@ -296,7 +303,7 @@ public sealed class ApartStage : ICollective
             {
                 var most = StageRows.Most(_parameters.Table!);
                 var bytes = await _links[from]!.ReceiveAsync(
-                    StageFrame.Rows, _step, own[i].Node.First, most, Deadline, StageRows.Least);
+                    StageFrame.Rows, _step, own[i].Node.First, most, Patience, StageRows.Least);
                 StageRows.Unpack(bytes.Span, _rows[i], _parameters.Table!);
             }
         }
@@ -308,7 +315,7 @@ public sealed class ApartStage : ICollective
     {
         if (stage != _number)
         {
-            var bytes = await _links[stage]!.ReceiveAsync(frame, _step, 0, count * sizeof(double), Deadline);
+            var bytes = await _links[stage]!.ReceiveAsync(frame, _step, 0, count * sizeof(double), Patience);
             return [.. MemoryMarshal.Cast<byte, double>(bytes.Span)];
         }
         Invariant.Holds(own.Count == count, "a stage tells as many numbers as others expect");
@@ -322,7 +329,7 @@ public sealed class ApartStage : ICollective
     }
 
     private Task SendAsync(int stage, StageFrame frame, int number, byte[] bytes) =>
-        _links[stage]!.SendAsync(frame, _step, number, bytes.Length, into => bytes.CopyTo(into), Deadline);
+        _links[stage]!.SendAsync(frame, _step, number, bytes.Length, into => bytes.CopyTo(into), Patience);
 
     private async Task<T> OnDeviceAsync<T>(string what, Func<TrainingDevice, T> work)
     {

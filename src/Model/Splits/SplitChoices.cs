@@ -16,15 +16,16 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
     private const double Alike = 0.02;
 
     /// <summary>
-    /// Those of a plan's devices: pipelines of as many stages as divide the devices of a replica, and as the network has; tensor groups in
-    /// the same way; pipelines of such groups; and pipelines whose stages have two pieces each.
+    /// Those of a plan's devices: pipelines of as many stages as divide the fewest devices of a replica, and as the network has; tensor
+    /// groups in the same way; pipelines of such groups; and pipelines whose stages have two pieces each.
     /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)
     {
         ArgumentNullException.ThrowIfNull(plan);
         var architecture = Architectures.Open(plan.Settings.Model);
-        var given = Math.Min(plan.Given, ReplicaSplit.Most);
+        var fewest = plan.AtOnce[^1].Given;
+        var given = Math.Min(fewest, ReplicaSplit.Most);
         int pieces = Math.Min(TapeStage.Most(architecture), ReplicaSplit.Most), stages = Math.Min(given, pieces);
         var ranks = Math.Min(given, TensorSplit.Most(architecture));
         List<ReplicaSplit> shared = [.. Enumerable.Range(2, Math.Max(0, ranks - 1)).Where(int.IsPow2).Select(t => new ReplicaSplit(t, 1))];
@@ -34,17 +35,16 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
                 .Concat(shared)
                 .Concat(shared.SelectMany(s => Enumerable.Range(2, Math.Max(0, stages - 1)).Select(p => s with { Pipeline = p })))
                 .Concat(Enumerable.Range(2, Math.Max(0, pieces / 2 - 1)).Select(p => new ReplicaSplit(1, p, 2)))
-                .Where(split => plan.Given % split.Devices == 0).Select(split => TrainingPlan.OfReplica(
-                    plan.Settings, plan.Given, plan.ThreadsOfEach, plan.Zero, plan.Offload, split) with
-                {
-                    Replicas = plan.Replicas,
-                }),
+                .Where(split => fewest % split.Devices == 0).Select(split => TrainingPlan.OfReplicas(
+                    plan.Settings, plan.Replicas, plan.DevicesOfAll, plan.ThreadsOfEach, plan.Zero, plan.Offload, split)),
         ];
         var fit = all.Where(p => p.Memory.Bytes <= freeBytes).ToList();
         if (fit.Count == 0)
             return new SplitChoices(all, null);
-        var fewest = fit.Min(p => p.FlopsInTurn / p.Threads[0]);
-        return new SplitChoices(
-            all, fit.Where(p => p.FlopsInTurn / p.Threads[0] <= (1 + Alike) * fewest).MinBy(p => p.Memory.Bytes));
+        var least = fit.Min(InTurn);
+        return new SplitChoices(all, fit.Where(p => InTurn(p) <= (1 + Alike) * least).MinBy(p => p.Memory.Bytes));
+
+        // A round ends with its slowest replica.
+        static double InTurn(TrainingPlan plan) => plan.AtOnce.Max(p => p.FlopsInTurn / p.Threads[0]);
     }
 }

@@ -57,6 +57,7 @@ public sealed class StageLink : IAsyncDisposable
     private readonly Channel<(byte[] Frame, int Bytes)> _waiting = Channel.CreateBounded<(byte[], int)>(MostWaiting);
     private readonly CancellationTokenSource _closed = new();
     private readonly Task _sending;
+    private readonly long[] _sent = new long[Enum.GetValues<StageFrame>().Length];
     private byte[] _received = [];
     private bool _isDisposed;
 
@@ -71,12 +72,26 @@ public sealed class StageLink : IAsyncDisposable
         _sending = Task.Run(SendAllAsync);
     }
 
+    /// <summary>Bytes of this kind that were sent, without what announces them.</summary>
+    public long SentBytes(StageFrame frame) => Interlocked.Read(ref _sent[(int)frame]);
+
     /// <summary>Sends a frame as soon as those before it are sent.</summary>
     /// <param name="step">Counts the steps of the stages, the same in all processes.</param>
     /// <param name="number">Of the frame's kind: the first micro-batch, or a piece.</param>
     /// <param name="fill">Writes it; its bytes are any before.</param>
     /// <exception cref="StageLostException">The other stage is gone, or did not read in time what was sent before.</exception>
-    public async Task SendAsync(StageFrame frame, long step, int number, int bytes, Action<Memory<byte>> fill, TimeSpan deadline)
+    public Task SendAsync(StageFrame frame, long step, int number, int bytes, Action<Memory<byte>> fill, TimeSpan deadline)
+    {
+        ArgumentNullException.ThrowIfNull(fill);
+        return SendAsync(frame, step, number, bytes, into =>
+        {
+            fill(into);
+            return Task.CompletedTask;
+        }, deadline);
+    }
+
+    /// <inheritdoc cref="SendAsync(StageFrame, long, int, int, Action{Memory{byte}}, TimeSpan)"/>
+    public async Task SendAsync(StageFrame frame, long step, int number, int bytes, Func<Memory<byte>, Task> fill, TimeSpan deadline)
     {
         ArgumentNullException.ThrowIfNull(fill);
         var rented = ArrayPool<byte>.Shared.Rent(HeaderBytes + bytes);
@@ -84,7 +99,7 @@ public sealed class StageLink : IAsyncDisposable
         BinaryPrimitives.WriteInt64LittleEndian(rented.AsSpan(4), step);
         BinaryPrimitives.WriteInt32LittleEndian(rented.AsSpan(12), number);
         BinaryPrimitives.WriteInt64LittleEndian(rented.AsSpan(16), bytes);
-        fill(rented.AsMemory(HeaderBytes, bytes));
+        await fill(rented.AsMemory(HeaderBytes, bytes));
         using var late = new CancellationTokenSource(deadline, _time);
         try
         {
@@ -185,6 +200,7 @@ public sealed class StageLink : IAsyncDisposable
             {
                 await _output.WriteAsync(frame.AsMemory(0, bytes), _closed.Token);
                 await _output.FlushAsync(_closed.Token);
+                Interlocked.Add(ref _sent[BinaryPrimitives.ReadInt32LittleEndian(frame)], bytes - HeaderBytes);
                 ArrayPool<byte>.Shared.Return(frame);
             }
         }

@@ -14,6 +14,9 @@ namespace Elastic.Model.Training;
 /// <param name="Bubble">The share of the time in which a node waits for its neighbours.</param>
 public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, double Bubble)
 {
+    /// <summary>What each stage sends of a micro-batch: activations to the stage behind, their gradients to the one before.</summary>
+    public required IReadOnlyList<double> CutBytesOfMicroBatch { get; init; }
+
     /// <summary>How many there are.</summary>
     public int Stages => Bytes.Count;
 
@@ -51,7 +54,10 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
             [.. passes.Select((pass, stage) => BytesOf(stage) + whole.UpdateBytes + whole.EmbeddingBytes + pass.Bytes)],
             passes.Select((pass, stage) => pass.CutBytesOfMicroBatch * settings.Batch.MicroBatches + sizeof(float)
                 * parameters.Copies.Where(c => c.Owner == stage).Sum(c => (double)c.Parameter.Count)).Max(),
-            PipelineSchedule.Bubble(stages, whole.Units, 1));
+            PipelineSchedule.Bubble(stages, whole.Units, 1))
+        {
+            CutBytesOfMicroBatch = [.. passes.Select(p => p.CutBytesOfMicroBatch)],
+        };
 
         double BytesOf(int stage)
         {

@@ -1,3 +1,4 @@
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
@@ -19,8 +20,17 @@ public sealed record TrainingPlan
     /// <summary>Of the run.</summary>
     public TrainingSettings Settings { get; }
 
+    /// <summary>Of the replicas that train at once besides this one, each with as many devices or fewer.</summary>
+    public IReadOnlyList<TrainingPlan> Others { get; private init; } = [];
+
+    /// <summary>Of each replica that trains at once, the one with the most devices first.</summary>
+    public IReadOnlyList<TrainingPlan> AtOnce => [this, .. Others];
+
     /// <summary>Replicas that train at once.</summary>
-    public int Replicas { get; init; } = 1;
+    public int Replicas => 1 + Others.Count;
+
+    /// <summary>Devices of the machine, which they share.</summary>
+    public required int DevicesOfAll { get; init; }
 
     /// <summary>Devices that compute a replica: no more than it has micro-batches in a step, see <see cref="LentThreads"/>.</summary>
     public int Devices => Threads.Count;
@@ -102,9 +112,11 @@ public sealed record TrainingPlan
     {
         get
         {
-            var (all, gradients) = ((double)Replicas * Devices, Vectors.GradientBytes + Vectors.BucketBytes);
+            var all = AtOnce;
             return new TrainingMemory(
-                all * (Vectors.VectorBytes + UpdateBytes), all * gradients, all * (EmbeddingBytes + Pass.Bytes));
+                all.Sum(p => p.Devices * (p.Vectors.VectorBytes + p.UpdateBytes)),
+                all.Sum(p => p.Devices * (p.Vectors.GradientBytes + p.Vectors.BucketBytes)),
+                all.Sum(p => p.Devices * (p.EmbeddingBytes + p.Pass.Bytes)));
         }
     }
 
@@ -142,6 +154,7 @@ public sealed record TrainingPlan
         return new TrainingPlan(settings)
         {
             Given = devices,
+            DevicesOfAll = devices,
             ThreadsOfEach = own,
             Zero = zero,
             Offload = offload,
@@ -161,17 +174,32 @@ public sealed record TrainingPlan
         };
     }
 
-    /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
-    /// <inheritdoc cref="OfReplica" path="/param"/>
+    /// <summary>Of a process that trains alone: as many replicas at once as it has devices for.</summary>
+    /// <inheritdoc cref="OfReplicas" path="/param"/>
     public static TrainingPlan OfAll(
         TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None,
         ReplicaSplit? split = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        var atOnce = Math.Min(settings.Run.Replicas, devices);
-        var share = devices / atOnce;
-        var most = settings.Run.DevicesPerReplica is > 0 and var few ? Math.Min(few, share) : share;
-        return OfReplica(settings, most, threads, zero, offload, split) with { Replicas = atOnce };
+        return OfReplicas(settings, Math.Min(settings.Run.Replicas, devices), devices, threads, zero, offload, split);
+    }
+
+    /// <summary>
+    /// Of replicas that train at once on one machine, whose devices they share as the node gives them out (<see cref="DeviceGroups"/>):
+    /// 2 and 3 of 5, and 4 and 2 of 6 where two share each layer.
+    /// </summary>
+    /// <param name="replicas">No more than devices.</param>
+    /// <param name="devices">Of the machine.</param>
+    /// <inheritdoc cref="OfReplica" path="/param"/>
+    public static TrainingPlan OfReplicas(
+        TrainingSettings settings, int replicas, int devices, int threads, int zero, OffloadMode offload, ReplicaSplit? split)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var groups = new DeviceGroups(SplitInUse.GroupSizes(split ?? ReplicaSplit.None, Architectures.Open(settings.Model)));
+        var shares = groups.SharesOf(devices, replicas, settings.Run.DevicesPerReplica is > 0 and var few ? few : devices);
+        var plans = shares.Distinct().ToDictionary(s => s, s => OfReplica(settings, s, threads, zero, offload, split));
+        List<TrainingPlan> all = [.. shares.OrderDescending().Select(s => plans[s])];
+        return all[0] with { Others = all[1..], DevicesOfAll = devices };
     }
 
     private static int MicroBatchesOf(TrainingSettings settings, int devices) => (settings.Batch.MicroBatches + devices - 1) / devices;

@@ -51,11 +51,11 @@ public static class TrainingRemedies
         var (settings, batch) = (plan.Settings, plan.Settings.Batch);
         foreach (var mode in new[] { RecomputeMode.Blocks, RecomputeMode.Full }.Where(m => m > batch.Recompute))
             yield return new Remedy($"batch.recompute = {mode.ToString().ToLowerInvariant()}", Again(plan, With(settings, mode)));
-        if (plan.Replicas * plan.Devices > 1)
+        if (plan.AtOnce.Sum(p => p.Devices) > 1)
             yield return new Remedy("node.devices = auto", OnOne(plan, settings));
         if (plan.Zero < 2 && plan.Devices > 1 && plan.InUse.Devices == 1)
             yield return new Remedy("node.zero = 2", Again(plan, settings, zero: 2));
-        if (plan.InUse.Devices == 1 && plan.Given > 1)
+        if (plan.InUse.Devices == 1 && plan.AtOnce[^1].Given > 1)
         {
             var splits = SplitChoices.Of(plan, freeBytes);
             var best = splits.Recommended ?? splits.All.MinBy(p => p.Memory.Bytes)!;
@@ -99,13 +99,11 @@ public static class TrainingRemedies
     // On the devices that there are.
     private static TrainingPlan Again(
         TrainingPlan plan, TrainingSettings settings, int? zero = null, OffloadMode? offload = null) =>
-        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload, plan.Split) with
-        {
-            Replicas = plan.Replicas,
-        };
+        TrainingPlan.OfReplicas(
+            settings, plan.Replicas, plan.DevicesOfAll, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload, plan.Split);
 
     private static TrainingPlan OnOne(TrainingPlan plan, TrainingSettings settings, OffloadMode? offload = null) =>
-        TrainingPlan.OfReplica(settings, 1, plan.Threads.Sum() * plan.Replicas, plan.Zero, offload ?? plan.Offload);
+        TrainingPlan.OfReplica(settings, 1, plan.AtOnce.Sum(p => p.Threads.Sum()), plan.Zero, offload ?? plan.Offload);
 
     private static TrainingSettings With(TrainingSettings settings, RecomputeMode mode) =>
         settings with { Batch = settings.Batch with { Recompute = mode } };

@@ -67,6 +67,23 @@ public sealed class ExplainingPaletteTests
         Assert.Equal(("node-lost", "it says nothing"), ((string?)json[4]["observed"], (string?)json[4]["why"]));
     }
 
+    [Fact]
+    public async Task Why_says_which_nodes_compute_a_replica_together()
+    {
+        _cluster.Nodes =
+        [
+            Views.Node("10.0.0.1:4053", "a-8h2m4xyq") with
+            {
+                Work = [$"{Tiny} compute-stage 5 replica 1 stage 1", $"{Tiny} compute 5 replica 0", $"{Other} compute 5 replica 1"],
+            },
+            Views.Node("10.0.0.2:4053", "b-8h2m4xyq") with { Work = [$"{Tiny} compute 5 replica 1"] },
+        ];
+        var told = Assert.Single(await Lines("run", "why"), l => l.Text?.StartsWith("replica ", StringComparison.Ordinal) == true);
+        Assert.Equal("replica 1 of round 5: stage 0 on 10.0.0.2:4053, stage 1 on 10.0.0.1:4053", told.Text);
+        Assert.Equal([(0, "10.0.0.2:4053"), (1, "10.0.0.1:4053")], told.Json!["stages"]!.AsArray().Select(
+            s => ((int)s!["stage"]!, (string?)s["node"])));
+    }
+
     [Theory]
     [InlineData(RunPhase.Computing, null, "it waits for nothing but work in flight")]
     [InlineData(RunPhase.Stopped, null, "it was stopped: pbm run start -n tiny goes on with it")]

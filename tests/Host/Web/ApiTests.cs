@@ -22,7 +22,13 @@ public sealed class ApiTests : IAsyncLifetime
     {
         _served = await Served.StartAsync(limits: new(2, TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)));
         var cluster = _served.Cluster;
-        cluster.Nodes = [Views.Node("10.0.0.1:4053", W1.Value) with { Work = [$"{Tiny} compute 5 replica 0", $"{Tiny} score 5"] }];
+        cluster.Nodes =
+        [
+            Views.Node("10.0.0.1:4053", W1.Value) with
+            {
+                Work = [$"{Tiny} compute 5 replica 0", $"{Tiny} compute-stage 5 replica 2 stage 1", $"{Tiny} score 5"],
+            },
+        ];
         cluster.Cluster = new ClusterMembers(
             [new("10.0.0.5:4053", ["seed"], "Up", true), new("10.0.0.1:4053", ["worker"], "Up", true)],
             "10.0.0.5:4053", "10.0.0.5:4053", "");
@@ -125,7 +131,10 @@ public sealed class ApiTests : IAsyncLifetime
             ],
             round["lost"]!.AsArray().Select(l => (string)l!));
         var places = await _served.GetAsync("/api/v1/runs/tiny/replicas");
-        Assert.Equal("10.0.0.1:4053", (string)Assert.Single(places["replicas"]!.AsArray())!["node"]!);
+        var place = Assert.Single(places["replicas"]!.AsArray())!;
+        Assert.Equal("10.0.0.1:4053", (string)place["node"]!);
+        var stage = Assert.Single(place["stages"]!.AsArray())!;
+        Assert.Equal((1, "10.0.0.1:4053"), ((int)stage["stage"]!, (string)stage["node"]!));
         var move = Assert.Single(places["moves"]!.AsArray())!;
         Assert.Equal(("w3-9j3n5zar", "10.0.0.1:4053"), ((string)move["from"]!, (string)move["to"]!));
     }
@@ -134,8 +143,8 @@ public sealed class ApiTests : IAsyncLifetime
     public async Task A_node_has_its_replicas_and_the_cluster_the_dashboards_of_its_members()
     {
         var node = Assert.Single((await _served.GetAsync("/api/v1/nodes"))["nodes"]!.AsArray())!;
-        var replica = Assert.Single(node["replicas"]!.AsArray())!;
-        Assert.Equal(("tiny", 5, 0), ((string)replica["run"]!, (int)replica["round"]!, (int)replica["replica"]!));
+        Assert.Equal([("tiny", 5, 0, 0), ("tiny", 5, 2, 1)], node["replicas"]!.AsArray().Select(
+            r => ((string)r!["run"]!, (int)r["round"]!, (int)r["replica"]!, (int)r["stage"]!)));
         var dashboards = (await _served.GetAsync("/api/v1/cluster"))["dashboards"]!.AsArray();
         Assert.Equal(["http://10.0.0.5:4090"], dashboards.Select(d => (string)d!));
         // The page may go on there, and nowhere else.

@@ -7,6 +7,7 @@ internal sealed class HandClock : TimeProvider
     private readonly Lock _gate = new();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _ticks = 1;
+    private int _made;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -32,6 +33,16 @@ internal sealed class HandClock : TimeProvider
             return (_changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
     }
 
+    /// <summary>How many timers were set so far.</summary>
+    public int Timers => Volatile.Read(ref _made);
+
+    /// <summary>Ends when so many timers were set.</summary>
+    public async Task UntilTimers(int count)
+    {
+        for (var change = NextTimerChange(); Timers < count; change = NextTimerChange())
+            await change.WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = new HandTimer(this, () => callback(state));
@@ -51,7 +62,10 @@ internal sealed class HandClock : TimeProvider
             {
                 At = clock.GetTimestamp() + dueTime.Ticks;
                 if (!clock._timers.Contains(this))
+                {
                     clock._timers.Add(this);
+                    clock._made++;
+                }
                 clock._changed.TrySetResult();
             }
             return true;

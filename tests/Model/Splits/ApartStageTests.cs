@@ -7,6 +7,7 @@ using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Splits;
+using Elastic.Model.Tapes;
 using Elastic.Model.Tests.Collectives;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -60,6 +61,26 @@ public sealed class ApartStageTests
         }
         var told = await Task.WhenAll(apart.Stages.Select((stage, number) => stage.TellStoredAsync([(byte)(number + 7), 1])));
         Assert.All(told, bytes => Assert.Equal([7, 1], bytes));
+        if (kind is "gpt2" or "llama")                                 // others' samples are of several lengths
+            await CheckSentAsync(apart, model, precision);
+    }
+
+    // What goes over cuts, and tied embeddings, are as many bytes as the plan says.
+    private static async Task CheckSentAsync(Apart apart, ModelSettings model, Precision precision)
+    {
+        var architecture = Architectures.Open(model);
+        var planned = PassPlan.OfStages(
+            architecture, new BatchShape(1, 2, model.Context), 1, RecomputeMode.None, precision, apart.Stages.Count, MicroBatches);
+        var copied = new StageParameters(architecture, new FlatLayout(architecture.Parameters), apart.Stages.Count).Copies
+            .ToLookup(c => c.Owner, c => c.Parameter.Count * sizeof(float));
+        for (var stage = 0; stage < apart.Stages.Count; stage++)
+        {
+            await apart.CloseAsync(stage);                             // when all is sent
+            Assert.Equal(
+                Steps * MicroBatches * planned[stage].CutBytesOfMicroBatch,
+                apart.SentBytes(stage, StageFrame.Activations) + apart.SentBytes(stage, StageFrame.Gradients));
+            Assert.Equal(Steps * copied[stage].Sum(), apart.SentBytes(stage, StageFrame.Parameters));
+        }
     }
 
     [Fact]
@@ -114,6 +135,29 @@ public sealed class ApartStageTests
         Assert.Equal(0, lost.Stage);
     }
 
+    // It may fetch what it begins from, for longer than a pass takes. The clock is that of the first stage's link: it sends two frames, and
+    // waits for the gradients.
+    [Fact]
+    public async Task A_stage_waits_half_an_hour_for_one_that_has_not_begun_and_a_minute_and_some_passes_for_one_that_has()
+    {
+        var (model, clock) = (PrecisionTests.Kinds["gpt2"] with { Layers = 3 }, new HandClock());
+        await using var apart = new Apart(model, 2, time: clock);
+        var steps = apart.Stages.Select(s => s.Step(new AdamW(DevicePool.Optimizer), 1)).ToList();
+        var first = Task.Run(() => TakeAsync(steps[0], model, 0));
+        await clock.UntilTimers(3);
+        clock.Advance(TimeSpan.FromMinutes(29));
+        await Task.WhenAll(first, Task.Run(() => TakeAsync(steps[1], model, 0)));
+
+        var before = clock.Timers;
+        var second = Task.Run(() => TakeAsync(steps[0], model, 1));
+        await clock.UntilTimers(before + 3);
+        clock.Advance(TimeSpan.FromMinutes(10));
+        Assert.StartsWith(
+            "stage 1 of 2 on this machine did not send the gradients of micro-batch 0 within 6",
+            (await Assert.ThrowsAsync<StageLostException>(() => second)).Message, StringComparison.Ordinal);
+        apart.Abort();
+    }
+
     [Fact]
     public async Task A_stage_that_goes_away_in_the_middle_of_a_step_is_named()
     {
@@ -160,7 +204,8 @@ public sealed class ApartStageTests
     {
         private readonly List<(ReplicaVectors Vectors, DeviceThread Device, StageLink?[] Links)> _parts = [];
 
-        public Apart(ModelSettings model, int count, Func<int, CancellationToken>? stop = null)
+        /// <param name="time">Of the first stage's links; null for the system's.</param>
+        public Apart(ModelSettings model, int count, Func<int, CancellationToken>? stop = null, TimeProvider? time = null)
         {
             var architecture = Architectures.Open(model);
             // Smaller than what goes over a cut.
@@ -180,7 +225,7 @@ public sealed class ApartStageTests
                 [
                     .. Enumerable.Range(0, count).Select(other => other == own ? null : new StageLink(
                         pipes[other * count + own].Reader.AsStream(), pipes[own * count + other].Writer.AsStream(), other,
-                        $"stage {other} of {count} on this machine")),
+                        $"stage {other} of {count} on this machine", own == 0 ? time : null)),
                 ];
                 _parts.Add((vectors, device, links));
                 Stages.Add(new ApartStage(device, architecture, own, links, vectors, stop: stop?.Invoke(own) ?? default));
@@ -195,6 +240,10 @@ public sealed class ApartStageTests
             foreach (var link in _parts[stage].Links)
                 await (link?.DisposeAsync() ?? default);
         }
+
+        public void Abort() => _parts.ForEach(part => Array.ForEach(part.Links, link => link?.Abort()));
+
+        public long SentBytes(int stage, StageFrame frame) => _parts[stage].Links.Sum(link => link?.SentBytes(frame) ?? 0);
 
         /// <summary>The parameters and moments of each stage's own part.</summary>
         public ReplicaVectors Gather()

@@ -1,4 +1,4 @@
-using Elastic.Model.Training;
+using Elastic.Messages.Settings;
 using Elastic.Step;
 
 namespace Elastic.Model.Tests.Splits;
@@ -10,7 +10,7 @@ public sealed class StageProcessesTests
     public async Task Stages_that_talk_through_ports_write_the_parameters_of_one()
     {
         var training = new StagedTraining(
-            PrecisionTests.Kinds["gpt2"] with { Layers = 3 }, Batch: 4, Tokens: 16, Micro: 1, Threads: 1, Precision.Fp32, Steps: 2);
+            PrecisionTests.Kinds["gpt2"] with { Layers = 3 }, Batch: 4, Tokens: 16, Micro: 1, Threads: 1, TrainingPrecision.Fp32, Steps: 2);
         var folder = Directory.CreateTempSubdirectory("elastic-stages-").FullName;
         try
         {

@@ -63,8 +63,9 @@ export async function nodesPage(main, _, { say }) {
       h('p', { class: 'small faint' }, `${n.seed ? 'seed' : 'worker'} · ${n.devices.length === 0 ? 'no devices' : n.devices.join(' ')}`
         + (n.freeMemoryBytes ? ` · ${bytes(n.freeMemoryBytes)} free` : '')),
       load ? h('div', {}, bar, h('p', { class: 'small faint' }, `computes on ${load.cpuCores.toFixed(1)} cores`)) : null,
-      n.replicas.length > 0 ? h('p', {}, n.replicas.map(r => `${r.run}: replica ${r.replica}, round ${r.round}`).join('; ')) : null,
-      h('ul', { class: 'plain' }, n.work.filter(w => !/ compute \d+ replica /.test(w)).map(w => h('li', {}, w))));
+      n.replicas.length > 0 ? h('p', {}, n.replicas.map(r => `${r.run}: replica ${r.replica}, round ${r.round}`
+        + (r.stage > 0 ? `, stage ${r.stage}` : '')).join('; ')) : null,
+      h('ul', { class: 'plain' }, n.work.filter(w => !/ compute(-stage)? \d+ replica /.test(w)).map(w => h('li', {}, w))));
   }
 
   async function measure() {

@@ -150,8 +150,9 @@ function replicas({ replicas: all, moves }) {
   if (all.length === 0) return h('p', { class: 'faint' }, 'No replica has taken a step yet.');
   const time = text => `${text.slice(11, 19)}Z`;
   return h('div', {},
-    table(['>replica', 'node', '>round', '>step', 'seen'], all.map(r =>
-      [String(r.replica), r.node, String(r.round), String(r.step), time(r.at)])),
+    table(['>replica', 'node', '>round', '>step', 'seen'], all.map(r => [
+      String(r.replica), r.stages.length === 0 ? r.node : r.stages.map(s => `stage ${s.stage} on ${s.node}`).join(', '),
+      String(r.round), String(r.step), time(r.at)])),
     moves.length === 0 ? h('p', { class: 'faint small' }, 'None has moved lately.')
       : h('details', { open: moves.length < 10 }, h('summary', {}, `${moves.length} ${moves.length === 1 ? 'move' : 'moves'} lately`),
         table(['at', '>replica', '>round', 'from', 'to'], moves.reverse().map(m =>
