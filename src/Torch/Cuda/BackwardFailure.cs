@@ -22,8 +22,8 @@ internal sealed class BackwardFailure
         ArgumentNullException.ThrowIfNull(backward);
         ArgumentNullException.ThrowIfNull(gradients);
         Forget();
-        // After a failure the pass goes on without gradients: nothing is computed of none. (Not the zeros that TorchSharp would make of them,
-        // outside of this guard, on a GPU that may be lost: see Begin.)
+        // After a failure the pass goes on without gradients: nothing is computed of none. (Nor of the zeros that TorchSharp would make of
+        // them, outside of this guard, on a GPU that may be lost: see Begin.)
         if (gradients.Count > 0 && gradients.All(g => g.IsInvalid))
             return [.. Enumerable.Repeat<Tensor>(null!, arguments)];
         try
