@@ -65,6 +65,9 @@ internal static class CorpusCommand
             var sources = parsed.GetValue(manifest) is { } file ? BuildManifestFile.Read(file) : null;
             if (parsed.GetValue(limit) is { } most)
                 sources = sources! with { Limit = most };
+            // Models and evaluation sets are read now, while a signal still ends the process at once.
+            foreach (var stage in sources?.Stages ?? [])
+                _ = stage.Identity;
             var data = new DataDirectory(settings.Node.DataDir);
             using var held = data.Take();
             BuiltCorpus built;
@@ -72,14 +75,16 @@ internal static class CorpusCommand
             List<string> takenDown = [];
             await using (var display = RunDisplays.Choose(parsed.GetValue(json), plain: false, output, error))
             {
-                using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
+                using var interruption = Interruption.Listen(() => display.Notice(sources is null
+                    ? "stopping; nothing half-built stays"
+                    : "stopping; nothing half-built stays, and the same command goes on with what was read"));
                 try
                 {
                     if (sources is not null)
                     {
                         text = await TextBuild.RunAsync(sources, data, display, faults.BuildStep, interruption.Token);
                         settings = TextBuild.Of(text, settings);
-                        takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge))];
+                        takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge), interruption.Token)];
                     }
 
                     built = await CorpusBuild.RunAsync(settings, display, faults, interruption.Token);

@@ -27,7 +27,8 @@ internal static class TrainTokenizer
         var folder = new Option<string>("--out")
         {
             Description =
-                $"The folder to write: {TokenizerFile.FileName}, vocab.json, merges.txt and tokenizer_config.json. It is made if missing.",
+                $"The folder to write: {TokenizerFile.FileName}, vocab.json, merges.txt and tokenizer_config.json. It must not be there "
+                + "yet, or be empty.",
             HelpName = "DIR",
             Required = true,
         };
@@ -46,7 +47,7 @@ internal static class TrainTokenizer
             var settings = ConfigurationLoader.Load(
                 new ConfigurationRequest(parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus)),
                 Problems(parsed.GetValue(vocabulary)));
-            var target = Target(parsed.GetValue(folder)!);
+            var target = Target(parsed.GetValue(folder)!, folder.Name);
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var found = CorpusSources.Find(settings.Training.Corpus);
             TrainedTokenizer trained;
@@ -64,7 +65,15 @@ internal static class TrainTokenizer
                 }
             }
 
-            Write(trained, target);
+            await WritePlace.WriteAsync(target, $"name another folder with {folder.Name}, and train again", () =>
+            {
+                NewFolder.Make(target, place =>
+                {
+                    foreach (var (name, bytes) in trained.Files())
+                        File.WriteAllBytes(Path.Combine(place, name), bytes);
+                });
+                return Task.FromResult(target);
+            });
             if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
                 await error.WriteLineAsync($"corpus: {passedOver}");
             output.Say(Lines(trained, parsed.GetValue(vocabulary), target));
@@ -89,34 +98,11 @@ internal static class TrainTokenizer
     }
 
     // Checked before hours of training.
-    private static string Target(string folder)
+    private static string Target(string folder, string option)
     {
         var path = Path.GetFullPath(folder);
-        try
-        {
-            Directory.CreateDirectory(path);
-            return Directory.EnumerateFileSystemEntries(path).Any()
-                ? throw new ElasticException($"{path} is not empty: name another folder with --out, or empty it") : path;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ElasticException($"{path} cannot be written ({e.Message.TrimEnd('.')}): name another folder with --out", e);
-        }
-    }
-
-    // The file that makes the folder a tokenizer comes last.
-    private static void Write(TrainedTokenizer trained, string folder)
-    {
-        try
-        {
-            foreach (var (name, bytes) in trained.Files())
-                DurableFile.WriteDurably(Path.Combine(folder, name), bytes);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ElasticException(
-                $"the tokenizer cannot be written to {folder} ({e.Message.TrimEnd('.')}): mend that, and train again", e);
-        }
+        NewFolder.CheckFree(path, option);
+        return path;
     }
 
     private static IEnumerable<string> Lines(TrainedTokenizer trained, int vocabulary, string folder)
