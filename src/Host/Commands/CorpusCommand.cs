@@ -65,9 +65,8 @@ internal static class CorpusCommand
             var sources = parsed.GetValue(manifest) is { } file ? BuildManifestFile.Read(file) : null;
             if (parsed.GetValue(limit) is { } most)
                 sources = sources! with { Limit = most };
-            // Models and evaluation sets are read now, while a signal still ends the process at once.
-            foreach (var stage in sources?.Stages ?? [])
-                _ = stage.Identity;
+            // While a signal still ends the process at once.
+            sources?.ReadInputs();
             var data = new DataDirectory(settings.Node.DataDir);
             using var held = data.Take();
             BuiltCorpus built;

@@ -49,44 +49,35 @@ internal static class TrainTokenizer
                 Problems(parsed.GetValue(vocabulary)));
             var target = Target(parsed.GetValue(folder)!, folder.Name);
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
-            var found = CorpusSources.Find(settings.Training.Corpus);
-            TrainedTokenizer trained;
-            using (var interruption = Interruption.Listen(() => error.WriteLine("stopping; nothing is written")))
+            return await Interruption.RunAsync(error, "stopping; nothing is written", async cancel =>
             {
-                try
+                var found = CorpusSources.Find(settings.Training.Corpus, cancel);
+                var trained = await Task.Run(() => TokenizerTraining.TrainAsync(
+                    found.Files, settings.Training.Corpus.HeldOut, parsed.GetValue(vocabulary), Environment.ProcessorCount,
+                    new Report(error, parsed.GetValue(vocabulary)), cancel));
+                await WritePlace.WriteAsync(target, $"name another folder with {folder.Name}, and train again", () =>
                 {
-                    trained = await Task.Run(() => TokenizerTraining.TrainAsync(
-                        found.Files, settings.Training.Corpus.HeldOut, parsed.GetValue(vocabulary), Environment.ProcessorCount,
-                        new Report(error, parsed.GetValue(vocabulary)), interruption.Token));
-                }
-                catch (OperationCanceledException) when (interruption.IsRequested)
-                {
-                    return ExitCodes.Interrupted;
-                }
-            }
-
-            await WritePlace.WriteAsync(target, $"name another folder with {folder.Name}, and train again", () =>
-            {
-                NewFolder.Make(target, place =>
-                {
-                    foreach (var (name, bytes) in trained.Files())
-                        File.WriteAllBytes(Path.Combine(place, name), bytes);
+                    NewFolder.Make(target, place =>
+                    {
+                        foreach (var (name, bytes) in trained.Files())
+                            File.WriteAllBytes(Path.Combine(place, name), bytes);
+                    });
+                    return Task.FromResult(target);
                 });
-                return Task.FromResult(target);
+                if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+                    error.WriteLine($"corpus: {passedOver}");
+                output.Say(Lines(trained, parsed.GetValue(vocabulary), target));
+                output.Result(new JsonObject
+                {
+                    ["tokenizer"] = TokenizerFile.Find(target).Id,
+                    ["folder"] = target,
+                    ["tokens"] = trained.Tokens.Count,
+                    ["documents"] = trained.Documents,
+                    ["bytes"] = trained.Bytes,
+                    ["forgotten"] = trained.Forgotten,
+                });
+                return ExitCodes.Done;
             });
-            if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
-                await error.WriteLineAsync($"corpus: {passedOver}");
-            output.Say(Lines(trained, parsed.GetValue(vocabulary), target));
-            output.Result(new JsonObject
-            {
-                ["tokenizer"] = TokenizerFile.Find(target).Id,
-                ["folder"] = target,
-                ["tokens"] = trained.Tokens.Count,
-                ["documents"] = trained.Documents,
-                ["bytes"] = trained.Bytes,
-                ["forgotten"] = trained.Forgotten,
-            });
-            return ExitCodes.Done;
         });
         return command;
     }
