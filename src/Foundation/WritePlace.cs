@@ -84,7 +84,8 @@ public static class WritePlace
         catch (Exception e) when (IsRefused(e))
         {
             var why = e.Message.Replace(tried, folder, StringComparison.Ordinal).TrimEnd('.');
-            throw new ElasticException($"{path} cannot be written ({why}): name another place with {option}", e);
+            throw new ElasticException(
+                $"{path} cannot be written (nothing can be made in {folder}: {why}): name another place with {option}", e);
         }
     }
 }
