@@ -38,8 +38,13 @@ internal sealed partial class FetchedCheckpoint : IDisposable
             var path = Path.GetFullPath(folder);
             if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
                 throw PbmException.Failed($"{folder} is there and not empty: name a new folder");
+            WritePlace.Check(path, "-o");
             Directory.CreateDirectory(path);
             return new FetchedCheckpoint(path, remedy);
+        }
+        catch (ElasticException e) when (e is not PbmException)
+        {
+            throw PbmException.Failed(e.Message, e);
         }
         catch (Exception e) when (WritePlace.IsRefused(e) || e is ArgumentException)
         {
