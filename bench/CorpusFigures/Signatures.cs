@@ -35,10 +35,11 @@ internal static class Signatures
                 CultureInfo.InvariantCulture,
                 $"signatures: {texts.Count / seconds:0} documents/s of one core, {bytes / seconds / 1e6:0.0} MB/s"));
 
-            using var all = new DocumentTexts(store, pieces, Path.Combine(folder, "work"));
+            using var all = new DocumentTexts(store, pieces, Path.Combine(folder, "work"), CancellationToken.None);
             clock = Clock();
             var watch = Stopwatch.StartNew();
-            var removed = stage.Decide(Candidates(sketches, documents, settings), all, Path.Combine(folder, "work")).Count();
+            var work = new StageWork(Path.Combine(folder, "work"), CancellationToken.None);
+            var removed = stage.Decide(Candidates(sketches, documents, settings), all, work).Count();
             seconds = Clock() - clock;
             using var self = Process.GetCurrentProcess();
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 
 namespace Elastic.Foundation;
 
@@ -19,6 +20,9 @@ public static partial class DurableFile
 
     /// <summary>A name for a file that is to become <paramref name="path"/>: on the same disk, and different each time.</summary>
     public static string TemporaryPath(string path) => $"{path}.{Guid.NewGuid():N}{Suffix}";
+
+    /// <summary>A message with the names of files and folders as they were to become, in place of those of their temporary ones.</summary>
+    public static string WithoutTemporary(string message) => DrawnSuffix().Replace(message, "");
 
     /// <summary>
     /// Removes the temporary files that a process left which died while it wrote, from a folder and those in it. To be called while no
@@ -81,6 +85,9 @@ public static partial class DurableFile
             _ = Close(descriptor);
         }
     }
+
+    [GeneratedRegex(@"\.[0-9a-f]{32}\.tmp", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex DrawnSuffix();
 
     // A file of somebody else that ends in the same way stays.
     private static bool IsTemporary(string path) =>

@@ -5,12 +5,15 @@ public static class NewFolder
 {
     /// <summary>Says before any work is done what would make <see cref="Make"/> fail.</summary>
     /// <param name="option">The option that names the folder, for the message.</param>
-    /// <exception cref="ElasticException">The place is taken: by a file, or by a folder that is not empty.</exception>
+    /// <exception cref="ElasticException">
+    /// The place is taken, by a file or by a folder that is not empty, or nothing can be written there.
+    /// </exception>
     public static void CheckFree(string path, string option)
     {
         if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
             throw new ElasticException($"{path} is there already, and nothing is overwritten: name another folder with {option}, "
                 + "or remove this one first");
+        WritePlace.Check(path, option);
     }
 
     /// <summary>Makes the folder, which must not exist or be empty.</summary>
@@ -50,8 +53,9 @@ public static class NewFolder
         {
             if (Directory.Exists(temporary))
                 Directory.Delete(temporary, true);
-            if (e is UnauthorizedAccessException or IOException && !DiskSpace.IsExhausted(e))
-                throw new ElasticException($"the folder {path} cannot be made: {e.Message.TrimEnd('.')}; name another one", e);
+            // What to do about a full disk the caller knows: the folder may be on the way to somewhere else.
+            if (WritePlace.IsRefused(e) && !DiskSpace.IsExhausted(e))
+                throw WritePlace.Problem(path, e, "name another folder");
             throw;
         }
     }

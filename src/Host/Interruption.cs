@@ -41,6 +41,27 @@ internal sealed class Interruption : IDisposable
         return interruption;
     }
 
+    /// <summary>
+    /// Runs what leaves nothing half-done where it is told to stop: without this, Ctrl-C ends the process at once, and what is temporary
+    /// stays.
+    /// </summary>
+    /// <param name="says">What the person is told at the first signal.</param>
+    /// <param name="work">Looks at the token often enough to stop within a second or two.</param>
+    /// <param name="asked">Asks as SIGTERM does, without a signal.</param>
+    public static async Task<int> RunAsync(
+        TextWriter error, string says, Func<CancellationToken, Task<int>> work, CancellationToken asked)
+    {
+        using var interruption = Listen(() => error.WriteLine(says), asked);
+        try
+        {
+            return await work(interruption.Token);
+        }
+        catch (OperationCanceledException) when (interruption.IsRequested)
+        {
+            return ExitCodes.Interrupted;
+        }
+    }
+
     /// <summary>Whether a signal is ignored, by the text of /proc/self/status: "SigIgn: 0000000000001001", a bit for each signal.</summary>
     public static bool IsIgnored(int signal, string status)
     {

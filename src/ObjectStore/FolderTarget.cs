@@ -15,7 +15,7 @@ public sealed class FolderTarget : IDisposable
 
     private FolderTarget(FolderUpload upload)
     {
-        (_upload, _temporary) = (upload, Directory.CreateTempSubdirectory("elastic-upload-").FullName);
+        (_upload, _temporary) = (upload, WritePlace.Temporary("elastic-upload-"));
         Folder = Path.Combine(_temporary, "files");
     }
 
@@ -41,6 +41,11 @@ public sealed class FolderTarget : IDisposable
             throw;
         }
     }
+
+    /// <summary>What a person does where the folder cannot be written.</summary>
+    /// <param name="option">The option that names the place.</param>
+    public string Remedy(string option) => _upload is null ? $"name another folder with {option}"
+        : "set TMPDIR to a folder on another disk, for what goes to a store is made in a temporary folder first";
 
     /// <summary>Stores what was made, where it goes to a store.</summary>
     /// <param name="last">See <see cref="FolderUpload.RunAsync"/>.</param>

@@ -24,7 +24,7 @@ internal sealed class FetchPlace : IDisposable
         var store = await FailingAsync(FolderTarget.OpenAsync(place, "a checkpoint", cancel));
         try
         {
-            return new FetchPlace(store, FetchedCheckpoint.Begin(store.Folder));
+            return new FetchPlace(store, FetchedCheckpoint.Begin(store.Folder, store.Remedy("-o")));
         }
         catch
         {

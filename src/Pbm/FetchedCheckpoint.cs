@@ -16,7 +16,9 @@ internal sealed partial class FetchedCheckpoint : IDisposable
     // The longest set of vectors.
     private const long MostBytes = VectorSet.MostBytes;
 
-    private readonly string _folder;
+    private const string Another = "name another folder with -o";
+
+    private readonly string _folder, _remedy;
     private readonly HashSet<string> _blobs = [];
     private readonly MemoryStream _manifest = new();
     private (string Name, FileStream File, IncrementalHash Hash)? _open;
@@ -24,23 +26,29 @@ internal sealed partial class FetchedCheckpoint : IDisposable
     private bool _isManifestWhole, _isFinished;
     private long _bytes;
 
-    private FetchedCheckpoint(string folder) => _folder = folder;
+    private FetchedCheckpoint(string folder, string remedy) => (_folder, _remedy) = (folder, remedy);
 
     /// <summary>Makes the folder.</summary>
+    /// <param name="remedy">What a person does where it cannot be written.</param>
     /// <exception cref="PbmException">There is something at its place already, or it cannot be made.</exception>
-    public static FetchedCheckpoint Begin(string folder)
+    public static FetchedCheckpoint Begin(string folder, string remedy = Another)
     {
         try
         {
             var path = Path.GetFullPath(folder);
             if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
                 throw PbmException.Failed($"{folder} is there and not empty: name a new folder");
+            WritePlace.Check(path, "-o");
             Directory.CreateDirectory(path);
-            return new FetchedCheckpoint(path);
+            return new FetchedCheckpoint(path, remedy);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (ElasticException e) when (e is not PbmException)
         {
-            throw PbmException.Failed($"the folder {folder} cannot be made: {e.Message}", e);
+            throw PbmException.Failed(e.Message, e);
+        }
+        catch (Exception e) when (WritePlace.IsRefused(e) || e is ArgumentException)
+        {
+            throw PbmException.Failed(WritePlace.Problem(folder, e, remedy).Message, e);
         }
     }
 
@@ -61,9 +69,9 @@ internal sealed partial class FetchedCheckpoint : IDisposable
                 throw PbmException.Failed(
                     $"the seed sends a file {OneLine.Of(piece.Name)}, which is none of a checkpoint: nothing of it is kept");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (WritePlace.IsRefused(e))
         {
-            throw PbmException.Failed($"{_folder} cannot be written ({e.Message}): free some space, or name another folder", e);
+            throw PbmException.Failed(WritePlace.Problem(_folder, e, _remedy).Message, e);
         }
     }
 

@@ -73,6 +73,8 @@ public sealed class FetchTests : IDisposable
         foreach (var folder in (string[])[_folder, Path.Combine(_folder, "mine")])
             Assert.Contains("is there and not empty", Assert.Throws<PbmException>(() => FetchedCheckpoint.Begin(folder)).Message,
                 StringComparison.Ordinal);
+        Assert.EndsWith(" is a file): name another place with -o", Assert.Throws<PbmException>(
+            () => FetchedCheckpoint.Begin(Path.Combine(_folder, "mine", "below"))).Message, StringComparison.Ordinal);
         Assert.True(File.Exists(Path.Combine(_folder, "mine")));
     }
 

@@ -39,7 +39,7 @@ internal sealed class NodeControl(ElasticNode node)
             {
                 var name = new RunName(settings.Run.Name);
                 var run = await ReadAsync(database => StoredRuns.StateAsync(database, name, cancel));
-                return await Task.Run(() => StartPreview.OfAsync(node, run, settings, known, origin), cancel);
+                return await Task.Run(() => StartPreview.OfAsync(node, run, settings, known, origin, cancel), cancel);
             },
             Threads = (name, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),

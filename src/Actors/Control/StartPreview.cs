@@ -64,12 +64,12 @@ public sealed record StartPreview
     /// <param name="known">The corpus that a run goes on with; null where the sources say which one.</param>
     /// <exception cref="ElasticException">The start would fail before it asks a supervisor.</exception>
     internal static async Task<StartPreview> OfAsync(
-        ElasticNode node, RunState? run, TrainingSettings settings, Digest? known, Origin origin)
+        ElasticNode node, RunState? run, TrainingSettings settings, Digest? known, Origin origin, CancellationToken cancel)
     {
         settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
         List<string> passedOver = [];
         var built = known is { } id ? node.OpenCorpus(id) : null;
-        var named = built is null ? node.Corpora.Find(settings.Corpus, passedOver.Add) : null;
+        var named = built is null ? node.Corpora.Find(settings.Corpus, passedOver.Add, cancel) : null;
         built ??= named!.Built;
         settings = built is not null ? NodeControl.Resolve(settings, built) : Resolve(settings, named!);
         settings = settings with

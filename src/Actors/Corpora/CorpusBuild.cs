@@ -23,7 +23,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
     /// <param name="others">Who makes the tokens; null for this process's pool.</param>
     public Task<BuiltCorpus> RunAsync(
         CorpusSettings settings, IProgress<CorpusProgress>? progress, ITokenPass? others, CancellationToken cancel) =>
-        RunAsync(Find(settings, progress), progress, null, others, cancel);
+        RunAsync(Find(settings, progress, cancel), progress, null, others, cancel);
 
     /// <param name="growth">Who reads the corpus while it is built; null where nobody does.</param>
     /// <inheritdoc cref="RunAsync(CorpusSettings, IProgress{CorpusProgress}?, ITokenPass?, CancellationToken)"/>
@@ -57,6 +57,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
             tokens += batch.Documents.Sum(d => (long)d.Tokens.Length);
             progress?.Report(new CorpusProgress(documents, bytes, totalBytes, tokens));
         }
+        cancel.ThrowIfCancellationRequested();
         faults.BuildStep?.Invoke("shards");
         return writer.Complete(statistics);
 
@@ -70,23 +71,24 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
         };
     }
 
-    /// <inheritdoc cref="Find(CorpusSettings, Action{string})"/>
-    public NamedCorpus Find(CorpusSettings settings, IProgress<CorpusProgress>? progress) =>
-        Find(settings, line => progress?.Report(new CorpusProgress(0, 0, 0, 0, line)));
+    /// <inheritdoc cref="Find(CorpusSettings, Action{string}, CancellationToken)"/>
+    public NamedCorpus Find(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel) =>
+        Find(settings, line => progress?.Report(new CorpusProgress(0, 0, 0, 0, line)), cancel);
 
     /// <summary>
     /// The corpus that these settings name, whether it is built or not: reads all sources, for their digests. Nothing is stored.
     /// </summary>
     /// <param name="say">Takes a line about what the sources hold and the corpus does not.</param>
-    public NamedCorpus Find(CorpusSettings settings, Action<string> say)
+    public NamedCorpus Find(CorpusSettings settings, Action<string> say, CancellationToken cancel)
     {
-        var found = CorpusSources.Find(settings);
+        var found = CorpusSources.Find(settings, cancel);
         if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
             say($"corpus: {passedOver}");
         // A corpus is named after what its tokenizer is, and not after where it lies.
         var file = Tokenizer.IsBuiltIn(settings.Tokenizer) || TokenizerFile.IsId(settings.Tokenizer)
             ? null : TokenizerFile.Find(settings.Tokenizer);
-        var (id, files) = CorpusIdentity.Identify(found.Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer });
+        var (id, files) = CorpusIdentity.Identify(
+            found.Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer }, cancel);
         return new NamedCorpus(id, files, file, settings, BuiltCorpus.TryOpen(paths.Corpus(id), out var built) ? built : null);
     }
 

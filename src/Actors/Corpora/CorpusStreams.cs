@@ -27,7 +27,7 @@ internal sealed class CorpusStreams(CorpusBuild build, DataPaths paths, BlobLoca
     /// <exception cref="ElasticException">The sources cannot be read.</exception>
     public async Task<GrowingCorpus> BeginAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
-        var planned = await Task.Run(() => build.Find(settings, progress), cancel);
+        var planned = await Task.Run(() => build.Find(settings, progress, cancel), cancel);
         if (_corpora.TryGetValue(planned.Id, out var known) && known.Value.Whole is { IsCompleted: true, IsCompletedSuccessfully: false })
             _corpora.TryRemove(KeyValuePair.Create(planned.Id, known));                       // it has failed: another try
         return _corpora.GetOrAdd(planned.Id, id => new Lazy<GrowingCorpus>(() =>

@@ -45,7 +45,7 @@ public sealed class BuildAudit
     {
         var splits = Enum.GetValues<Split>().Select(s => new Cursor(_text.Records(s), BuiltText.NameOf(s))).ToArray();
         using var dropped = new Cursor(_text.DroppedRecords(), BuiltText.Dropped);
-        foreach (var row in _text.Rows())
+        foreach (var row in _text.Rows(cancel))
         {
             cancel.ThrowIfCancellationRequested();
             CheckRow(row);

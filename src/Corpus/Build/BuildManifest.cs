@@ -34,6 +34,16 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
         return rank;
     }
 
+    /// <summary>
+    /// Reads what the stages read besides documents, e.g. evaluation sets; otherwise they do so where their build is first named.
+    /// </summary>
+    /// <exception cref="ElasticException">A file cannot be read, or holds nothing that a stage can use.</exception>
+    public void ReadInputs()
+    {
+        foreach (var stage in Stages)
+            _ = stage.Stage.Inputs;
+    }
+
     /// <summary>The keys of a source.</summary>
     public static SettingsSchema SourceSchema { get; } = new(typeof(SourceSettings));
 

@@ -56,6 +56,9 @@ public sealed record BuildReport(
     /// <summary>What was kept by licence; "not said" for the rest.</summary>
     public IReadOnlyList<TextShare> Licences { get; init; } = [];
 
+    /// <summary>What the stages that compare documents did not compare, each of them in the order of the manifest.</summary>
+    public IReadOnlyList<LargeBuckets> LargeBuckets { get; init; } = [];
+
     /// <summary>The stages with all their settings.</summary>
     public IReadOnlyList<string> Stages { get; init; } = [];
 
@@ -130,8 +133,9 @@ public sealed record BuiltText(string Folder, BuildReport Report)
     }
 
     /// <summary>A line of each document that was read, in key order.</summary>
+    /// <param name="cancel">Looked at with each of them.</param>
     /// <exception cref="ElasticException">A file is damaged.</exception>
-    public IEnumerable<BuiltDocument> Rows() => Lines<BuiltDocument>(Documents);
+    public IEnumerable<BuiltDocument> Rows(CancellationToken cancel = default) => Lines<BuiltDocument>(Documents, cancel);
 
     /// <summary>The texts of a part, in key order.</summary>
     /// <exception cref="ElasticException">A file is damaged.</exception>
@@ -148,7 +152,7 @@ public sealed record BuiltText(string Folder, BuildReport Report)
         _ => "text",
     };
 
-    private IEnumerable<T> Lines<T>(string name)
+    private IEnumerable<T> Lines<T>(string name, CancellationToken cancel = default)
     {
         var folder = Path.Combine(Folder, name);
         if (!Directory.Exists(folder))
@@ -158,7 +162,10 @@ public sealed record BuiltText(string Folder, BuildReport Report)
             using var unpacked = new DecompressionStream(File.OpenRead(path), leaveOpen: false);
             using var reader = new StreamReader(unpacked, Encoding.UTF8);
             while (ReadLine(reader, path) is { } line)
+            {
+                cancel.ThrowIfCancellationRequested();
                 yield return PieceLines.Read<T>(Encoding.UTF8.GetBytes(line), path);
+            }
         }
     }
 

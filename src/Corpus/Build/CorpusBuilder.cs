@@ -15,7 +15,7 @@ namespace Elastic.Corpus.Build;
 public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, string texts)
 {
     /// <summary>Raised with each change to what a build writes.</summary>
-    private const int Version = 4;
+    private const int Version = 5;
 
     /// <summary>How large parts of files are; none but <see cref="PartSize.TextBytes"/> shows in what is built.</summary>
     internal PartSize PartSize { get; init; } = PartSize.Default;
@@ -35,7 +35,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     public BuiltText Run(int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
     {
         // Also where the text is there: another build may have read them again since.
-        store.Purge(manifest.TakeDowns);
+        store.Purge(manifest.TakeDowns, cancel);
         var rejects = new List<string>(manifest.Unfetched);
         var watch = new BuildWatch(manifest, progress, Step);
         watch.Enter(BuildWatch.Lists);
@@ -44,6 +44,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             return built;
         if (manifest.Limit is null)
             pieces = Read(pieces, rejects, threads, watch, cancel);
+        cancel.ThrowIfCancellationRequested();
         var folder = FolderOf(pieces, rejects);
         return BuiltText.TryOpen(folder) ?? Write(folder, pieces, rejects, watch, cancel);
     }
@@ -53,9 +54,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     {
         var pieces = new List<SourcePiece>();
         foreach (var piece in Enumerable.Range(0, manifest.Sources.Count)
-            .SelectMany(rank => SourcePiece.Of(manifest, rank, PartSize, rejects)))
+            .SelectMany(rank => SourcePiece.Of(manifest, rank, PartSize, rejects, cancel)))
         {
-            cancel.ThrowIfCancellationRequested();
             watch.Step(BuildWatch.Lists);
             pieces.Add(piece);
         }
@@ -67,9 +67,10 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     {
         using var build = new BuildFolder(folder, BuiltText.FileName);
         var work = Path.Combine(build.Current, "work");
-        using (var decisions = new Decisions(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), work))
+        using (var decisions = new Decisions(
+            manifest.Stages, () => pieces.SelectMany(p => store.Documents(p, cancel)), work, cancel))
         {
-            using (var all = new DocumentTexts(store, pieces, work))
+            using (var all = new DocumentTexts(store, pieces, work, cancel))
                 decisions.Make(all, document => manifest.SplitOf(document) == Split.Train, watch);
             watch.Enter(BuildWatch.Writes);
             using var writer = new TextWriters(build.Current, new Digest(Path.GetFileName(folder)), manifest, watch.Step);
@@ -77,32 +78,22 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             using var fates = decisions.InOrder().GetEnumerator();
             foreach (var piece in pieces)
             {
-                cancel.ThrowIfCancellationRequested();
-                foreach (var (document, text) in store.WithTexts(piece, store.Documents(piece)))
+                foreach (var (document, text) in store.WithTexts(piece, store.Documents(piece, cancel)))
                 {
                     if (!fates.MoveNext())
                         throw new InvalidOperationException("there are more documents than decisions");
                     watch.Step(BuildWatch.Writes);
                     writer.Append(document, text, fates.Current);
                 }
-                writer.Append(piece, store.Summary(piece));
+                writer.Append(piece, store.Summary(piece, cancel));
             }
-            writer.Complete();
+            writer.Complete(decisions.LargeBuckets);
         }
         Directory.Delete(work, recursive: true);
         watch.Step("makes it visible");
         build.Complete();
         return BuiltText.TryOpen(folder)
             ?? throw new ElasticException($"{folder} went away while it was made: give the same command again");
-    }
-
-    private static IEnumerable<PieceDocument> Stopping(IEnumerable<PieceDocument> documents, CancellationToken cancel)
-    {
-        foreach (var document in documents)
-        {
-            cancel.ThrowIfCancellationRequested();
-            yield return document;
-        }
     }
 
     // Named by files, and not by their parts: how these are cut does not show.
@@ -125,7 +116,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var over = new ConcurrentDictionary<Digest, bool>();
         if (Others is not null)
         {
-            List<SourcePiece> missing = [.. pieces.Where(p => !IsRead(p)).DistinctBy(p => p.Identity)];
+            List<SourcePiece> missing = [.. pieces.Where(p => !IsRead(p, cancel)).DistinctBy(p => p.Identity)];
             foreach (var part in missing.Where(p => p.File.Part is not null))
                 fresh[part.OfFile] = part;
             if (missing.Count > 0)
@@ -139,13 +130,13 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         {
             if (over.TryRemove(pieces[i].Identity, out _))
                 return;
-            if (!IsRead(pieces[i]) && pieces[i].File.Part is not null)
+            if (!IsRead(pieces[i], cancel) && pieces[i].File.Part is not null)
                 fresh[pieces[i].OfFile] = pieces[i];
             Guarded(pieces[i], changed, () => Read(pieces[i], watch, cancel));
         }, cancel);
         // What was read of files in parts is right where these are still the same.
         foreach (var piece in fresh.Values)
-            Guarded(piece, changed, () => piece.File.CheckUnchanged(piece.File.Hash()));
+            Guarded(piece, changed, () => piece.File.CheckUnchanged((piece.File with { Cancel = cancel }).Hash()));
         foreach (var piece in pieces.Where(p => changed.ContainsKey(p.OfFile)))
             store.Remove(piece);
         rejects.AddRange(pieces.Select(p => p.OfFile).Distinct().Where(changed.ContainsKey).Select(id => changed[id]));
@@ -164,17 +155,18 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         }
     }
 
-    private bool IsRead(SourcePiece piece) => store.Has(piece) && store.Agrees(piece, manifest.TakeDowns);
+    private bool IsRead(SourcePiece piece, CancellationToken cancel) =>
+        store.Has(piece) && store.Agrees(piece, manifest.TakeDowns, cancel);
 
     private PieceSummary Read(SourcePiece piece, BuildWatch watch, CancellationToken cancel)
     {
-        var found = IsRead(piece) ? store.Summary(piece) : store.Read(piece, manifest, cancel);
+        var found = IsRead(piece, cancel) ? store.Summary(piece, cancel) : store.Read(piece, manifest, cancel);
         var source = manifest.Sources[piece.Source];
         if (source.OnReject == RejectPolicy.Stop && found.Malformed > 0)
             throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
                 $"the source {source.Name} has {found.Malformed} records that cannot be read, and its on-reject is stop: "
                 + $"{found.Rejects[0].Line}: mend them, or set on-reject = continue"));
-        watch.Add(store.Documents(piece), found.Documents, piece.Bytes);
+        watch.Add(store.Documents(piece, cancel), found.Documents, piece.Bytes);
         return found;
     }
 
@@ -186,9 +178,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         for (var rank = 0; rank < manifest.Sources.Count; rank++)
         {
             var left = limit;
-            foreach (var whole in SourcePiece.Of(manifest, rank, PartSize.Whole, rejects))
+            foreach (var whole in SourcePiece.Of(manifest, rank, PartSize.Whole, rejects, cancel))
             {
-                cancel.ThrowIfCancellationRequested();
                 var piece = whole.Of(left);
                 watch.Expect(piece.Bytes);
                 left -= Read(piece, watch, cancel).Documents;

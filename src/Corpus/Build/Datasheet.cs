@@ -19,8 +19,9 @@ internal static class Datasheet
 
     /// <summary>All tables that have a row.</summary>
     public static IReadOnlyList<DatasheetTable> Tables(BuildReport report, BuildManifest manifest) =>
-        new[] { Sources(report, manifest), Splits(report), Stages(report), Kinds("Languages", "language", report.Languages),
-            Kinds("Licences", "licence", report.Licences) }.Where(t => t.Rows.Count > 0).ToList();
+        new[] { Sources(report, manifest), Splits(report), Stages(report), Buckets(report),
+            Kinds("Languages", "language", report.Languages), Kinds("Licences", "licence", report.Licences) }
+            .Where(t => t.Rows.Count > 0).ToList();
 
     /// <summary>The sentences about what could not be read.</summary>
     public static string Reading(BuildReport report) => string.Create(CultureInfo.InvariantCulture, $"""
@@ -88,6 +89,17 @@ internal static class Datasheet
             [.. report.Dropped.Select(d => new[] { d.Name, Number(d.Documents), Number(d.Bytes) })],
             [.. report.Dropped.Select(d => ((double)d.Bytes, all))]);
     }
+
+    private static DatasheetTable Buckets(BuildReport report) => new(
+        "What was not compared, for the size of its bucket",
+        ["stage", "compared with at most", "buckets with more", "documents of the largest", "pairs not compared"],
+        [
+            .. report.LargeBuckets.Select(b => new[]
+            {
+                b.Stage, Number(b.MostCompared), Number(b.Buckets), Number(b.Largest), Number(b.Pairs),
+            }),
+        ],
+        []);
 
     private static DatasheetTable Kinds(string title, string kind, IReadOnlyList<TextShare> shares)
     {

@@ -29,25 +29,32 @@ internal sealed class Decisions : IDisposable
     private readonly ExternalSort<Match> _matches;
     private readonly ExternalSort<LeftRange> _left;
     private readonly string _folder;
+    private readonly CancellationToken _cancel;
+    private readonly List<LargeBuckets> _largeBuckets = [];
 
     // Of each document the one that stays in its place, where documents are compared.
     private int[] _standIns = [];
 
     /// <param name="documents">Gives all documents in key order, as often as it is called.</param>
     /// <param name="folder">Takes what memory does not hold.</param>
-    public Decisions(IReadOnlyList<PlannedStage> stages, Func<IEnumerable<PieceDocument>> documents, string folder)
+    /// <param name="cancel">Ends it: looked at with each document.</param>
+    public Decisions(
+        IReadOnlyList<PlannedStage> stages, Func<IEnumerable<PieceDocument>> documents, string folder, CancellationToken cancel)
     {
-        (_stages, _documents, _folder) = (stages, documents, folder);
-        _matches = new ExternalSort<Match>(folder, (a, b) => a.Number.CompareTo(b.Number));
-        _left = new ExternalSort<LeftRange>(folder, (a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)));
+        (_stages, _documents, _folder, _cancel) = (stages, documents, folder, cancel);
+        _matches = new ExternalSort<Match>(folder, (a, b) => a.Number.CompareTo(b.Number), cancel);
+        _left = new ExternalSort<LeftRange>(folder, (a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)), cancel);
     }
+
+    /// <summary>What the stages did not compare, in their order.</summary>
+    public IReadOnlyList<LargeBuckets> LargeBuckets => _largeBuckets;
 
     /// <summary>Lets each stage decide, in their order.</summary>
     /// <param name="texts">The texts of all documents.</param>
     /// <param name="isTraining">True for a document that is to be trained on, if it stays.</param>
     public void Make(DocumentTexts texts, Func<PieceDocument, bool> isTraining, BuildWatch watch)
     {
-        foreach (var document in _documents())
+        foreach (var document in Documents())
             _fates.Add(document.TakenDown ? TakenDown : document.Bytes == 0 ? Emptied : Kept);
         if (_stages.Any(s => s.Stage is CorpusStage))
             _standIns = [.. Enumerable.Range(0, _fates.Count)];
@@ -123,7 +130,7 @@ internal sealed class Decisions : IDisposable
 
     private void Judge(int first, int last)
     {
-        foreach (var (number, document) in _documents().Index())
+        foreach (var (number, document) in Documents().Index())
         {
             for (var i = first; i < last && _fates[number] == Kept; i++)
             {
@@ -135,18 +142,23 @@ internal sealed class Decisions : IDisposable
 
     private void Compare(CorpusStage stage, int index, DocumentTexts texts, Action step)
     {
-        foreach (var removal in stage.Decide(Candidates(index, _ => true, step), texts, _folder))
+        var work = new StageWork(_folder, _cancel);
+        foreach (var removal in stage.Decide(Candidates(index, _ => true, step), texts, work))
         {
+            _cancel.ThrowIfCancellationRequested();
             _fates[(int)removal.Number] = (byte)(index + 1);
             _standIns[(int)removal.Number] = (int)removal.StandIn;
             _matches.Add(new Match(removal.Number, removal.Match, removal.Similarity));
         }
+        if (work.LargeBuckets is { } large)
+            _largeBuckets.Add(large);
     }
 
     private void Cut(CuttingStage stage, int index, Func<PieceDocument, bool> isTraining, Action step)
     {
-        foreach (var (number, left) in stage.Cut(Candidates(index, isTraining, step), _folder))
+        foreach (var (number, left) in stage.Cut(Candidates(index, isTraining, step), new StageWork(_folder, _cancel)))
         {
+            _cancel.ThrowIfCancellationRequested();
             if (left.Count == 0)
                 _fates[(int)number] = (byte)(index + 1);
             foreach (var range in left)
@@ -158,13 +170,22 @@ internal sealed class Decisions : IDisposable
     private IEnumerable<Candidate> Candidates(int index, Func<PieceDocument, bool> isWanted, Action step)
     {
         var fates = _fates.ToArray();
-        return _documents().Index()
+        return Documents().Index()
             .Where(d => fates[d.Index] == Kept && d.Item.Sketches[index] is { Length: > 0 } && isWanted(d.Item))
             .Select(d =>
             {
                 step();
                 return new Candidate(d.Index, d.Item.Sketches[index]!);
             });
+    }
+
+    private IEnumerable<PieceDocument> Documents()
+    {
+        foreach (var document in _documents())
+        {
+            _cancel.ThrowIfCancellationRequested();
+            yield return document;
+        }
     }
 
     // Documents of each cluster, at the number of the one that stands in for all. That one comes first, whichever stages dropped the

@@ -20,7 +20,8 @@ public sealed class DocumentTexts : IDisposable
     private readonly LinkedList<KnownFrame> _recent = [];
 
     /// <param name="folder">Takes the table.</param>
-    public DocumentTexts(PieceStore store, IReadOnlyList<SourcePiece> pieces, string folder)
+    /// <param name="cancel">Ends the making of the table.</param>
+    public DocumentTexts(PieceStore store, IReadOnlyList<SourcePiece> pieces, string folder, CancellationToken cancel)
     {
         (_store, _pieces, _path) = (store, pieces, Path.Combine(folder, "places"));
         Directory.CreateDirectory(folder);
@@ -28,7 +29,7 @@ public sealed class DocumentTexts : IDisposable
         {
             foreach (var (number, piece) in pieces.Index())
             {
-                foreach (var document in store.Documents(piece))
+                foreach (var document in store.Documents(piece, cancel))
                 {
                     var place = new Place(document.Frame, number, document.At, document.Bytes);
                     file.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<Place>(in place)));

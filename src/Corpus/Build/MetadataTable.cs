@@ -52,6 +52,7 @@ public static class MetadataTable
             {
                 foreach (var row in Rows(text, corpus, settings))
                 {
+                    cancel.ThrowIfCancellationRequested();
                     table.Add(row);
                     step?.Invoke("metadata");
                     if (table.Rows == rowsInGroup)

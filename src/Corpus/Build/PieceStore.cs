@@ -54,18 +54,21 @@ public sealed class PieceStore
             using (var writer = new PieceWriter(texts, documents))
             {
                 var takenDown = 0L;
-                foreach (var document in DocumentReader.Read(piece.File, statistics))
+                var file = piece.File with { Cancel = cancel };
+                foreach (var document in DocumentReader.Read(file, statistics))
                 {
                     cancel.ThrowIfCancellationRequested();
                     _step?.Invoke(BuildWatch.Reads);
-                    var read = Through(document, piece, manifest);
+                    var read = Through(document, piece, manifest, cancel);
                     takenDown += read.Document.TakenDown ? 1 : 0;
                     writer.Append(read);
                     if (statistics.Documents < piece.Limit)
                         continue;
-                    piece.File.CheckUnchanged(piece.File.Hash());
+                    file.CheckUnchanged(file.Hash());
                     break;
                 }
+                // A library that takes the word to stop for damage ends a file early: nothing of that is kept.
+                cancel.ThrowIfCancellationRequested();
                 summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
                 writer.Complete(summary);
             }
@@ -80,22 +83,22 @@ public sealed class PieceStore
     }
 
     /// <summary>True where the stored piece lacks what the manifest takes down, and nothing else.</summary>
-    public bool Agrees(SourcePiece piece, TakeDowns takeDowns)
+    public bool Agrees(SourcePiece piece, TakeDowns takeDowns, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(takeDowns);
-        return takeDowns.IsEmpty ? Summary(piece).TakenDown == 0
-            : Documents(piece).All(d => d.TakenDown == takeDowns.Cover(d.Facts));
+        return takeDowns.IsEmpty ? Summary(piece, cancel).TakenDown == 0
+            : Documents(piece, cancel).All(d => d.TakenDown == takeDowns.Cover(d.Facts));
     }
 
     /// <summary>Deletes all pieces that hold what is taken down, whichever builds they are of.</summary>
-    public void Purge(TakeDowns takeDowns)
+    public void Purge(TakeDowns takeDowns, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(takeDowns);
         if (takeDowns.IsEmpty)
             return;
         foreach (var path in Directory.GetFiles(_folder, "*" + DocumentsEnd))
         {
-            if (!Lines(path).Any(l => !l.IsLast && PieceLines.Read<PieceDocument>(l.Line, path) is { TakenDown: false } d
+            if (!Lines(path, cancel).Any(l => !l.IsLast && PieceLines.Read<PieceDocument>(l.Line, path) is { TakenDown: false } d
                 && takeDowns.Cover(d.Facts)))
                 continue;
             File.Delete(path);
@@ -136,7 +139,7 @@ public sealed class PieceStore
         {
             Copy(from, texts);
             Copy(from, documents);
-            _ = PieceLines.Read<PieceSummary>(Lines(documents).Last().Line, documents);
+            _ = PieceLines.Read<PieceSummary>(Lines(documents, default).Last().Line, documents);
             Keep(texts, documents, piece.Identity);
         }
         catch (EndOfStreamException e)
@@ -167,10 +170,11 @@ public sealed class PieceStore
     }
 
     /// <summary>The documents of a piece in their order.</summary>
-    public IEnumerable<PieceDocument> Documents(SourcePiece piece)
+    /// <param name="cancel">Looked at with each of them.</param>
+    public IEnumerable<PieceDocument> Documents(SourcePiece piece, CancellationToken cancel = default)
     {
         var path = DocumentsPath(piece);
-        foreach (var (line, isLast) in Lines(path))
+        foreach (var (line, isLast) in Lines(path, cancel))
         {
             if (!isLast)
                 yield return PieceLines.Read<PieceDocument>(line, path);
@@ -178,10 +182,10 @@ public sealed class PieceStore
     }
 
     /// <summary>What reading the piece found.</summary>
-    public PieceSummary Summary(SourcePiece piece)
+    public PieceSummary Summary(SourcePiece piece, CancellationToken cancel = default)
     {
         var path = DocumentsPath(piece);
-        return PieceLines.Read<PieceSummary>(Lines(path).Last().Line, path);
+        return PieceLines.Read<PieceSummary>(Lines(path, cancel).Last().Line, path);
     }
 
     /// <summary>The texts of some documents of a piece, in the order given: fastest in their own.</summary>
@@ -242,7 +246,8 @@ public sealed class PieceStore
         ? Encoding.UTF8.GetString(frame.Span.Slice(at, bytes))
         : throw new ElasticException("a text ends behind its frame: delete the folder of pieces, and give the same command again");
 
-    private (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
+    private (PieceDocument Document, string Text) Through(
+        Document document, SourcePiece piece, BuildManifest manifest, CancellationToken cancel)
     {
         var source = manifest.Sources[piece.Source];
         var facts = new DocumentFacts(source.Name, document.Name, document.Format ?? piece.File.Format)
@@ -263,6 +268,8 @@ public sealed class PieceStore
         {
             if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))
                 continue;
+            // A document may be large, and a stage slow.
+            cancel.ThrowIfCancellationRequested();
             _step?.Invoke(planned.Kind.Name);
             signals[i] = planned.Stage.Read(draft);
             sketches[i] = (planned.Stage as SketchingStage)?.Sketch(draft);
@@ -298,7 +305,7 @@ public sealed class PieceStore
     private static ElasticException Damaged(string path, string why) =>
         new($"{path} is damaged ({why}): delete it, and the file of the same name beside it, and give the same command again");
 
-    private static IEnumerable<(byte[] Line, bool IsLast)> Lines(string path)
+    private static IEnumerable<(byte[] Line, bool IsLast)> Lines(string path, CancellationToken cancel)
     {
         using var file = File.OpenRead(path);
         using var unpacked = new DecompressionStream(file);
@@ -306,6 +313,7 @@ public sealed class PieceStore
         byte[]? before = null;
         while (reader.ReadLine() is { } line)
         {
+            cancel.ThrowIfCancellationRequested();
             if (before is not null)
                 yield return (before, false);
             before = Encoding.UTF8.GetBytes(line);

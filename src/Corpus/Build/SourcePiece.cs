@@ -32,21 +32,24 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
     /// <param name="rank">The source's number in the manifest.</param>
     /// <param name="size">How large parts of files are.</param>
     /// <param name="rejects">Takes a line for each file or folder that cannot be read, and for what is passed over.</param>
+    /// <param name="cancel">Ends the listing, also in the middle of a file.</param>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
-    public static IEnumerable<SourcePiece> Of(BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects)
+    public static IEnumerable<SourcePiece> Of(
+        BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         ArgumentNullException.ThrowIfNull(rejects);
-        return Find(manifest, rank, size, rejects);
+        return Find(manifest, rank, size, rejects, cancel);
     }
 
-    private static IEnumerable<SourcePiece> Find(BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects)
+    private static IEnumerable<SourcePiece> Find(
+        BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects, CancellationToken cancel)
     {
         var source = manifest.Sources[rank];
         var blocks = BlockList.Read(source.BlockLists);
         var goesOn = source.OnReject == RejectPolicy.Continue;
         var unread = new List<string>();
-        var found = CorpusSources.Find(source.Reading(blocks), allFormats: true, goesOn ? unread : null);
+        var found = CorpusSources.Find(source.Reading(blocks), allFormats: true, goesOn ? unread : null, cancel);
         // Folders are listed in no order.
         foreach (var line in unread.Order(StringComparer.Ordinal))
             rejects.Add($"source {source.Name}: {line}");
@@ -59,7 +62,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
             (Digest Content, IReadOnlyList<string> Reading) named;
             try
             {
-                named = CorpusIdentity.OfFile(file);
+                named = CorpusIdentity.OfFile(file with { Cancel = cancel });
             }
             catch (RejectedFileException e) when (goesOn)
             {
@@ -68,7 +71,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
             }
             var whole = file with { Content = named.Content };
             var ofFile = IdentityOf(whole, named.Reading, source, manifest);
-            var parts = FileParts.Of(whole, size);
+            var parts = FileParts.Of(whole with { Cancel = cancel }, size);
             if (parts.Count == 0)
                 yield return new SourcePiece(rank, whole, ofFile, ofFile);
             foreach (var part in parts)

@@ -38,9 +38,10 @@ public abstract class CorpusStage : SketchingStage
     /// <summary>Decides about all documents at once.</summary>
     /// <param name="candidates">Those that the stages before have kept and that this stage applies to, in key order.</param>
     /// <param name="texts">The texts of all documents.</param>
-    /// <param name="folder">Takes what memory does not hold, while this runs.</param>
+    /// <param name="work">Takes what memory does not hold, and ends it.</param>
     /// <returns>The dropped ones in any order.</returns>
-    public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder);
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, StageWork work);
 }
 
 /// <summary>
@@ -56,9 +57,10 @@ public abstract class CuttingStage : SketchingStage
     /// <param name="candidates">
     /// The training documents that the stages before have kept and that this stage applies to, in key order.
     /// </param>
-    /// <param name="folder">Takes what memory does not hold, while this runs.</param>
+    /// <param name="work">Takes what memory does not hold, and ends it.</param>
     /// <returns>The documents that are cut, and what is left of each in UTF-16 characters; nothing where it is dropped.</returns>
-    public abstract IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, string folder);
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public abstract IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, StageWork work);
 }
 
 /// <summary>A document that a stage compares with others.</summary>

@@ -102,11 +102,12 @@ internal sealed class TextWriters : IDisposable
     }
 
     /// <summary>Writes the report, last.</summary>
+    /// <param name="largeBuckets">What the stages did not compare.</param>
     /// <exception cref="ElasticException">Nothing is left.</exception>
-    public void Complete()
+    public void Complete(IReadOnlyList<LargeBuckets> largeBuckets)
     {
         EndFile();
-        var report = Report();
+        var report = Report() with { LargeBuckets = largeBuckets };
         if (report.Kept.Sum(s => s.Documents) == 0)
             throw new ElasticException($"nothing is left of {_number} documents: "
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))

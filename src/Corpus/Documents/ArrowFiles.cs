@@ -68,7 +68,7 @@ internal static class ArrowFiles
             {
                 batch = reader.ReadNextRecordBatch();
             }
-            catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
+            catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
             {
                 statistics.CountMalformed(file, 0, $"batch {number} cannot be read, and the rest of the file is lost: {e.Message}");
                 yield break;
@@ -94,7 +94,7 @@ internal static class ArrowFiles
             damage = batch.Length > file.Length / sizeof(int) ? $"it claims {batch.Length} rows, more than the file holds" : "";
             return damage.Length == 0;
         }
-        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
             (text, source, url, damage) = (_ => null, null, null, e.Message);
             return false;
@@ -140,7 +140,7 @@ internal static class ArrowFiles
             (values, problem) = ((text(row), source?.Invoke(row), url?.Invoke(row)), "");
             return true;
         }
-        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
             (values, problem) = (default, e.Message);
             return false;

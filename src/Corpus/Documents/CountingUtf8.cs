@@ -32,9 +32,16 @@ internal static class CountingUtf8
     public static StreamReader Open(Stream stream, SourceFile file, ReadStatistics statistics, Encoding? encoding = null) =>
         new(stream, Create(file, statistics, encoding), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
 
-    /// <summary>Reads a file as <c>corpus.encoding</c> says.</summary>
-    public static StreamReader Open(SourceFile file, ReadStatistics statistics) =>
-        Open(PackedFile.OpenToDamage(file, statistics), file, statistics, file.Reading.TextEncoding);
+    /// <summary>Reads a file as <c>corpus.encoding</c> says, or as UTF-16 where it is that (<see cref="UnmarkedUtf16"/>).</summary>
+    public static StreamReader Open(SourceFile file, ReadStatistics statistics)
+    {
+        var bytes = PackedFile.OpenToDamage(file, statistics);
+        // A part does not begin where the file does.
+        if (file.Reading.TextEncoding is not null || file.Part is not null)
+            return Open(bytes, file, statistics, file.Reading.TextEncoding);
+        var whole = RejoinedStream.Peek(bytes, UnmarkedUtf16.Looked);
+        return Open(whole, file, statistics, UnmarkedUtf16.Of(whole.Start));
+    }
 
     private sealed class CountingFallback(SourceFile file, ReadStatistics statistics) : DecoderFallback
     {

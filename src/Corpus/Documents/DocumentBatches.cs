@@ -19,6 +19,8 @@ public static class DocumentBatches
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(statistics);
+        // Also in the middle of a document.
+        files = [.. files.Select(f => f with { Cancel = cancellationToken })];
         return Grouped(
             inTurn ? ReadingTurns.Read(files, statistics) : files.SelectMany(f => DocumentReader.Read(f, statistics)), characters,
             cancellationToken);

@@ -10,6 +10,12 @@ internal sealed record FormatKind(
     /// <summary>It is read from front to back; compressed files of any other one are unpacked first.</summary>
     public bool IsStreamed { get; init; }
 
+    /// <summary>Its bytes are text in some encoding.</summary>
+    public bool IsText { get; init; }
+
+    /// <summary>It holds files of other formats.</summary>
+    public bool HasMembers { get; init; }
+
     /// <summary>It is read as settings of a whole corpus say, and so never as a member of an archive.</summary>
     public bool IsForSettings { get; init; }
 
@@ -32,29 +38,36 @@ internal static class DocumentFormats
     /// <summary>In the order in which people read them.</summary>
     public static IReadOnlyList<FormatKind> All { get; } =
     [
-        new(DocumentFormat.Text, [".txt", ".md", ".markdown"], PlainText.Read) { IsStreamed = true, FolderNames = [".txt", ".md"] },
-        new(DocumentFormat.Xml, [".xml"], XmlFiles.Read) { IsStreamed = true, FolderNames = [".xml"] },
-        new(DocumentFormat.Html, [".html", ".htm"], HtmlFiles.Read) { FolderNames = [".html", ".htm"] },
+        new(DocumentFormat.Text, [".txt", ".md", ".markdown"], PlainText.Read)
+        {
+            IsStreamed = true,
+            IsText = true,
+            FolderNames = [".txt", ".md"],
+        },
+        new(DocumentFormat.Xml, [".xml"], XmlFiles.Read) { IsStreamed = true, IsText = true, FolderNames = [".xml"] },
+        new(DocumentFormat.Html, [".html", ".htm"], HtmlFiles.Read) { IsText = true, FolderNames = [".html", ".htm"] },
         new(DocumentFormat.JsonLines, [".jsonl"], JsonLines.Read)
         {
             IsStreamed = true,
+            IsText = true,
             FolderNames = [".jsonl", ".jsonl.gz", ".jsonl.zst"],
         },
         new(DocumentFormat.TabSeparated, [".tsv"], TabSeparated.Read)
         {
             IsStreamed = true,
+            IsText = true,
             IsForSettings = true,
             FolderNames = [".tsv"],
         },
         new(DocumentFormat.Parquet, [".parquet"], ParquetFiles.Read) { FolderNames = [".parquet"] },
         new(DocumentFormat.LlmcShard, [".bin"], LlmcCorpus.Refuse) { IsForSettings = true, FolderNames = [".bin"] },
-        new(DocumentFormat.Warc, [".warc"], WarcFiles.Read) { IsStreamed = true },
-        new(DocumentFormat.Tar, [".tar"], TarFiles.Read) { IsStreamed = true },
-        new(DocumentFormat.Zip, [".zip"], ZipFiles.Read),
-        new(DocumentFormat.Epub, [".epub"], EpubFiles.Read),
-        new(DocumentFormat.Csv, [".csv"], CsvFiles.Read) { IsStreamed = true },
+        new(DocumentFormat.Warc, [".warc"], WarcFiles.Read) { IsStreamed = true, HasMembers = true },
+        new(DocumentFormat.Tar, [".tar"], TarFiles.Read) { IsStreamed = true, HasMembers = true },
+        new(DocumentFormat.Zip, [".zip"], ZipFiles.Read) { HasMembers = true },
+        new(DocumentFormat.Epub, [".epub"], EpubFiles.Read) { HasMembers = true },
+        new(DocumentFormat.Csv, [".csv"], CsvFiles.Read) { IsStreamed = true, IsText = true },
         new(DocumentFormat.Arrow, [".arrow"], ArrowFiles.Read),
-        new(DocumentFormat.SourceCode, SourceCode.Endings, SourceCode.Read) { IsStreamed = true },
+        new(DocumentFormat.SourceCode, SourceCode.Endings, SourceCode.Read) { IsStreamed = true, IsText = true },
     ];
 
     /// <summary>All endings, for a message.</summary>

@@ -35,7 +35,7 @@ internal static class HtmlFiles
             {
                 (title, main) = MainText.Of(page);
             }
-            catch (Exception e) when (e is not OutOfMemoryException)
+            catch (Exception e) when (e is not (OutOfMemoryException or OperationCanceledException))
             {
                 statistics.CountMalformed(file, 0, $"the page has no main text: {e.Message}", file.Length);
                 return null;
@@ -68,7 +68,7 @@ internal static class HtmlFiles
         {
             return Parse(file, statistics);
         }
-        catch (Exception e) when (e is not (ElasticException or IOException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or IOException or OutOfMemoryException or OperationCanceledException))
         {
             statistics.CountMalformed(file, 0, $"the HTML parser gives up: {e.Message}", file.Length);
             return null;
@@ -86,6 +86,11 @@ internal static class HtmlFiles
         using var bytes = new MemoryStream();
         stream.CopyTo(bytes);
         var (content, length) = (bytes.GetBuffer(), (int)bytes.Length);
+        if (UnmarkedUtf16.Of(content.AsSpan(0, length)) is { } encoding)
+        {
+            content = Encoding.UTF8.GetBytes('\uFEFF' + encoding.GetString(content, 0, length));
+            length = content.Length;
+        }
         var page = new PageBounds(file, content, length).Parse();
         if (!page.CharacterSet.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || Utf8.IsValid(content.AsSpan(0, length)))
             return page;

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Microsoft.Win32.SafeHandles;
 
 namespace Elastic.Corpus;
@@ -52,9 +53,12 @@ internal sealed class MemberBytes : IDisposable
             file?.Flush();
             return new MemberBytes(memory, file, outer, expansion);
         }
-        catch
+        catch (Exception e)
         {
             file?.Dispose();
+            if (DiskSpace.IsExhausted(e))
+                throw new ElasticException($"what is large in {outer.Shown} is unpacked to {Path.GetTempPath()}, and that disk is full: "
+                    + "free space there, or set TMPDIR to a folder on another disk", e);
             throw;
         }
     }

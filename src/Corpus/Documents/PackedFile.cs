@@ -61,7 +61,7 @@ internal sealed class PackedFile : ReadOnlyStream
         {
             throw ReadLimits.Exceeded(_file, $"needs a window of more than 2^{Packings.LargestWindowLog} bytes of memory to be unpacked");
         }
-        catch (Exception e) when (e is not (ElasticException or InvalidDataException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or InvalidDataException or OutOfMemoryException or OperationCanceledException))
         {
             throw new InvalidDataException(e.Message, e);
         }

@@ -81,6 +81,7 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length)
 
     private void CheckTime()
     {
+        file.Cancel.ThrowIfCancellationRequested();
         if (Stopwatch.GetElapsedTime(_start) > _longest)
             throw ReadLimits.Exceeded(file, $"keeps the HTML parser busy for more than {_longest.TotalSeconds:0} seconds");
     }

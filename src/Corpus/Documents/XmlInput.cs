@@ -47,9 +47,9 @@ internal sealed partial class XmlInput : TextReader
         Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
         input = null;
         var stream = PackedFile.OpenToDamage(file, statistics);
-        var start = new byte[DeclarationBytes];
-        var length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        encodingName = DeclaredOtherThanUtf8(Encoding.Latin1.GetString(start, 0, length)) ?? "utf-8";
+        var whole = RejoinedStream.Peek(stream, UnmarkedUtf16.Looked);
+        encodingName = DeclaredOtherThanUtf8(Encoding.Latin1.GetString(whole.Start[..Math.Min(DeclarationBytes, whole.Start.Length)]))
+            ?? UnmarkedUtf16.Of(whole.Start)?.WebName ?? "utf-8";
         Encoding encoding;
         try
         {
@@ -57,11 +57,11 @@ internal sealed partial class XmlInput : TextReader
         }
         catch (ArgumentException)
         {
-            stream.Dispose();
+            whole.Dispose();
             return false;
         }
         // Elastic decodes, because XmlReader would end at the first invalid byte.
-        input = new XmlInput(file, CountingUtf8.Open(new RejoinedStream(start[..length], stream), file, statistics, encoding));
+        input = new XmlInput(file, CountingUtf8.Open(whole, file, statistics, encoding));
         return true;
     }
 

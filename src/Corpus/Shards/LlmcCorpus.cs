@@ -33,7 +33,8 @@ public static partial class LlmcCorpus
         {
             cancellationToken.ThrowIfCancellationRequested();
             var kind = heldOut.Contains(file) ? held : train;
-            var shard = Copy(file, Path.Combine(build.Current, $"{(kind == held ? "held-out" : "train")}-{kind.Count:00000}.bin"), gpt2);
+            var name = $"{(kind == held ? "held-out" : "train")}-{kind.Count:00000}.bin";
+            var shard = Copy(file with { Cancel = cancellationToken }, Path.Combine(build.Current, name), gpt2);
             kind.Add(shard);
             sources.Add(new SourceCount(file.Name, shard.Documents, shard.Bytes, shard.Tokens));
         }

@@ -19,7 +19,9 @@ public static class CorpusIdentity
     /// Digest over format version, tokenizer, held-out share, each file's name and content, and what is special in how it is read; and the
     /// files with their contents, so that a file that changes before it is read is found out.
     /// </summary>
-    public static (Digest Id, IReadOnlyList<SourceFile> Files) Identify(IReadOnlyList<SourceFile> files, CorpusSettings settings)
+    /// <param name="cancel">Ends the reading of the files.</param>
+    public static (Digest Id, IReadOnlyList<SourceFile> Files) Identify(
+        IReadOnlyList<SourceFile> files, CorpusSettings settings, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(settings);
@@ -32,7 +34,7 @@ public static class CorpusIdentity
         foreach (var file in files)
         {
             AppendText(hash, file.Name);
-            var (content, reading) = OfFile(file);
+            var (content, reading) = OfFile(file with { Cancel = cancel });
             hash.AppendData(Convert.FromHexString(content.Hex));
             readings.AddRange(reading.Select(line => (named.Count, line)));
             named.Add(file with { Content = content });
@@ -109,6 +111,9 @@ public static class CorpusIdentity
         if (file.Reading.MainText
             && file.Format is DocumentFormat.Html or DocumentFormat.Warc or DocumentFormat.Tar or DocumentFormat.Zip or DocumentFormat.Epub)
             yield return $"main text by {MainText.Finder}";
+        if (file.Reading.TextEncoding is null && DocumentFormats.Of(file.Format) is var format
+            && (format.IsText ? file.Packing == Packing.None ? survey.IsUnmarkedUtf16 : UnmarkedUtf16.IsIn(file) : format.HasMembers))
+            yield return "utf-16 2: also without a mark";
         if (file.IsValidation)
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
@@ -126,9 +131,11 @@ public static class CorpusIdentity
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var stream = file.OpenRead();
         var buffer = new byte[1 << 16];
-        while (stream.Read(buffer) is var count and > 0)
+        for (var isFirst = true; stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false) is var count and > 0; isFirst = false)
         {
             hash.AppendData(buffer, 0, count);
+            if (isFirst)
+                survey.Begin(buffer.AsSpan(0, count));
             if (file is { Format: DocumentFormat.Text or DocumentFormat.Xml, Packing: Packing.None })
                 survey.Add(buffer.AsSpan(0, count));
         }

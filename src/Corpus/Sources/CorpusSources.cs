@@ -16,30 +16,34 @@ public static class CorpusSources
     /// former is empty.
     /// </summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
-    public static SourceSet Find(CorpusSettings settings) => Find(settings, allFormats: false, rejects: null);
+    /// <param name="cancel">Ends the search.</param>
+    public static SourceSet Find(CorpusSettings settings, CancellationToken cancel = default) =>
+        Find(settings, allFormats: false, rejects: null, cancel);
 
     /// <param name="allFormats">
     /// Folders are searched for all formats, and not only for those that were always read: more of them would make another corpus of the
     /// same folder.
     /// </param>
     /// <param name="rejects">Takes a line for each file and folder that cannot be read; null where the first of them is an error.</param>
-    internal static SourceSet Find(CorpusSettings settings, bool allFormats, ICollection<string>? rejects)
+    internal static SourceSet Find(
+        CorpusSettings settings, bool allFormats, ICollection<string>? rejects, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var passedOver = new PassedOver();
         var search = new FolderSearch(
-            new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver, allFormats, rejects);
+            new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver, allFormats, rejects, cancel);
         var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search);
         if (rejects is not null)
-            files.RemoveAll(f => IsUnreadable(f with { Reading = f.Reading with { PassesOverRejects = true } }, rejects));
+            files.RemoveAll(f => IsUnreadable(f with { Reading = f.Reading with { PassesOverRejects = true } }, rejects, cancel));
         var validation = Ordered(settings.Validation, search).ConvertAll(f => f with { IsValidation = true });
         files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
         files.AddRange(validation);
         return Checked(files, settings, passedOver);
     }
 
-    private static bool IsUnreadable(SourceFile file, ICollection<string> rejects)
+    private static bool IsUnreadable(SourceFile file, ICollection<string> rejects, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         try
         {
             _ = file.Length;

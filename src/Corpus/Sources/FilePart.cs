@@ -65,10 +65,9 @@ internal static class FileParts
     {
         if (file.Reading.TextEncoding is { IsSingleByte: false })
             return false;
-        using var bytes = PackedFile.OpenToDamage(file, new ReadStatistics());
-        var start = new byte[2];
-        return bytes.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
-            && start is not ([0xFF, 0xFE] or [0xFE, 0xFF] or [_, 0] or [0, _]);
+        using var bytes = RejoinedStream.Peek(PackedFile.OpenToDamage(file, new ReadStatistics()), UnmarkedUtf16.Looked);
+        return bytes.Start.Length >= 2 && bytes.Start is not ([0xFF, 0xFE, ..] or [0xFE, 0xFF, ..] or [_, 0, ..] or [0, _, ..])
+            && UnmarkedUtf16.Of(bytes.Start) is null;
     }
 
     private static List<FilePart> LinesOf(SourceFile file, long bytes)

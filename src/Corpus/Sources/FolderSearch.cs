@@ -12,8 +12,10 @@ namespace Elastic.Corpus;
 /// <param name="passedOver">Takes what is not read.</param>
 /// <param name="rejects">Takes a line for each folder that may not be read; null where that is an error.</param>
 /// <param name="allFormats">Every format counts; otherwise, those that only a file's own name or a pattern asks for do not.</param>
+/// <param name="cancel">Ends the search.</param>
 internal sealed class FolderSearch(
-    NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false, ICollection<string>? rejects = null)
+    NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false, ICollection<string>? rejects = null,
+    CancellationToken cancel = default)
 {
     // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
     // of its text is another corpus.
@@ -42,10 +44,13 @@ internal sealed class FolderSearch(
             {
                 foreach (var (path, isFolder, isLink) in new FileSystemEnumerable<(string, bool, bool)>(
                     next, (ref FileSystemEntry entry) => (entry.ToFullPath(), entry.IsDirectory, IsLink(ref entry)), OneFolder))
+                {
+                    cancel.ThrowIfCancellationRequested();
                     if (!isFolder || isLink)
                         Add(files, path, NameOf(path, root), isFolder);
                     else if (!exclude.Matches(NameOf(path, root)))
                         folders.Push(path);
+                }
             }
             catch (Exception e) when (e is UnauthorizedAccessException or IOException)
             {

@@ -14,6 +14,12 @@ internal sealed class LineSurvey
     /// </summary>
     public bool HasOtherReferences { get; private set; }
 
+    /// <summary>It is text in UTF-16 without a byte order mark, where it is text.</summary>
+    public bool IsUnmarkedUtf16 { get; private set; }
+
+    /// <summary>The first bytes of the file, at least those that <see cref="UnmarkedUtf16"/> looks at.</summary>
+    public void Begin(ReadOnlySpan<byte> bytes) => IsUnmarkedUtf16 = UnmarkedUtf16.Of(bytes) is not null;
+
     public void Add(ReadOnlySpan<byte> bytes)
     {
         AddReferences(bytes);

@@ -78,6 +78,9 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
     /// <summary>The terms in the file LICENSE that is the nearest above a file of source code; null where there is none.</summary>
     public string? Licence { get; init; }
 
+    /// <summary>Ends the reading of its bytes: looked at with each read, however large a record or a file is.</summary>
+    public CancellationToken Cancel { get; init; }
+
     /// <summary>The bytes, where they are a part of another file; null for a file of its own.</summary>
     internal MemberBytes? Member { get; init; }
 
@@ -134,7 +137,7 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
         if (Length == 0)
             return new MemoryStream([], writable: false);
         if (Member is not null)
-            return Member.OpenRead();
+            return Guarded(Member.OpenRead());
         try
         {
             return Guarded(new FileStream(
@@ -146,9 +149,9 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
         }
     }
 
-    /// <summary>The bytes of the file, whose failures name it.</summary>
+    /// <summary>The bytes of the file, whose failures name it, until <see cref="Cancel"/>.</summary>
     /// <param name="bytes">As the operating system gives them.</param>
-    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, e => new ElasticException(NotRead(e), e));
+    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, e => new ElasticException(NotRead(e), e), Cancel);
 
     private RejectedFileException Unreadable(Exception e) => new(NotRead(e), e);
 

@@ -8,7 +8,8 @@ namespace Elastic.Corpus;
 /// </summary>
 /// <param name="inner">Disposed of with this stream.</param>
 /// <param name="unreadable">Makes the error.</param>
-internal sealed class SourceStream(Stream inner, Func<Exception, ElasticException> unreadable) : Stream
+/// <param name="cancel">Looked at with each read.</param>
+internal sealed class SourceStream(Stream inner, Func<Exception, ElasticException> unreadable, CancellationToken cancel) : Stream
 {
     public override bool CanRead => true;
 
@@ -26,6 +27,7 @@ internal sealed class SourceStream(Stream inner, Func<Exception, ElasticExceptio
 
     public override int Read(Span<byte> buffer)
     {
+        cancel.ThrowIfCancellationRequested();
         try
         {
             return inner.Read(buffer);

@@ -38,13 +38,19 @@ internal static class BackupCommand
             using var bucket = S3Address.Is(parsed.GetValue(to)!) ? BackupBucket.At(parsed.GetValue(to)!) : null;
             var place = bucket is null ? Path.GetFullPath(parsed.GetValue(to)!) : null;
             if (place is not null)
+            {
                 CheckPlace(data, place);
+                WritePlace.Check(place, to.Name);
+            }
+
             PrivateFiles.Begin();
             var address = parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase;
             var source = address is null && !File.Exists(data.Journal) ? null : DatabaseAddress.Parse(address, data.Root);
-            var manifest = await new DataBackup(
+            var backup = new DataBackup(
                 new DataPaths(data.Root), source, bucket ?? (BackupPlace)new BackupFolder(new DataPaths(place!)),
-                text => error.WriteLine(text)).RunAsync(cancel);
+                text => error.WriteLine(text));
+            var manifest = place is null ? await backup.RunAsync(cancel)
+                : await WritePlace.WriteAsync(place, $"name another folder with {to.Name}", () => backup.RunAsync(cancel));
             Say(output, manifest);
             if (!manifest.Journal)
                 await error.WriteLineAsync($"the journal is in {source}: back it up with pg_dump, before this command each time");

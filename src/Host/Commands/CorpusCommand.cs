@@ -65,6 +65,8 @@ internal static class CorpusCommand
             var sources = parsed.GetValue(manifest) is { } file ? BuildManifestFile.Read(file) : null;
             if (parsed.GetValue(limit) is { } most)
                 sources = sources! with { Limit = most };
+            // While a signal still ends the process at once.
+            sources?.ReadInputs();
             var data = new DataDirectory(settings.Node.DataDir);
             using var held = data.Take();
             BuiltCorpus built;
@@ -72,14 +74,18 @@ internal static class CorpusCommand
             List<string> takenDown = [];
             await using (var display = RunDisplays.Choose(parsed.GetValue(json), plain: false, output, error))
             {
-                using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"), cancel);
+                using var interruption = Interruption.Listen(
+                    () => display.Notice(sources is null
+                        ? "stopping; nothing half-built stays"
+                        : "stopping; nothing half-built stays, and the same command goes on with what was read"),
+                    cancel);
                 try
                 {
                     if (sources is not null)
                     {
                         text = await TextBuild.RunAsync(sources, data, display, faults.BuildStep, interruption.Token);
                         settings = TextBuild.Of(text, settings);
-                        takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge))];
+                        takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge), interruption.Token)];
                     }
 
                     built = await CorpusBuild.RunAsync(settings, display, faults, interruption.Token);

@@ -43,34 +43,46 @@ internal static class CorpusExport
             python3 -c 'import pandas; print(pandas.read_parquet("my-text/train-00000.parquet"))'
             """)
         { text, folder, format, dropped, dataDir, json };
-        command.SetAction(async (parsed, cancel) =>
+        command.SetAction(async (parsed, asked) =>
         {
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var built = BuiltTexts.Find(CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(text));
-            using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a text", cancel);
-            NewFolder.CheckFree(target.Folder, folder.Name);
-            ExportReport report = null!;
-            await NewFolder.MakeAsync(target.Folder, async place => report = await TextExport.WriteAsync(
-                built, place, Formats[parsed.GetValue(format)!], parsed.GetValue(dropped), cancel));
-            await target.CompleteAsync(TextExport.FileName, error.WriteLine, cancel);
-            output.Say(report.Parts.Select(part =>
-                $"{part.Name}   {Units.Count(part.Documents, "document")}, {Units.Bytes(part.Bytes)} of text"));
-            var bytes = report.Files.Sum(f => f.Bytes);
-            output.Say($"text {report.Text[..12]} written to {target}, {Units.Many(report.Files.Count + 1, "file")}, {Units.Bytes(bytes)}");
-            output.Result(new JsonObject
+            return await Interruption.RunAsync(error, "stopping; nothing half-written stays in the folder", async cancel =>
             {
-                ["text"] = report.Text,
-                ["folder"] = target.ToString(),
-                ["format"] = parsed.GetValue(format),
-                ["bytes"] = bytes,
-                ["parts"] = new JsonArray([.. report.Parts.Select(p => new JsonObject
+                using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a text", cancel);
+                NewFolder.CheckFree(target.Folder, folder.Name);
+                var report = await WritePlace.WriteAsync(target.Folder, target.Remedy(folder.Name), async () =>
                 {
-                    ["name"] = p.Name, ["documents"] = p.Documents, ["records"] = p.Records, ["bytes"] = p.Bytes,
-                })]),
-                ["files"] = CommandOutput.Texts(report.Files.Select(f => f.Name)),
-            });
-            return ExitCodes.Done;
+                    ExportReport written = null!;
+                    await NewFolder.MakeAsync(target.Folder, async place => written = await TextExport.WriteAsync(
+                        built, place, Formats[parsed.GetValue(format)!], parsed.GetValue(dropped), cancel));
+                    return written;
+                });
+                await target.CompleteAsync(TextExport.FileName, error.WriteLine, cancel);
+                Say(report, $"{target}", parsed.GetValue(format)!, output);
+                return ExitCodes.Done;
+            }, asked);
         });
         return command;
+    }
+
+    private static void Say(ExportReport report, string target, string format, CommandOutput output)
+    {
+        output.Say(report.Parts.Select(part =>
+            $"{part.Name}   {Units.Count(part.Documents, "document")}, {Units.Bytes(part.Bytes)} of text"));
+        var bytes = report.Files.Sum(f => f.Bytes);
+        output.Say($"text {report.Text[..12]} written to {target}, {Units.Many(report.Files.Count + 1, "file")}, {Units.Bytes(bytes)}");
+        output.Result(new JsonObject
+        {
+            ["text"] = report.Text,
+            ["folder"] = target,
+            ["format"] = format,
+            ["bytes"] = bytes,
+            ["parts"] = new JsonArray([.. report.Parts.Select(p => new JsonObject
+            {
+                ["name"] = p.Name, ["documents"] = p.Documents, ["records"] = p.Records, ["bytes"] = p.Bytes,
+            })]),
+            ["files"] = CommandOutput.Texts(report.Files.Select(f => f.Name)),
+        });
     }
 }

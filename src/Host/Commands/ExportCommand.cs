@@ -51,42 +51,50 @@ internal static class ExportCommand
             python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
             """)
         { run, folder, type, adapter, dataDir, json };
-        command.SetAction(async (parsed, cancel) =>
+        command.SetAction(async (parsed, asked) =>
         {
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var root = data.ExistingRun(name).Root;
-            using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a model", cancel);
-            var place = target.Folder;
-            NewFolder.CheckFree(place, folder.Name);
-            using var checkpoint = CheckpointReader.LoadNewest(root);
-            foreach (var passed in checkpoint.Passed)
-                error.WriteLine($"passed over {passed}");
-            var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
-            var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
-            if (parsed.GetValue(adapter))
-                WriteAdapter(name, place, checkpoint.Vectors, model, elements);
-            else
-                ModelFolderWriter.Write(
-                    place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
-                    TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, data, tokenizer, error.WriteLine)));
-            var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
-            output.Say($"run {name} after {Units.Many(rounds, "round")}   {model.Signature}   "
-                + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
-            await target.CompleteAsync(
-                parsed.GetValue(adapter) ? AdapterFolder.ConfigName : ModelFolder.ConfigName, error.WriteLine, cancel);
-            output.Say($"written as {elements.Word()} to {target}, {Units.Bytes(bytes)}");
-            output.Result(new JsonObject
+            return await Interruption.RunAsync(error, "stopping; nothing half-written stays in the folder", async cancel =>
             {
-                ["run"] = name.Value,
-                ["round"] = rounds,
-                ["fingerprint"] = checkpoint.Manifest.Fingerprint,
-                ["dtype"] = elements.Word(),
-                ["folder"] = target.ToString(),
-                ["bytes"] = bytes,
-            });
-            return ExitCodes.Done;
+                using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a model", cancel);
+                var place = target.Folder;
+                NewFolder.CheckFree(place, folder.Name);
+                using var checkpoint = await Task.Run(() => CheckpointReader.LoadNewest(root), cancel).WaitAsync(cancel);
+                foreach (var passed in checkpoint.Passed)
+                    error.WriteLine($"passed over {passed}");
+                var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
+                var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
+                await WritePlace.WriteAsync(place, target.Remedy(folder.Name), () =>
+                {
+                    if (parsed.GetValue(adapter))
+                        WriteAdapter(name, place, checkpoint.Vectors, model, elements, cancel);
+                    else
+                        ModelFolderWriter.Write(
+                            place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
+                            TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, data, tokenizer, error.WriteLine)),
+                            cancel);
+                    return Task.FromResult(place);
+                });
+                var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
+                output.Say($"run {name} after {Units.Many(rounds, "round")}   {model.Signature}   "
+                    + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
+                await target.CompleteAsync(
+                    parsed.GetValue(adapter) ? AdapterFolder.ConfigName : ModelFolder.ConfigName, error.WriteLine, cancel);
+                output.Say($"written as {elements.Word()} to {target}, {Units.Bytes(bytes)}");
+                output.Result(new JsonObject
+                {
+                    ["run"] = name.Value,
+                    ["round"] = rounds,
+                    ["fingerprint"] = checkpoint.Manifest.Fingerprint,
+                    ["dtype"] = elements.Word(),
+                    ["folder"] = target.ToString(),
+                    ["bytes"] = bytes,
+                });
+                return ExitCodes.Done;
+            }, asked);
         });
         return command;
     }
@@ -105,12 +113,13 @@ internal static class ExportCommand
         }
     }
 
-    private static void WriteAdapter(RunName run, string place, ReplicaVectors vectors, ModelSettings model, ElementType elements)
+    private static void WriteAdapter(
+        RunName run, string place, ReplicaVectors vectors, ModelSettings model, ElementType elements, CancellationToken cancel)
     {
         if (!model.Lora.IsUsed)
             throw new ElasticException(
                 $"run {run} has no adapter: it trained all weights (model.lora-rank = 0); leave --adapter away to write them");
         using var network = Adapters.NetworkOf(vectors, model);
-        AdapterFolderWriter.Write(place, vectors, model, elements, network.FingerprintOf());
+        AdapterFolderWriter.Write(place, vectors, model, elements, network.FingerprintOf(), cancel);
     }
 }

@@ -19,12 +19,14 @@ internal static class TakenDownTexts
     /// Says what nothing was taken down for; looks through all texts, and deletes what holds such documents or says what to do about it.
     /// </summary>
     /// <param name="built">The text that was built with them.</param>
+    /// <param name="cancel">Ends the search: looked at with each document.</param>
     /// <returns>A sentence for each.</returns>
-    public static IEnumerable<string> Report(DataDirectory data, BuiltText built, TakeDowns takeDowns, bool purge)
+    public static IEnumerable<string> Report(
+        DataDirectory data, BuiltText built, TakeDowns takeDowns, bool purge, CancellationToken cancel)
     {
         if (takeDowns.IsEmpty)
             yield break;
-        var unmatched = takeDowns.Unmatched(built.Rows());
+        var unmatched = takeDowns.Unmatched(built.Rows(cancel));
         foreach (var line in unmatched.Take(ShownNames))
             yield return $"nothing was found to {OneLine.Of(line, NameShown)}: write it as \"elastic corpus show --document ID\" says it, "
                 + "or leave it where the sources do not hold it any more";
@@ -34,7 +36,8 @@ internal static class TakenDownTexts
             DeleteRests(data);
         foreach (var text in BuiltTexts.All(data).ToList())
         {
-            var held = text.Rows().Count(r => r.Dropped != BuiltDocument.TakenDown && takeDowns.Cover(r.Source, r.Name, r.Url, r.Licence));
+            var held = text.Rows(cancel).Count(
+                r => r.Dropped != BuiltDocument.TakenDown && takeDowns.Cover(r.Source, r.Name, r.Url, r.Licence));
             if (held == 0)
                 continue;
             var corpora = CorporaOf(data, text).ToList();

@@ -27,7 +27,8 @@ internal static class TrainTokenizer
         var folder = new Option<string>("--out")
         {
             Description =
-                $"The folder to write: {TokenizerFile.FileName}, vocab.json, merges.txt and tokenizer_config.json. It is made if missing.",
+                $"The folder to write: {TokenizerFile.FileName}, vocab.json, merges.txt and tokenizer_config.json. It must not be there "
+                + "yet, or be empty.",
             HelpName = "DIR",
             Required = true,
         };
@@ -41,43 +42,42 @@ internal static class TrainTokenizer
             elastic train --corpus ~/books --set corpus.tokenizer=my-tokenizer
             """)
         { config, set, corpus, vocabulary, folder, json };
-        command.SetAction(async (parsed, cancel) =>
+        command.SetAction(async (parsed, asked) =>
         {
             var settings = ConfigurationLoader.Load(
                 new ConfigurationRequest(parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus)),
                 Problems(parsed.GetValue(vocabulary)));
-            var target = Target(parsed.GetValue(folder)!);
+            var target = Target(parsed.GetValue(folder)!, folder.Name);
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
-            var found = CorpusSources.Find(settings.Training.Corpus);
-            TrainedTokenizer trained;
-            using (var interruption = Interruption.Listen(() => error.WriteLine("stopping; nothing is written"), cancel))
+            return await Interruption.RunAsync(error, "stopping; nothing is written", async cancel =>
             {
-                try
+                var found = CorpusSources.Find(settings.Training.Corpus, cancel);
+                var trained = await Task.Run(() => TokenizerTraining.TrainAsync(
+                    found.Files, settings.Training.Corpus.HeldOut, parsed.GetValue(vocabulary), Environment.ProcessorCount,
+                    new Report(error, parsed.GetValue(vocabulary)), cancel));
+                await WritePlace.WriteAsync(target, $"name another folder with {folder.Name}, and train again", () =>
                 {
-                    trained = await Task.Run(() => TokenizerTraining.TrainAsync(
-                        found.Files, settings.Training.Corpus.HeldOut, parsed.GetValue(vocabulary), Environment.ProcessorCount,
-                        new Report(error, parsed.GetValue(vocabulary)), interruption.Token));
-                }
-                catch (OperationCanceledException) when (interruption.IsRequested)
+                    NewFolder.Make(target, place =>
+                    {
+                        foreach (var (name, bytes) in trained.Files())
+                            File.WriteAllBytes(Path.Combine(place, name), bytes);
+                    });
+                    return Task.FromResult(target);
+                });
+                if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+                    error.WriteLine($"corpus: {passedOver}");
+                output.Say(Lines(trained, parsed.GetValue(vocabulary), target));
+                output.Result(new JsonObject
                 {
-                    return ExitCodes.Interrupted;
-                }
-            }
-
-            Write(trained, target);
-            if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
-                await error.WriteLineAsync($"corpus: {passedOver}");
-            output.Say(Lines(trained, parsed.GetValue(vocabulary), target));
-            output.Result(new JsonObject
-            {
-                ["tokenizer"] = TokenizerFile.Find(target).Id,
-                ["folder"] = target,
-                ["tokens"] = trained.Tokens.Count,
-                ["documents"] = trained.Documents,
-                ["bytes"] = trained.Bytes,
-                ["forgotten"] = trained.Forgotten,
-            });
-            return ExitCodes.Done;
+                    ["tokenizer"] = TokenizerFile.Find(target).Id,
+                    ["folder"] = target,
+                    ["tokens"] = trained.Tokens.Count,
+                    ["documents"] = trained.Documents,
+                    ["bytes"] = trained.Bytes,
+                    ["forgotten"] = trained.Forgotten,
+                });
+                return ExitCodes.Done;
+            }, asked);
         });
         return command;
     }
@@ -89,34 +89,11 @@ internal static class TrainTokenizer
     }
 
     // Checked before hours of training.
-    private static string Target(string folder)
+    private static string Target(string folder, string option)
     {
         var path = Path.GetFullPath(folder);
-        try
-        {
-            Directory.CreateDirectory(path);
-            return Directory.EnumerateFileSystemEntries(path).Any()
-                ? throw new ElasticException($"{path} is not empty: name another folder with --out, or empty it") : path;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ElasticException($"{path} cannot be written ({e.Message.TrimEnd('.')}): name another folder with --out", e);
-        }
-    }
-
-    // The file that makes the folder a tokenizer comes last.
-    private static void Write(TrainedTokenizer trained, string folder)
-    {
-        try
-        {
-            foreach (var (name, bytes) in trained.Files())
-                DurableFile.WriteDurably(Path.Combine(folder, name), bytes);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ElasticException(
-                $"the tokenizer cannot be written to {folder} ({e.Message.TrimEnd('.')}): mend that, and train again", e);
-        }
+        NewFolder.CheckFree(path, option);
+        return path;
     }
 
     private static IEnumerable<string> Lines(TrainedTokenizer trained, int vocabulary, string folder)

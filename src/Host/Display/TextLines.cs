@@ -17,6 +17,10 @@ internal static class TextLines
                 + $"{Units.Bytes(kept.Bytes)} of {Units.Bytes(read.Bytes)}";
         foreach (var stage in report.Dropped.Where(d => d.Documents > 0))
             yield return $"  dropped    {stage.Name}: {Units.Count(stage.Documents, "document")}, {Units.Bytes(stage.Bytes)}";
+        foreach (var large in report.LargeBuckets.Where(b => b.Buckets > 0))
+            yield return $"  compared   {large.Stage}: of {Units.Many(large.Buckets, "bucket")}, the largest of "
+                + $"{Units.Count(large.Largest, "document")}, each document only with the first {large.MostCompared}: "
+                + $"{Units.Count(large.Pairs, "pair")} left out";
         if (report.Malformed > 0)
             yield return $"  not read   {Units.Many(report.Malformed, "record")}: {Path.Combine(text.Folder, "rejects.txt")}";
         yield return $"  folder     {text.Folder}: datasheet.md, what was dropped and why, and the text, for --corpus {text.TextFolder}"

@@ -40,35 +40,49 @@ internal sealed class SupportBundle
     {
         if (File.Exists(path))
             throw new ElasticException($"{path} is there already: name another file with --bundle");
-        try
+        WritePlace.Check(path, "--bundle");
+        return await WritePlace.WriteAsync(path, "name another file with --bundle", async () =>
         {
-            using var archive = ZipFile.Open(path, ZipArchiveMode.Create);
-            List<string> names = [];
-            Add("doctor.txt", findings);
-            foreach (var log in new[] { Path.GetFileName(_data.LogFile), "node.log", CommandLog.FileName })
-                AddTail(Path.Combine(_data.Root, log));
-            foreach (var run in _data.RunIds)
-                AddTail(_data.Run(run).LogFile);
-            if (database is not null)
-                await AddDatabaseAsync(database, Add, cancel);
-            return names;
-
-            void AddTail(string file)
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            var temporary = DurableFile.TemporaryPath(path);
+            try
             {
-                if (File.Exists(file))
-                    Add(Path.GetRelativePath(_data.Root, file).Replace('\\', '/'), Tail(file));
+                var names = await WriteToAsync(temporary, findings, database, cancel);
+                File.Move(temporary, path);
+                return names;
             }
-
-            void Add(string name, string text)
+            finally
             {
-                names.Add(name);
-                using var writer = new StreamWriter(archive.CreateEntry(name).Open());
-                writer.Write(_secrets.Aggregate(text, (t, secret) => t.Replace(secret, "***", StringComparison.Ordinal)));
+                File.Delete(temporary);
             }
+        });
+    }
+
+    private async Task<IReadOnlyList<string>> WriteToAsync(
+        string path, string findings, DatabaseAddress? database, CancellationToken cancel)
+    {
+        using var archive = ZipFile.Open(path, ZipArchiveMode.Create);
+        List<string> names = [];
+        Add("doctor.txt", findings);
+        foreach (var log in new[] { Path.GetFileName(_data.LogFile), "node.log", CommandLog.FileName })
+            AddTail(Path.Combine(_data.Root, log));
+        foreach (var run in _data.RunIds)
+            AddTail(_data.Run(run).LogFile);
+        if (database is not null)
+            await AddDatabaseAsync(database, Add, cancel);
+        return names;
+
+        void AddTail(string file)
+        {
+            if (File.Exists(file))
+                Add(Path.GetRelativePath(_data.Root, file).Replace('\\', '/'), Tail(file));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+
+        void Add(string name, string text)
         {
-            throw new ElasticException($"{path} cannot be written: {e.Message}", e);
+            names.Add(name);
+            using var writer = new StreamWriter(archive.CreateEntry(name).Open());
+            writer.Write(_secrets.Aggregate(text, (t, secret) => t.Replace(secret, "***", StringComparison.Ordinal)));
         }
     }
 

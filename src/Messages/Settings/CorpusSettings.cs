@@ -62,11 +62,12 @@ public sealed record CorpusSettings : SettingsGroup
     public required ChatTemplate ChatTemplate { get; init; }
 
     [Setting("corpus.encoding", "utf-8", """
-        The encoding of .txt, .md, .jsonl and .tsv files; a byte order mark in a file counts more. XML and HTML say themselves what they
-        are in. What is not valid in it becomes U+FFFD and is counted, by file.
+        The encoding of .txt, .md, .jsonl and .tsv files; a byte order mark in a file counts more, and with utf-8 also the zero bytes of
+        UTF-16 without one. XML and HTML say themselves what they are in. What is not valid in it becomes U+FFFD and is counted, by file.
         """, PartOfAnswer = false)]
     [OneOf(
-        "utf-8", "latin-1", "windows-1250", "windows-1251", "windows-1252", "koi8-r", "shift_jis", "euc-jp", "euc-kr", "gb18030", "big5")]
+        "utf-8", "utf-16le", "utf-16be", "latin-1", "windows-1250", "windows-1251", "windows-1252", "koi8-r", "shift_jis", "euc-jp",
+        "euc-kr", "gb18030", "big5")]
     [Since(3, "utf-8")]
     public required string Encoding { get; init; }
 

@@ -16,7 +16,9 @@ public static class AdapterFolderWriter
     /// <param name="type">Of the elements in the file; 16-bit types round to the nearest, ties to even.</param>
     /// <param name="network">The fingerprint of the frozen weights, by which whoever opens the folder here knows them.</param>
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
-    public static void Write(string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, Digest network)
+    /// <exception cref="OperationCanceledException">It was ended; nothing stays.</exception>
+    public static void Write(
+        string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, Digest network, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(model);
@@ -27,7 +29,11 @@ public static class AdapterFolderWriter
                 + $"are {string.Join(", ", ModelFormats.All.Select(f => f.ClassName))}");
         var written = AdapterFolder.ParametersOf(model).Select(p => new WrittenTensor(
             AdapterFolder.Prefix + p.Name, p.Shape,
-            (first, into) => parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into))).ToList();
+            (first, into) =>
+            {
+                cancel.ThrowIfCancellationRequested();
+                parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into);
+            })).ToList();
         NewFolder.Make(folder, place =>
         {
             SafetensorsWriter.WriteFile(

@@ -20,14 +20,15 @@ public static class ModelFolderWriter
     /// <param name="others">Further files by name: the tokenizer's.</param>
     /// <remarks>Adapters are added to the weights beside which they were trained.</remarks>
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
+    /// <exception cref="OperationCanceledException">It was ended; nothing stays.</exception>
     public static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
-        IReadOnlyDictionary<string, byte[]> others) =>
-        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes);
+        IReadOnlyDictionary<string, byte[]> others, CancellationToken cancel = default) =>
+        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes, cancel);
 
     internal static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
-        IReadOnlyDictionary<string, byte[]> others, long shardBytes)
+        IReadOnlyDictionary<string, byte[]> others, long shardBytes, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(model);
@@ -39,7 +40,7 @@ public static class ModelFolderWriter
         NewFolder.Make(folder, place =>
         {
             var network = Architectures.Open(model.WithoutAdapters());
-            SafetensorsWriter.Write(place, [.. Tensors(merged ?? parameters, network)], type, shardBytes);
+            SafetensorsWriter.Write(place, [.. Tensors(merged ?? parameters, network, cancel)], type, shardBytes);
             File.WriteAllBytes(Path.Combine(place, ModelConfig.FileName), Config(format, model, type, endOfText));
             if (!model.IsMasked)
                 File.WriteAllBytes(Path.Combine(place, "generation_config.json"), Json(json => WriteEnds(json, endOfText)));
@@ -49,9 +50,13 @@ public static class ModelFolderWriter
     }
 
     // In the order in which the architecture declares them, so that a layer's tensors lie together.
-    private static IEnumerable<WrittenTensor> Tensors(ReplicaVectors parameters, IArchitecture architecture) =>
-        architecture.Parameters.Where(p => p.TiedTo is null).Select(p => new WrittenTensor(
-            p.Name, p.Shape, (first, into) => parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into)));
+    private static IEnumerable<WrittenTensor> Tensors(
+        ReplicaVectors parameters, IArchitecture architecture, CancellationToken cancel) =>
+        architecture.Parameters.Where(p => p.TiedTo is null).Select(p => new WrittenTensor(p.Name, p.Shape, (first, into) =>
+        {
+            cancel.ThrowIfCancellationRequested();
+            parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into);
+        }));
 
     private static byte[] Config(ModelFormat format, ModelSettings model, ElementType type, int endOfText) => Json(json =>
     {

@@ -53,7 +53,7 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
 
     /// <inheritdoc/>
     public override string JournalCopy() =>
-        Path.Combine(_staging ??= Directory.CreateTempSubdirectory("elastic-backup-").FullName, Path.GetRandomFileName());
+        Path.Combine(_staging ??= WritePlace.Temporary("elastic-backup-"), Path.GetRandomFileName());
 
     /// <inheritdoc/>
     public override async Task CopyAsync(string path, string name, CancellationToken cancel)

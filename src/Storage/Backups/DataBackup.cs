@@ -11,6 +11,9 @@ namespace Elastic.Storage;
 /// </summary>
 public sealed class DataBackup(DataPaths from, DatabaseAddress? database, BackupPlace to, Action<string> say)
 {
+    // SQLITE_FULL.
+    private const int DiskFull = 13;
+
     // A checkpoint that the journal knows may be dropped for a newer one while it is copied. They are seldom closer than a minute.
     private const int Attempts = 5;
 
@@ -100,7 +103,12 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
         }
         catch (SqliteException e)
         {
-            throw new ElasticException($"the journal {database} cannot be copied to {path}: {e.Message}", e);
+            File.Delete(path);
+            var folder = Path.GetDirectoryName(path);
+            throw new ElasticException(e.SqliteErrorCode == DiskFull
+                ? $"the journal {database} cannot be copied to {folder}: the disk is full; free space there, or name another place for the "
+                    + "backup (what goes to a store is copied to TMPDIR first)"
+                : $"the journal {database} cannot be copied to {folder}: {e.Message}", e);
         }
 
         // Not by connections of the pool, which would keep the file open.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Elastic.Corpus.Build;
 using Elastic.Corpus.Build.Duplicates;
@@ -171,6 +172,39 @@ public class NearDuplicatesTests
         Assert.All(removals, r => Assert.Equal((0, 1.0), (r.Match, r.Similarity)));
     }
 
+    // Of each band one bucket of all: whoever comes after the third one is compared with two of those before it.
+    [Theory]
+    [InlineData(3, 0, 0, 0)]
+    [InlineData(4, 14, 4, 14)]
+    [InlineData(300, 14, 300, 14 * 297 * 298 / 2)]
+    public void What_a_large_bucket_leaves_out_is_counted_and_the_datasheet_says_so(int copies, long buckets, long largest, long pairs)
+    {
+        using var folders = new BuiltFolders();
+        var source = folders.Texts("in.jsonl", Enumerable.Repeat("the same page with a few words in it", copies).Append("another text"));
+        var built = folders.Build(Manifests.Of([("in", source)], "near-duplicates most-in-bucket=2"));
+        Assert.Equal([new LargeBuckets("near-duplicates", 2, buckets, largest, pairs)], built.Report.LargeBuckets);
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"| near-duplicates | 2 | {buckets:N0} | {largest:N0} | {pairs:N0} |\n"),
+            File.ReadAllText(Path.Combine(built.Folder, "datasheet.md")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(DuplicateRule.FirstKept)]
+    [InlineData(DuplicateRule.Components)]
+    public void No_pair_is_looked_at_any_more_once_it_is_told_to_stop(DuplicateRule rule)
+    {
+        using var cancel = new CancellationTokenSource();
+        var removals = 0;
+        Assert.Throws<OperationCanceledException>(() => Decide(
+            [.. Enumerable.Repeat("the same page with a few words in it", 50)], Defaults with { Rule = rule },
+            _ =>
+            {
+                removals++;
+                cancel.Cancel();
+            }, cancel.Token));
+        Assert.Equal(1, removals);
+    }
+
     private static string Numbered(int first, int count) => string.Join(' ', Enumerable.Range(first, count).Select(i => $"w{i}"));
 
     // 120 pairs of texts of 200 words, of which some words are other ones, among texts that are like none.
@@ -196,16 +230,24 @@ public class NearDuplicatesTests
 
     private static List<Removal> Remove(List<string> texts, NearDuplicatesSettings settings)
     {
+        var removals = new List<Removal>();
+        Decide(texts, settings, removals.Add, CancellationToken.None);
+        return removals;
+    }
+
+    private static void Decide(List<string> texts, NearDuplicatesSettings settings, Action<Removal> take, CancellationToken cancel)
+    {
         using var folder = new TemporaryFolder();
         var file = folder.Write("all.jsonl", string.Concat(texts.Select(text => JsonSerializer.Serialize(new { text }) + "\n")));
         var manifest = Manifests.Of([("all", file)]);
         var store = new PieceStore(folder["pieces"]);
-        var pieces = SourcePiece.Of(manifest, 0, PartSize.Default, []).ToList();
+        var pieces = SourcePiece.Of(manifest, 0, PartSize.Default, [], CancellationToken.None).ToList();
         store.Read(pieces[0], manifest, CancellationToken.None);
         var stage = new NearDuplicates(settings);
-        using var all = new DocumentTexts(store, pieces, folder["work"]);
+        using var all = new DocumentTexts(store, pieces, folder["work"], CancellationToken.None);
         var candidates = texts.Select((text, i) => new Candidate(
             i, stage.Sketch(new Draft(new DocumentFacts("all", "all", DocumentFormat.JsonLines), text))));
-        return [.. stage.Decide(candidates, all, folder["work"])];
+        foreach (var removal in stage.Decide(candidates, all, new StageWork(folder["work"], cancel)))
+            take(removal);
     }
 }

@@ -35,7 +35,7 @@ public sealed class TextFramesTests : IDisposable
     {
         var (store, piece) = Read();
         var documents = store.Documents(piece).ToList();
-        using var texts = new DocumentTexts(store, [piece], _folder["work"]) { FramesKept = 2 };
+        using var texts = new DocumentTexts(store, [piece], _folder["work"], CancellationToken.None) { FramesKept = 2 };
         foreach (var number in Enumerable.Range(0, Documents).Select(i => i * 37 % Documents))
             Assert.Equal(Text(number), texts[number]);
         Assert.Equal(Enumerable.Range(0, Documents).Select(Text), store.Texts(piece, documents));

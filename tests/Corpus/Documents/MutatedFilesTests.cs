@@ -127,7 +127,7 @@ public sealed class MutatedFilesTests : IDisposable
         return [.. bytes];
     }
 
-    private static byte[] Original(string name) => name switch
+    internal static byte[] Original(string name) => name switch
     {
         "a.txt" => Encoding.UTF8.GetBytes(Prose),
         "a.xml" => Encoding.UTF8.GetBytes(

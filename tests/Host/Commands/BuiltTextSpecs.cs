@@ -53,6 +53,11 @@ public sealed class BuiltTextSpecs : IDisposable
         Assert.Equal(ExitCodes.Failed, await Elastic("export", "--out", kept));
         Assert.Contains($"{kept} is there already, and nothing is overwritten: name another folder with --out",
             _error.ToString(), StringComparison.Ordinal);
+        // Neither leaves anything there, and no message names a temporary file.
+        var below = Path.Combine(_folder, "web.conf", "kept");
+        Assert.Equal(ExitCodes.Failed, await Elastic("export", "--out", below));
+        Assert.Contains($"{below} cannot be written ({Path.Combine(_folder, "web.conf")} is a file): name another place with --out",
+            _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--document", "30"));
         Assert.Contains("has no document 30: it has 0 to 29", _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--random", "2", "--language", "de"));

@@ -54,7 +54,8 @@ public sealed class CorpusCommandSpecs : IDisposable
         Assert.Equal(ExitCodes.Done, await Train(270, tokenizer));
         Assert.Contains("270 tokens from 20 documents", Said, StringComparison.Ordinal);
         Assert.Equal(ExitCodes.Failed, await Train(270, tokenizer));
-        Assert.Contains($"{tokenizer} is not empty: name another folder with --out", Said, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{tokenizer} is there already, and nothing is overwritten: name another folder with --out", Said, StringComparison.Ordinal);
         Assert.Equal(ExitCodes.WrongUsage, await Train(257, Path.Combine(_folder, "other")));
         Assert.Contains("--vocabulary 257: use 258 to 1048576", Said, StringComparison.Ordinal);
         Assert.False(Path.Exists(Path.Combine(_folder, "other")));

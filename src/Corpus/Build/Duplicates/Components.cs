@@ -26,11 +26,13 @@ internal sealed class Components
     /// All documents but the first of each group, and for each the neighbour on its way to the first one: the edges form a tree, because
     /// no pair was added within a group.
     /// </summary>
-    public IEnumerable<Removal> Removals()
+    /// <param name="cancel">Looked at with each of them.</param>
+    public IEnumerable<Removal> Removals(CancellationToken cancel)
     {
         var neighbours = new Dictionary<long, List<(long Other, double Similarity)>>();
         foreach (var (a, b, similarity) in _edges)
         {
+            cancel.ThrowIfCancellationRequested();
             Of(a).Add((b, similarity));
             Of(b).Add((a, similarity));
         }
@@ -41,6 +43,7 @@ internal sealed class Components
             {
                 foreach (var (other, similarity) in neighbours[next.Number].Where(n => n.Other != next.From).OrderBy(n => n.Other))
                 {
+                    cancel.ThrowIfCancellationRequested();
                     yield return new Removal(other, next.Number, similarity) { StandIn = root };
                     reached.Enqueue((other, next.Number));
                 }

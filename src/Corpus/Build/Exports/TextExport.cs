@@ -58,7 +58,7 @@ public static class TextExport
             parts.AddRange(Enum.GetValues<Split>().Select(split => Open(MetadataTable.PartOf(split), text.Records(split))));
             if (withDropped)
                 parts.Add(Open(Dropped, text.DroppedRecords()));
-            foreach (var document in text.Rows())
+            foreach (var document in text.Rows(cancel))
             {
                 cancel.ThrowIfCancellationRequested();
                 var name = document.Dropped is null ? MetadataTable.PartOf(document.Split) : Dropped;

@@ -49,10 +49,9 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, string folder)
+    public override IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, StageWork work)
     {
-        using var matches = new ExternalSort<Match>(
-            folder, (a, b) => (a.Hash, a.Number, a.From).CompareTo((b.Hash, b.Number, b.From)));
+        using var matches = work.Sort<Match>((a, b) => (a.Hash, a.Number, a.From).CompareTo((b.Hash, b.Number, b.From)));
         foreach (var (number, sketch) in candidates)
         {
             var length = BinaryPrimitives.ReadInt32LittleEndian(sketch);
@@ -62,7 +61,7 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
                     BinaryPrimitives.ReadInt32LittleEndian(sketch.AsSpan(at + 8)),
                     BinaryPrimitives.ReadInt32LittleEndian(sketch.AsSpan(at + 12)), length));
         }
-        using var counted = new ExternalSort<Match>(folder, (a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)));
+        using var counted = work.Sort<Match>((a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)));
         foreach (var match in Rare(matches.Sorted()))
             counted.Add(match);
         var open = new List<Match>();

@@ -26,9 +26,9 @@ public sealed class ExactDuplicates : CorpusStage
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder)
+    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, StageWork work)
     {
-        using var sort = new ExternalSort<Entry>(folder, (a, b) => (a.Hash, a.Number).CompareTo((b.Hash, b.Number)));
+        using var sort = work.Sort<Entry>((a, b) => (a.Hash, a.Number).CompareTo((b.Hash, b.Number)));
         foreach (var candidate in candidates)
             sort.Add(new Entry(BinaryPrimitives.ReadUInt128BigEndian(candidate.Sketch), candidate.Number));
         Entry? first = null;

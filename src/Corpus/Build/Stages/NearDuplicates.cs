@@ -8,9 +8,8 @@ namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
 /// Of documents that are nearly alike the first one in key order stays: a document goes where the Jaccard similarity of its word n-grams
-/// with
-/// those of an earlier document that was kept reaches the threshold. Candidates come from MinHash signatures in bands (Leskovec, Rajaraman
-/// and Ullman, "Mining of Massive Datasets", section 3.4): two documents of similarity s share a band with a probability of
+/// with those of an earlier document that was kept reaches the threshold. Candidates come from MinHash signatures in bands (Leskovec,
+/// Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4): two documents of similarity s share a band with a probability of
 /// 1 - (1 - s^rows)^bands. Each candidate's similarity is then computed from the texts, so that no document goes for a mere chance.
 /// </summary>
 public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStage
@@ -35,21 +34,21 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder)
+    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, StageWork work)
     {
-        using var pairs = new ExternalSort<Pair>(folder, (a, b) => (a.Later, a.Earlier).CompareTo((b.Later, b.Earlier)));
-        foreach (var pair in Pairs(candidates, folder))
+        using var pairs = work.Sort<Pair>((a, b) => (a.Later, a.Earlier).CompareTo((b.Later, b.Earlier)));
+        foreach (var pair in Pairs(candidates, work))
             pairs.Add(pair);
-        var removals = settings.Rule == DuplicateRule.Components ? Connected(pairs.Sorted(), texts) : Verified(pairs.Sorted(), texts);
+        var removals = settings.Rule == DuplicateRule.Components
+            ? Connected(pairs.Sorted(), texts, work.Cancel) : Verified(pairs.Sorted(), texts);
         foreach (var removal in removals)
             yield return removal;
     }
 
     // The members of each bucket with the first few of it: the rest of a large bucket are copies of one another, nearly always of these.
-    private IEnumerable<Pair> Pairs(IEnumerable<Candidate> candidates, string folder)
+    private IEnumerable<Pair> Pairs(IEnumerable<Candidate> candidates, StageWork work)
     {
-        using var buckets = new ExternalSort<Entry>(
-            folder, (a, b) => (a.Band, a.Hash, a.Number).CompareTo((b.Band, b.Hash, b.Number)));
+        using var buckets = work.Sort<Entry>((a, b) => (a.Band, a.Hash, a.Number).CompareTo((b.Band, b.Hash, b.Number)));
         var bandBytes = settings.Rows * sizeof(uint);
         foreach (var candidate in candidates)
         {
@@ -58,18 +57,29 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
                     XxHash3.HashToUInt64(candidate.Sketch.AsSpan(band * bandBytes, bandBytes)), candidate.Number, band));
         }
         var (bucket, first) = ((Band: -1, Hash: 0UL), new List<long>());
+        var (members, large, largest, left) = (0L, 0L, 0L, 0L);
         foreach (var entry in buckets.Sorted())
         {
             if (bucket != (entry.Band, entry.Hash))
             {
                 bucket = (entry.Band, entry.Hash);
+                members = 0;
                 first.Clear();
             }
             foreach (var earlier in first)
                 yield return new Pair(entry.Number, earlier);
+            if (members > first.Count)
+            {
+                // Counted once, by the first of its documents that is not compared with all before it.
+                large += members == first.Count + 1 ? 1 : 0;
+                left += members - first.Count;
+                largest = Math.Max(largest, members + 1);
+            }
+            members++;
             if (first.Count < settings.MostInBucket)
                 first.Add(entry.Number);
         }
+        work.LargeBuckets = new LargeBuckets(Kind.Name, settings.MostInBucket, large, largest, left);
     }
 
     // In the order of the later document, so that it is known of each earlier one whether it stays.
@@ -94,7 +104,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         }
     }
 
-    private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts)
+    private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
         var (components, shingles) = (new Components(), new RecentShingles(settings.Words, texts));
         foreach (var pair in pairs.Where(pair => !components.AreConnected(pair.Later, pair.Earlier)))
@@ -103,7 +113,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
             if (similarity >= settings.Threshold)
                 components.Connect(pair.Later, pair.Earlier, similarity);
         }
-        return components.Removals();
+        return components.Removals(cancel);
     }
 
     /// <summary>Jaccard's: what both have, of what either has.</summary>
@@ -180,7 +190,7 @@ public sealed record NearDuplicatesSettings : SettingsGroup
 
     [Setting("near-duplicates.most-in-bucket", 64, """
         Each document is compared with at most that many earlier ones of a bucket, the first ones: thousands of copies of one page would
-        give millions of pairs.
+        give millions of pairs. The datasheet says how many were not compared for that.
         """)]
     [Between(1, 1_000_000)]
     public required int MostInBucket { get; init; }

@@ -39,7 +39,7 @@ internal static class TarFiles
         {
             return tar.GetNextEntry();
         }
-        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
             statistics.CountMalformed(file, 0, $"the archive ends or breaks here, and the rest of it is lost: {e.Message}");
             return null;

@@ -36,7 +36,7 @@ internal static class ZipFiles
             _ = zip.Entries.Count;
             return zip;
         }
-        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
             bytes.Dispose();
             throw new RejectedFileException(
@@ -53,7 +53,7 @@ internal static class ZipFiles
         {
             return new Checked(expansion.Bound(file, entry.Open()), entry.Crc32);
         }
-        catch (Exception e) when (e is not (ElasticException or InvalidDataException or OutOfMemoryException))
+        catch (Exception e) when (e is not (ElasticException or InvalidDataException or OutOfMemoryException or OperationCanceledException))
         {
             throw new InvalidDataException(e.Message, e);
         }
@@ -70,7 +70,8 @@ internal static class ZipFiles
             {
                 read = bytes.Read(buffer);
             }
-            catch (Exception e) when (e is not (ElasticException or InvalidDataException or OutOfMemoryException))
+            catch (Exception e) when (
+                e is not (ElasticException or InvalidDataException or OutOfMemoryException or OperationCanceledException))
             {
                 throw new InvalidDataException(e.Message, e);
             }

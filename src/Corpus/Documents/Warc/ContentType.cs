@@ -27,14 +27,15 @@ internal static class ContentType
         Encoding.Latin1.GetString(body[..Math.Min(Looked, body.Length)]).Contains("<html", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// The body in UTF-8 with its mark, where the head names another encoding, or where it is plain text of none (windows-1252 then, as
-    /// browsers have it). Otherwise as it is: pages and XML say by themselves what they are in.
+    /// The body in UTF-8 with its mark, where the head names another encoding, or none and the body looks like UTF-16, or is plain text
+    /// that is no UTF-8 (windows-1252 then, as browsers have it). Otherwise as it is: pages and XML say by themselves what they are in.
     /// </summary>
     public static byte[] AsUtf8(string type, byte[] body)
     {
         if (body is [0xEF, 0xBB, 0xBF, ..] or [0xFE, 0xFF, ..] or [0xFF, 0xFE, ..])
             return body;
-        var encoding = EncodingOf(type) ?? (NameOf(type) == "text/plain" && !Utf8.IsValid(body) ? Windows1252 : null);
+        var encoding = EncodingOf(type) ?? UnmarkedUtf16.Of(body)
+            ?? (NameOf(type) == "text/plain" && !Utf8.IsValid(body) ? Windows1252 : null);
         return encoding is null ? body : [0xEF, 0xBB, 0xBF, .. Utf8Of(encoding, body)];
     }
 

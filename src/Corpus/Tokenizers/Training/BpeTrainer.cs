@@ -31,7 +31,8 @@ internal sealed class BpeTrainer
     private readonly Dictionary<(int, int), List<int>> _grown = [];     // pairs that a merge has made, and where
 
     /// <param name="first">Tokens that stand before the bytes and are no text.</param>
-    public BpeTrainer(IReadOnlyDictionary<string, long> words, IReadOnlyList<string> first)
+    /// <param name="cancel">Ends the counting of pairs.</param>
+    public BpeTrainer(IReadOnlyDictionary<string, long> words, IReadOnlyList<string> first, CancellationToken cancel)
     {
         // In the order of the characters that stand for them, as the library numbers them.
         _tokens = [.. first, .. Enumerable.Range(0, 256).Select(b => ByteAlphabet.Of((byte)b)).Order().Select(c => c.ToString())];
@@ -46,6 +47,7 @@ internal sealed class BpeTrainer
         var (at, word) = (0, 0);
         foreach (var (text, count) in words)
         {
+            cancel.ThrowIfCancellationRequested();
             _beginsWord[at] = true;
             _countOfWord[word] = count;
             foreach (var b in Encoding.UTF8.GetBytes(text))
@@ -57,8 +59,12 @@ internal sealed class BpeTrainer
         }
         _beginsWord[length] = true;
         for (var i = 0; i + 1 < length; i++)
+        {
             if (!_beginsWord[i + 1])
                 Grow(_tokenAt[i], _tokenAt[i + 1], i);
+            else
+                cancel.ThrowIfCancellationRequested();
+        }
         Enqueue();
     }
 

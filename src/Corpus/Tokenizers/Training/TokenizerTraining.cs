@@ -80,7 +80,7 @@ public static class TokenizerTraining
             throw new ElasticException(
                 $"there is no text to train on ({documents} documents, {statistics.MalformedRecords} records that cannot be read): check "
                 + "corpus.sources, corpus.text-field and corpus.held-out");
-        var trainer = new BpeTrainer(counts.Counts, [TrainedTokenizer.EndOfText]);
+        var trainer = new BpeTrainer(counts.Counts, [TrainedTokenizer.EndOfText], cancel);
         var (tokens, merges) = trainer.Train(
             vocabulary, made => progress?.Report(new TokenizerProgress(documents, bytes, total, made)), cancel);
         return new TrainedTokenizer(tokens, merges, counts.Counts.Count, documents, bytes, counts.Forgotten);

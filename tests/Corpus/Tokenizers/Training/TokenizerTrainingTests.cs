@@ -23,7 +23,7 @@ public sealed class TokenizerTrainingTests : IDisposable
         var expected = File.ReadAllLines(Path.Combine(folder, "merges.txt"));
         var counts = new WordCounts();
         counts.Add(WordCounts.Of(new DocumentBatch(0, [.. lines.SkipLast(1)]), 0));
-        var (_, merges) = new BpeTrainer(counts.Counts, ["<|endoftext|>"]).Train(30_000, _ => { }, CancellationToken.None);
+        var (_, merges) = new BpeTrainer(counts.Counts, ["<|endoftext|>"], default).Train(30_000, _ => { }, CancellationToken.None);
         Assert.InRange(merges.Count, 1500, expected.Length);
         Assert.Equal(expected.Take(merges.Count), merges.Select(m => $"{m.Left} {m.Right}"));
     }
@@ -37,7 +37,7 @@ public sealed class TokenizerTrainingTests : IDisposable
         {
             var words = list.DistinctBy(w => w.Item1).ToDictionary(w => w.Item1, w => w.Item2);
             var plain = PlainBpe.Train([.. words.Select(w => (Alphabet(w.Key), w.Value))], ["<|endoftext|>", .. Bytes], 300);
-            var (tokens, merges) = new BpeTrainer(words, ["<|endoftext|>"]).Train(300, _ => { }, CancellationToken.None);
+            var (tokens, merges) = new BpeTrainer(words, ["<|endoftext|>"], default).Train(300, _ => { }, CancellationToken.None);
             Assert.Equal(plain.Tokens, tokens);
             Assert.Equal(plain.Merges, merges);
         }, iter: 2000, threads: 1);
