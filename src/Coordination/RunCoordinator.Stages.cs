@@ -66,9 +66,11 @@ public sealed partial class RunCoordinator
         View = View.Give(failed.Work, failed.Node, _now);
     }
 
-    // The supervisor and the nodes of the other stages notice at about the same time that a node is lost. What these say of it may come
-    // when the next attempt is ordered already; it names the order of the one before.
-    private bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
+    /// <summary>
+    /// Whether a result is of an attempt that is over. The supervisor and the nodes of the other stages notice at about the same time that a
+    /// node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before.
+    /// </summary>
+    public bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
         && View.Attempts.ContainsKey(work) && _ordered.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
 
     // Nothing is wrong where it was noticed: it counts against the node of the stage that is lost.

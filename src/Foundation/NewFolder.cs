@@ -13,7 +13,22 @@ public static class NewFolder
         if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
             throw new ElasticException($"{path} is there already, and nothing is overwritten: name another folder with {option}, "
                 + "or remove this one first");
-        WritePlace.Check(path, option);
+        var whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        // It is made beside its place.
+        WritePlace.Check(path, option, from: Path.GetDirectoryName(whole));
+        if (!Directory.Exists(whole))
+            return;
+        try
+        {
+            // An empty folder makes place for the new one, which one that something is mounted on cannot.
+            var moved = DurableFile.TemporaryPath(whole);
+            Directory.Move(whole, moved);
+            Directory.Move(moved, whole);
+        }
+        catch (Exception e) when (WritePlace.IsRefused(e))
+        {
+            throw WritePlace.Problem(path, e, $"name another folder with {option}, e.g. one within it");
+        }
     }
 
     /// <summary>Makes the folder, which must not exist or be empty.</summary>

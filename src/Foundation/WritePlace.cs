@@ -8,11 +8,12 @@ public static class WritePlace
 {
     /// <summary>Says before any work is done that nothing can be written there: tries it in the nearest folder that exists.</summary>
     /// <param name="option">The option that names the place, for the message.</param>
+    /// <param name="from">The folder that is to be tried first; null for the place itself, where it is a folder.</param>
     /// <exception cref="ElasticException">It cannot be written.</exception>
-    public static void Check(string path, string option)
+    public static void Check(string path, string option, string? from = null)
     {
         var whole = Path.GetFullPath(path);
-        for (var folder = whole; folder is not null; folder = Path.GetDirectoryName(folder))
+        for (var folder = from ?? whole; folder is not null; folder = Path.GetDirectoryName(folder))
         {
             if (Directory.Exists(folder))
             {

@@ -96,7 +96,7 @@ public sealed class TorchBackend : IDeviceBackend
             return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream,
                 _gpus.AttentionOf(gpu), _gpus.ProductsOf(gpu, stream));
         }
-        catch (ElasticException e) when (TorchDevice.IsLoss(e))
+        catch (Exception e) when (TorchDevice.IsLoss(e))
         {
             throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}");
         }
@@ -136,6 +136,8 @@ public sealed class TorchBackend : IDeviceBackend
     {
         if (_gpus is null)
             throw new ElasticException($"{device}: libtorch's CPU has no cublasLt: name a GPU, e.g. cuda:0");
+        if (device.Parts is { Part: not null })
+            throw new ElasticException($"{device}: products are measured on a whole GPU: use cuda:{NumberOf(device)}");
         var gpu = NumberOf(device);
         var place = _gpus.PlaceOf(gpu);
         return _gpus.ProductsOf(gpu, null) is { } products

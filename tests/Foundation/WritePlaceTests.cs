@@ -15,6 +15,11 @@ public sealed class WritePlaceTests : IDisposable
         WritePlace.Check(Path.Combine(_folder, "a", "b", "c"), "--out");
         NewFolder.CheckFree(Path.Combine(_folder, "new"), "--out");
         Assert.Empty(Directory.GetFileSystemEntries(_folder));
+        // An empty folder makes place for the new one: that is tried, and it is there again.
+        var empty = Directory.CreateDirectory(Path.Combine(_folder, "empty")).FullName;
+        NewFolder.CheckFree(empty + "/", "--out");
+        Assert.Equal([empty], Directory.GetFileSystemEntries(_folder));
+        Directory.Delete(empty);
     }
 
     [Fact]

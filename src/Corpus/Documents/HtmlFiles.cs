@@ -88,7 +88,8 @@ internal static class HtmlFiles
         var (content, length) = (bytes.GetBuffer(), (int)bytes.Length);
         if (UnmarkedUtf16.Of(content.AsSpan(0, length)) is { } encoding)
         {
-            content = Encoding.UTF8.GetBytes('\uFEFF' + encoding.GetString(content, 0, length));
+            using var wide = CountingUtf8.Open(new MemoryStream(content, 0, length), file, statistics, encoding);
+            content = Encoding.UTF8.GetBytes('\uFEFF' + wide.ReadToEnd());
             length = content.Length;
         }
         var page = new PageBounds(file, content, length).Parse();

@@ -55,7 +55,14 @@ internal sealed class MemberBytes : IDisposable
         }
         catch (Exception e)
         {
-            file?.Dispose();
+            try
+            {
+                file?.Dispose();
+            }
+            catch (IOException)
+            {
+                // What is left in its buffer does not fit, either: the first failure is told.
+            }
             if (DiskSpace.IsExhausted(e))
                 throw new ElasticException($"what is large in {outer.Shown} is unpacked to {Path.GetTempPath()}, and that disk is full: "
                     + "free space there, or set TMPDIR to a folder on another disk", e);

@@ -27,6 +27,11 @@ internal sealed class RejoinedStream(byte[] start, Stream rest, ExceptionDispatc
         {
             damage = ExceptionDispatchInfo.Capture(e);
         }
+        catch
+        {
+            rest.Dispose();
+            throw;
+        }
         return new RejoinedStream(start[..length], rest, damage);
     }
 

@@ -111,7 +111,9 @@ public static class CorpusIdentity
         if (file.Reading.MainText
             && file.Format is DocumentFormat.Html or DocumentFormat.Warc or DocumentFormat.Tar or DocumentFormat.Zip or DocumentFormat.Epub)
             yield return $"main text by {MainText.Finder}";
-        if (file.Reading.TextEncoding is null && DocumentFormats.Of(file.Format) is var format
+        // Pages and members are looked at whatever the source's encoding is.
+        if (DocumentFormats.Of(file.Format) is var format
+            && (file.Reading.TextEncoding is null || format.HasMembers || file.Format is DocumentFormat.Html or DocumentFormat.Xml)
             && (format.IsText ? file.Packing == Packing.None ? survey.IsUnmarkedUtf16 : UnmarkedUtf16.IsIn(file) : format.HasMembers))
             yield return "utf-16 2: also without a mark";
         if (file.IsValidation)

@@ -9,7 +9,8 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic products</c>: how fast a GPU computes the products of a training step, and by which algorithms.</summary>
 internal static class ProductsCommand
 {
-    private const int MostRows = 1 << 20;
+    // Logits of so many rows, in the types of both ways, fit 80 GB.
+    private const int MostRows = 1 << 16;
 
     public static Command Build()
     {

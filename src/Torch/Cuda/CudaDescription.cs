@@ -23,9 +23,9 @@ internal static class CudaDescription
                 $"{string.Join("; ", Enumerable.Range(0, driver.Count).Select(AttentionOf))}; " +
                 $"{Of(GpuCollectives.OfThisMachine, driver.Count)}; {Of(TorchStreams.Load())}; {OfMeters(NvmlLibrary.Find)}";
         }
-        catch (ElasticException e)
+        catch (Exception e) when (e is ElasticException or ExternalException)
         {
-            return e.Message;
+            return e.Message.Split('\n')[0];
         }
     }
 

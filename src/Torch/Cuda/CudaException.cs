@@ -7,12 +7,15 @@ namespace Elastic.Torch.Cuda;
 /// <param name="message">Names the call, the GPU and the driver's text.</param>
 internal sealed class CudaException(int code, string message) : ElasticException(message)
 {
+    /// <summary>CUDA_ERROR_OUT_OF_MEMORY.</summary>
+    public const int OutOfMemory = 2;
+
     // CUresult: what the caller did, or what there is not enough of. All else stays with the GPU's context until the process ends (CUDA
     // C++ Programming Guide, "Error Checking"): an illegal address, an uncorrectable memory error, a GPU that fell off the bus.
     private static readonly int[] OfTheCall =
     [
         1,   // INVALID_VALUE
-        2,   // OUT_OF_MEMORY
+        OutOfMemory,
         101, // INVALID_DEVICE
         200, // INVALID_IMAGE
         209, // NO_BINARY_FOR_GPU

@@ -33,9 +33,10 @@ internal static class GpuKernels
         {
             return (new DeviceKernels(CudaDriver.Load(), Compiler(), key.Gpu, key.Stream), null);
         }
-        catch (ElasticException e) when (e is not CudaException { IsLost: true })
+        // Memory that is short now is no choice for good.
+        catch (ElasticException e) when (e is not CudaException { IsLost: true } and not CudaException { Code: CudaException.OutOfMemory })
         {
             return (null, e.Message);
         }
-    })).Value;
+    }, LazyThreadSafetyMode.PublicationOnly)).Value;
 }

@@ -38,7 +38,7 @@ public sealed class ProductsCommandTests
 
     [Theory]
     [InlineData(ExitCodes.Failed, "error: cpu:0: products of cpu are Elastic's or libtorch's own: name a GPU", "--device", "cpu:0")]
-    [InlineData(ExitCodes.WrongUsage, "error: --rows 0: use a number from 1 to 1048576", "--rows", "0")]
+    [InlineData(ExitCodes.WrongUsage, "error: --rows 0: use a number from 1 to 65536", "--rows", "0")]
     public async Task What_cannot_be_measured_is_refused(int code, string line, params string[] options)
     {
         using StringWriter output = new(), error = new();

@@ -80,7 +80,7 @@ public sealed class ProductDeviceTests
     {
         Train(Samples.Tiny(), 1, true, Precision.Fp32, _fake);
         var ofAPass = _fake.Products.Count / 3;
-        // The first product, and one of the first backward pass, on a thread of libtorch's.
+        // The first product, and one of the first backward pass.
         foreach (var after in new[] { 0, ofAPass - 2 })
         {
             _fake.Fail(after, 13);

@@ -154,7 +154,8 @@ public sealed class ProductTests
         Assert.Equal(digest, ReferenceProducts.DigestOf(same.On(1)));
         Assert.NotEqual(digest, ReferenceProducts.DigestOf(other.On(0)));
         Assert.Equal(
-            $"products by cublasLt 120803 on GPU 0, choices {digest} of {ReferenceProducts.Shapes.Count} shapes",
+            $"products by cublasLt 120803 on GPU 0, choices {digest}, {ReferenceProducts.Shapes.Count} of "
+            + $"{ReferenceProducts.Shapes.Count} shapes",
             ReferenceProducts.Describe(one));
         Assert.Equal(ReferenceProducts.Shapes.Count, _fake.Questions);
         // As docs/determinism.md says.

@@ -76,6 +76,8 @@ public static class TokenizerTraining
         }
         while (ahead.TryDequeue(out var next))
             counts.Add(await next);
+        // A reader may take the signal for damage of its file.
+        cancel.ThrowIfCancellationRequested();
         if (counts.Counts.Count == 0)
             throw new ElasticException(
                 $"there is no text to train on ({documents} documents, {statistics.MalformedRecords} records that cannot be read): check "

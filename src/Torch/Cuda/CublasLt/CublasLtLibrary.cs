@@ -31,7 +31,7 @@ internal sealed unsafe class CublasLtLibrary
     // Of cublasLt.h and cublas_api.h: CUBLAS_COMPUTE_32F, without TF32; CUDA_R_32F; cublasLtMatmulDescAttributes_t;
     // cublasLtMatmulPreferenceAttributes_t; cublasStatus_t. Attributes of algorithms are numbered from 0 in the order of
     // AlgorithmAttributes.
-    private const int ComputeFp32 = 68, ScaleFp32 = 0, NotSupported = 15;
+    private const int ComputeFp32 = 68, ScaleFp32 = 0, ArchitectureMismatch = 8, NotSupported = 15;
     private const int TransposesA = 3, TransposesB = 4, Epilogue = 7, BiasPointer = 8, EpilogueBias = 4;
     private const int MaxWorkspaceBytes = 1, ReductionMask = 3, FirstAlignment = 5, LastAlignment = 8;
 
@@ -138,7 +138,8 @@ internal sealed unsafe class CublasLtLibrary
         {
             var status = ((delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, HeuristicResult*, int*, int>)
                 _functions["cublasLtMatmulAlgoGetHeuristic"])(handle, description, a, b, d, d, preference, most, into, &count);
-            if (status == NotSupported)
+            // An older GPU has no products of bf16.
+            if (status is NotSupported or ArchitectureMismatch)
                 return [];
             Check(status, $"cublasLtMatmulAlgoGetHeuristic of {what}");
         }

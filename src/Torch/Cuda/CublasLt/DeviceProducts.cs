@@ -77,19 +77,28 @@ internal sealed class DeviceProducts
     /// <param name="at">Multiples of <see cref="AlignmentBytes"/>.</param>
     /// <returns>False where no algorithm of cublasLt fits: nothing was computed.</returns>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
+    /// <exception cref="InvalidOperationException">Memory is short.</exception>
     /// <exception cref="ElasticException">This GPU cannot do what others chose.</exception>
     public bool Multiply(ProductShape shape, in ProductMemory at)
     {
-        lock (_gate)
+        try
         {
-            if (!_plans.TryGetValue(shape, out var plan))
-                _plans[shape] = plan = NewPlan(shape);
-            if (plan is null)
-                return false;
-            // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
-            _driver.Enter(_context);
-            plan.Run(at, _stream);
-            return true;
+            lock (_gate)
+            {
+                if (!_plans.TryGetValue(shape, out var plan))
+                    _plans[shape] = plan = NewPlan(shape);
+                if (plan is null)
+                    return false;
+                // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
+                _driver.Enter(_context);
+                plan.Run(at, _stream);
+                return true;
+            }
+        }
+        catch (CublasLtException e) when (e.IsExhausted)
+        {
+            // Another attempt may find memory, which none is made at after an ElasticException.
+            throw new InvalidOperationException(e.Message, e);
         }
     }
 

@@ -16,7 +16,8 @@ internal static class GpuProducts
 
     /// <summary>Those of a GPU, on which libtorch has been started; null where libtorch computes them.</summary>
     /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
-    /// <exception cref="CudaException">The GPU is lost.</exception>
+    /// <exception cref="CudaException">The GPU is lost, or has no memory.</exception>
+    /// <exception cref="CublasLtException">The library cannot begin now.</exception>
     public static DeviceProducts? Of(int gpu, nint stream = 0) => Find(gpu, stream).Products;
 
     /// <summary>E.g. "products by cublasLt 120803 on GPU 0, …", or why libtorch computes them.</summary>
@@ -32,9 +33,10 @@ internal static class GpuProducts
             var place = new Device(TorchSharp.DeviceType.CUDA, key.Gpu);
             return (new DeviceProducts(CudaDriver.Load(), CublasLtLibrary.Loaded(), choices, key.Gpu, place, key.Stream), null);
         }
-        catch (ElasticException e) when (e is not CudaException { IsLost: true } and not CublasLtException { IsLost: true })
+        // What a driver or the library answers now, such as that memory is short, is no choice for good.
+        catch (ElasticException e) when (e is not CudaException and not CublasLtException)
         {
             return (null, e.Message);
         }
-    })).Value;
+    }, LazyThreadSafetyMode.PublicationOnly)).Value;
 }

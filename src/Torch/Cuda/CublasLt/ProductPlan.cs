@@ -30,7 +30,7 @@ internal sealed class ProductPlan : IDisposable
         // What lies row by row reads as its transpose column by column, and the transpose of A B is that of B times that of A.
         _description = library.NewDescription(shape.TransposesRight, shape.TransposesLeft, shape.HasBias);
         if (shape.HasBias)
-            library.SetBias(_description, workspace);
+            library.SetBias(_description, workspace + DeviceProducts.AlignmentBytes);        // no better aligned than a real one
         _a = shape.TransposesRight
             ? library.NewLayout(shape.Inputs, shape.Inner, shape.Columns, shape.RightStride)
             : library.NewLayout(shape.Inputs, shape.Columns, shape.Inner, shape.RightStride);
@@ -50,11 +50,23 @@ internal sealed class ProductPlan : IDisposable
         {
             if (proposal.State != 0)
                 continue;
-            var attributes = _library.AttributesOf(proposal.Algorithm);
-            if (attributes.SumsInOneOrder && Refusal(attributes) is null)
+            if (AttributesOf(proposal) is { SumsInOneOrder: true } attributes && Refusal(attributes) is null)
                 return attributes;
         }
         return null;
+    }
+
+    // One that does not say what it is cannot be made again.
+    private AlgorithmAttributes? AttributesOf(in HeuristicResult proposal)
+    {
+        try
+        {
+            return _library.AttributesOf(proposal.Algorithm);
+        }
+        catch (CublasLtException e) when (!e.IsLost && !e.IsExhausted)
+        {
+            return null;
+        }
     }
 
     /// <summary>Makes the algorithm from its attributes.</summary>

@@ -28,13 +28,14 @@ internal static class ReferenceProducts
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))))[..12];
     }
 
-    /// <summary>E.g. "products by cublasLt 120803 on GPU 0, choices 0123456789ab of 948 shapes".</summary>
+    /// <summary>E.g. "products by cublasLt 120803 on GPU 0, choices 0123456789ab, 948 of 948 shapes".</summary>
     public static string Describe(DeviceProducts products)
     {
         ArgumentNullException.ThrowIfNull(products);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"products by cublasLt {products.Version} on GPU {products.Gpu}, choices {DigestOf(products)} of {Shapes.Count} shapes");
+            $"products by cublasLt {products.Version} on GPU {products.Gpu}, choices {DigestOf(products)}, " +
+            $"{Shapes.Count(shape => products.Choose(shape) is not null)} of {Shapes.Count} shapes");
     }
 
     private static IEnumerable<ProductShape> Layers() =>
