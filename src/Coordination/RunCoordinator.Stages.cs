@@ -67,8 +67,8 @@ public sealed partial class RunCoordinator
     }
 
     /// <summary>
-    /// Whether a result is of an attempt that is over. The supervisor and the nodes of the other stages notice at about the same time that a
-    /// node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before.
+    /// Whether a result is of an attempt that is over. The supervisor and the nodes of the other stages notice at about the same time that
+    /// a node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before.
     /// </summary>
     public bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
         && View.Attempts.ContainsKey(work) && _ordered.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
