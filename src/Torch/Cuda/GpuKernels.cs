@@ -6,7 +6,7 @@ namespace Elastic.Torch.Cuda;
 
 /// <summary>
 /// Our kernels on the GPUs of this machine, made once for each and for each stream. Where they cannot be had (no NVRTC, for instance),
-/// libtorch's operators compute everything, and give other bits: which of the two it is belongs to the arithmetic that a run keeps.
+/// libtorch's operators compute what they would, and give other bits: which of the two it is belongs to the arithmetic that a run keeps.
 /// </summary>
 internal static class GpuKernels
 {
