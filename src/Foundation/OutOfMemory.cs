@@ -5,9 +5,12 @@ namespace Elastic.Foundation;
 /// <summary>Recognises a failed allocation, of .NET or of a native library.</summary>
 public static class OutOfMemory
 {
-    // libtorch's words for a CPU, for a GPU, and for a size that no machine has.
+    // libtorch's words for a CPU, for a GPU, for a library of a GPU's products, and for a size that no machine has.
     private static readonly string[] NativeWords =
-        ["can't allocate memory", "out of memory", "not enough memory", "storage size calculation overflow"];
+    [
+        "can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+        "storage size calculation overflow",
+    ];
 
     /// <summary>A sentence that says what to do; null where <paramref name="error"/> is something else.</summary>
     public static string? Describe(Exception error)

@@ -70,7 +70,7 @@ public sealed class TorchBackend : IDeviceBackend
     {
         NativeTorch.Load();
         if (_gpus is null)
-            return string.Create(CultureInfo.InvariantCulture, $"torch {torch.__version__} {Maker()} {CpuCapability.Name()}");
+            return string.Create(CultureInfo.InvariantCulture, $"torch {NativeTorch.Version} {Maker()} {CpuCapability.Name()}");
         // Everything that the bits of a GPU's results depend on: a run goes on where all of it is the same.
         var gpu = NumberOf(device);
         _ = _gpus.PlaceOf(gpu);
@@ -79,7 +79,7 @@ public sealed class TorchBackend : IDeviceBackend
         var attention = _gpus.AttentionOf(gpu) is null ? "attention of plain operators" : "FlashAttention-2";
         var products = _gpus.ProductsOf(gpu, StreamOf(device)) is { } ours
             ? $"products {ReferenceProducts.DigestOf(ours)}" : "products of libtorch";
-        return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}, {products}";
+        return $"cuda {NativeTorch.Version}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}, {products}";
     }
 
     /// <inheritdoc/>

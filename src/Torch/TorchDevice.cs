@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
@@ -373,8 +374,7 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     /// <summary>True for what the driver, cublasLt or libtorch says of a GPU that is lost to this process.</summary>
     internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true } or CublasLtException { IsLost: true }
-        || e is ExternalException && e.Message.Contains("CUDA error", StringComparison.Ordinal)
-            && !e.Message.Contains("out of memory", StringComparison.Ordinal);
+        || e is ExternalException && e.Message.Contains("CUDA error", StringComparison.Ordinal) && OutOfMemory.Describe(e) is null;
 
     // libtorch keeps the number of threads for each calling thread; another number gives other bits.
     private static void Enter()

@@ -16,12 +16,14 @@ internal sealed class CudaException(int code, string message) : ElasticException
     [
         1,   // INVALID_VALUE
         OutOfMemory,
+        46,  // DEVICE_UNAVAILABLE: another process has it for itself
         101, // INVALID_DEVICE
         200, // INVALID_IMAGE
         209, // NO_BINARY_FOR_GPU
         217, // PEER_ACCESS_UNSUPPORTED
         500, // NOT_FOUND
         701, // LAUNCH_OUT_OF_RESOURCES
+        711, // TOO_MANY_PEERS
         801, // NOT_SUPPORTED
     ];
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Elastic.Torch.Native;
 
@@ -35,6 +36,21 @@ internal static class CudaLibraries
         return null;
     }
 
+    /// <summary>The version that a soname ends in: a driver for CUDA 12 loads nothing that one of 13 has compiled.</summary>
+    public static int MajorOf(string soname) => int.Parse(soname.AsSpan(soname.LastIndexOf('.') + 1), CultureInfo.InvariantCulture);
+
+    /// <summary>
+    /// Loads what a library opens itself when it is used, by a soname that the system's search does not find in its folder.
+    /// </summary>
+    /// <param name="name">What the files' names begin with, without ".so".</param>
+    public static void LoadParts(string path, string name)
+    {
+        if (Path.GetDirectoryName(path) is not { Length: > 0 } folder)
+            return;
+        foreach (var file in Directory.EnumerateFiles(folder, $"{name}*.so*").Order(StringComparer.Ordinal))
+            _ = NativeLibrary.TryLoad(file, out _);
+    }
+
     // An installed PyTorch is site-packages/torch/lib, and its packages are site-packages/nvidia/NAME/lib.
     private static IEnumerable<string> Places(string soname, string torchFolder)
     {
@@ -42,6 +58,14 @@ internal static class CudaLibraries
         {
             if (Path.Combine(torchFolder, soname) is var beside && File.Exists(beside))
                 yield return beside;
+            // As packages of libtorch alone name it: libnvrtc-1a2b3c4d.so.12.
+            var dot = soname.IndexOf(".so", StringComparison.Ordinal);
+            if (Directory.Exists(torchFolder))
+            {
+                foreach (var hashed in Directory.EnumerateFiles(torchFolder, $"{soname[..dot]}-*{soname[dot..]}")
+                    .Order(StringComparer.Ordinal))
+                    yield return hashed;
+            }
             var packages = Path.GetFullPath(Path.Combine(torchFolder, "..", "..", "nvidia"));
             if (Directory.Exists(packages))
             {

@@ -23,7 +23,7 @@ internal sealed unsafe class DeviceKernels
     private readonly nint _context, _module, _stream;
     private readonly int _multiprocessors;
     private readonly ConcurrentDictionary<string, nint> _functions = new(StringComparer.Ordinal);
-    private readonly HashSet<int> _reached;
+    private readonly PeerMemory _memory;
 
     /// <param name="index">The GPU's number among those that this process sees.</param>
     /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
@@ -37,11 +37,7 @@ internal sealed unsafe class DeviceKernels
         var (major, minor) = driver.CapabilityOf(index);
         driver.Enter(_context);
         _module = driver.LoadModule(compiler.Compile(major, minor));
-        // Whose memory this GPU's kernels use in place.
-        _reached = [.. Enumerable.Range(0, driver.Count).Where(other => other != index && driver.CanReach(index, other))];
-        foreach (var other in _reached)
-            driver.EnablePeer(driver.ContextOf(other));
-        _reached.Add(index);
+        _memory = new PeerMemory(driver, index, _context);
         Gpu = index;
     }
 
@@ -49,7 +45,7 @@ internal sealed unsafe class DeviceKernels
     public int Gpu { get; }
 
     /// <summary>True where the kernels may use the memory of a GPU, this one's own or another's.</summary>
-    public bool Reaches(int gpu) => _reached.Contains(gpu);
+    public bool Reaches(int gpu) => _memory.Includes(gpu);
 
     /// <summary>What went wrong within a backward pass.</summary>
     public BackwardFailure Failure { get; } = new();

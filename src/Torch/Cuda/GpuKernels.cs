@@ -22,10 +22,17 @@ internal static class GpuKernels
 
     /// <summary>The compiler of kernels that this machine has.</summary>
     /// <exception cref="ElasticException">It has none.</exception>
-    public static KernelCompiler Compiler() => CudaLibraries.Find(CudaLibraries.Nvrtc, NativeTorch.Folder) is var (path, handle)
-        ? new KernelCompiler(path, handle, KernelCompiler.DefaultCache)
-        : throw new ElasticException(
-            $"none of {string.Join(", ", CudaLibraries.Nvrtc)} is beside libtorch, in its packages or on this system: install NVRTC");
+    public static KernelCompiler Compiler()
+    {
+        var newest = CudaDriver.Load().Version / 1000;
+        string[] usable = [.. CudaLibraries.Nvrtc.Where(soname => CudaLibraries.MajorOf(soname) <= newest)];
+        if (CudaLibraries.Find(usable, NativeTorch.Folder) is not var (path, handle))
+            throw new ElasticException(
+                $"no NVRTC that the driver (for CUDA {newest}) takes is beside libtorch, in its packages or on this system: " +
+                $"install one of {string.Join(", ", usable)}");
+        CudaLibraries.LoadParts(path, "libnvrtc-builtins");
+        return new KernelCompiler(path, handle, KernelCompiler.DefaultCache);
+    }
 
     private static (DeviceKernels? Kernels, string? Why) Find(int index, nint stream) => All.GetOrAdd((index, stream), key => new(() =>
     {

@@ -59,34 +59,36 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
                 Ranges.Add(p[2], p[1], p[0], Count);
                 Ranges.Add(p[2], p[0], p[2], Count);
             });
-        CompareLosses();
+        CompareLosses(Rows, Columns);
+        // A block of 1,024 threads.
+        CompareLosses(1, 65_536);
         return (_checks, _wrong);
     }
 
-    private static float[] Numbers(ulong key) => [.. Enumerable.Range(0, Count).Select(
+    private static float[] Numbers(ulong key, int count = Count) => [.. Enumerable.Range(0, count).Select(
         i => (float)(6 * new KeyedRandom(key).Uniform((ulong)i) - 3))];
 
-    private void CompareLosses()
+    private void CompareLosses(int rows, int vocabulary)
     {
-        int[] targets = [.. Enumerable.Range(0, Rows).Select(i => i * 2)];
-        double[] ours = new double[Rows], theirs = new double[Rows];
+        int[] targets = [.. Enumerable.Range(0, rows).Select(i => i * 2)];
+        double[] ours = new double[rows], theirs = new double[rows];
         var at = tensor(targets, int32).to(device);
-        var losses = zeros(Rows, float64, device);
+        var losses = zeros(rows, float64, device);
         Compare(
-            "cross-entropy", [_x],
+            $"cross-entropy of {vocabulary} words", [Numbers(3, rows * vocabulary)],
             p => kernels.CrossEntropyRows(
-                p[0], false, Columns, Rows, Columns, Columns, Columns, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
+                p[0], false, vocabulary, rows, vocabulary, vocabulary, vocabulary, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
                 (double*)Dispatcher.Data(losses)),
             p =>
             {
                 fixed (int* t = targets)
                 fixed (double* l = theirs)
-                    CrossEntropy.Rows(p[0], Columns, Rows, Columns, Columns, Columns, t, null, 0.1, 3, l);
+                    CrossEntropy.Rows(p[0], vocabulary, rows, vocabulary, vocabulary, vocabulary, t, null, 0.1, 3, l);
             });
         losses.to(CPU).data<double>().CopyTo(ours);
         _checks++;
         if (!ours.AsSpan().SequenceEqual(theirs))
-            _wrong.Add("losses");
+            _wrong.Add($"losses of {vocabulary} words");
     }
 
     // The same vectors here and there.

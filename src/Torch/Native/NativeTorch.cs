@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
@@ -76,7 +77,7 @@ public static unsafe partial class NativeTorch
     {
         Load();
         return new NativeTorchDescription(
-            _folder, _origin, torch.__version__, CpuCapability.Name(), Environment.ProcessorCount,
+            _folder, _origin, Version, CpuCapability.Name(), Environment.ProcessorCount,
             torch.cuda_is_available() ? torch.cuda.device_count() : 0);
     }
 
@@ -109,6 +110,16 @@ public static unsafe partial class NativeTorch
 
     /// <summary>The version of libtorch that TorchSharp's shim is compiled against.</summary>
     public const string ShimVersion = "2.10";
+
+    /// <summary>
+    /// The version of the libtorch that <see cref="Load"/> found, e.g. "2.10.1": it may be newer than <see cref="ShimVersion"/>.
+    /// </summary>
+    // One byte each for major, minor and patch, from the top (torch/headeronly/version.h). TorchSharp's own text is that of its build.
+    internal static string Version =>
+        Loaded.TryGetValue("libtorch_cpu.so", out var library) && NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out var ask)
+            && ((delegate* unmanaged<ulong>)ask)() is var v
+                ? string.Create(CultureInfo.InvariantCulture, $"{v >> 56}.{(v >> 48) & 255}.{(v >> 40) & 255}")
+                : torch.__version__;
 
     private static string FindShim()
     {

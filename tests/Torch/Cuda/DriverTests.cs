@@ -19,7 +19,7 @@ public sealed class DriverTests : TemporaryFolder
     {
         NativeTorch.Load();
         Assert.Equal(
-            $"kernels {KernelSource.Hash} on GPU 1: 10 of 10 give the CPU's bits",
+            $"kernels {KernelSource.Hash} on GPU 1: 12 of 12 give the CPU's bits",
             CudaDescription.Of(FakeGpu.Shared.Kernels(1), TorchSharp.torch.CPU));
     }
 
@@ -70,7 +70,55 @@ public sealed class DriverTests : TemporaryFolder
             refusal.Message, StringComparison.Ordinal);
         Assert.False(refusal.IsLost);
         Assert.False(Assert.Throws<CudaException>(() => driver.LoadModule("fake cubin for sm_13"u8)).IsLost);
+        Assert.False(new CudaException(46, "").IsLost);
         Assert.True(new CudaException(719, "").IsLost);
         Assert.True(new CudaException(999, "").IsLost);
     }
+
+    [Theory]
+    [InlineData("CUDA error: an illegal memory access was encountered", true)]
+    [InlineData("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(handle)`", true)]
+    [InlineData("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", false)]
+    [InlineData("CUDA error: out of memory", false)]
+    [InlineData("CUDA out of memory. Tried to allocate 20.00 MiB.", false)]
+    public void Memory_that_is_short_is_no_loss_of_the_GPU(string words, bool isLoss)
+        => Assert.Equal(isLoss, TorchDevice.IsLoss(new NativeException(words)));
+
+    [Fact]
+    public void Memory_of_a_GPU_that_cannot_be_had_is_not_used_in_place()
+    {
+        // The last one, which no test beside this one uses.
+        const int other = 7;
+        var (fake, driver) = (FakeGpu.Shared, FakeGpu.Shared.Driver);
+        fake.Take(other);
+        var memory = new PeerMemory(driver, 0, driver.ContextOf(0));
+        Assert.False(memory.Includes(other));
+        fake.Take(-1);
+        Assert.False(memory.Includes(other));
+        Assert.True(new PeerMemory(driver, 0, driver.ContextOf(0)).Includes(other));
+        Assert.True(memory.Includes(0));
+    }
+
+    [Fact]
+    public void Memory_that_libtorch_maps_for_one_GPU_is_not_used_in_place()
+    {
+        Assert.False(PeerMemory.IsMapped([null, "max_split_size_mb:512,expandable_segments:False"]));
+        Assert.True(PeerMemory.IsMapped([null, "max_split_size_mb:512,expandable_segments:True"]));
+        Assert.True(PeerMemory.IsMapped(["backend:cudaMallocAsync", null]));
+    }
+
+    [Fact]
+    public void A_library_that_a_package_has_renamed_is_found_beside_libtorch()
+    {
+        NativeTorch.Load();
+        FakeGpu.Shared.Load("libhashed.so.12", "fake_nvrtc.c", []);
+        var path = Path.Combine(Folder, "libhashed-2bb82d1a.so.13");
+        File.Copy(Path.Combine(FakeGpu.Shared.Folder, "fake-libhashed.so.12"), path);
+        Assert.Equal(path, CudaLibraries.Find(["libhashed.so.13"], Folder)?.Path);
+        Assert.Null(CudaLibraries.Find(["libhashed.so.14"], Folder));
+        Assert.Equal(13, CudaLibraries.MajorOf("libhashed.so.13"));
+    }
+
+    // What TorchSharp throws for an error of libtorch's.
+    private sealed class NativeException(string words) : System.Runtime.InteropServices.ExternalException(words);
 }

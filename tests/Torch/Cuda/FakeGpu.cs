@@ -54,6 +54,9 @@ internal sealed unsafe class FakeGpu
     public void Lose(int gpu, int afterLaunches) =>
         ((delegate* unmanaged<int, int, void>)Export(_driver, "fake_lose"))(gpu, afterLaunches);
 
+    /// <summary>Another process has a GPU for itself; none where that is negative.</summary>
+    public void Take(int gpu) => ((delegate* unmanaged<int, void>)Export(_driver, "fake_take"))(gpu);
+
     /// <summary>Whether the GPUs reach each other's memory.</summary>
     public void Separate(bool isSeparate) =>
         ((delegate* unmanaged<int, void>)Export(_driver, "fake_separate"))(isSeparate ? 1 : 0);

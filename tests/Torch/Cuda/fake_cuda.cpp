@@ -10,7 +10,7 @@
 namespace
 {
 // Two are seen; the others are there for collectives of more ranks.
-constexpr int Gpus = 8, Visible = 2, Invalid = 1, NoDevice = 101, NotFound = 500, NotReady = 600, LaunchFailed = 719, Hangs = 702;
+constexpr int Gpus = 8, Visible = 2, Invalid = 1, Unavailable = 46, NoDevice = 101, NotFound = 500, NotReady = 600, LaunchFailed = 719, Hangs = 702;
 
 struct Gpu { int launches_left = -1, streams = 0; bool is_lost = false, was_busy = false; unsigned reached = 0; };
 struct Stream { Gpu *of; int number; };
@@ -21,6 +21,7 @@ thread_local Stream *of_torch;
 std::mutex gate;
 std::string calls;
 bool are_separate;
+int taken = -1;
 
 typedef bool (*Kernel)(u32 blocks, u32 threads, void **arguments);
 #define KERNEL(name) {#name, [](u32 b, u32 t, void **a) { return fiber::launch(name, b, t, a); }}
@@ -43,6 +44,7 @@ extern "C"
 {
 // ---- What tests ask of the fake.
 void fake_lose(int gpu, int after_launches) { gpus[gpu].launches_left = after_launches; gpus[gpu].is_lost = false; }
+void fake_take(int gpu) { taken = gpu; }
 void fake_separate(int separate) { are_separate = separate != 0; }
 void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
 const char *fake_calls() { std::lock_guard<std::mutex> hold(gate); static std::string copy; copy = calls; return copy.c_str(); }
@@ -71,7 +73,11 @@ int cuDeviceGetAttribute(int *value, int which, int)
     return 0;
 }
 int cuDeviceCanAccessPeer(int *can, int device, int other) { *can = device != other && !are_separate; return 0; }
-int cuDevicePrimaryCtxRetain(Gpu **context, int device) { *context = &gpus[device - 40]; return 0; }
+int cuDevicePrimaryCtxRetain(Gpu **context, int device)
+{
+    *context = &gpus[device - 40];
+    return device - 40 == taken ? Unavailable : 0;
+}
 int cuCtxSetCurrent(Gpu *context) { current = context; return 0; }
 int cuCtxSynchronize() { return state(); }
 int cuStreamCreate(Stream **stream, unsigned flags)
