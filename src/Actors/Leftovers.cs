@@ -4,8 +4,10 @@ using Elastic.Storage;
 
 namespace Elastic.Actors;
 
-/// <summary>What processes that died here were writing, and what evaluations, builds by nodes and moments outside of the memory needed
-/// that ended with them.</summary>
+/// <summary>
+/// What processes that died here were writing, and what evaluations, builds by nodes and moments outside of the memory needed that ended
+/// with them.
+/// </summary>
 internal static class Leftovers
 {
     /// <summary>Removes it. The folder of the corpora may be others', too: builders that live hold locks.</summary>

@@ -19,8 +19,8 @@ internal sealed class FetchPlace : IDisposable
 
     /// <summary>A sentence for a person who has stopped it.</summary>
     public string WhatStays => _isUploading
-        ? $"stopped: {_place} keeps the files that it has already, which without their manifest are no checkpoint; the same command goes on "
-            + "with them, and stores those that are missing"
+        ? $"stopped: {_place} keeps the files that it has already, which without their manifest are no checkpoint; the same command goes "
+            + "on with them, and stores those that are missing"
         : $"stopped: nothing of the checkpoint is in {_place}; the same command fetches it from its beginning";
 
     /// <param name="place">A path, or s3://BUCKET/PREFIX.</param>

@@ -70,7 +70,9 @@ public sealed class CertificateAuthority : IDisposable
     /// <param name="publicKey">ECDSA on P-256.</param>
     /// <param name="names">Host names and addresses, for a seed.</param>
     /// <returns>PEM.</returns>
-    /// <exception cref="ElasticException">The name is none, or the key is of another kind, or not a seed's is to have host names.</exception>
+    /// <exception cref="ElasticException">
+    /// The name is none, the key is of another kind, or a certificate that is no seed's is to have host names.
+    /// </exception>
     public string Issue(PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
     {
         ArgumentNullException.ThrowIfNull(identity);
