@@ -34,6 +34,12 @@ public sealed record Transport
     public bool IsEncrypted { get; init; }
 
     /// <summary>
+    /// True for a host name or an address that the certificate holds which its servers show: no page that reaches them by another name
+    /// gets past the browser's own look at it.
+    /// </summary>
+    public Func<string, bool> IsNamed { get; init; } = _ => false;
+
+    /// <summary>
     /// How long a client may take for its handshake: one that connects and sends nothing must not hold a connection for ever; over a bad
     /// network it takes a second or two.
     /// </summary>

@@ -14,11 +14,14 @@ public static class CertificateNames
 
     private const int LongestName = 253, LongestLabel = 63;
 
-    /// <summary>Those of this machine: its name, its addresses and the loopback's.</summary>
+    /// <summary>Those of this machine: the loopback's, its name, and its first addresses; there is room for as many others.</summary>
     public static IReadOnlyList<string> OfMachine() =>
     [
-        .. new[] { "localhost", Environment.MachineName.ToLowerInvariant() }.Concat(MachineAddresses.All())
-            .Append(IPAddress.IPv6Loopback.ToString()).Where(IsName).Distinct(StringComparer.Ordinal).Take(Most),
+        .. new[]
+            {
+                "localhost", IPAddress.Loopback.ToString(), IPAddress.IPv6Loopback.ToString(), Environment.MachineName.ToLowerInvariant(),
+            }
+            .Concat(MachineAddresses.All()).Where(IsName).Distinct(StringComparer.Ordinal).Take(Most / 2),
     ];
 
     /// <summary>The names of a certificate; none where it has none.</summary>
@@ -27,6 +30,14 @@ public static class CertificateNames
         ArgumentNullException.ThrowIfNull(certificate);
         var names = certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault();
         return names is null ? [] : [.. names.EnumerateDnsNames(), .. names.EnumerateIPAddresses().Select(a => a.ToString())];
+    }
+
+    /// <summary>True where a browser takes the certificate for that name or address.</summary>
+    public static bool Holds(X509Certificate2 certificate, string name)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        return (IPAddress.TryParse(name, out _) || Uri.CheckHostName(name) == UriHostNameType.Dns)
+            && certificate.MatchesHostname(name, allowWildcards: true, allowCommonName: false);
     }
 
     /// <summary>Both, each once.</summary>

@@ -48,7 +48,12 @@ public sealed class ServedCertificate
     }
 
     /// <summary>For a port that asks no client for a certificate.</summary>
-    public Transport ToTransport() => new() { AsServerAsync = AcceptAsync, IsEncrypted = true };
+    public Transport ToTransport() => new()
+    {
+        AsServerAsync = AcceptAsync,
+        IsEncrypted = true,
+        IsNamed = name => CertificateNames.Holds(Shown.TargetCertificate, name),
+    };
 
     private async ValueTask<Stream> AcceptAsync(Stream stream, CancellationToken cancel)
     {

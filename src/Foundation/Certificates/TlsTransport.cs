@@ -63,6 +63,7 @@ public sealed class TlsTransport
         AsServerAsync = AcceptAsync,
         Credentials = _credentials,
         IsEncrypted = true,
+        IsNamed = name => CertificateNames.Holds((Served?.Shown ?? _credentials.Shown).TargetCertificate, name),
     };
 
     private PeerStream Connect(Stream stream, Endpoint endpoint)
