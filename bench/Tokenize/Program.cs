@@ -42,14 +42,14 @@ Console.WriteLine($"{statistics.Documents} documents, {statistics.Bytes / 1e6:0.
 var sharpToken = GptEncoding.GetEncoding("r50k_base");
 var contestants = new List<(string Name, Action<string, List<int>> Encode)>
 {
-    ("byte", Tokenizer.Open("byte").Encode),
-    ("gpt2", Tokenizer.Open("gpt2").Encode),
+    ("byte", (text, into) => Tokenizer.Open("byte").Encode(text, into)),
+    ("gpt2", (text, into) => Tokenizer.Open("gpt2").Encode(text, into)),
     ("SharpToken", (text, into) => into.AddRange(sharpToken.Encode(text))),
 };
 using var kinds = new Kinds(trained);
 foreach (var (name, ours, peer) in kinds.All)
 {
-    contestants.Add((name, ours.Encode));
+    contestants.Add((name, (text, into) => ours.Encode(text, into)));
     contestants.Add(($"  {Kinds.Peer}", (text, into) => into.AddRange(peer.Encode(text).Select(t => (int)t))));
 }
 Measure("text", texts, contestants);

@@ -4,7 +4,10 @@ using Elastic.Storage;
 
 namespace Elastic.Actors;
 
-/// <summary>What processes that died here were writing, and what evaluations and builds by nodes needed that ended with them.</summary>
+/// <summary>
+/// What processes that died here were writing, and what evaluations, builds by nodes and moments outside of the memory needed that ended
+/// with them.
+/// </summary>
 internal static class Leftovers
 {
     /// <summary>Removes it. The folder of the corpora may be others', too: builders that live hold locks.</summary>
@@ -15,7 +18,7 @@ internal static class Leftovers
             DurableFile.RemoveTemporaries(paths.Root);
             if (Directory.Exists(paths.Corpora))
                 BuildFolder.RemoveDead(paths.Corpora);
-            foreach (var folder in new[] { paths.Evaluations, paths.Builds }.Where(Directory.Exists))
+            foreach (var folder in new[] { paths.Evaluations, paths.Builds, paths.Offload }.Where(Directory.Exists))
                 Directory.Delete(folder, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -8,7 +8,8 @@ namespace Elastic.Coordination;
 
 /// <summary>One computation of a replica's round.</summary>
 /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
-public readonly record struct Vote(NodeId Node, ReplicaResult Result, Digest? ResumedFrom = null);
+/// <param name="Others">Nodes that computed it together with this one, a stage each: its bytes do not say which of them was wrong.</param>
+public readonly record struct Vote(NodeId Node, ReplicaResult Result, Digest? ResumedFrom = null, int Others = 0);
 
 // The computations of one replica's round. All of them should give the same bytes; where they do not, a node's memory or disk is faulty,
 // and the bytes that two nodes agree on count. Nodes that went on from a hand-over may all repeat the fault of the node that made it:
@@ -29,21 +30,23 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
     public ResultQuorum With(Vote vote) => new(Votes.Add(vote));
 
     /// <summary>What a result means for a run that waits for it.</summary>
-    /// <param name="isAlone">
-    /// Its node computed all of the replica. Where several did, a stage each, the bytes do not say which of them was wrong: what two
-    /// computations agree on counts all the same, and nobody is put into quarantine.
+    /// <param name="hasStages">
+    /// Several nodes compute a replica now, a stage each. What two computations agree on counts, whoever made them. But where several nodes
+    /// made any of those that there are, nobody is put into quarantine: neither the node that answered for the others, nor one that was
+    /// outvoted by it and by a node that may have taken part in both. <c>run.stages</c> may have changed since.
     /// </param>
-    public static Decision Decide(RunState run, Vote vote, bool isAlone = true)
+    public static Decision Decide(RunState run, Vote vote, bool hasStages = false)
     {
         var (node, result) = (vote.Node, vote.Result);
         var quorum = run.QuorumOf(result.Replica);
+        var isAlone = !hasStages && quorum.With(vote).Votes.All(v => v.Others == 0);
         if (quorum.Votes.Contains(vote))
             return Decision.AlreadyDone;
         if (quorum.Votes.IsEmpty)
-            return Decision.Store(new ReplicaComputed(run.Id, result, node, vote.ResumedFrom));
+            return Decision.Store(new ReplicaComputed(run.Id, result, node, vote.ResumedFrom, vote.Others));
 
         var agree = quorum.Votes.Any(v => v.Result == result);
-        var contested = new ReplicaContested(run.Id, run.Finished[result.Replica], result, node, vote.ResumedFrom);
+        var contested = new ReplicaContested(run.Id, run.Finished[result.Replica], result, node, vote.ResumedFrom, vote.Others);
         if (quorum.HasVoted(node))
             return agree && !quorum.IsDisputed                                          // else the node contradicts itself
                 ? Decision.AlreadyDone
@@ -55,9 +58,9 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         if (!agree)
             return Decision.Store(contested);
         if (!quorum.IsDisputed || quorum.With(vote).Winner is null)
-            return Decision.Store(new ReplicaConfirmed(run.Id, result, node, vote.ResumedFrom));
+            return Decision.Store(new ReplicaConfirmed(run.Id, result, node, vote.ResumedFrom, vote.Others));
         return Decision.Store([
-            new ReplicaSettled(run.Id, result, node, vote.ResumedFrom),
+            new ReplicaSettled(run.Id, result, node, vote.ResumedFrom, vote.Others),
             .. Quarantine(run, isAlone ? Convicted(quorum.Votes.Where(v => v.Result != result)) : [], result, true, "was outvoted")]);
     }
 

@@ -117,14 +117,14 @@ public static class Run
         {
             Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
             HandedOver = run.HandedOver.Remove(x.Result.Replica),
-            Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom)),
+            Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom, x.Others)),
         },
-        ReplicaConfirmed x => run with { Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom)) },
-        ReplicaContested x => run with { Quorums = Voted(run, new Vote(x.Node, x.Other, x.ResumedFrom)) },
+        ReplicaConfirmed x => run with { Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom, x.Others)) },
+        ReplicaContested x => run with { Quorums = Voted(run, new Vote(x.Node, x.Other, x.ResumedFrom, x.Others)) },
         ReplicaSettled x => run with
         {
             Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
-            Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom)),
+            Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom, x.Others)),
         },
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },

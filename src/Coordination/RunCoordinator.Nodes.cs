@@ -88,8 +88,10 @@ public sealed partial class RunCoordinator
         var work = new InFlightWork(result.Key, result.Node);
         if (result.Outcome is Computed && View.InFlight.TryGetValue(work, out var since))
             _timings.Note(_now - since);
-        NoteTeam(work, result.Outcome);
-        Acknowledge(work);
+        NoteTeam(result);
+        // What was handed over before the newer attempt was given out ends it only where that is to begin further on.
+        if (result.Outcome is not HandedOver || decision.Events.Count > 0 || !IsOfEarlierAttempt(result))
+            Acknowledge(work);
         if (decision.Refusal is not null)
             return;
         switch (result.Outcome)
@@ -301,9 +303,9 @@ public sealed partial class RunCoordinator
         var own = report.Pieces().Where(w => w.Job == id.Job).ToLookup(
             w => isTrusted && w.From == WorkStart && IsAttempt(w), w => new InFlightWork(w.Key, report.Node));
         var attempts = report.Pieces().Where(w => w.Job == id.Job && w.Attempt is not null).DistinctBy(w => w.Key)
-            .ToDictionary(w => new InFlightWork(w.Key, report.Node), w => w.Attempt);
+            .ToDictionary(w => new InFlightWork(w.Key, report.Node));
         var has = own[true].Where(w => !View.InFlight.ContainsKey(w)
-            || View.Attempts.GetValueOrDefault(w) == attempts.GetValueOrDefault(w)).ToHashSet();
+            || View.Attempts.GetValueOrDefault(w) == attempts.GetValueOrDefault(w).Attempt).ToHashSet();
         foreach (var (work, since) in View.InFlight
             .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit)
             .ToList())
@@ -311,7 +313,11 @@ public sealed partial class RunCoordinator
         var unknown = has.Where(w => !View.InFlight.ContainsKey(w)).ToLookup(w => Scheduler.IsDone(Run, Plan!, w));
         if (!_health.IsUnhealthy(report.Node))
             foreach (var work in unknown[false])
-                View = View.Give(work.Work, work.Node, _now, attempts.GetValueOrDefault(work));
+            {
+                View = View.Give(work.Work, work.Node, _now, attempts.GetValueOrDefault(work).Attempt);
+                if (attempts.TryGetValue(work, out var held))
+                    _attemptOrders[work] = held.Order;
+            }
         if (unknown[true].Concat(own[false]).Select(w => w.Work).ToArray() is { Length: > 0 } over)
             Send(report.Node, new NodeCommand.DropWork(id, over));
         // The node reports RunIdle when it has handed everything over; that message may get lost.

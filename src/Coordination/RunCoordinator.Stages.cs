@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
@@ -22,7 +23,8 @@ public sealed partial class RunCoordinator
     private const int LongestAttempt = 32;
 
     private readonly Dictionary<string, TimeSpan> _incomplete = [];
-    private readonly Dictionary<InFlightWork, OrderId> _ordered = [];   // what this supervisor has ordered of attempts under way
+    private readonly Dictionary<InFlightWork, OrderId> _attemptOrders = [];            // of attempts under way, the order of each stage
+    private readonly Dictionary<OrderId, ImmutableArray<NodeId>> _teamOf = [];         // of this round, by the order of the first stage
     private readonly Dictionary<InFlightWork, TimeSpan> _queued = [];   // when a node last said so
     private readonly Dictionary<string, TimeSpan> _givesWay = [];       // attempts some stages of which wait, and until when they may
 
@@ -66,12 +68,22 @@ public sealed partial class RunCoordinator
         View = View.Give(failed.Work, failed.Node, _now);
     }
 
+    private void NoteAttempt(InFlightWork work, OrderId order, WorkContent content)
+    {
+        if (!View.Attempts.ContainsKey(work))
+            return;
+        _attemptOrders[work] = order;
+        if (content is Compute { Stages: var stages })
+            _teamOf[order] = [.. stages.Select(s => s.Node)];
+    }
+
     /// <summary>
     /// Whether a result is of an attempt that is over. The supervisor and the nodes of the other stages notice at about the same time that
-    /// a node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before.
+    /// a node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before. So
+    /// does what a node handed over and repeated, because nothing had acknowledged it yet.
     /// </summary>
     public bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
-        && View.Attempts.ContainsKey(work) && _ordered.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
+        && View.Attempts.ContainsKey(work) && _attemptOrders.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
 
     // Nothing is wrong where it was noticed: it counts against the node of the stage that is lost.
     private void TakeBack(WorkResult result, StageLost lost)
@@ -90,20 +102,25 @@ public sealed partial class RunCoordinator
         TakeBack(blamed, new WorkFailed(lost.Why, WorkFailure.Transient));
     }
 
-    // Who computed a replica takes the same stages next time, and no part in its audit.
-    private void NoteTeam(InFlightWork first, WorkOutcome outcome)
+    // Who computed a replica takes the same stages next time, and no part in its audit. A result may be of an attempt before the present
+    // one; of those that an earlier supervisor ordered only the present one is known.
+    private void NoteTeam(WorkResult result)
     {
-        if (outcome is not Computed || !View.Attempts.ContainsKey(first) || ComputeWork.ReplicaOf(first.Work) is not { } replica)
+        if (result.Outcome is not Computed || ComputeWork.ReplicaOf(result.Key) is not { } replica)
             return;
-        var stages = AttemptOf(first).OrderBy(w => ComputeStageWork.StageOf(w.Work)).ToList();
-        View = View with { Teams = View.Teams.SetItem((replica, first.Node), [.. stages.Select(w => w.Node)]) };
+        var first = new InFlightWork(result.Key, result.Node);
+        var stages = View.Attempts.ContainsKey(first) && !IsOfEarlierAttempt(result)
+            ? AttemptOf(first).OrderBy(w => ComputeStageWork.StageOf(w.Work)).ToList() : [];
+        var team = _teamOf.GetValueOrDefault(result.Order, [.. stages.Select(w => w.Node)]);
+        if (!team.IsEmpty)
+            View = View with { Teams = View.Teams.SetItem((replica, first.Node), team) };
         foreach (var stage in stages)
             _failures.Succeeded(stage);
     }
 
     // Which of several nodes was wrong, their bytes do not say: people may have them look.
-    private string Suspects(int replica) => Stages == 1 ? ""
-        : $"; each was of {Stages} nodes, one of which may be faulty: "
+    private string Suspects(int replica) => Run.QuorumOf(replica).Votes.All(v => v.Others == 0) ? ""
+        : "; nodes computed it together, a stage each, and one of all these may be faulty: "
             + Names(Run.QuorumOf(replica).Votes.SelectMany(v => View.Teams.GetValueOrDefault((replica, v.Node), [v.Node])).Distinct());
 
     // Attempts that lack a stage, because a node does not know of it, or have one too many, because a person has changed run.stages.
@@ -111,8 +128,8 @@ public sealed partial class RunCoordinator
     {
         foreach (var over in _incomplete.Keys.Where(a => !View.Attempts.ContainsValue(a)).ToList())
             _incomplete.Remove(over);
-        foreach (var over in _ordered.Keys.Where(w => !View.Attempts.ContainsKey(w)).ToList())
-            _ordered.Remove(over);
+        foreach (var over in _attemptOrders.Keys.Where(w => !View.Attempts.ContainsKey(w)).ToList())
+            _attemptOrders.Remove(over);
         foreach (var attempt in View.Attempts.GroupBy(a => a.Value, a => a.Key).ToList())
         {
             if (attempt.Select(w => ComputeStageWork.StageOf(w.Work)).Order().SequenceEqual(Enumerable.Range(0, Stages)))

@@ -291,8 +291,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             if (!kind.IsUpkeep && !kind.IsAskedFor(Run))
                 _busy.Add(node);
             var order = new OrderId(_term!.Value, ++_orders);
-            if (View.Attempts.ContainsKey(new InFlightWork(key, node)))
-                _ordered[new InFlightWork(key, node)] = order;
+            NoteAttempt(new InFlightWork(key, node), order, content);
             foreach (var (piece, part) in kind.Cut(content, settings.MostDigests))
                 Send(node, new WorkOrder
                 {
@@ -319,6 +318,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             case RunEvent.RoundCommitted:
                 View = View.Forget(Run.References()) with { Assembled = View.Assembled.Clear() };
                 _failures.ForgetBefore(Run.Round);
+                _teamOf.Clear();
                 if (!Plan!.Checkpoints(Run.Round))
                     Retain();
                 if (Run.Round % SnapshotEvery == 0)

@@ -7,6 +7,7 @@ namespace Elastic.Foundation;
 public static partial class DurableFile
 {
     private const string Suffix = ".tmp";
+    private const int DrawnLength = 1 + 32 + 4;                        // a dot, a Guid's digits, and the suffix
 
     // For more at once Linux looks for larger pages to cache the file in: where there is none it takes ten times as long.
     private const int PieceBytes = 1 << 20;
@@ -88,6 +89,10 @@ public static partial class DurableFile
 
     [GeneratedRegex(@"\.[0-9a-f]{32}\.tmp", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex DrawnSuffix();
+
+    /// <summary>Whether a file or a folder has a name that <see cref="TemporaryPath"/> gives for what it is to become.</summary>
+    public static bool IsTemporaryOf(string path, string name) => name.Length == path.Length + DrawnLength
+        && name.StartsWith(path, StringComparison.Ordinal) && name.EndsWith(Suffix, StringComparison.Ordinal) && IsTemporary(name);
 
     // A file of somebody else that ends in the same way stays.
     private static bool IsTemporary(string path) =>

@@ -1,8 +1,13 @@
+using System.Text;
+
 namespace Elastic.Foundation;
 
 /// <summary>Folders that are made as a whole: written beside their place under another name, and renamed once all is on the disk.</summary>
 public static class NewFolder
 {
+    private const string Holder = ".being-made";
+    private const int LongestMachine = 256;
+
     /// <summary>Says before any work is done what would make <see cref="Make"/> fail.</summary>
     /// <param name="option">The option that names the folder, for the message.</param>
     /// <exception cref="ElasticException">
@@ -45,16 +50,22 @@ public static class NewFolder
         }).GetAwaiter().GetResult();
     }
 
+    /// <summary>The same. What processes that were killed have left of this folder is removed first.</summary>
     /// <inheritdoc cref="Make"/>
     public static async Task MakeAsync(string path, Func<string, Task> fill)
     {
         ArgumentNullException.ThrowIfNull(fill);
         path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        RemoveLeftovers(path);
         var temporary = DurableFile.TemporaryPath(path);
+        FileStream? held = null;
         try
         {
             Directory.CreateDirectory(temporary);
+            held = Hold(temporary);
             await fill(temporary);
+            // Without this file nobody takes the folder for a leftover.
+            held.Dispose();
             foreach (var file in Directory.EnumerateFiles(temporary))
                 DurableFile.Flush(file);
             DurableFile.FlushFolder(temporary);
@@ -66,12 +77,61 @@ public static class NewFolder
         }
         catch (Exception e)
         {
+            held?.Dispose();
             if (Directory.Exists(temporary))
                 Directory.Delete(temporary, true);
             // What to do about a full disk the caller knows: the folder may be on the way to somewhere else.
             if (WritePlace.IsRefused(e) && !DiskSpace.IsExhausted(e))
                 throw WritePlace.Problem(path, e, "name another folder");
             throw;
+        }
+    }
+
+    // A file in the folder that names the machine, and is locked as long as the process lives that makes the folder; it goes with the lock.
+    private static FileStream Hold(string temporary)
+    {
+        var held = new FileStream(
+            Path.Combine(temporary, Holder), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+        held.Write(Encoding.UTF8.GetBytes(Environment.MachineName));
+        return held;
+    }
+
+    // Of this very name and a drawn suffix, with the file in it that a process of this machine has locked no more. Any other folder stays.
+    private static void RemoveLeftovers(string path)
+    {
+        if (Path.GetDirectoryName(path) is not { } parent || !Directory.Exists(parent))
+            return;
+        foreach (var folder in Directory.EnumerateDirectories(parent, $"{Path.GetFileName(path)}.*", new EnumerationOptions
+        {
+            AttributesToSkip = FileAttributes.ReparsePoint,
+        }))
+            if (DurableFile.IsTemporaryOf(path, folder))
+                RemoveIfLeft(folder);
+    }
+
+    private static void RemoveIfLeft(string folder)
+    {
+        try
+        {
+            // Held until all else is gone: no other process removes the same folder at once.
+            using (var left = new FileStream(Path.Combine(folder, Holder), FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            {
+                var machine = new byte[LongestMachine];
+                if (Encoding.UTF8.GetString(machine, 0, left.ReadAtLeast(machine, machine.Length, throwOnEndOfStream: false))
+                    != Environment.MachineName)
+                    return;                                            // its locks may not be seen here
+                foreach (var entry in Directory.EnumerateFileSystemEntries(folder).Where(e => Path.GetFileName(e) != Holder).ToList())
+                    if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null)
+                        Directory.Delete(entry, true);
+                    else
+                        File.Delete(entry);
+            }
+
+            Directory.Delete(folder, true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is being made, or is somebody else's.
         }
     }
 }

@@ -27,8 +27,17 @@ public sealed record Transport
     /// <summary>Wraps the stream of a connection that a server has accepted.</summary>
     public Func<Stream, CancellationToken, ValueTask<Stream>> AsServerAsync { get; init; } = (stream, _) => ValueTask.FromResult(stream);
 
-    /// <summary>What this process shows to others; null where its connections are not encrypted.</summary>
+    /// <summary>What this process shows to others of its cluster; null where it has no certificate of the cluster.</summary>
     public Credentials? Credentials { get; init; }
+
+    /// <summary>True where its connections are.</summary>
+    public bool IsEncrypted { get; init; }
+
+    /// <summary>
+    /// True for a host name or an address that the certificate holds which its servers show: no page that reaches them by another name
+    /// gets past the browser's own look at it.
+    /// </summary>
+    public Func<string, bool> IsNamed { get; init; } = _ => false;
 
     /// <summary>
     /// How long a client may take for its handshake: one that connects and sends nothing must not hold a connection for ever; over a bad

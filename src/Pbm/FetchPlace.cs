@@ -12,19 +12,27 @@ internal sealed class FetchPlace : IDisposable
 {
     private readonly FolderTarget? _store;
     private readonly FetchedCheckpoint _files;
+    private readonly string _place;
+    private bool _isUploading;
 
-    private FetchPlace(FolderTarget? store, FetchedCheckpoint files) => (_store, _files) = (store, files);
+    private FetchPlace(string place, FolderTarget? store, FetchedCheckpoint files) => (_place, _store, _files) = (place, store, files);
+
+    /// <summary>A sentence for a person who has stopped it.</summary>
+    public string WhatStays => _isUploading
+        ? $"stopped: {_place} keeps the files that it has already, which without their manifest are no checkpoint; the same command goes "
+            + "on with them, and stores those that are missing"
+        : $"stopped: nothing of the checkpoint is in {_place}; the same command fetches it from its beginning";
 
     /// <param name="place">A path, or s3://BUCKET/PREFIX.</param>
     /// <exception cref="PbmException">Something is at the folder's place already, or the store does not answer.</exception>
     public static async Task<FetchPlace> OpenAsync(string place, CancellationToken cancel)
     {
         if (!S3Address.Is(place))
-            return new FetchPlace(null, FetchedCheckpoint.Begin(place));
+            return new FetchPlace(place, null, FetchedCheckpoint.Begin(place));
         var store = await FailingAsync(FolderTarget.OpenAsync(place, "a checkpoint", cancel));
         try
         {
-            return new FetchPlace(store, FetchedCheckpoint.Begin(store.Folder, store.Remedy("-o")));
+            return new FetchPlace(place, store, FetchedCheckpoint.Begin(store.Folder, store.Remedy("-o")));
         }
         catch
         {
@@ -46,6 +54,7 @@ internal sealed class FetchPlace : IDisposable
         if (_store is null)
             return done;
         var manifest = Path.GetRelativePath(_store.Folder, done.Manifest).Replace('\\', '/');
+        _isUploading = true;
         // A fetch that was broken off has left blobs, which another checkpoint than the newest now may have had alone.
         await FailingAsync(_store.CompleteAsync(manifest, notice, cancel, FetchedCheckpoint.IsBlob));
         return done with { Manifest = _store.Named(manifest) };

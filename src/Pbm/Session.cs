@@ -112,8 +112,8 @@ internal sealed class Session(
                 return (end.ExitCode, end.Error);
             if (end.Error.Length > 0)
                 console.WriteError(end.Error, end.ExitCode, line.Json);
-            else if (end.ExitCode == ExitCodes.Done && files is not null)
-                console.WriteLine(TextOf(await files.FinishAsync(console.Error.WriteLine, cancel), line.Json));
+            else if (files is not null)
+                return (await KeepAsync(files, end.ExitCode, line.Json, cancel), null);
             return (end.ExitCode, null);
         }
         catch (PbmException e) when (follows && isAnswered && e.ExitCode == ExitCodes.Unreachable)
@@ -136,6 +136,24 @@ internal sealed class Session(
             _connection = null;
             throw;
         }
+    }
+
+    // Who stops it is told what is there, and how to go on.
+    private async Task<int> KeepAsync(FetchPlace files, int exitCode, bool json, CancellationToken cancel)
+    {
+        try
+        {
+            if (exitCode == ExitCodes.Done)
+                console.WriteLine(TextOf(await files.FinishAsync(console.Error.WriteLine, cancel), json));
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            exitCode = ExitCodes.Interrupted;
+        }
+
+        if (exitCode == ExitCodes.Interrupted)
+            console.Error.WriteLine(files.WhatStays);
+        return exitCode;
     }
 
     // The same command with what carries it out, where a person at a terminal says so; null where there is nothing to confirm.

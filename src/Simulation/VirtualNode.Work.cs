@@ -50,7 +50,7 @@ public sealed partial class VirtualNode
                     result = result with { Contribution = D($"lie {c.Round} {c.Replica} {_world.Chance.Next(3)}") };
                 Blobs.Add(result.Contribution);
                 Blobs.Add(result.InnerState);
-                return new Computed(result, c.HandOver?.State);
+                return new Computed(result, c.HandOver?.State, Math.Max(0, c.Stages.Length - 1));
             case Average c:
                 if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
                     return lacking;                                    // contributions are read from other nodes, and not stored

@@ -120,6 +120,29 @@ public sealed class ResultQuorumTests
     }
 
     [Fact]
+    public void Nobody_is_convicted_beside_a_result_of_several_nodes_also_when_one_node_computes_a_replica_since()
+    {
+        // One of a and its neighbour handed over wrong bytes; run.stages is 1 by now.
+        var first = Fold(Computing, [.. Decide(Computing, OfTwo(A, "x"), Plan).Events]);
+        Assert.Equal(1, Assert.Single(first.QuorumOf(0).Votes).Others);
+        var contested = Vote(first, B);
+        Assert.True(contested.QuorumOf(0).IsDisputed);
+        Assert.Equal([new ReplicaSettled(Id, Result(0, 0), C)], Events(contested, C));
+        Assert.Equal([new ReplicaContested(Id, Result(0, 0, "x"), Result(0, 0), A)], Events(first, A));
+
+        // Late: two agreed already.
+        var confirmed = Vote(First, B);
+        Assert.Equal([new ReplicaContested(Id, Result(0, 0), Result(0, 0, "x"), C, Others: 1)],
+            Decide(confirmed, OfTwo(C, "x"), Plan).Events);
+        Assert.StartsWith("replica 0 cannot have been computed with -1 other nodes",
+            Decide(First, Finish(B, Result(0, 0)) with { Outcome = new Computed(Result(0, 0), Others: -1) }, Plan).Refusal,
+            StringComparison.Ordinal);
+
+        static WorkResult OfTwo(NodeId node, string bytes) =>
+            Finish(node, Result(0, 0, bytes)) with { Outcome = new Computed(Result(0, 0, bytes), Others: 1) };
+    }
+
+    [Fact]
     public void Two_results_that_follow_from_one_hand_over_confirm_nothing()
     {
         var resumed = Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A, D("handed over")));

@@ -51,7 +51,7 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
     {
         BeginWith(A, B);
         Sent(B);
-        Step(new RunInput.Answered(Finish(A, Result(1, 0))));
+        Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Order = Orders(A).Single().Id }));
         Assert.Contains(Taken(B), m => m is NodeCommand.DropWork { Works: [var key] } && key == Second);
         Assert.True(Coordinator.Run.Finished.ContainsKey(0));
         Assert.Equal([A, B], Coordinator.View.Teams[(0, A)]);
@@ -91,6 +91,50 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
 
         Lose(A, First, stage: 1);                                      // of this one
         Assert.Empty(NodesAtWork());
+    }
+
+    [Fact]
+    public void A_hand_over_that_comes_again_does_not_end_the_attempt_that_began_from_it_and_one_that_is_further_does()
+    {
+        BeginWith(A, B, C);
+        var earlier = Orders(A).Single();
+        Step(new RunInput.Answered(Of(earlier, HandOver(1, 0, 1))));
+        var attempt = Assert.Single(Coordinator.View.Attempts.Values.Distinct());
+        Sent(A);
+        Step(new RunInput.Answered(Of(earlier, HandOver(1, 0, 1))));
+        Assert.Equal(attempt, Assert.Single(Coordinator.View.Attempts.Values.Distinct()));
+        Assert.Empty(Sent(A));
+
+        Step(new RunInput.Answered(Of(earlier, HandOver(1, 0, 2))));
+        Assert.NotEqual(attempt, Assert.Single(Coordinator.View.Attempts.Values.Distinct()));
+        Assert.Equal(HandOver(1, 0, 2), ComputeWork.Of(Orders(A).Single().Content)!.HandOver);
+
+        WorkResult Of(WorkOrder order, ReplicaHandOver handOver) =>
+            new(order.Job, A, order.Id, order.Key, order.From, new HandedOver(handOver));
+    }
+
+    [Fact]
+    public void After_a_failover_too_a_hand_over_of_an_earlier_attempt_does_not_end_the_one_that_nodes_report()
+    {
+        Recover([.. Journal(1), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 0, 2))]);
+        HeldWork[] held = [.. new[] { First, Second }.Select(key => Stage(key, "x") with { Order = new OrderId(1, 7) })];
+        Enlist(A, works: [held[0]]);
+        Enlist(B, works: [held[1]]);
+        Step(new RunInput.Answered(Stopped(A, HandOver(1, 0, 2)) with { Order = new OrderId(1, 6) }));
+        Assert.Equal([A, B], NodesAtWork());
+        Step(new RunInput.Answered(Stopped(A, HandOver(1, 0, 2)) with { Order = new OrderId(1, 7) }));
+        Assert.DoesNotContain("x", Coordinator.View.Attempts.Values);
+    }
+
+    [Fact]
+    public void A_result_that_comes_late_is_that_of_the_nodes_that_computed_it()
+    {
+        BeginWith(A, B, C);
+        var earlier = Orders(A).Single();
+        Step(new RunInput.Lost(B));
+        Assert.Equal([A, C], NodesAtWork());
+        Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Order = earlier.Id }));
+        Assert.Equal([A, B], Coordinator.View.Teams[(0, A)]);
     }
 
     [Fact]

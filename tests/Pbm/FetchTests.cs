@@ -93,6 +93,27 @@ public sealed class FetchTests : IDisposable
         Assert.False(Directory.Exists(Here));
     }
 
+    [Fact]
+    public async Task Who_stops_a_fetch_is_told_what_is_there_and_how_to_go_on()
+    {
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun();
+        var running = pbm.RunAsync(seed.Address.ToString(), "run", "fetch", "-n", "a", "-o", Here);
+        await seed.PlayCallAsync(
+            async (_, stream, _) =>
+            {
+                await stream.WriteAsync(Blob(Chunk), TestDeadline.Token);
+                pbm.Interruption.TryCancel();
+                Assert.IsType<PbmMessage.Cancel>(await stream.ReadAsync(TestDeadline.Token));
+                await stream.WriteAsync(new PbmMessage.End(ExitCodes.Interrupted, ""), TestDeadline.Token);
+            },
+            [.. OwnCatalogue.Palettes]);
+        Assert.Equal(ExitCodes.Interrupted, await running);
+        Assert.Equal(
+            $"stopped: nothing of the checkpoint is in {Here}; the same command fetches it from its beginning\n", pbm.Error);
+        Assert.False(Directory.Exists(Here));
+    }
+
     private void Refused(string why, Action<FetchedCheckpoint> add)
     {
         using (var files = FetchedCheckpoint.Begin(Here))

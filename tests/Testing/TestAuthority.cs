@@ -20,8 +20,10 @@ public sealed class TestAuthority : IDisposable
 
     /// <summary>Issues a certificate, over one that is there.</summary>
     /// <param name="folder">Null for one of the authority's own.</param>
+    /// <param name="names">Host names and addresses, for a seed.</param>
     public CertificateFiles Issue(
-        string name, Role role, DateTimeOffset? at = null, TimeSpan? validity = null, string? folder = null)
+        string name, Role role, DateTimeOffset? at = null, TimeSpan? validity = null, string? folder = null,
+        IReadOnlyList<string>? names = null)
     {
         var files = new CertificateFiles(folder ?? Path.Combine(_folder, name));
         Directory.CreateDirectory(files.Folder);
@@ -31,7 +33,8 @@ public sealed class TestAuthority : IDisposable
         CertificateFiles.WritePublic(files.Authority, _authority.CertificatePem);
         CertificateFiles.WriteSecret(files.Key, key.ExportPkcs8PrivateKeyPem());
         CertificateFiles.WritePublic(files.Certificate, _authority.Issue(
-            new PublicKey(key), new Identity(name, role), at ?? DateTimeOffset.UtcNow, validity ?? CertificateAuthority.Validity));
+            new PublicKey(key), new Identity(name, role), at ?? DateTimeOffset.UtcNow, validity ?? CertificateAuthority.Validity,
+            names));
         return files;
     }
 

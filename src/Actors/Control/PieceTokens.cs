@@ -74,7 +74,8 @@ internal sealed class PieceTokens(
     {
         say($"no node makes the tokens of piece {piece} of the text, and this one makes them itself: {why}");
         await Task.Run(
-            () => store.Put(Known(piece).Identity, _plan!.Tokenize(new DocumentBatch(piece, DocumentPiece.Read(description)))), cancel);
+            () => store.Put(
+                Known(piece).Identity, _plan!.Tokenize(new DocumentBatch(piece, DocumentPiece.Read(description)), cancel)), cancel);
         IsHere(piece);
     }
 

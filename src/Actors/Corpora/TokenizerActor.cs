@@ -6,7 +6,7 @@ using Elastic.Corpus.Build;
 namespace Elastic.Actors.Corpora;
 
 /// <summary>A batch of documents for the tokenizer pool. Never leaves the process.</summary>
-internal sealed record Tokenize(TokenPlan Plan, DocumentBatch Batch) : INoSerializationVerificationNeeded;
+internal sealed record Tokenize(TokenPlan Plan, DocumentBatch Batch, CancellationToken Cancel) : INoSerializationVerificationNeeded;
 
 /// <summary>Turns batches of documents into tokens; one of a pool sized to the cores.</summary>
 internal sealed class TokenizerActor : ReceiveActor
@@ -15,7 +15,7 @@ internal sealed class TokenizerActor : ReceiveActor
     {
         try
         {
-            Sender.Tell(work.Plan.Tokenize(work.Batch));
+            Sender.Tell(work.Plan.Tokenize(work.Batch, work.Cancel));
         }
         catch (Exception e)
         {

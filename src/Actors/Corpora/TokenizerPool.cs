@@ -20,7 +20,7 @@ internal sealed class TokenizerPool(IActorRef tokenizers, Action<string>? step) 
         foreach (var batch in batches)
         {
             step?.Invoke(ITokenPass.Step);
-            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(plan, batch), Deadline, cancel));
+            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(plan, batch, cancel), Deadline, cancel));
             if (ahead.Count > 2 * Environment.ProcessorCount)
                 yield return await ahead.Dequeue();
         }

@@ -111,6 +111,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
             // What was acknowledged is stored, and the process is about to end: this error must not hide another one.
         }
 
+        // Each phase of the shutdown has a deadline, the one that ends the actors, too: on a busy machine it returns while they go on, and
+        // what they write appears in a data directory that its owner has been given back.
+        await EndAsync();
         _ending.Dispose();
     }
 

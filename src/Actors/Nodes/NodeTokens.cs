@@ -34,7 +34,7 @@ internal sealed class NodeTokens : NodePieces
         await OnCoreAsync(() =>
         {
             Faults.BuildStep?.Invoke(ITokenPass.Step);
-            TokenPiece.Write(_plan.Tokenize(new DocumentBatch(0, documents)).Documents, pack);
+            TokenPiece.Write(_plan.Tokenize(new DocumentBatch(0, documents), closing).Documents, pack);
         });
     }
 }

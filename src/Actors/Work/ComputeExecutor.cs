@@ -31,10 +31,10 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
         var order = (Compute)content;
         run = run.In(order.Segment);
         if (run.Computed.Find(order, run.Blobs) is { } known)
-            return new Computed(known, order.HandOver?.State);
+            return known;
         var outcome = await new ReplicaRound(run, order, 0, devices!, run.Reader(false)).RunAsync();
         if (outcome is Computed computed)
-            run.Computed.Remember(order, computed.Result);
+            run.Computed.Remember(order, computed);
         return outcome;
     }
 }
@@ -269,7 +269,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         var result = new ReplicaResult(
             order.Round, order.Replica, contribution, innerState,
             _segment.SamplesOf(order.Replica) * run.Plan.Context, _steps > 0 ? lossSum / _steps : 0, samples);
-        return stageNumber == 0 ? new Computed(result, order.HandOver?.State) : null;
+        return stageNumber == 0 ? new Computed(result, order.HandOver?.State, Math.Max(0, order.Stages.Length - 1)) : null;
     }
 
     // What decides how much memory a step takes comes with the order: it must be what the run was opened with.

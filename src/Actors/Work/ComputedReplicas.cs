@@ -1,5 +1,4 @@
 using Elastic.Coordination;
-using Elastic.Messages.Runs;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Work;
@@ -11,24 +10,24 @@ internal sealed class ComputedReplicas
     private const int MostRemembered = 64;
 
     private readonly Lock _gate = new();
-    private readonly Queue<(Compute Order, ReplicaResult Result)> _known = new();
+    private readonly Queue<(Compute Order, Computed Outcome)> _known = new();
 
-    public void Remember(Compute order, ReplicaResult result)
+    public void Remember(Compute order, Computed outcome)
     {
         lock (_gate)
         {
-            _known.Enqueue((WhatOf(order), result));
+            _known.Enqueue((WhatOf(order), outcome));
             if (_known.Count > MostRemembered)
                 _known.Dequeue();
         }
     }
 
-    /// <summary>The result of exactly this order, if its vector sets are still here.</summary>
-    public ReplicaResult? Find(Compute order, BlobStore blobs)
+    /// <summary>The outcome of exactly this order, if its vector sets are still here.</summary>
+    public Computed? Find(Compute order, BlobStore blobs)
     {
         lock (_gate)
-            return _known.FirstOrDefault(k => k.Order == WhatOf(order)).Result is { } known
-                && blobs.IsThere(known.Contribution) && blobs.IsThere(known.InnerState)
+            return _known.FirstOrDefault(k => k.Order == WhatOf(order)).Outcome is { Result: var result } known
+                && blobs.IsThere(result.Contribution) && blobs.IsThere(result.InnerState)
                 ? known : null;
     }
 

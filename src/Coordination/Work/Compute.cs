@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
@@ -28,7 +29,8 @@ public sealed record Compute(
 
 /// <summary>What the replica hands to the averaging after its H inner steps.</summary>
 /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
-public sealed record Computed(ReplicaResult Result, Digest? ResumedFrom = null) : WorkOutcome;
+/// <param name="Others">Nodes that computed it together with this one, a stage each.</param>
+public sealed record Computed(ReplicaResult Result, Digest? ResumedFrom = null, int Others = 0) : WorkOutcome;
 
 /// <summary>Where the replica stopped inside the round, at a step boundary, so that any node can go on with it.</summary>
 public sealed record HandedOver(ReplicaHandOver HandOver) : WorkOutcome;
@@ -96,8 +98,10 @@ public sealed class ComputeWork : WorkKind
         Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
         Computed { Result: var r } when r.Tokens != plan.TokensOf(r.Round, r.Replica) =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensOf(r.Round, r.Replica)}"),
+        Computed { Others: < 0 or >= RunSettings.MostStages } c =>
+            Decision.Refuse($"replica {c.Result.Replica} cannot have been computed with {c.Others} other nodes"),
         Computed c => ResultQuorum.Decide(
-            run, new Vote(result.Node, c.Result, c.ResumedFrom), isAlone: plan.Stages == 1),
+            run, new Vote(result.Node, c.Result, c.ResumedFrom, c.Others), hasStages: plan.Stages > 1),
 
         HandedOver { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandedOver { HandOver: var h } when h.Round > run.Round => Run.WrongRound(run, h.Round),

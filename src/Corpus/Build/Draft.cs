@@ -36,4 +36,10 @@ public sealed class Draft(DocumentFacts facts, string text)
 
     /// <summary>The text as the stages before have left it. Where nothing is left, the document is dropped.</summary>
     public string Text { get; set; } = text;
+
+    /// <summary>
+    /// Ends the build: to be looked at between pieces of a text, lines for example, by whatever takes long. The document may be hundreds of
+    /// MB.
+    /// </summary>
+    public CancellationToken Cancel { get; init; }
 }

@@ -263,7 +263,7 @@ public sealed class PieceStore
         var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);
         if (manifest.TakeDowns.Cover(facts))
             return (new PieceDocument(facts, 0, 0, 0, signals, sketches) { TakenDown = true }, "");
-        var draft = new Draft(facts, document.Text);
+        var draft = new Draft(facts, document.Text) { Cancel = cancel };
         foreach (var (i, planned) in manifest.Stages.Index())
         {
             if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))

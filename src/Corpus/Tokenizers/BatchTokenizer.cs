@@ -29,20 +29,23 @@ public static class BatchTokenizer
 {
     /// <param name="heldOut">Share of the documents kept from training, 0 to 1.</param>
     /// <param name="marksWords">Says of each token whether it goes on with a word: see <see cref="Tokenizer.Continues"/>.</param>
-    public static TokenizedBatch Tokenize(Tokenizer tokenizer, DocumentBatch batch, double heldOut, bool marksWords = false)
+    /// <param name="cancel">Looked at within each document.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public static TokenizedBatch Tokenize(
+        Tokenizer tokenizer, DocumentBatch batch, double heldOut, bool marksWords = false, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(batch);
         var documents = new TokenizedDocument[batch.Documents.Count];
         var tokens = new List<int>();
         for (var i = 0; i < documents.Length; i++)
-            documents[i] = Tokenize(tokenizer, batch.Documents[i], heldOut, marksWords, tokens);
+            documents[i] = Tokenize(tokenizer, batch.Documents[i], heldOut, marksWords, tokens, cancel);
         return new TokenizedBatch(batch.Sequence, documents);
     }
 
     /// <summary>The elements of a document (<see cref="SampleElement"/>) as a corpus has them, its end of text last.</summary>
     /// <param name="into">Takes them at its end.</param>
-    public static void Encode(Tokenizer tokenizer, Document document, List<int> into)
+    public static void Encode(Tokenizer tokenizer, Document document, List<int> into, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(document);
@@ -54,9 +57,9 @@ public static class BatchTokenizer
         }
         var before = into.Count;
         if (document.Prompt is { } prompt)
-            tokenizer.Encode(prompt, into);
+            tokenizer.Encode(prompt, into, cancel);
         MarkNotCounted(into, before);
-        tokenizer.Encode(document.Text, into);
+        tokenizer.Encode(document.Text, into, cancel);
         if (!document.IsContinued)
             into.Add(tokenizer.EndOfText);
     }
@@ -77,10 +80,11 @@ public static class BatchTokenizer
         share > 0 && IsHeldOut(document.LineStart ?? Digest.Of(Encoding.UTF8.GetBytes(document.Text)), share);
 
     private static TokenizedDocument Tokenize(
-        Tokenizer tokenizer, Document document, double heldOut, bool marksWords, List<int> tokens)
+        Tokenizer tokenizer, Document document, double heldOut, bool marksWords, List<int> tokens,
+        CancellationToken cancel)
     {
         tokens.Clear();
-        Encode(tokenizer, document, tokens);
+        Encode(tokenizer, document, tokens, cancel);
         if (marksWords)
             foreach (ref var token in CollectionsMarshal.AsSpan(tokens))
                 token |= tokenizer.Continues(SampleElement.TokenOf(token)) ? SampleElement.Continues : 0;

@@ -22,7 +22,7 @@ public sealed class ByteTokenizer : Tokenizer
     public override int EndOfText => 256;
 
     /// <inheritdoc/>
-    public override void Encode(string text, List<int> into)
+    public override void Encode(string text, List<int> into, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(into);
@@ -33,6 +33,7 @@ public sealed class ByteTokenizer : Tokenizer
         into.EnsureCapacity(into.Count + text.Length);
         for (var i = 0; i < text.Length; i += Piece)
         {
+            cancel.ThrowIfCancellationRequested();
             var piece = text.AsSpan(i, Math.Min(Piece, text.Length - i));
             var written = encoder.GetBytes(piece, bytes, flush: i + piece.Length == text.Length);
             Append(bytes[..written], into);

@@ -33,15 +33,16 @@ public sealed class Gpt2Tokenizer : Tokenizer
     public override int EndOfText => Gpt2Merges.Count;
 
     /// <inheritdoc/>
-    public override void Encode(string text, List<int> into)
+    public override void Encode(string text, List<int> into, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(into);
         var cache = _cacheOfThread ??= new WordCache();
         into.EnsureCapacity(into.Count + text.Length / 4);
         var remaining = text.AsSpan();
-        for (int start = 0, end; start < text.Length; start = end)
+        for (int start = 0, end, number = 0; start < text.Length; start = end)
         {
+            StopSignal.Look(number++, cancel);
             end = Gpt2Words.EndOfWord(remaining, start);
             var word = remaining[start..end];
             var known = cache.Find(word, out var slot);

@@ -15,7 +15,9 @@ public abstract class Tokenizer
     public abstract int EndOfText { get; }
 
     /// <summary>Appends the tokens of <paramref name="text"/>; a lone surrogate counts as U+FFFD.</summary>
-    public abstract void Encode(string text, List<int> into);
+    /// <param name="cancel">Looked at within the text, which may be long.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public abstract void Encode(string text, List<int> into, CancellationToken cancel = default);
 
     /// <summary>The text of <paramref name="tokens"/>; end-of-text is left out, and bytes that are not UTF-8 become U+FFFD.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary.</exception>

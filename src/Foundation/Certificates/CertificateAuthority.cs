@@ -5,7 +5,8 @@ namespace Elastic.Foundation.Certificates;
 
 /// <summary>
 /// Issues the certificates of one cluster: what it has not signed gets no further than the handshake. Keys are ECDSA on P-256; a
-/// certificate holds the role as its organizational unit and the name as its common name, and no address, since machines move.
+/// certificate holds the role as its organizational unit and the name as its common name, and no address, since machines move. But browsers
+/// ask for one: a seed's holds the names and addresses under which they reach it.
 /// </summary>
 public sealed class CertificateAuthority : IDisposable
 {
@@ -67,9 +68,12 @@ public sealed class CertificateAuthority : IDisposable
 
     /// <summary>A certificate for somebody's key.</summary>
     /// <param name="publicKey">ECDSA on P-256.</param>
+    /// <param name="names">Host names and addresses, for a seed.</param>
     /// <returns>PEM.</returns>
-    /// <exception cref="ElasticException">The name is none, or the key is of another kind.</exception>
-    public string Issue(PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity)
+    /// <exception cref="ElasticException">
+    /// The name is none, the key is of another kind, or a certificate that is no seed's is to have host names.
+    /// </exception>
+    public string Issue(PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
     {
         ArgumentNullException.ThrowIfNull(identity);
         if (!Identity.IsName(identity.Name))
@@ -77,7 +81,12 @@ public sealed class CertificateAuthority : IDisposable
                 $"\"{identity.Name}\" is no name for a certificate: letters, digits, dots, underscores and dashes, at most 80");
         if (!IsWanted(publicKey))
             throw new ElasticException("a certificate needs a key of ECDSA on the curve P-256: openssl ecparam -name prime256v1 -genkey");
+        // A browser that trusts the authority would take any other holder for a server of that name.
+        if (names is { Count: > 0 } && identity.Role != Role.Seed)
+            throw new ElasticException($"{identity} serves no browser: only a seed's certificate has host names and addresses");
         var request = new CertificateRequest(Subject(identity.Name, identity.Role), publicKey, HashAlgorithmName.SHA256);
+        if (names is { Count: > 0 })
+            request.CertificateExtensions.Add(CertificateNames.Extension(CertificateNames.Join(names, [])));
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(

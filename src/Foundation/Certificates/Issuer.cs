@@ -83,27 +83,30 @@ public sealed class Issuer : IDisposable
 
     /// <summary>Issues a certificate, and returns when it is in the record.</summary>
     /// <param name="how">By which command, or with which token; for the record.</param>
+    /// <param name="names">Host names and addresses of a seed, for browsers (<see cref="CertificateNames"/>).</param>
     /// <returns>PEM.</returns>
     /// <exception cref="ElasticException">The name is none, or somebody else's; or the key is of another kind.</exception>
-    public string Issue(PublicKey key, Identity identity, TimeSpan validity, string how)
+    public string Issue(PublicKey key, Identity identity, TimeSpan validity, string how, IReadOnlyList<string>? names = null)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(identity);
-        var pem = Make(key, identity, validity);
+        var pem = Make(key, identity, validity, names ?? []);
         Record(pem, how);
         return pem;
     }
 
     /// <summary>Issues a certificate anew to whoever has shown one, for the same key.</summary>
+    /// <param name="more">Host names and addresses of a seed, besides those that the present one has.</param>
     /// <exception cref="ElasticException">It counts no more.</exception>
-    public string Renew(X509Certificate2 present, string how)
+    public string Renew(X509Certificate2 present, string how, IReadOnlyList<string> more)
     {
         ArgumentNullException.ThrowIfNull(present);
         var identity = CertificateAuthority.IdentityOf(present)
             ?? throw new ElasticException("this is no certificate of this cluster");
         if (Revocations.Revoked.ContainsKey(present.SerialNumber))
             throw new ElasticException($"the certificate of {identity} was revoked: a join token (elastic certs token) gets another one");
-        return Issue(present.PublicKey, identity, CertificateAuthority.Validity, how);
+        return Issue(
+            present.PublicKey, identity, CertificateAuthority.Validity, how, CertificateNames.Join(CertificateNames.Of(present), more));
     }
 
     /// <summary>Puts certificates on the list of those that count no more.</summary>
@@ -150,7 +153,7 @@ public sealed class Issuer : IDisposable
     /// <summary>Issues a certificate to whoever has a token. The token is counted down before the certificate is made.</summary>
     /// <returns>PEM.</returns>
     /// <exception cref="ElasticException">The token is none, used up, expired or for another role; or see <see cref="Issue"/>.</exception>
-    public string IssueFor(string secret, PublicKey key, Identity identity)
+    public string IssueFor(string secret, PublicKey key, Identity identity, IReadOnlyList<string> names)
     {
         ArgumentNullException.ThrowIfNull(secret);
         ArgumentNullException.ThrowIfNull(key);
@@ -166,7 +169,7 @@ public sealed class Issuer : IDisposable
             throw new ElasticException(
                 $"this join token is for a {Identity.Text(token.Role)}, not for a {Identity.Text(identity.Role)}: {another}");
         // What is wrong with the rest of the request must not cost a use.
-        var pem = Make(key, identity, CertificateAuthority.Validity);
+        var pem = Make(key, identity, CertificateAuthority.Validity, names);
         Keep(token with { Left = token.Left - 1 });
         Record(pem, HowOf(token));
         return pem;
@@ -186,7 +189,7 @@ public sealed class Issuer : IDisposable
         _lock.Dispose();
     }
 
-    private string Make(PublicKey key, Identity identity, TimeSpan validity)
+    private string Make(PublicKey key, Identity identity, TimeSpan validity, IReadOnlyList<string> names)
     {
         var digest = KeyOf(key);
         // Two holders of one name would be one to the cluster, and one could be revoked in place of the other.
@@ -195,7 +198,7 @@ public sealed class Issuer : IDisposable
                 $"{other.Role} {other.Name} has a certificate already (serial {other.Serial}, until {other.Expires:yyyy-MM-dd}): take "
                 + "another name (a node's is the one in the file node-id of its data directory), or say first, where elastic certs init "
                 + $"was done, that the old one counts no more: elastic certs revoke {other.Name}");
-        return _authority.Issue(key, identity, _time.GetUtcNow(), validity);
+        return _authority.Issue(key, identity, _time.GetUtcNow(), validity, names);
     }
 
     private void Record(string pem, string how)

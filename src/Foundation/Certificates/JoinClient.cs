@@ -76,7 +76,8 @@ public static class JoinClient
         // The key of a request that was never answered is used again: the authority knows it, if the answer was lost on the way.
         using var key = File.Exists(keyPath) && !File.Exists(certificatePath) ? ReadKey(keyPath) : NewKey(keyPath);
         var request = new JoinRequest(
-            token.Secret, Identity.Text(token.Role), name, Convert.ToBase64String(new PublicKey(key).ExportSubjectPublicKeyInfo()));
+            token.Secret, Identity.Text(token.Role), name, Convert.ToBase64String(new PublicKey(key).ExportSubjectPublicKeyInfo()),
+            token.Role == Role.Seed ? [.. CertificateNames.OfMachine()] : null);
         using var limit = Limit(cancel);
         try
         {
@@ -110,10 +111,13 @@ public static class JoinClient
     /// <summary>
     /// Has this machine's certificate renewed by a seed. A process that runs shows the new one from its next connection on.
     /// </summary>
+    /// <param name="more">Host names and addresses of a seed, besides those that its certificate has.</param>
     /// <inheritdoc cref="AskAsync"/>
-    public static async Task RenewAsync(Endpoint seed, Credentials credentials, CancellationToken cancel)
+    public static async Task RenewAsync(
+        Endpoint seed, Credentials credentials, IReadOnlyList<string> more, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(credentials);
+        ArgumentNullException.ThrowIfNull(more);
         var files = credentials.Files;
         var (certificatePath, keyPath) = files.Of(credentials.Self.Role);
         using var key = ReadKey(keyPath);
@@ -122,7 +126,8 @@ public static class JoinClient
         {
             using var connection = await TlsTransport.ForRenewal(credentials).ConnectAsync(seed, limit.Token);
             var greeting = await JoinProtocol.ReadAsync<JoinGreeting>(connection.Stream, JoinProtocol.MostRequestBytes, limit.Token);
-            var answer = await TalkAsync(connection.Stream, greeting, new JoinRequest(), seed, limit.Token);
+            var request = new JoinRequest(Names: more.Count > 0 ? [.. more] : null);
+            var answer = await TalkAsync(connection.Stream, greeting, request, seed, limit.Token);
             Keep(answer, credentials.Authority, key, files, certificatePath, seed);
         }
         catch (Exception e) when (e is not ElasticException)

@@ -64,12 +64,14 @@ internal static class JoinProtocol
 /// <param name="Busy">The seed serves too many at the moment, and hangs up: try again.</param>
 internal sealed record JoinGreeting(string Authority, bool Busy);
 
-/// <summary>What a machine asks for. One that has shown a certificate has it renewed, and says nothing.</summary>
+/// <summary>What a machine asks for. One that has shown a certificate has it renewed, and says no more than names.</summary>
 /// <param name="Token">The secret of a join token.</param>
 /// <param name="Role">The role that the machine wants.</param>
 /// <param name="Name">The name that the machine wants: a node's id.</param>
 /// <param name="Key">Its public key, SubjectPublicKeyInfo in Base64.</param>
-internal sealed record JoinRequest(string? Token = null, string? Role = null, string? Name = null, string? Key = null)
+/// <param name="Names">Of a seed: the host names and addresses under which browsers reach it; those to add where it is renewed.</param>
+internal sealed record JoinRequest(
+    string? Token = null, string? Role = null, string? Name = null, string? Key = null, string[]? Names = null)
 {
     /// <summary>Without the secret: texts of records reach logs.</summary>
     public override string ToString() => $"request of {OneLine.Of($"{Role} {Name}", 100)}";

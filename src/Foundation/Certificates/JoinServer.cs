@@ -77,7 +77,7 @@ public sealed class JoinServer
             try
             {
                 using var issuer = await Issuer.OpenAsync(_credentials.Files, _credentials.Time, cancel);
-                var pem = stream.Peer is null ? Join(issuer, request, stream.Address) : Renew(issuer, stream);
+                var pem = stream.Peer is null ? Join(issuer, request, stream.Address) : Renew(issuer, stream, request.Names ?? []);
                 answer = new JoinAnswer(pem, issuer.SignedRevocations, null, false);
             }
             catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
@@ -115,15 +115,15 @@ public sealed class JoinServer
         if (KeyOf(key) is not { } publicKey)
             throw new ElasticException("the request holds no public key");
         var identity = new Identity(name, role);
-        var pem = issuer.IssueFor(token, publicKey, identity);
+        var pem = issuer.IssueFor(token, publicKey, identity, CertificateNames.Join(request.Names ?? [], []));
         _credentials.Say($"gave {identity} at {address} its certificate, for join token {JoinToken.HashOf(token).Short}");
         return pem;
     }
 
-    private string Renew(Issuer issuer, PeerStream stream)
+    private string Renew(Issuer issuer, PeerStream stream, string[] names)
     {
         using var present = X509CertificateLoader.LoadCertificate(((X509Certificate2)stream.RemoteCertificate!).RawDataMemory.Span);
-        var pem = issuer.Renew(present, "renewal");
+        var pem = issuer.Renew(present, "renewal", names);
         _credentials.Say($"renewed the certificate of {stream.Peer} at {stream.Address}");
         return pem;
     }

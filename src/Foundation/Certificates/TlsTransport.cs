@@ -6,7 +6,7 @@ namespace Elastic.Foundation.Certificates;
 
 /// <summary>
 /// Mutual TLS 1.3: each side shows a certificate of the cluster's authority, and each looks at the other's role. Host names are not
-/// compared, since certificates name nodes and not machines.
+/// compared, since certificates name nodes and not machines: the names in those of seeds are for browsers.
 /// </summary>
 public sealed class TlsTransport
 {
@@ -31,6 +31,8 @@ public sealed class TlsTransport
 
     private string Name { get; init; } = ServerName;
 
+    private ServedCertificate? Served { get; init; }
+
     /// <summary>Between nodes: the control plane, the data plane, the liveness connection.</summary>
     /// <param name="join">
     /// Serves clients that want a certificate (<see cref="JoinServer.For"/>): the only code that ever sees the stream of a client without
@@ -39,9 +41,13 @@ public sealed class TlsTransport
     public static Transport BetweenNodes(Credentials credentials, Func<Stream, CancellationToken, Task>? join = null) =>
         new TlsTransport(credentials, i => i.IsNode, i => i.IsNode) { Join = join }.ToTransport();
 
-    /// <summary>Between pbm and a seed.</summary>
-    public static Transport ForPbm(Credentials credentials) =>
-        new TlsTransport(credentials, i => i.Role is Role.Admin or Role.Reader or Role.Seed, i => i.Role == Role.Seed).ToTransport();
+    /// <summary>Between pbm, or a browser, and a seed.</summary>
+    /// <param name="served">What the server shows in place of its certificate of this cluster; clients show theirs all the same.</param>
+    public static Transport ForPbm(Credentials credentials, ServedCertificate? served = null) =>
+        new TlsTransport(credentials, i => i.Role is Role.Admin or Role.Reader or Role.Seed, i => i.Role == Role.Seed)
+        {
+            Served = served,
+        }.ToTransport();
 
     /// <summary>To a seed, for the renewal of a certificate.</summary>
     internal static Transport ForRenewal(Credentials credentials) =>
@@ -56,6 +62,8 @@ public sealed class TlsTransport
         AsClientAsync = ConnectAsync,
         AsServerAsync = AcceptAsync,
         Credentials = _credentials,
+        IsEncrypted = true,
+        IsNamed = name => CertificateNames.Holds((Served?.Shown ?? _credentials.Shown).TargetCertificate, name),
     };
 
     private PeerStream Connect(Stream stream, Endpoint endpoint)
@@ -124,7 +132,7 @@ public sealed class TlsTransport
             shown.ServerName = hello.ServerName;
         return new SslServerAuthenticationOptions
         {
-            ServerCertificateContext = _credentials.Shown,
+            ServerCertificateContext = Served?.Shown ?? _credentials.Shown,
             ClientCertificateRequired = shown.ServerName != JoinName,
             EnabledSslProtocols = Version,
             AllowTlsResume = false,

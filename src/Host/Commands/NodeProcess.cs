@@ -125,12 +125,22 @@ internal sealed class NodeProcess
     private async Task<WebServer> WebAsync(ElasticNode node, PbmService service, Credentials? credentials, CancellationToken cancel)
     {
         var server = await WebServer.StartAsync(
-            _request.Node, _request.Node.Host, node.Control, service,
-            credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials), WebLimits.Default, TimeProvider.System, cancel);
+            _request.Node, _request.Node.Host, node.Control, service, WebTransport(credentials), WebLimits.Default, TimeProvider.System,
+            cancel);
         Say($"dashboard {server.Address}/ "
             + (service.Token is { } token
                 ? $"(with the token in {token.Path})" : "(for browsers that show a certificate of this cluster)"));
         return server;
+    }
+
+    private Transport WebTransport(Credentials? credentials)
+    {
+        var node = _request.Node;
+        if ((node.DashboardCertificate is null) != (node.DashboardKey is null))
+            throw new ElasticException("node.dashboard-certificate and node.dashboard-key belong together: give both, or none");
+        var served = node.DashboardCertificate is { } certificate
+            ? new ServedCertificate(certificate, node.DashboardKey!, TimeProvider.System, Say) : null;
+        return credentials is null ? served?.ToTransport() ?? Transport.Plain : TlsTransport.ForPbm(credentials, served);
     }
 
     // Other seeds' pages are to know the address, and observations are kept for a while only.

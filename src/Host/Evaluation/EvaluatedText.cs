@@ -51,10 +51,10 @@ internal sealed class EvaluatedText
             if (document.Prompt is null && document.Pieces is null)
             {
                 elements.Add(tokenizer.EndOfText);
-                tokenizer.Encode(document.Text, elements);
+                tokenizer.Encode(document.Text, elements, cancel);
             }
             else
-                BatchTokenizer.Encode(tokenizer, document, elements);
+                BatchTokenizer.Encode(tokenizer, document, elements, cancel);
             var bytes = Encoding.UTF8.GetByteCount(document.Text);
             foreach (var row in TextRow.Of(document.Source, document.Language, elements.ToArray(), bytes, _context, Stride))
                 yield return row;

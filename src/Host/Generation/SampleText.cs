@@ -95,7 +95,7 @@ internal static class SampleText
     {
         var (tokenizer, context) = (model.Tokenizer, model.Settings.Context);
         List<int> prompt = [];
-        tokenizer.Encode(request.Prompt, prompt);
+        tokenizer.Encode(request.Prompt, prompt, cancel);
         if (prompt.Count >= context)
             notice?.Invoke($"the prompt has {prompt.Count} tokens: {model.Name} reads the first {context}");
         int[] source = [.. prompt.Append(tokenizer.EndOfText).Take(context)];

@@ -48,7 +48,7 @@ internal sealed class Perplexity : Stage
     {
         var text = Beginning.Of(draft.Text, _settings.Characters);
         List<int> tokens = [];
-        _model.Tokenizer.Encode(text, tokens);
+        _model.Tokenizer.Encode(text, tokens, draft.Cancel);
         int[] read = [_model.Tokenizer.EndOfText, .. tokens];
         var context = _model.Settings.Context;
         List<ScoredRow> rows =
@@ -58,7 +58,7 @@ internal sealed class Perplexity : Stage
         var nats = 0.0;
         lock (_gate)
         {
-            foreach (var of in new RowScorer(_device.Value.Device, _model.Tokenizer.EndOfText).Nats(rows))
+            foreach (var of in new RowScorer(_device.Value.Device, _model.Tokenizer.EndOfText).Nats(rows, draft.Cancel))
                 nats += of;
         }
         var signals = new double[Signals.Count];

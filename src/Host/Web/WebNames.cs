@@ -10,13 +10,14 @@ internal sealed class WebNames
 {
     private readonly LocalNames _local;
     private readonly bool _isEncrypted;
+    private readonly Func<string, bool> _isNamed;
 
     /// <param name="host">As given: the host under which the server listens.</param>
-    /// <param name="isEncrypted">The server itself speaks TLS.</param>
+    /// <param name="transport">The server's: whether it speaks TLS itself, and for which names.</param>
     /// <param name="publicUrl">Where people reach it through a proxy; null for none.</param>
-    public WebNames(string host, bool isEncrypted, string? publicUrl)
+    public WebNames(string host, Transport transport, string? publicUrl)
     {
-        (_local, _isEncrypted) = (new LocalNames(host), isEncrypted);
+        (_local, _isEncrypted, _isNamed) = (new LocalNames(host), transport.IsEncrypted, transport.IsNamed);
         Public = publicUrl is null ? null : new Uri(publicUrl.TrimEnd('/') + "/");
         PathBase = Public is { AbsolutePath: { Length: > 1 } path } ? path.TrimEnd('/') : "";
     }
@@ -33,6 +34,7 @@ internal sealed class WebNames
     /// <summary>Why a request is not for this server; null for one that is.</summary>
     public string? ProblemOfHost(HttpContext context) =>
         !IsPublic(context.Request.Host) && _local.ProblemOfHost(context) is { } problem
+        && !_isNamed(context.Request.Host.Host.Trim('[', ']'))
             ? $"{problem}, or set node.public-url where a proxy passes requests on" : null;
 
     /// <summary>Why a request is refused that a page of another site has made; null for one of a page of this server, or of a program.

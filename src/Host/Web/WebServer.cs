@@ -79,7 +79,7 @@ internal sealed class WebServer : IAsyncDisposable
         NodeSettings node, string host, ClusterControl control, PbmService service, Transport transport, WebLimits limits,
         TimeProvider time, CancellationToken cancel)
     {
-        var names = new WebNames(host, transport.Credentials is not null, node.PublicUrl);
+        var names = new WebNames(host, transport, node.PublicUrl);
         var server = new WebServer(control, service, names, node, limits, time);
         try
         {

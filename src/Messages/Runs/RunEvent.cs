@@ -86,18 +86,28 @@ public abstract record RunEvent(RunId RunId)
     /// <summary>A replica's first result of a round. It counts, unless two nodes agree on another one.</summary>
     /// <param name="Node">The node that computed it.</param>
     /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
-    public sealed record ReplicaComputed(RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null) : RunEvent(RunId);
+    /// <param name="Others">Nodes that computed it together with this one, a stage each.</param>
+    public sealed record ReplicaComputed(
+        RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Others = 0) : RunEvent(RunId);
 
     /// <summary>Another node computed the same bytes.</summary>
-    public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null) : RunEvent(RunId);
+    /// <inheritdoc cref="ReplicaComputed"/>
+    public sealed record ReplicaConfirmed(
+        RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Others = 0) : RunEvent(RunId);
 
     /// <summary>The same work arrived with other bytes: a node's memory or disk is faulty.</summary>
     /// <param name="Node">The node that computed the other one.</param>
     public sealed record ReplicaContested(
-        RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId Node, Digest? ResumedFrom = null) : RunEvent(RunId);
+        RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId Node, Digest? ResumedFrom = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Others = 0) : RunEvent(RunId);
 
     /// <summary>A further computation agreed with one of the disputed results: that one counts.</summary>
-    public sealed record ReplicaSettled(RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null) : RunEvent(RunId);
+    /// <inheritdoc cref="ReplicaComputed"/>
+    public sealed record ReplicaSettled(
+        RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Others = 0) : RunEvent(RunId);
 
     /// <summary>This node's results were wrong. It gets no more work of this run.</summary>
     public sealed record NodeQuarantined(RunId RunId, NodeId Node, string Why) : RunEvent(RunId);

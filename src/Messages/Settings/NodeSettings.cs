@@ -124,6 +124,18 @@ public sealed record NodeSettings : SettingsGroup
     [Between(0, 65535)]
     public required int? DashboardPort { get; init; }
 
+    [Setting("node.dashboard-certificate", null, """
+        On seeds: a certificate in PEM of an authority that browsers trust, a company's for example, with those of the authorities between
+        after it. The dashboard shows it in place of the seed's certificate of this cluster, and is encrypted where there is none, too. A
+        renewed file is shown within seconds.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required string? DashboardCertificate { get; init; }
+
+    [Setting("node.dashboard-key", null, """
+        The key of node.dashboard-certificate, in PEM and not encrypted: a file that only its owner can read.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required string? DashboardKey { get; init; }
+
     [Setting("node.public-url", null, """
         Where people reach the dashboard through a proxy, e.g. https://lm.example/elastic: requests for this host are served, too, and what
         stands before the paths may be there or be left out by the proxy.

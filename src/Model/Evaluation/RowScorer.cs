@@ -54,7 +54,9 @@ public sealed class RowScorer(TrainingDevice device, int fill)
     private const int LengthStep = 64;
 
     /// <summary>The sum of each row's cross-entropies, nats, from its first scored token to its last.</summary>
-    public double[] Nats(IReadOnlyList<ScoredRow> rows)
+    /// <param name="cancel">Looked at between passes through the network.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public double[] Nats(IReadOnlyList<ScoredRow> rows, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
         var nats = new double[rows.Count];
@@ -62,6 +64,7 @@ public sealed class RowScorer(TrainingDevice device, int fill)
         {
             foreach (var part in alike.Chunk(Math.Max(1, MicroBatchGroups.EnoughRows / alike.Key)))
             {
+                cancel.ThrowIfCancellationRequested();
                 var losses = device.Losses(Batch([.. part.Select(r => r.Item)], alike.Key));
                 foreach (var (place, (index, row)) in part.Index())
                 {

@@ -106,6 +106,14 @@ internal sealed class LoopbackCluster : IAsyncDisposable
     public static Task UntilEndedAsync(Cluster node) =>
         UntilAsync(() => node.System.WhenTerminated.IsCompleted, () => $"{node.SelfAddress} goes on");
 
+    /// <summary>Waits until one of these has ended its actor system.</summary>
+    public static async Task<Cluster> UntilOneEndedAsync(params Cluster[] nodes)
+    {
+        await UntilAsync(
+            () => nodes.Any(n => n.System.WhenTerminated.IsCompleted), () => $"{string.Join<Cluster>(", ", nodes)} all go on");
+        return nodes.First(n => n.System.WhenTerminated.IsCompleted);
+    }
+
     public Task UntilHomeAsync(Cluster node) =>
         UntilAsync(() => Homes.LastOrDefault() == node.SelfAddress, () => $"the singleton was at {string.Join(", ", Homes)}");
 

@@ -95,7 +95,7 @@ public sealed class TlsTransportTests : TemporaryFolder
         using var admin = Node("ann", Role.Admin);
         await AssertServerRefusesAsync(seed, Careless(admin), "the certificate of admin ann, which is not for this port");
         await AssertServerRefusesAsync(
-            seed, Careless(worker), "the certificate of worker w1, which is not for this port", TlsTransport.ForPbm);
+            seed, Careless(worker), "the certificate of worker w1, which is not for this port", c => TlsTransport.ForPbm(c));
         // A worker that listens where pbm looks for a seed.
         using var listener = Listen();
         var accepting = AcceptAsync(listener, TlsTransport.BetweenNodes(worker));

@@ -14,7 +14,7 @@ public sealed class RenewalTests : JoinScene
         using var running = Credentials.OfNode(files, time);
         var (before, key) = (SerialOf(files), await File.ReadAllTextAsync(files.Key, Cancel));
         using (var own = Credentials.OfNode(files, TimeProvider.System))
-            await JoinClient.RenewAsync(Seed.Endpoint, own, Cancel);
+            await JoinClient.RenewAsync(Seed.Endpoint, own, [], Cancel);
         Assert.NotEqual(before, SerialOf(files));
         Assert.Equal(key, await File.ReadAllTextAsync(files.Key, Cancel));
         time.Advance(TimeSpan.FromSeconds(2));
@@ -29,7 +29,7 @@ public sealed class RenewalTests : JoinScene
     {
         await JoinAsync(await TokenAsync(Role.Reader), "ada");
         using var person = Credentials.OfPerson(FilesOf("ada"), TimeProvider.System);
-        await JoinClient.RenewAsync(Seed.Endpoint, person, Cancel);
+        await JoinClient.RenewAsync(Seed.Endpoint, person, [], Cancel);
         using var connection = await TlsTransport.BetweenNodes(person).ConnectAsync(Seed.Endpoint, Cancel);
         await Assert.ThrowsAnyAsync<IOException>(() => connection.Stream.ReadExactlyAsync(new byte[1], Cancel).AsTask());
         Assert.Empty(Seed.Accepted);
@@ -45,7 +45,7 @@ public sealed class RenewalTests : JoinScene
         Assert.Contains("a join token (elastic certs token) gets another one", Assert.Throws<ElasticException>(
             () => Credentials.OfNode(files, TimeProvider.System)).Message, StringComparison.Ordinal);
         using var late = Credentials.OfNode(files, new ManualTime(DateTimeOffset.UtcNow - TimeSpan.FromHours(1)));
-        await Assert.ThrowsAsync<UnavailableException>(() => JoinClient.RenewAsync(Seed.Endpoint, late, Cancel));
+        await Assert.ThrowsAsync<UnavailableException>(() => JoinClient.RenewAsync(Seed.Endpoint, late, [], Cancel));
         await UntilAsync("the seed had said why", () => !Seed.Said.IsEmpty);
         Assert.Contains(Seed.Said, s => s.Contains("worker gpu1, which expired on ", StringComparison.Ordinal));
     }
@@ -73,13 +73,13 @@ public sealed class RenewalTests : JoinScene
             issuer.Revoke(SerialOf(FilesOf("gpu1")).ToLowerInvariant());
         time.Advance(TimeSpan.FromSeconds(2));
         using var own = Credentials.OfNode(FilesOf("gpu1"), TimeProvider.System);
-        await Assert.ThrowsAsync<UnavailableException>(() => JoinClient.RenewAsync(seed.Endpoint, own, Cancel));
+        await Assert.ThrowsAsync<UnavailableException>(() => JoinClient.RenewAsync(seed.Endpoint, own, [], Cancel));
         await UntilAsync("the seed had said why", () => !seed.Said.IsEmpty);
         Assert.Contains(seed.Said, s => s.Contains("worker gpu1, which was revoked", StringComparison.Ordinal));
         // A seed that has not noticed yet does not issue one either.
         using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
         using (var present = X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(FilesOf("gpu1").Certificate, Cancel)))
-            Assert.Contains("was revoked", Assert.Throws<ElasticException>(() => issuer.Renew(present, "test")).Message,
+            Assert.Contains("was revoked", Assert.Throws<ElasticException>(() => issuer.Renew(present, "test", [])).Message,
                 StringComparison.Ordinal);
     }
 

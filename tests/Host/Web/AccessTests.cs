@@ -203,7 +203,7 @@ public sealed class AccessTests
     {
         var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
         using var authority = new TestAuthority(Path.Combine(folder, "authority"));
-        using var seed = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
+        using var seed = Credentials.OfNode(authority.Issue("s1", Role.Seed, names: ["lm.example"]), TimeProvider.System);
         using var reader = Credentials.OfPerson(authority.Issue("ray", Role.Reader), TimeProvider.System);
         using var admin = Credentials.OfPerson(authority.Issue("ann", Role.Admin), TimeProvider.System);
         try
@@ -214,6 +214,10 @@ public sealed class AccessTests
                 var (_, text, _) = await served.SendAsync(HttpMethod.Get, Session);
                 Assert.Equal(may, (bool)JsonNode.Parse(text)!["mayChange"]!);
                 Assert.Equal(HttpStatusCode.OK, (await served.SendAsync(HttpMethod.Get, Runs)).Status);
+                // Under the names of its certificate, and no others.
+                Assert.Equal(HttpStatusCode.OK, (await served.SendAsync(HttpMethod.Get, Runs, null, ("Host", "LM.example:8443"))).Status);
+                Assert.Equal(
+                    HttpStatusCode.Forbidden, (await served.SendAsync(HttpMethod.Get, Runs, null, ("Host", "evil.example"))).Status);
                 Assert.Equal(HttpStatusCode.OK, (await served.SendAsync(HttpMethod.Post, Session, "{}")).Status);
                 // A browser shows its certificate to every page's request.
                 Assert.Equal(HttpStatusCode.Forbidden, (await served.SendAsync(HttpMethod.Post, Stop)).Status);

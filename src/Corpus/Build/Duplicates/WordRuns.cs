@@ -12,12 +12,14 @@ internal sealed class WordRuns
     private readonly List<byte> _words = [];
     private readonly List<(int From, int To, int EndByte)> _places = [];
 
-    public WordRuns(string text)
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public WordRuns(string text, CancellationToken cancel = default)
     {
         Span<byte> utf8 = stackalloc byte[4];
-        var (at, start) = (0, -1);
+        var (at, start, number) = (0, -1, 0);
         foreach (var rune in text.EnumerateRunes())
         {
+            StopSignal.Look(number++, cancel);
             var isWord = WordShingles.IsOfWord(rune);
             var isAlone = isWord && WordShingles.StandsAlone(rune.Value);
             if (start >= 0 && (!isWord || isAlone))

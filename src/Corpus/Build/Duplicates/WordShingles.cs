@@ -12,25 +12,31 @@ namespace Elastic.Corpus.Build.Duplicates;
 internal static class WordShingles
 {
     /// <summary>A hash of 64 bits of each run of <paramref name="length"/> words, each once; of a shorter text, of all its words.</summary>
-    public static HashSet<ulong> Of(string text, int length)
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public static HashSet<ulong> Of(string text, int length, CancellationToken cancel = default)
     {
         var (words, ends) = (new List<byte>(text.Length), new List<int> { 0 });
-        Cut(CodePoints.ToLower(text), words, ends);
+        Cut(CodePoints.ToLower(text), words, ends, cancel);
         var shingles = new HashSet<ulong>();
         var bytes = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(words);
         var count = ends.Count - 1;
         for (var first = 0; first + length <= count || (first == 0 && count > 0); first++)
+        {
+            StopSignal.Look(first, cancel);
             shingles.Add(XxHash3.HashToUInt64(bytes[ends[first]..ends[Math.Min(first + length, count)]]));
+        }
+
         return shingles;
     }
 
     // The words one after the other, each with a space behind it.
-    private static void Cut(string text, List<byte> words, List<int> ends)
+    private static void Cut(string text, List<byte> words, List<int> ends, CancellationToken cancel)
     {
         Span<byte> utf8 = stackalloc byte[4];
-        var isOpen = false;
+        var (isOpen, number) = (false, 0);
         foreach (var rune in text.EnumerateRunes())
         {
+            StopSignal.Look(number++, cancel);
             var isWord = IsOfWord(rune);
             var isAlone = isWord && StandsAlone(rune.Value);
             if (isOpen && (!isWord || isAlone))

@@ -31,7 +31,9 @@ public sealed record TokenPlan(Tokenizer Tokenizer, double HeldOut, bool MarksWo
     }
 
     /// <summary>The tokens of some documents: they follow from the documents and the plan alone.</summary>
-    public TokenizedBatch Tokenize(DocumentBatch batch) => BatchTokenizer.Tokenize(Tokenizer, batch, HeldOut, MarksWords);
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public TokenizedBatch Tokenize(DocumentBatch batch, CancellationToken cancel = default) =>
+        BatchTokenizer.Tokenize(Tokenizer, batch, HeldOut, MarksWords, cancel);
 
     private sealed record Text(string Tokenizer, double HeldOut, bool MarksWords, byte[]? File = null, int? EndOfText = null);
 }

@@ -29,7 +29,7 @@ public sealed class BoilerplateLines(BoilerplateLinesSettings settings) : Stage
     {
         ArgumentNullException.ThrowIfNull(draft);
         var (kept, words, flagged) = (new List<string>(), 0L, 0L);
-        foreach (var line in draft.Text.Split('\n'))
+        foreach (var line in draft.Text.Split('\n').Watched(draft.Cancel))
         {
             var of = Lines.Words(line);
             words += of.Length;

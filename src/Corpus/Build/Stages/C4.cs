@@ -37,7 +37,8 @@ public sealed class C4(C4Settings settings) : Stage
         var signals = new double[Signals.Count];
         signals[Filler] = draft.Text.Contains("lorem ipsum", StringComparison.OrdinalIgnoreCase) ? 1 : 0;
         signals[Brackets] = draft.Text.AsSpan().Count('{');
-        draft.Text = string.Join('\n', draft.Text.Split('\n').Select(line => Citation.Replace(line, "").Trim()).Where(IsSentence));
+        draft.Text = string.Join('\n', draft.Text.Split('\n').Watched(draft.Cancel)
+            .Select(line => Citation.Replace(line, "").Trim()).Where(IsSentence));
         signals[Sentences] = SentencesOf(draft.Text);
         return signals;
     }

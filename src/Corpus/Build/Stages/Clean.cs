@@ -23,9 +23,10 @@ public sealed class Clean : Stage
     {
         ArgumentNullException.ThrowIfNull(draft);
         var cleaned = new StringBuilder(draft.Text.Length);
-        var blank = 0;
+        var (blank, number) = (0, 0);
         foreach (var line in draft.Text.AsSpan().EnumerateLines())
         {
+            StopSignal.Look(number++, draft.Cancel);
             var kept = Without(line).TrimEnd();
             blank = kept.IsEmpty ? blank + 1 : 0;
             if (blank <= 1)

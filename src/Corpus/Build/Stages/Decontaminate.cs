@@ -33,7 +33,7 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
     public override byte[] Sketch(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var matches = Matches(draft.Text).ToList();
+        var matches = Matches(draft).ToList();
         if (matches.Count == 0)
             return [];
         var sketch = new byte[sizeof(int) + matches.Count * MatchBytes];
@@ -118,8 +118,9 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
             yield return rare;
     }
 
-    private IEnumerable<(ulong Hash, int From, int To)> Matches(string text) =>
-        new WordRuns(text).Of(settings.Words).Where(gram => _against.Value.Grams.Contains(gram.Hash));
+    private IEnumerable<(ulong Hash, int From, int To)> Matches(Draft draft) =>
+        new WordRuns(draft.Text, draft.Cancel).Of(settings.Words).Watched(draft.Cancel)
+            .Where(gram => _against.Value.Grams.Contains(gram.Hash));
 
     private static (HashSet<ulong>, string) Read(DecontaminateSettings settings)
     {

@@ -21,7 +21,9 @@ public sealed class ExactDuplicates : CorpusStage
     public override byte[] Sketch(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var words = Lines.Words(CodePoints.ToLower(draft.Text));
+        var lower = CodePoints.ToLower(draft.Text);
+        draft.Cancel.ThrowIfCancellationRequested();
+        var words = Lines.Words(lower);
         return SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ', words)))[..SketchBytes];
     }
 

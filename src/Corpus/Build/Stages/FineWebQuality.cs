@@ -27,12 +27,12 @@ public sealed class FineWebQuality(FineWebQualitySettings settings) : Stage
     public override double[] Read(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var lines = Lines.Of(draft.Text);
+        var lines = Lines.Of(draft);
         var signals = new double[Signals.Count];
         signals[Punctuated] = Thresholds.Share(lines.Count(line => Ends.Contains(line[^1])), lines.Count);
         signals[Short] = Thresholds.Share(lines.Count(line => line.Length <= settings.ShortLine), lines.Count);
-        signals[Repeated] = Thresholds.Share(Lines.Repeated(lines).Characters, lines.Sum(line => (long)line.Length));
-        signals[LineEnds] = Thresholds.Share(draft.Text.AsSpan().Count('\n'), Lines.Words(draft.Text).Length);
+        signals[Repeated] = Thresholds.Share(Lines.Repeated(lines.Watched(draft.Cancel)).Characters, lines.Sum(line => (long)line.Length));
+        signals[LineEnds] = Thresholds.Share(draft.Text.AsSpan().Count('\n'), Lines.Words(draft).Length);
         return signals;
     }
 

@@ -31,7 +31,7 @@ public sealed class GopherQuality(GopherQualitySettings settings) : Stage
     {
         ArgumentNullException.ThrowIfNull(draft);
         var text = draft.Text;
-        var (words, lines) = (Lines.Words(text), Lines.Of(text));
+        var (words, lines) = (Lines.Words(draft), Lines.Of(draft));
         var signals = new double[Signals.Count];
         signals[Words] = words.Length;
         signals[WordLength] = Thresholds.Share(words.Sum(word => (long)word.Length), words.Length);
@@ -40,8 +40,10 @@ public sealed class GopherQuality(GopherQualitySettings settings) : Stage
         signals[Bullets] = Thresholds.Share(lines.Count(line => BulletSigns.Contains(line[0])), lines.Count);
         signals[Ellipses] = Thresholds.Share(
             lines.Count(line => line.EndsWith("...", StringComparison.Ordinal) || line.EndsWith('…')), lines.Count);
-        signals[Alphabetic] = Thresholds.Share(words.Count(word => word.Any(char.IsLetter)), words.Length);
-        signals[StopWords] = words.Select(word => word.ToLowerInvariant()).Where(_stopWords.Contains).Distinct().Count();
+        signals[Alphabetic] = Thresholds.Share(
+            words.Watched(draft.Cancel).Count(word => word.Any(char.IsLetter)), words.Length);
+        signals[StopWords] = words.Watched(draft.Cancel).Select(word => word.ToLowerInvariant()).Where(_stopWords.Contains)
+            .Distinct().Count();
         return signals;
     }
 

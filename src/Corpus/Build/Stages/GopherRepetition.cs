@@ -28,9 +28,10 @@ public sealed class GopherRepetition(GopherRepetitionSettings settings) : Stage
     public override double[] Read(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var (lines, paragraphs, words) = (Lines.Of(draft.Text), Lines.Paragraphs(draft.Text), Lines.Words(draft.Text));
-        var (repeatedLines, repeatedParagraphs) = (Lines.Repeated(lines), Lines.Repeated(paragraphs));
-        var grams = new WordGrams(words);
+        var (lines, paragraphs, words) = (Lines.Of(draft), Lines.Paragraphs(draft), Lines.Words(draft));
+        var (repeatedLines, repeatedParagraphs) = (
+            Lines.Repeated(lines.Watched(draft.Cancel)), Lines.Repeated(paragraphs.Watched(draft.Cancel)));
+        var grams = new WordGrams(words, draft.Cancel);
         return
         [
             Thresholds.Share(repeatedLines.Parts, lines.Count),

@@ -4,15 +4,19 @@ namespace Elastic.Corpus.Build.Stages;
 internal static class Lines
 {
     /// <summary>The lines that are not blank, without white space around them.</summary>
-    public static List<string> Of(string text) =>
-        [.. text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+    /// <exception cref="OperationCanceledException">The build is to stop.</exception>
+    public static List<string> Of(Draft draft) =>
+    [
+        .. draft.Text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Watched(draft.Cancel),
+    ];
 
     /// <summary>What blank lines separate, without white space around it.</summary>
-    public static List<string> Paragraphs(string text)
+    /// <inheritdoc cref="Of"/>
+    public static List<string> Paragraphs(Draft draft)
     {
         var paragraphs = new List<string>();
         var open = new List<string>();
-        foreach (var line in text.Split('\n', StringSplitOptions.TrimEntries).Append(""))
+        foreach (var line in draft.Text.Split('\n', StringSplitOptions.TrimEntries).Append("").Watched(draft.Cancel))
         {
             if (line.Length > 0)
                 open.Add(line);
@@ -27,6 +31,14 @@ internal static class Lines
 
     /// <summary>What stands between white space.</summary>
     public static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>The words of a draft.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static string[] Words(Draft draft)
+    {
+        draft.Cancel.ThrowIfCancellationRequested();
+        return Words(draft.Text);
+    }
 
     /// <summary>How many of the parts are the same as an earlier one, and their characters.</summary>
     public static (int Parts, long Characters) Repeated(IEnumerable<string> parts)

@@ -39,6 +39,7 @@ public sealed class Mojibake(MojibakeSettings settings) : Stage
             var lines = draft.Text.Split('\n');
             for (var i = 0; i < lines.Length; i++)
             {
+                StopSignal.Look(i, draft.Cancel);
                 if (Mended(lines[i]) is not { } mended)
                     continue;
                 lines[i] = mended;

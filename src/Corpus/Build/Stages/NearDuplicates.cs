@@ -28,9 +28,9 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     public override byte[] Sketch(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var shingles = WordShingles.Of(draft.Text, settings.Words);
+        var shingles = WordShingles.Of(draft.Text, settings.Words, draft.Cancel);
         return shingles.Count == 0 ? []
-            : MemoryMarshal.AsBytes(_hash.Signature(shingles.Select(shingle => (uint)shingle)).AsSpan()).ToArray();
+            : MemoryMarshal.AsBytes(_hash.Signature(shingles.Watched(draft.Cancel).Select(shingle => (uint)shingle)).AsSpan()).ToArray();
     }
 
     /// <inheritdoc/>
@@ -40,7 +40,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         foreach (var pair in Pairs(candidates, work))
             pairs.Add(pair);
         var removals = settings.Rule == DuplicateRule.Components
-            ? Connected(pairs.Sorted(), texts, work.Cancel) : Verified(pairs.Sorted(), texts);
+            ? Connected(pairs.Sorted(), texts, work.Cancel) : Verified(pairs.Sorted(), texts, work.Cancel);
         foreach (var removal in removals)
             yield return removal;
     }
@@ -83,10 +83,10 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     }
 
     // In the order of the later document, so that it is known of each earlier one whether it stays.
-    private IEnumerable<Removal> Verified(IEnumerable<Pair> pairs, DocumentTexts texts)
+    private IEnumerable<Removal> Verified(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
         var dropped = new BitArray(1024);
-        var shingles = new RecentShingles(settings.Words, texts);
+        var shingles = new RecentShingles(settings.Words, texts, cancel);
         Pair? before = null;
         foreach (var pair in pairs)
         {
@@ -106,7 +106,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
 
     private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
-        var (components, shingles) = (new Components(), new RecentShingles(settings.Words, texts));
+        var (components, shingles) = (new Components(), new RecentShingles(settings.Words, texts, cancel));
         foreach (var pair in pairs.Where(pair => !components.AreConnected(pair.Later, pair.Earlier)))
         {
             var similarity = Similarity(shingles[pair.Later], shingles[pair.Earlier]);
@@ -130,7 +130,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     private readonly record struct Pair(long Later, long Earlier);
 
     /// <summary>The shingles of documents, those that were asked for last kept.</summary>
-    private sealed class RecentShingles(int words, DocumentTexts texts)
+    private sealed class RecentShingles(int words, DocumentTexts texts, CancellationToken cancel)
     {
         private readonly Dictionary<long, HashSet<ulong>> _known = [];
         private readonly Queue<long> _order = new();
@@ -144,7 +144,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
                 if (_order.Count == ShinglesKept)
                     _known.Remove(_order.Dequeue());
                 _order.Enqueue(number);
-                return _known[number] = WordShingles.Of(texts[number], words);
+                return _known[number] = WordShingles.Of(texts[number], words, cancel);
             }
         }
     }

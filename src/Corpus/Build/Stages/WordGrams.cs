@@ -15,14 +15,18 @@ internal sealed class WordGrams
     private readonly ulong[] _grams;
     private readonly int[] _table;                                      // of each n-gram the first place, from 1; 0 is free
     private readonly int[] _counts;                                     // of each n-gram, at its first place
+    private readonly CancellationToken _cancel;
     private int _of;
 
-    public WordGrams(string[] words)
+    /// <param name="cancel">Ends what counts, here and later.</param>
+    public WordGrams(string[] words, CancellationToken cancel = default)
     {
+        _cancel = cancel;
         (_words, _grams, _counts) = (new ulong[words.Length], new ulong[words.Length], new int[words.Length]);
         _ends = new long[words.Length + 1];
         for (var i = 0; i < words.Length; i++)
         {
+            StopSignal.Look(i, cancel);
             _words[i] = XxHash3.HashToUInt64(MemoryMarshal.AsBytes(words[i].AsSpan()));
             _ends[i + 1] = _ends[i] + words[i].Length;
         }
@@ -66,6 +70,7 @@ internal sealed class WordGrams
         var bytes = MemoryMarshal.AsBytes(_words.AsSpan());
         for (var first = 0; first < _of; first++)
         {
+            StopSignal.Look(first, _cancel);
             var gram = _grams[first] = XxHash3.HashToUInt64(bytes.Slice(first * sizeof(ulong), n * sizeof(ulong)));
             var at = (int)gram & (_table.Length - 1);
             while (_table[at] is var known and > 0 && _grams[known - 1] != gram)
@@ -81,6 +86,7 @@ internal sealed class WordGrams
         var (characters, until) = (0L, 0);
         for (var first = 0; first < _of; first++)
         {
+            StopSignal.Look(first, _cancel);
             if (!counts(first))
                 continue;
             characters += _ends[first + n] - _ends[Math.Max(first, until)];

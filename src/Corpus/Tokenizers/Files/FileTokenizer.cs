@@ -79,7 +79,8 @@ public sealed class FileTokenizer : Tokenizer
 
     /// <inheritdoc/>
     /// <remarks>Text that looks like a special token is ordinary text.</remarks>
-    public override void Encode(string text, List<int> into) => Encode(text, into, skipsSpecial: true);
+    public override void Encode(string text, List<int> into, CancellationToken cancel = default) =>
+        Encode(text, into, skipsSpecial: true, cancel);
 
     /// <summary>
     /// The tokens of one text, or of two, with the special tokens that the file puts around them; text that looks like a special token is
@@ -149,7 +150,7 @@ public sealed class FileTokenizer : Tokenizer
         return _textOf[token];
     }
 
-    private void Encode(string text, List<int> into, bool skipsSpecial)
+    private void Encode(string text, List<int> into, bool skipsSpecial, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(into);
@@ -182,8 +183,11 @@ public sealed class FileTokenizer : Tokenizer
                         cut.Cut(piece, parts);
                     (pieces, parts) = (parts, pieces);
                 }
-                foreach (var piece in pieces)
+                foreach (var (number, piece) in pieces.Index())
+                {
+                    StopSignal.Look(number, cancel);
                     EncodeWord(piece.Span, into, cache);
+                }
             }
         }
         _caches.Add(cache);

@@ -28,14 +28,15 @@ internal static class CertsCommand
 
     private static TeachingCommand Init()
     {
-        var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
+        var (certs, dataDir, addresses) = (CommonOptions.Certs(), CommonOptions.DataDir(), Addresses());
         var command = new TeachingCommand("init",
             "Makes the authority of a new cluster, the certificate of this machine's seed, and that of an admin for pbm on this machine.",
             """
             elastic certs init                                 in elastic-data/certs, where elastic seed looks for them
             elastic certs init --data-dir /var/lib/elastic     for a seed with that data directory
+            elastic certs init --address lm.example            browsers reach the seed under this name, too
             """)
-        { certs, dataDir };
+        { certs, dataDir, addresses };
         command.SetAction(async (parsed, cancel) =>
         {
             var (files, data) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), CommonOptions.OpenDataDirectory(parsed, dataDir));
@@ -46,9 +47,10 @@ internal static class CertsCommand
                     $"the node's id {seed.Name} cannot stand in a certificate: delete the file node-id in {data.Root}, and "
                     + "another one is drawn");
             var admin = new Identity(CertsTokens.PersonsName, Role.Admin);
+            var names = CertificateNames.Join(CertificateNames.OfMachine(), parsed.GetValue(addresses)!);
             using var issuer = await Issuer.CreateAsync(files, TimeProvider.System, cancel);
             foreach (var identity in new[] { seed, admin })
-                Make(issuer, files, identity, CertificateAuthority.Validity, "certs init");
+                Make(issuer, files, identity, CertificateAuthority.Validity, "certs init", identity == seed ? names : []);
             var options = CommonOptions.Typed(parsed, certs, dataDir);
             foreach (var line in new[]
             {
@@ -72,7 +74,8 @@ internal static class CertsCommand
 
     private static TeachingCommand Node()
     {
-        var (certs, dataDir, role) = (CommonOptions.Certs(), CommonOptions.DataDir(), CertsTokens.RoleOption());
+        var (certs, dataDir, role, addresses) = (
+            CommonOptions.Certs(), CommonOptions.DataDir(), CertsTokens.RoleOption(), Addresses());
         var name = new Argument<string>("NAME")
         { Description = "The node's id, which it takes at its first start, or what a person is called." };
         var to = new Option<string>("--out")
@@ -90,7 +93,7 @@ internal static class CertsCommand
             elastic certs node gpu7 --role worker --out gpu7       copy gpu7/ to certs/ in the data directory of that machine
             elastic certs node ada --role admin --out ada          for pbm --certs
             """)
-        { name, role, to, days, certs, dataDir };
+        { name, role, to, days, addresses, certs, dataDir };
         command.SetAction(async (parsed, cancel) =>
         {
             var (files, given) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), parsed.GetValue(days));
@@ -100,8 +103,9 @@ internal static class CertsCommand
             var target = new CertificateFiles(Path.GetFullPath(parsed.GetValue(to)!));
             if (File.Exists(target.Of(identity.Role).Certificate) || File.Exists(target.Of(identity.Role).Key))
                 throw new ElasticException($"{target.Folder} has a certificate already: name another folder with --out");
+            var names = CertificateNames.Join(parsed.GetValue(addresses)!, []);
             using var issuer = await Issuer.OpenAsync(files, TimeProvider.System, cancel);
-            Make(issuer, target, identity, TimeSpan.FromDays(given), "certs node");
+            Make(issuer, target, identity, TimeSpan.FromDays(given), "certs node", names);
             await parsed.InvocationConfiguration.Output.WriteLineAsync(identity.IsNode
                 ? $"made the certificate of {identity} in {target.Folder}: copy the folder to certs/ in the data directory of its machine, "
                     + "over a connection that nobody else reads, then delete it here"
@@ -114,7 +118,8 @@ internal static class CertsCommand
 
     private static TeachingCommand Renew()
     {
-        var (certs, dataDir, json) = (CommonOptions.Certs(), CommonOptions.DataDir(), CommandOutput.Option());
+        var (certs, dataDir, json, addresses) = (
+            CommonOptions.Certs(), CommonOptions.DataDir(), CommandOutput.Option(), Addresses());
         var seed = CertsTokens.SeedOption(
             "A seed that has the authority's key, by its control plane. Not needed where the authority's key is in the folder.");
         var command = new TeachingCommand("renew",
@@ -123,8 +128,9 @@ internal static class CertsCommand
             """
             elastic certs renew --seed 10.0.0.5:4053           on a worker's machine
             elastic certs renew                                on the machine on which elastic certs init was done
+            elastic certs renew --address lm.example           a seed's, with another name for browsers
             """)
-        { seed, certs, dataDir, json };
+        { seed, addresses, certs, dataDir, json };
         command.SetAction(async (parsed, cancel) =>
         {
             var (files, output) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), CommandOutput.Of(parsed, json));
@@ -134,13 +140,14 @@ internal static class CertsCommand
             if (!files.CanIssue && parsed.GetValue(seed) is null)
                 throw new SettingsException([
                     $"{files.Folder} has not the authority's key: name a seed that has it with --seed HOST:PORT"]);
+            var more = CertificateNames.Join(parsed.GetValue(addresses)!, []);
             var certificates = new JsonArray();
             foreach (var kind in held)
             {
                 if (files.CanIssue)
-                    await RenewHereAsync(files, kind, cancel);
+                    await RenewHereAsync(files, kind, more, cancel);
                 else
-                    await RenewThereAsync(CertsTokens.SeedOf(parsed.GetValue(seed)!), files, kind, cancel);
+                    await RenewThereAsync(CertsTokens.SeedOf(parsed.GetValue(seed)!), files, kind, more, cancel);
                 using var renewed = X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(files.Of(kind).Certificate, cancel));
                 var ends = CertificateAuthority.EndOf(renewed);
                 output.Say($"renewed {files.Of(kind).Certificate}: valid until {CertsShow.Day(ends)}");
@@ -153,20 +160,27 @@ internal static class CertsCommand
         return command;
     }
 
-    private static async Task RenewHereAsync(CertificateFiles files, Role kind, CancellationToken cancel)
+    private static async Task RenewHereAsync(CertificateFiles files, Role kind, IReadOnlyList<string> more, CancellationToken cancel)
     {
         var path = files.Of(kind).Certificate;
         using var issuer = await Issuer.OpenAsync(files, TimeProvider.System, cancel);
         using var present = X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(path, cancel));
-        CertificateFiles.WritePublic(path, issuer.Renew(present, "certs renew"));
+        CertificateFiles.WritePublic(path, issuer.Renew(present, "certs renew", NamesFor(present, more)));
     }
 
-    private static async Task RenewThereAsync(Endpoint seed, CertificateFiles files, Role kind, CancellationToken cancel)
+    private static async Task RenewThereAsync(
+        Endpoint seed, CertificateFiles files, Role kind, IReadOnlyList<string> more, CancellationToken cancel)
     {
         using var credentials = kind == Role.Admin
             ? Credentials.OfPerson(files, TimeProvider.System) : Credentials.OfNode(files, TimeProvider.System);
-        await JoinClient.RenewAsync(seed, credentials, cancel);
+        using var present = X509CertificateLoader.LoadCertificate(credentials.CertificateBytes.Span);
+        await JoinClient.RenewAsync(seed, credentials, NamesFor(present, more), cancel);
     }
+
+    // Certificates of seeds had none before: they get this machine's. People and workers serve no browser.
+    private static IReadOnlyList<string> NamesFor(X509Certificate2 present, IReadOnlyList<string> more) =>
+        CertificateAuthority.IdentityOf(present)?.Role != Role.Seed ? []
+            : CertificateNames.Of(present).Count > 0 ? more : CertificateNames.Join(CertificateNames.OfMachine(), more);
 
     private static TeachingCommand Revoke()
     {
@@ -212,11 +226,20 @@ internal static class CertsCommand
         return command;
     }
 
-    private static void Make(Issuer issuer, CertificateFiles files, Identity identity, TimeSpan validity, string how)
+    private static Option<string[]> Addresses() => new("--address")
+    {
+        Description = "Of a seed: a host name or an address under which browsers reach its dashboard; may be given several times. The "
+            + "machine's own ones are there without it, where its certificate is made on it.",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => [],
+    };
+
+    private static void Make(
+        Issuer issuer, CertificateFiles files, Identity identity, TimeSpan validity, string how, IReadOnlyList<string> names)
     {
         var (certificate, keyPath) = files.Of(identity.Role);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var pem = issuer.Issue(new PublicKey(key), identity, validity, how);
+        var pem = issuer.Issue(new PublicKey(key), identity, validity, how, names);
         CertificateFiles.MakeFolder(files.Folder);
         CertificateFiles.WriteSecret(keyPath, key.ExportPkcs8PrivateKeyPem());
         CertificateFiles.WritePublic(files.Authority, issuer.AuthorityPem);

@@ -7,7 +7,8 @@ const betweenTries = 3000;
 const inHaste = 2000, patience = 15000;  // of a look at another seed: where this one is lost, and where it lives
 
 let session = null;
-let others = [], unreached = [], isProbed = false;
+let others = [], unreached = [], probed = [];
+let looker = null, looks = 0;                 // the worker that looks at other seeds, with those that it may connect to
 
 /** A refusal or a failure, in the server's words. */
 export class Problem extends Error {
@@ -109,12 +110,19 @@ async function learnOthers() {
     const here = location.origin + base;
     others = (await get('/cluster')).dashboards.filter(address => address !== here);
     unreached = unreached.filter(address => others.includes(address));
-    // Once, since a browser may ask the person which certificate to show; and while this seed lives, so that there is time to act. A seed that
-    // has joined since this page was loaded, it may not connect to.
-    if (location.protocol !== 'https:' || isProbed) return;
-    isProbed = true;
-    await probe(others);
+    if (!others.every(address => looker?.seeds.includes(address))) look();
+    // Each once, since a browser may ask the person which certificate to show; and while this seed lives, so that there is time to act.
+    const fresh = location.protocol === 'https:' ? others.filter(address => !probed.includes(address)) : [];
+    probed.push(...fresh);
+    await probe(fresh);
   } catch { /* those that are known stay */ }
+}
+
+// What the worker may connect to came with its script, so it is loaded while this seed lives. Questions to the one before it are answered.
+function look() {
+  const before = looker?.worker;
+  if (before) setTimeout(() => before.terminate(), 2 * patience);
+  looker = { worker: new Worker(`${base}/look.js?${++looks}`), seeds: others };
 }
 
 async function probe(addresses) {
@@ -132,10 +140,16 @@ export function probeOnReturn() {
   document.addEventListener('visibilitychange', look);
 }
 
-// Whether this browser gets to another seed. The answer is that of another origin, and is not read.
+// Whether this browser gets to another seed.
 function reaches(address, milliseconds) {
-  const asked = { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: AbortSignal.timeout(milliseconds) };
-  return fetch(address + '/alive', asked).then(() => true, () => false);
+  const id = ++looks, { worker } = looker;
+  return new Promise(done => {
+    const end = reached => { worker.removeEventListener('message', answered); clearTimeout(late); done(reached); };
+    const answered = ({ data }) => { if (data.id === id) end(data.reached); };
+    const late = setTimeout(() => end(false), milliseconds + 1000);
+    worker.addEventListener('message', answered);
+    worker.postMessage({ id, address, milliseconds });
+  });
 }
 
 // Another seed has the same history: this page goes on there, where it stands.

@@ -1,0 +1,72 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Elastic.Foundation.Certificates;
+
+/// <summary>
+/// Host names and addresses under which browsers reach a seed (subject alternative names, RFC 5280, 4.2.1.6): a browser compares them with
+/// what it was asked for. Nodes compare none.
+/// </summary>
+public static class CertificateNames
+{
+    /// <summary>Of one certificate.</summary>
+    public const int Most = 32;
+
+    private const int LongestName = 253, LongestLabel = 63;
+
+    /// <summary>Those of this machine: the loopback's, its name, and its first addresses; there is room for as many others.</summary>
+    public static IReadOnlyList<string> OfMachine() =>
+    [
+        .. new[]
+            {
+                "localhost", IPAddress.Loopback.ToString(), IPAddress.IPv6Loopback.ToString(), Environment.MachineName.ToLowerInvariant(),
+            }
+            .Concat(MachineAddresses.All()).Where(IsName).Distinct(StringComparer.Ordinal).Take(Most / 2),
+    ];
+
+    /// <summary>The names of a certificate; none where it has none.</summary>
+    public static IReadOnlyList<string> Of(X509Certificate2 certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        var names = certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault();
+        return names is null ? [] : [.. names.EnumerateDnsNames(), .. names.EnumerateIPAddresses().Select(a => a.ToString())];
+    }
+
+    /// <summary>True where a browser takes the certificate for that name or address.</summary>
+    public static bool Holds(X509Certificate2 certificate, string name)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        return (IPAddress.TryParse(name, out _) || Uri.CheckHostName(name) == UriHostNameType.Dns)
+            && certificate.MatchesHostname(name, allowWildcards: true, allowCommonName: false);
+    }
+
+    /// <summary>Both, each once.</summary>
+    /// <exception cref="ElasticException">One is no host name and no address, or there are too many.</exception>
+    public static IReadOnlyList<string> Join(IEnumerable<string> some, IEnumerable<string> others)
+    {
+        List<string> all = [.. some.Concat(others).Select(n => n.ToLowerInvariant()).Distinct(StringComparer.Ordinal).Take(Most + 1)];
+        if (all.FirstOrDefault(n => !IsName(n)) is { } wrong)
+            throw new ElasticException(
+                $"\"{OneLine.Of(wrong, 80)}\" is no host name and no address for a certificate: use one like seed1.example or 10.0.0.5");
+        return all.Count <= Most ? all : throw new ElasticException($"a certificate holds {Most} names and addresses at most");
+    }
+
+    /// <summary>The extension that says so.</summary>
+    internal static X509Extension Extension(IEnumerable<string> names)
+    {
+        var builder = new SubjectAlternativeNameBuilder();
+        foreach (var name in names)
+            if (IPAddress.TryParse(name, out var address))
+                builder.AddIpAddress(address);
+            else
+                builder.AddDnsName(name);
+        return builder.Build();
+    }
+
+    // No wildcards: a seed is one machine.
+    private static bool IsName(string text) =>
+        text.Length <= LongestName && (IPAddress.TryParse(text, out _) || text.Split('.').All(IsLabel));
+
+    private static bool IsLabel(string text) => text.Length is > 0 and <= LongestLabel && text[0] != '-' && text[^1] != '-'
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
+}
