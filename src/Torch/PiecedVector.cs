@@ -4,9 +4,9 @@ using Elastic.Model.Vectors;
 namespace Elastic.Torch;
 
 /// <summary>
-/// A flat vector in pieces, each in some device's memory; what lies in no piece is zero, and takes no memory. A sum of gradients of a device
-/// is one piece; that of a pipeline has a piece for each run of parameters of a stage, on the stage's device. And the vectors of a stage
-/// that is alone in its process are the pieces that it reads or updates.
+/// A flat vector in pieces, each in some device's memory; what lies in no piece is zero, and takes no memory. A sum of gradients of a
+/// device is one piece; that of a pipeline has a piece for each run of parameters of a stage, on the stage's device. And the vectors of a
+/// stage that is alone in its process are the pieces that it reads or updates.
 /// </summary>
 /// <param name="pieces">By first element; they do not overlap.</param>
 /// <param name="rows">
@@ -24,11 +24,17 @@ internal sealed class PiecedVector(long length, IReadOnlyList<TorchVector> piece
     /// <summary>What is added to the elements from its first on, in the end.</summary>
     public TorchVector? Rows => _rows;
 
-    /// <summary>Makes another vector's pieces and rows a part of this one, too: a stage's of the sum of all.</summary>
+    /// <summary>
+    /// Makes another vector's pieces and rows a part of this one, too: a stage's of the sum of all. They take the place of those of the
+    /// same elements, which another device had that was the stage's before.
+    /// </summary>
     public void Include(PiecedVector other)
     {
         lock (_gate)
-            (Pieces, _rows) = ([.. Pieces.Concat(other.Pieces).OrderBy(p => p.First)], _rows ?? other.Rows);
+        {
+            var others = Pieces.Where(p => other.Pieces.All(o => o.First != p.First));
+            (Pieces, _rows) = ([.. others.Concat(other.Pieces).OrderBy(p => p.First)], other.Rows ?? _rows);
+        }
     }
 
     /// <summary>Ranges that begin and end with tiles, and do not touch each other: an update takes whole tiles.</summary>

@@ -30,7 +30,8 @@ internal static class PlainFold
         return squares;
 
         Tensor Sum(Func<PiecedVector, TorchVector> vector, long first, long count) => SumTree.Fold<Tensor>(
-            [.. roots.Select(r => (r.Node, vector((PiecedVector)r.Gradient).Range(first, count).to(device)))], microBatches, (a, b) => a + b);
+            [.. roots.Select(r => (r.Node, vector((PiecedVector)r.Gradient).Range(first, count).to(device)))], microBatches,
+            (a, b) => a + b);
     }
 
     /// <summary>What of a slice gets rows of a tied embedding on top: where they are, and where the sum itself lies in pieces.</summary>

@@ -115,7 +115,8 @@ public sealed class TorchBackend : IDeviceBackend
     public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges)
     {
         var (gpu, place) = _gpus is null ? (0, OnCpu()) : (NumberOf(device), _gpus.PlaceOf(NumberOf(device)));
-        return new PiecedVector(length, [.. PiecedVector.WholeTiles(ranges, length).Select(r => new TorchVector(r.First, r.Count, place, gpu))]);
+        return new PiecedVector(
+            length, [.. PiecedVector.WholeTiles(ranges, length).Select(r => new TorchVector(r.First, r.Count, place, gpu))]);
     }
 
     /// <inheritdoc/>

@@ -183,7 +183,9 @@ internal sealed partial class TorchDevice : TrainingDevice
             case Muon muon:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
-                    Update(near, gradient, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
+                    Update(
+                        near, gradient, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0,
+                        muon.StepOfOthers(step));
                 foreach (var matrix in HiddenMatrix.In(Layout, slice))
                     TorchMuon.Update(
                         muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], gradient,

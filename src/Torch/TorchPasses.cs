@@ -47,9 +47,7 @@ internal sealed partial class TorchDevice
     }
 
     /// <summary>A pass of one micro-batch.</summary>
-    /// <param name="embeds">False where another stage has the embeddings.</param>
-    internal TorchPass Open(
-        Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor, bool embeds = true)
+    internal TorchPass Open(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
     {
         CheckSource(batch.Sources is not null);
         // The pass disposes of what it reads, which may be in a later call.
@@ -63,7 +61,8 @@ internal sealed partial class TorchDevice
             if ((uint)token >= (uint)Architecture.Vocabulary)
                 throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
         }
-        return new TorchPass(tape, name => parameters[name], Numbers(batch.Inputs)!, isGeneration ? null : Numbers(targets), _device, float32)
+        return new TorchPass(
+            tape, name => parameters[name], Numbers(batch.Inputs)!, isGeneration ? null : Numbers(targets), _device, float32)
         {
             Tables = parameters.Table,
             Counted = isGeneration ? null : Kept(TorchPass.CountedOf(batch, float32).to(_device)),
@@ -79,7 +78,7 @@ internal sealed partial class TorchDevice
             Flash = _flash,
             // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
             Products = isGeneration ? null : _products,
-            TokenRows = embeds && _update is not null && tape.Purpose == TapePurpose.Training && batch.Sources is null
+            TokenRows = _update is not null && tape.Purpose == TapePurpose.Training && batch.Sources is null
                 ? TokenRows.Of(batch.Inputs, Architecture.Vocabulary, _device)
                 : null,
         };

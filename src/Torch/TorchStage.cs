@@ -13,8 +13,8 @@ namespace Elastic.Torch;
 
 /// <summary>
 /// A stage of a pipeline on a device of libtorch's: its part of the tape, and sums of gradients of its own parameters only. A unit is one
-/// micro-batch, because products of other shapes are other algorithms of the library. What comes over a cut is copied from the memory of the
-/// neighbour's device when a pass begins: that has ended its own by then.
+/// micro-batch, because products of other shapes are other algorithms of the library. What comes over a cut is copied from the memory of
+/// the neighbour's device when a pass begins: that has ended its own by then.
 /// </summary>
 /// <param name="number">Of the stage in its group.</param>
 internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice device) : PipelineStage(group)
@@ -75,8 +75,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         slot?.Dispose();
         slot = null;
         var parameters = device.ParametersOf([.. _parameters.RangesHeldBy(number)]);
-        slot = new Slot(
-            tape, parameters, device.Open(tape, batch, parameters, _seed, _lossScale / batch.StepTargets, embeds: _stage.First == 0));
+        slot = new Slot(tape, parameters, device.Open(tape, batch, parameters, _seed, _lossScale / batch.StepTargets));
         var incoming = Group.IsApart
             ? Unpack(_stage.Over(tape, true, false))
             : number > 0 ? Copied(((TorchStage)Group[number - 1]).SlotOf(unit).Made!, _stage.Incoming) : [];
@@ -152,13 +151,13 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     /// <inheritdoc/>
     public override unsafe void Pack(int unit, bool isForward, Span<byte> into)
     {
+        var from = isForward ? SlotOf(unit).Made! : _toPrevious[unit % _toPrevious.Length]!;
+        using var scope = NewDisposeScope();
         var floats = MemoryMarshal.Cast<byte, float>(into);
-        foreach (var (_, x) in (isForward ? SlotOf(unit).Made! : _toPrevious[unit % _toPrevious.Length]!).Tensors)
+        foreach (var host in device.OnDevice(() => from.Tensors.Select(t => t.X.to(CPU).contiguous()).ToList()))
         {
-            using var scope = NewDisposeScope();
-            var host = x.to(CPU).contiguous();
-            new ReadOnlySpan<float>(Native.Dispatcher.Floats(host), (int)x.numel()).CopyTo(floats);
-            floats = floats[(int)x.numel()..];
+            new ReadOnlySpan<float>(Native.Dispatcher.Floats(host), (int)host.numel()).CopyTo(floats);
+            floats = floats[(int)host.numel()..];
         }
     }
 

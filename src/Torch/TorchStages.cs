@@ -25,6 +25,7 @@ internal sealed partial class TorchDevice
         ArgumentNullException.ThrowIfNull(group);
         CloseStage();
         _gradients.Dispose();
+        _folded.Dispose();
         _stages = [.. Enumerable.Range(0, group.Chunks).Select(chunk => new TorchStage(group, chunk * group.Count + stage, this))];
         for (var chunk = 0; chunk < group.Chunks; chunk++)
             group[chunk * group.Count + stage, rank] = _stages[chunk];

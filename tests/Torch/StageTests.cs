@@ -76,17 +76,18 @@ public sealed class StageTests
     [Theory]
     [InlineData("gpt2", TrainingPrecision.Fp32, true)]
     [InlineData("transformer", TrainingPrecision.Bf16, false)]
-    public async Task Stages_that_share_no_memory_give_the_bits_of_one_device(string kind, TrainingPrecision of, bool hasKernels)
+    public async Task Stages_that_share_no_memory_give_the_bits_of_one_device_also_when_others_take_them(
+        string kind, TrainingPrecision of, bool hasKernels)
     {
         const int count = 3;
         var (model, precision) = (Kinds[kind], Precision.Of(of));
-        using var pool = new Pool(model, count, hasKernels);
+        using var pool = new Pool(model, count + 1, hasKernels);
         var expected = await pool.TrainAsync(precision, _ => (1, 1, 1));
 
         var architecture = Architectures.Open(model);
         var parameters = new StageParameters(architecture, Architectures.LayoutOf(model), count);
         var pipes = Enumerable.Range(0, count * count).Select(_ => new Pipe()).ToList();
-        var parts = new List<(ReplicaVectors Vectors, StageLink?[] Links, ApartStage Stage, TrainingStep Step)>();
+        var parts = new List<(ReplicaVectors Vectors, StageLink?[] Links, PipelineGroup Group)>();
         for (var number = 0; number < count; number++)
         {
             var own = number;
@@ -98,23 +99,34 @@ public sealed class StageTests
             var vectors = new ReplicaVectors(Architectures.LayoutOf(model), (name, length) => new TorchBackend("torch", null).Allocate(
                 new DeviceId("torch:0"), length,
                 [.. name == VectorSet.Parameters ? parameters.RangesHeldBy(own) : parameters.RangesOwnedBy(own)]));
-            await pool.AttachAsync(own, vectors);
-            var stage = new ApartStage(pool.Devices[own], architecture, own, links, vectors);
-            stage.Initialize(7);
-            parts.Add((vectors, links, stage, stage.Step(new AdamW(Settings), 1, precision)));
+            parts.Add((vectors, links, ApartStage.NewGroup(architecture, count)));
         }
+        List<ApartStage> stages = [];
         for (var number = 0; number < Steps; number++)
-            await Task.WhenAll(parts.Select(p => Task.Run(() => Pool.TakeAsync(p.Step, model, number))));
+        {
+            stages = [];
+            for (var own = 0; own < count; own++)
+            {
+                await pool.AttachAsync(own + number, parts[own].Vectors);
+                stages.Add(new ApartStage(
+                    pool.Devices[own + number], architecture, own, parts[own].Links, parts[own].Vectors, parts[own].Group));
+                if (number == 0)
+                    stages[own].Initialize(7);
+            }
+            await Task.WhenAll(stages.Select(
+                s => Task.Run(() => Pool.TakeAsync(s.Step(new AdamW(Settings), 1, precision), model, number))));
+        }
         var gathered = Enumerable.Range(0, 3).Select(_ => new List<float>()).ToList();
         foreach (var (name, all) in Pool.Names.Zip(gathered))
-            await Task.WhenAll(parts.Select(p => Task.Run(
-                () => p.Stage.GatherAsync(name, (_, elements) => all.AddRange(MemoryMarshal.ToEnumerable(elements))))));
+            await Task.WhenAll(stages.Select(s => Task.Run(
+                () => s.GatherAsync(name, (_, elements) => all.AddRange(MemoryMarshal.ToEnumerable(elements))))));
         Assert.Equal(expected, gathered.SelectMany(g => g));
-        foreach (var (vectors, links, _, _) in parts)
+        foreach (var (vectors, links, group) in parts)
         {
             foreach (var link in links.OfType<StageLink>())
                 await link.DisposeAsync();
             vectors.Dispose();
+            group.Dispose();
         }
     }
 

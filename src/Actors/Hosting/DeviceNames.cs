@@ -27,8 +27,8 @@ public static class DeviceNames
                 + "of which each device has sums of its own layers' gradients only");
         if (node.ReplicaSplit.Tensor > 1)
             throw new ElasticException(
-                $"node.split = {node.Split} is for CPU devices, and this node has {other}, whose libraries compute products of a share's shape "
-                + $"by other algorithms, with other bits: use node.split = pipeline:{Math.Max(2, node.ReplicaSplit.Devices)}");
+                $"node.split = {node.Split} is for CPU devices, and this node has {other}, whose libraries compute products of a share's "
+                + $"shape by other algorithms, with other bits: use node.split = pipeline:{Math.Max(2, node.ReplicaSplit.Devices)}");
         if (node.Offload != OffloadMode.None)
             throw new ElasticException($"node.offload = file is for CPU devices, and this node has {other}: use node.offload = none");
     }
