@@ -6,8 +6,9 @@ using Elastic.Model.Vectors;
 namespace Elastic.Model.Splits;
 
 /// <summary>
-/// Which stage has which parameters, where each stage has memory of its own: a process, or a GPU. The owner of a parameter is the stage whose operations
-/// write its gradient: it sums, clips and updates it. Another stage that reads it, as the first one a tied embedding, has a copy.
+/// Which stage has which parameters, where each stage has memory of its own: a process, or a GPU. The owner of a parameter is the stage
+/// whose operations write its gradient: it sums, clips and updates it. Another stage that reads it, as the first one a tied embedding,
+/// has a copy.
 /// </summary>
 public sealed class StageParameters
 {
