@@ -38,7 +38,6 @@ public sealed class StageTests
     [Theory]
     [InlineData("gpt2", TrainingPrecision.Fp32, true)]
     [InlineData("gpt2", TrainingPrecision.Bf16, true)]
-    [InlineData("gpt2", TrainingPrecision.Bf16, false)]
     [InlineData("llama", TrainingPrecision.Bf16, false)]
     [InlineData("bert", TrainingPrecision.Fp32, false)]
     [InlineData("transformer", TrainingPrecision.Fp32, true)]
@@ -49,7 +48,7 @@ public sealed class StageTests
         var (model, precision) = (Kinds[kind], Precision.Of(of));
         using var pool = new Pool(model, 4, hasKernels);
         var expected = await pool.TrainAsync(precision, _ => (1, 1, 1));
-        foreach (var (devices, stages, chunks) in new[] { (2, 2, 1), (4, 2, 1), (3, 3, 1), (2, 2, 2) })
+        foreach (var (devices, stages, chunks) in new[] { (4, 2, 1), (3, 3, 1), (2, 2, 2) })
             Assert.Equal(expected, await pool.TrainAsync(precision, _ => (devices, stages, chunks)));
         // From one split to another between steps.
         Assert.Equal(expected, await pool.TrainAsync(precision, step => step == 0 ? (4, 2, 1) : (2, 1, 1)));
