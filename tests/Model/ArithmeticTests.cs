@@ -38,5 +38,8 @@ public class ArithmeticTests
             => throw new NotSupportedException();
 
         public DeviceVector Allocate(DeviceId device, long length) => throw new NotSupportedException();
+
+        public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges) =>
+            throw new NotSupportedException();
     }
 }
