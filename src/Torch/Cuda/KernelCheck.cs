@@ -22,26 +22,31 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
     {
         using var scope = NewDisposeScope();
         Compare(
-            "GELU", [_x, _zeros], p => kernels.GeluForward(p[1], p[0], Count, true),
+            "GELU", [_x, _zeros], p => kernels.Activate(ActivationKind.GeluTanh, p[1], p[0], Count),
             p => Activations.Forward<GeluTanh>(p[1], p[0], Count));
         Compare(
-            "GELU's gradient by erf", [_x, _y, _zeros], p => kernels.GeluBackward(p[2], p[1], p[0], Count, false),
+            "GELU's gradient by erf", [_x, _y, _zeros], p => kernels.ActivateBackward(ActivationKind.GeluErf, p[2], p[1], p[0], Count),
             p => Activations.Backward<GeluErf>(p[2], p[1], p[0], Count));
         Compare(
             "dropout", [_x, _y, _zeros], p => kernels.Dropout(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)),
             p => Dropout.Apply(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)));
         var step = new AdamWStep(3, 1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5);
         Compare(
-            "AdamW", [_x, _y, _zeros, _zeros], p => kernels.AdamW(p[0], p[1], p[2], p[3], null, Count, step),
+            "AdamW", [_x, _y, _zeros, _zeros], p => kernels.AdamW(p[0], p[1], p[2], p[3], DeviceMemory.None, Count, step),
             p => AdamWUpdate.Run(p[0], p[1], p[2], p[3], Count, step));
         Compare(
             "layer norm", [_x, _y, _zeros, _zeros[..Rows], _zeros[..Rows]],
-            p => kernels.LayerNormForward(p[2], null, p[0], null, p[1], p[1] + Columns, p[3], p[4], Rows, Columns, 1e-5f),
+            p => kernels.LayerNormForward(p[2], null, p[0], DeviceMemory.None, p[1], p[1] + Columns, p[3], p[4], Rows, Columns, 1e-5f),
             p => LayerNorm.Forward(p[2], Columns, p[0], Columns, p[1], p[1] + Columns, p[3], p[4], Rows, Columns, 1e-5f));
         Compare(
-            "layer norm's gradient", [_x, _y, _zeros, [.. _x.Take(Rows)], [.. _y.Take(Rows)]],
-            p => kernels.LayerNormBackward(p[2], p[1], p[0], p[1], p[3], p[4], Rows, Columns, false),
-            p => LayerNorm.Backward(p[2], Columns, p[1], Columns, p[0], Columns, p[1], p[3], p[4], Rows, Columns, false));
+            "layer norm's gradients", [_x, _y, _zeros, [.. _x.Take(Rows)], [.. _y.Take(Rows)], _zeros[..(2 * Columns)]],
+            p => NormBackward(p),
+            p =>
+            {
+                LayerNorm.Backward(p[2], Columns, p[1], Columns, p[0], Columns, p[1], p[3], p[4], Rows, Columns, false);
+                NormGradients.Add(
+                    p[5], p[5] + Columns, p[1], Columns, p[0], Columns, p[3], p[4], PartRows, Rows / PartRows, Columns, true);
+            });
         Compare(
             "column sums", [_x, _zeros[..Columns], _zeros], p => kernels.ColumnSums(p[1], p[2], p[0], Rows, PartRows, Columns),
             p =>
@@ -63,6 +68,26 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
         return (_checks, _wrong);
     }
 
+    private void NormBackward(Vectors p)
+    {
+        var sums = zeros(2L * Columns * (Rows / PartRows), float32, device);
+        kernels.NormBackward(new NormBackward
+        {
+            Dx = p[2],
+            Dy = p[1],
+            X = p[0],
+            Gain = p[1],
+            Means = p[3],
+            Inverses = p[4],
+            Rows = Rows,
+            Columns = Columns,
+            GainGradient = p[5],
+            BiasGradient = p[5] + Columns,
+            Sums = Dispatcher.Floats(sums),
+            PartRows = PartRows,
+        });
+    }
+
     private static float[] Numbers(ulong key) => [.. Enumerable.Range(0, Count).Select(
         i => (float)(6 * new KeyedRandom(key).Uniform((ulong)i) - 3))];
 
@@ -75,7 +100,7 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
         Compare(
             "cross-entropy", [_x],
             p => kernels.CrossEntropyRows(
-                p[0], false, Columns, Rows, Columns, Columns, Columns, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
+                p[0], Columns, Rows, Columns, Columns, Columns, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
                 (double*)Dispatcher.Data(losses)),
             p =>
             {

@@ -30,7 +30,7 @@ internal static unsafe class KernelOperators
     {
         var (N, C) = (dy.shape[0], (int)dy.shape[1]);
         var (bias, sums) = (
-            empty(C, float32, dy.device), empty((N + DeviceKernels.PartRows - 1) / DeviceKernels.PartRows, C, float32, dy.device));
+            zeros(C, float32, dy.device), empty(DeviceKernels.Parts(N, DeviceKernels.PartRows), C, float32, dy.device));
         kernels.ColumnSums(At(bias), At(sums), At(dy), N, DeviceKernels.PartRows, C);
         return bias;
     }
@@ -81,14 +81,27 @@ internal static unsafe class KernelOperators
     private sealed record Loss(Tensor? Weights, double Smoothing, double Scale);
 
     private static (Tensor Gain, Tensor Bias) NormGradients(
-        DeviceKernels kernels, Tensor dy, Tensor x, Tensor means, Tensor inverses)
+        DeviceKernels kernels, Tensor dx, Tensor dy, Tensor x, Tensor gain, Tensor means, Tensor inverses, bool addsToDx)
     {
         var (N, C) = (x.shape[0], (int)x.shape[1]);
-        var parts = (N + DeviceKernels.PartRows - 1) / DeviceKernels.PartRows;
-        var sums = empty(2 * parts, C, float32, x.device);
-        var (gain, bias) = (empty(C, float32, x.device), empty(C, float32, x.device));
-        kernels.NormGradients(At(gain), At(bias), At(sums), At(dy), At(x), At(means), At(inverses), N, DeviceKernels.PartRows, C);
-        return (gain, bias);
+        var sums = empty(2 * DeviceKernels.Parts(N, DeviceKernels.PartRows), C, float32, x.device);
+        var (dGain, dBias) = (zeros(C, float32, x.device), zeros(C, float32, x.device));
+        kernels.NormBackward(new NormBackward
+        {
+            Dx = At(dx),
+            Dy = At(dy),
+            X = At(x),
+            Gain = At(gain),
+            Means = At(means),
+            Inverses = At(inverses),
+            Rows = N,
+            Columns = C,
+            AddsToDx = addsToDx,
+            GainGradient = At(dGain),
+            BiasGradient = At(dBias),
+            Sums = At(sums),
+        });
+        return (dGain, dBias);
     }
 
     private sealed class LayerNormFunction : autograd.SingleTensorFunction<LayerNormFunction>
@@ -101,7 +114,7 @@ internal static unsafe class KernelOperators
             var (kernels, x, gain, bias) = ((DeviceKernels)vars[0], ((Tensor)vars[1]).contiguous(), (Tensor)vars[2], (Tensor)vars[3]);
             var (y, means, inverses) = (Like(x), empty(x.shape[0], float32, x.device), empty(x.shape[0], float32, x.device));
             kernels.LayerNormForward(
-                At(y), null, At(x), null, At(gain), At(bias), At(means), At(inverses), x.shape[0], (int)x.shape[1], (float)vars[4]);
+                At(y), null, At(x), DeviceMemory.None, At(gain), At(bias), At(means), At(inverses), x.shape[0], (int)x.shape[1], (float)vars[4]);
             Begin(ctx, kernels);
             ctx.save_for_backward([.. Kept(x, means, inverses), gain]);
             return y.MoveToOuterDisposeScope();
@@ -114,8 +127,7 @@ internal static unsafe class KernelOperators
                 var saved = ctx.get_saved_variables();
                 var (dy, x, means, inverses, gain) = (gradient.contiguous(), saved[0], saved[1], saved[2], saved[3]);
                 var dx = Like(x);
-                kernels.LayerNormBackward(At(dx), At(dy), At(x), At(gain), At(means), At(inverses), x.shape[0], (int)x.shape[1], false);
-                var (dGain, dBias) = NormGradients(kernels, dy, x, means, inverses);
+                var (dGain, dBias) = NormGradients(kernels, dx, dy, x, gain, means, inverses, false);
                 return Kept(null, dx, dGain, dBias, null);
             }, gradient);
     }
@@ -147,8 +159,7 @@ internal static unsafe class KernelOperators
                 var dy = gradients[1].IsInvalid ? zeros_like(x) : gradients[1].contiguous();
                 // The gradient of the sum itself, and that through the norm on top.
                 var dx = gradients[0].IsInvalid ? zeros_like(x) : gradients[0].contiguous().clone();
-                kernels.LayerNormBackward(At(dx), At(dy), At(x), At(gain), At(means), At(inverses), x.shape[0], (int)x.shape[1], true);
-                var (dGain, dBias) = NormGradients(kernels, dy, x, means, inverses);
+                var (dGain, dBias) = NormGradients(kernels, dx, dy, x, gain, means, inverses, true);
                 return Kept(null, dx, dx.alias(), dGain, dBias, null);
             }, gradients);
     }
@@ -162,7 +173,7 @@ internal static unsafe class KernelOperators
             using var scope = NewDisposeScope();
             var (kernels, x, isTanh) = ((DeviceKernels)vars[0], ((Tensor)vars[1]).contiguous(), (bool)vars[2]);
             var y = Like(x);
-            kernels.GeluForward(At(y), At(x), x.numel(), isTanh);
+            kernels.Activate(isTanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf, At(y), At(x), x.numel());
             Begin(ctx, kernels);
             ctx.save_data("isTanh", isTanh);
             ctx.save_for_backward(Kept(x));
@@ -175,7 +186,8 @@ internal static unsafe class KernelOperators
                 using var scope = NewDisposeScope();
                 var (dy, x) = (gradient.contiguous(), ctx.get_saved_variables()[0]);
                 var dx = Like(x);
-                kernels.GeluBackward(At(dx), At(dy), At(x), x.numel(), (bool)ctx.get_data("isTanh"));
+                kernels.ActivateBackward(
+                    (bool)ctx.get_data("isTanh") ? ActivationKind.GeluTanh : ActivationKind.GeluErf, At(dx), At(dy), At(x), x.numel());
                 return Kept(null, dx, null);
             }, gradient);
     }
@@ -220,7 +232,7 @@ internal static unsafe class KernelOperators
             var from = x.contiguous();
             var (y, count) = (Like(from), from.numel() / keys.Length);
             for (var i = 0; i < keys.Length; i++)
-                kernels.Dropout(At(y) + i * count, At(from) + i * count, null, keys[i], 0, count, rate);
+                kernels.Dropout(At(y) + i * count, At(from) + i * count, DeviceMemory.None, keys[i], 0, count, rate);
             return y.MoveToOuterDisposeScope();
         }
     }
@@ -264,7 +276,7 @@ internal static unsafe class KernelOperators
             var losses = empty(N, float64, z.device);
             var hasGradients = z.requires_grad;
             kernels.CrossEntropyRows(
-                Dispatcher.Data(z), z.dtype == bfloat16, z.stride(0), N, V, V, V, (int*)Dispatcher.Data(targets),
+                new((nint)Dispatcher.Data(z), DeviceMemory.TypeOf(z.dtype)), z.stride(0), N, V, V, V, (int*)Dispatcher.Data(targets),
                 loss.Weights is null ? null : At(loss.Weights), loss.Smoothing, loss.Scale, hasGradients, (double*)Dispatcher.Data(losses));
             // The logits are their gradient now.
             if (hasGradients)
