@@ -291,6 +291,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             LossFactor = factor,
             Kernels = _update?.Kernels,
             Flash = _flash,
+            Rules = _flash is null ? null : new AttentionRules(tape, batch, _device),
             // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
             Products = purpose == TapePurpose.Generation ? null : _products,
             TokenRows = _update is not null && purpose == TapePurpose.Training && sources.Length == 0

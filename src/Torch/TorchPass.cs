@@ -50,8 +50,11 @@ internal sealed class TorchPass(
     /// <summary>Our kernels of the device, which compute in place of libtorch's operators what they can; null for none.</summary>
     public DeviceKernels? Kernels { get; init; }
 
-    /// <summary>Attention of the device that holds no matrix of tokens by tokens, where it fits; null for none.</summary>
+    /// <summary>Attention of the device that holds no matrix of tokens by tokens, where <see cref="Rules"/> say so; null for none.</summary>
     public FlashAttention? Flash { get; init; }
+
+    /// <summary>What <see cref="Flash"/> computes; null where there is none.</summary>
+    public AttentionRules? Rules { get; init; }
 
     /// <summary>Products by cublasLt; null where libtorch computes them.</summary>
     public DeviceProducts? Products { get; init; }
@@ -225,16 +228,15 @@ internal sealed class TorchPass(
         var (B, T, H, K) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads, o.KeyHeads);
         var all = o.Inputs.Count == 1 ? Input(o) : cat([.. o.Inputs.Select(v => _values[v])], 1);                 // (N, (H + 2 K) D)
         Tensor[] Parts(Tensor x) => x.view(B, T, H + 2 * K, -1).transpose(1, 2).split([H, K, K], 1);              // (B, H or K, T, D)
-        var isWindowed = o.Window > 0 && o.Window < T;
-        if (!isWindowed && Segments is null && FlashOf(o, o.Mask, all.shape[1] / (H + 2 * K)) is { } flash)
+        if (Rules?.Of(o) is { } rule)
         {
             var narrow = Parts(all.to(Storage!.Value));
-            return Joined(flash.Attend(narrow[0], narrow[1], narrow[2], true).to(dtype));
+            return Joined(Flash!.Attend(narrow[0], narrow[1], narrow[2], rule).to(dtype));
         }
         var parts = Parts(all);
         Tensor Grouped(Tensor ofKeys) => H == K ? ofKeys : ofKeys.repeat_interleave(H / K, 1);
         var hidden = PlainAttention.Future(T, device);
-        if (isWindowed)
+        if (o.Window > 0 && o.Window < T)
             hidden = hidden | ones_like(hidden).tril(-o.Window);
         if (Segments?.view(B, 1, T, 1) is { } segments)
             hidden = hidden | (segments != segments.transpose(2, 3));
@@ -249,10 +251,10 @@ internal sealed class TorchPass(
         Tensor Heads(int i) => _values[o.Inputs[i]].view(B, o.Inputs[i].Rows / B, H, -1).transpose(1, 2);         // (B, H, Tq or Tk, D)
         var (q, k, v) = (Heads(0), Heads(1), Heads(2));
         var ofKeys = (o.Scope == AttentionScope.Tokens ? Segments : SourceSegments)?.view(B, 1, 1, -1);
-        if (ofKeys is null && FlashOf(o, o.Mask, q.shape[3]) is { } flash)
+        if (Rules?.Of(o) is { } rule)
         {
             var type = Storage!.Value;
-            return Joined(flash.Attend(q.to(type), k.to(type), v.to(type), false).to(dtype));
+            return Joined(Flash!.Attend(q.to(type), k.to(type), v.to(type), rule).to(dtype));
         }
         Tensor? hidden = null;
         if (ofKeys is not null)
@@ -263,12 +265,6 @@ internal sealed class TorchPass(
         return Joined(PlainAttention.Attend(
             q, k, v, hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
     }
-
-    // Where it gives what the plain operators give but for rounding: nothing is dropped, and what it reads is of its type already.
-    private FlashAttention? FlashOf(Operation o, DropoutMask? mask, long headSize) =>
-        Flash is { } flash && mask is null && Storage is { } type && o.Inputs.All(tape.IsNarrow) && FlashAttention.Takes(type, headSize)
-            ? flash
-            : null;
 
     // (B, H, T, D) -> (B T, H D)
     private static Tensor Joined(Tensor y) => y.transpose(1, 2).reshape(y.shape[0] * y.shape[2], -1);

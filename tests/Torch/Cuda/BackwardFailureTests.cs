@@ -22,7 +22,7 @@ public sealed class BackwardFailureTests
         var (x, gain) = (ones([6, 8], float32).requires_grad_(true), ones(8, float32).requires_grad_(true));
         var y = KernelOperators.AddBias(kernels, KernelOperators.LayerNorm(kernels, x, gain, gain, 1e-5), gain);
         y = KernelOperators.Gelu(kernels, y, true) + y;
-        y = flash.Attend(y.view(1, 1, 6, 8), y.view(1, 1, 6, 8), y.view(1, 1, 6, 8), true);
+        y = flash.Attend(y.view(1, 1, 6, 8), y.view(1, 1, 6, 8), y.view(1, 1, 6, 8), new AttentionRule(true));
         var sum = y.sum();
         long left = -1;
         Exception? failure = null;
