@@ -35,7 +35,8 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly GpuStream? _stream;
     private readonly FlashAttention? _flash;
     private readonly DeviceProducts? _products;
-    private GradientBuffer? _folded;
+    private readonly FoldedSlices _folded;
+    private readonly Segment? _apart;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
     private bool _sends;
@@ -56,15 +57,20 @@ internal sealed partial class TorchDevice : TrainingDevice
         (_device, _labelSmoothing, _gpu, _stream, _flash, _products) = (device, labelSmoothing, gpu, stream, flash, products);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
-        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
-        {
-            using var scope = NewDisposeScope();
-            Flat(left).add_(Flat(right));
-        });
+        _folded = new FoldedSlices(device, gpu);
+        _apart = PassParameters.ApartOf(NewTape(TapePurpose.Training, new BatchShape(1, 1, 1, architecture.SourceContext), null));
+        _gradients = new GradientTree(
+            () => new PiecedVector(
+                Layout.TrainedLength, [new TorchVector(Layout.TrainedLength, device, gpu)],
+                _apart is null ? null : new TorchVector(_apart.Offset, _apart.Count, device, gpu)),
+            (left, right) => ((PiecedVector)left).Add((PiecedVector)right));
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots => _stages is [var stage, ..] ? stage.OwnRoots : _gradients.Roots;
+
+    /// <inheritdoc/>
+    public override int MostTogether => 1;
 
     /// <inheritdoc/>
     public override void Detach()
@@ -82,6 +88,7 @@ internal sealed partial class TorchDevice : TrainingDevice
         ArgumentNullException.ThrowIfNull(microBatches);
         return OnDevice(() =>
         {
+            CloseStage();
             _gradients.Clear();
             var losses = new double[microBatches.Count];
             for (var i = 0; i < microBatches.Count; i++)
@@ -89,7 +96,7 @@ internal sealed partial class TorchDevice : TrainingDevice
                 var buffer = _gradients.Rent();
                 try
                 {
-                    losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed, precision, lossScale);
+                    losses[i] = ForwardBackward(microBatches[i], (PiecedVector)buffer.Flat, seed, precision, lossScale);
                 }
                 catch
                 {
@@ -115,13 +122,13 @@ internal sealed partial class TorchDevice : TrainingDevice
     private double[] Fold(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
     {
         using var scope = NewDisposeScope();
-        if (_update is { } update)
-            return update.Fold(roots, slice, (TorchVector)Gradient());
-        // Pieces from other GPUs are copied to this one first.
-        var parts = roots.Select(r => (r.Node, ((TorchVector)r.Gradient).Range(slice.First, slice.Count).to(_device))).ToList();
-        var sum = SumTree.Fold<Tensor>(parts, totalMicroBatches, (a, b) => a + b);
-        Flat(Gradient()).narrow(0, slice.First, slice.Count).copy_(sum);
-        return sum.view(slice.Tiles, FlatLayout.Tile).to(float64).pow(2).sum(1).to(CPU).data<double>().ToArray();
+        var (into, rows) = (Gradient(slice), new List<TorchVector>());
+        roots = StageEmbeddings.WithRows(roots, slice, NewVector, rows);
+        var squares = _update is { } update
+            ? update.Fold(roots, slice, into)
+            : PlainFold.Fold(roots, totalMicroBatches, slice, into, Layout, _device);
+        rows.ForEach(r => r.Dispose());
+        return squares;
     }
 
     /// <inheritdoc/>
@@ -137,7 +144,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             // Other GPUs read what this one has written.
             WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
-                ((TorchVector)Vectors[name]).Touch();
+                (Vectors[name] as TorchVector)?.Touch();
             return true;
         });
 
@@ -146,6 +153,8 @@ internal sealed partial class TorchDevice : TrainingDevice
     {
         if (_sends && name == VectorSet.Parameters)
             return _copies.Whole(Vectors, name);
+        if (Vectors[name] is PiecedVector pieces)
+            return pieces.PieceOf(slice.First, slice.Count);
         var vector = (TorchVector)Vectors[name];
         // Our kernel writes the memory of GPUs that this one reaches; libtorch's operators do not.
         return !_sends && optimizer is AdamW && _update is { } update && update.Kernels.Reaches(vector.Gpu)
@@ -155,7 +164,7 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     private void Return(string name, TorchVector near, Slice slice)
     {
-        if (_sends || ReferenceEquals(near, Vectors[name]))
+        if (_sends || ReferenceEquals(near, Vectors[name]) || Vectors[name] is PiecedVector)
             return;
         using var scope = NewDisposeScope();
         ((TorchVector)Vectors[name]).Range(slice.First, slice.Count).copy_(near.Range(slice.First, slice.Count));
@@ -163,20 +172,21 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     private void Update(Dictionary<string, TorchVector> near, Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
+        var gradient = Gradient(slice);
         switch (optimizer)
         {
             case AdamW adamW:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
-                    Update(near, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
+                    Update(near, gradient, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;
             case Muon muon:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
-                    Update(near, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
+                    Update(near, gradient, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
                 foreach (var matrix in HiddenMatrix.In(Layout, slice))
                     TorchMuon.Update(
-                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], (TorchVector)Gradient(),
+                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], gradient,
                         _products);
                 break;
             default:
@@ -212,112 +222,46 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             using var scope = NewDisposeScope();
             using var noGradient = no_grad();
-            return Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run().to(float64).to(CPU).data<double>().ToArray();
+            return Run(TapePurpose.Evaluation, batch).to(CPU).data<double>().ToArray();
         });
     }
 
     /// <inheritdoc/>
     public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens)
     {
-        int[] all = tokens.ToArray(), sources = source.ToArray();
+        CheckSource(!source.IsEmpty);
+        // Nothing is predicted but the token after the last one.
+        var all = new MicroBatch(0, 1, tokens.ToArray(), new int[tokens.Length], 1)
+        {
+            Sources = source.IsEmpty ? null : source.ToArray(),
+        };
         return OnDevice(() =>
         {
             using var scope = NewDisposeScope();
             using var noGradient = no_grad();
-            return Pass(TapePurpose.Generation, all, 1, sources: sources).Run().to(CPU).data<float>().ToArray();
+            return Run(TapePurpose.Generation, all).to(CPU).data<float>().ToArray();
         });
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        CloseStage();
         _copies.Dispose();
-        _pieces.ForEach(p => p.Dispose());
-        _folded?.Dispose();
+        _rooms.ForEach(r => r.Dispose());
+        _folded.Dispose();
         _gradients.Dispose();
     }
 
     private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
 
-    private double ForwardBackward(MicroBatch batch, TorchVector gradient, DropoutSeed seed, Precision precision, double lossScale)
-    {
-        using var scope = NewDisposeScope();
-        gradient.Clear();
-        // Backward accumulates into the views of the flat gradient.
-        var leaves = Layout.Segments.ToDictionary(s => s.Name, s =>
-        {
-            var leaf = _copies.Whole(Vectors, VectorSet.Parameters).View(Layout, s.Name).detach();
-            if (!s.Parameter.IsTrained)
-                return leaf;
-            leaf.requires_grad_(true);
-            leaf.grad = gradient.View(Layout, s.Name);
-            return leaf;
-        });
-        var pass = Pass(
-            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision,
-            factor: lossScale / batch.StepTargets);
-        var losses = pass.Run();
-        BackwardFailure?[] failures = [_update?.Kernels.Failure, _flash?.Failure, _products?.Failure];
-        foreach (var failure in failures)
-            failure?.Clear();
-        pass.Backward(losses);
-        foreach (var failure in failures)
-            failure?.ThrowIfAny();
-        return losses.detach().sum(ScalarType.Float64).item<double>();
-    }
-
-    private TorchPass Pass(
-        TapePurpose purpose, int[] inputs, int rows, MicroBatch? batch = null, Dictionary<string, Tensor>? leaves = null,
-        DropoutSeed seed = default, int[]? sources = null, Precision? precision = null, double factor = 1)
-    {
-        sources = batch?.Sources ?? sources ?? [];
-        CheckSource(sources.Length > 0);
-        var tape = new Tape(
-            purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing, precision);
-        Architecture.Record(tape);
-        var vectors = _copies.Whole(Vectors, VectorSet.Parameters);
-        return new TorchPass(
-            tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs),
-            batch is null ? null : Tokens([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)]), _device, float32)
-        {
-            Counted = batch is null ? null : TorchPass.CountedOf(batch, float32).to(_device),
-            Segments = batch?.Segments is { } segments ? tensor(segments, int64).to(_device) : null,
-            Types = batch?.Types is { } types ? tensor(types, int64).to(_device) : null,
-            Sources = sources.Length > 0 ? Tokens(sources) : null,
-            SourceSegments = batch?.Sources is null ? null : tensor(batch.SourceSegments(), int64).to(_device),
-            Seed = seed,
-            FirstMicroBatch = batch?.Index ?? 0,
-            MultipliesNarrow = true,
-            LossFactor = factor,
-            Kernels = _update?.Kernels,
-            Flash = _flash,
-            Rules = _flash is null ? null : new AttentionRules(tape, batch, _device),
-            // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
-            Products = purpose == TapePurpose.Generation ? null : _products,
-            TokenRows = _update is not null && purpose == TapePurpose.Training && sources.Length == 0
-                ? TokenRows.Of(inputs, Architecture.Vocabulary, _device)
-                : null,
-        };
-    }
-
-    private Tensor Tokens(int[] tokens)
-    {
-        foreach (var token in tokens)
-        {
-            if ((uint)token >= (uint)Architecture.Vocabulary)
-                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(tokens));
-        }
-        return tensor(tokens, int64).to(_device);
-    }
-
     // Our AdamW over one flat range; libtorch's fused one where there are no kernels.
     private void Update(
-        Dictionary<string, TorchVector> near, Messages.Settings.OptimizerSettings settings, long first, long count,
+        Dictionary<string, TorchVector> near, TorchVector gradient, Messages.Settings.OptimizerSettings settings, long first, long count,
         double weightDecay, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
         TorchVector p = near[VectorSet.Parameters], m = near[VectorSet.FirstMoment], v = near[VectorSet.SecondMoment];
-        var gradient = (TorchVector)Gradient();
         if (_update is { } update)
         {
             update.AdamW(settings, p, m, v, gradient, first, count, weightDecay, step);
@@ -334,10 +278,14 @@ internal sealed partial class TorchDevice : TrainingDevice
             Dispatcher.Argument.None, Dispatcher.Argument.None);
     }
 
-    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
-    private DeviceVector Gradient() => _gradients.Roots is [var first, ..] ? first.Gradient : (_folded ??= _gradients.Rent()).Flat;
+    // Where the folded slice goes: the device's first root, whose slice no other device reads, or room of its own if it has none.
+    private TorchVector Gradient(Slice slice) =>
+        _gradients.Roots is [var first, ..]
+            ? ((PiecedVector)first.Gradient).Pieces[0]
+            : _folded[slice, isOnlyOne: !(_stages is [{ Group.IsApart: true }, ..])];
 
-    private void WaitFor(string what)
+    /// <summary>Waits until all that this device has begun has ended, and throws what went wrong in it.</summary>
+    internal void WaitFor(string what)
     {
         if (_stream is { } stream)
             stream.Synchronize(what);
@@ -345,8 +293,11 @@ internal sealed partial class TorchDevice : TrainingDevice
             _update?.Kernels.Synchronize(what);
     }
 
-    // A GPU's errors stay with it until the process ends: it is lost, and the others go on. Memory that did not suffice is no such error.
-    private T OnDevice<T>(Func<T> work)
+    /// <summary>Work of this device, on its thread and stream.</summary>
+    /// <exception cref="DeviceFailedException">
+    /// The GPU is lost: its errors stay with it until the process ends, and the others go on. Memory that did not suffice is no such error.
+    /// </exception>
+    internal T OnDevice<T>(Func<T> work)
     {
         Enter();
         try

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
@@ -13,13 +14,19 @@ namespace Elastic.Torch;
 /// <summary>
 /// Runs a tape with tensors, operation by operation; autograd remembers what the backward pass needs. Plain rather than fast: in double
 /// precision it is what tests compare Elastic's own kernels with. N rows, C channels, V tokens of the vocabulary.
+///
+/// One range in one call, forwards and then backwards. What another stage made is a leaf, read through an identity: so what later stages
+/// add to its gradient comes first in the sum, as on one device.
+/// It disposes of what it reads, but for the parameters.
 /// </summary>
 /// <param name="parameters">A parameter by its name.</param>
 /// <param name="dtype">What it computes in; the parameters' type.</param>
 internal sealed class TorchPass(
-    Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype)
+    Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype) : ITapePass
 {
-    private readonly Dictionary<Value, Tensor> _values = [];
+    private readonly Dictionary<Value, Tensor> _values = [], _leaves = [], _gradients = [];
+    private Tensor? _head, _losses;
+    private (int First, int End) _range;
 
     /// <summary>(N): 1 where a target is counted, else 0; null where all are.</summary>
     public Tensor? Counted { get; init; }
@@ -69,13 +76,32 @@ internal sealed class TorchPass(
     public static Tensor CountedOf(MicroBatch batch, ScalarType dtype) =>
         tensor([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0f : 1f)], dtype);
 
-    /// <summary>(N): each row's loss in nats, smoothed in training; or (V): the logits of the last row.</summary>
-    public Tensor Run()
+    /// <summary>A table of embeddings whose rows' gradient is summed apart, by its name; null where it is as of other parameters.</summary>
+    public Func<string, Tensor>? Tables { get; init; }
+
+    /// <inheritdoc/>
+    public Tensor Losses => _losses ?? throw new InvalidOperationException("the pass has not come to the head");
+
+    /// <inheritdoc/>
+    public void Put(Value value, Tensor x)
     {
-        for (var i = 0; i < tape.Operations.Count; i++)
+        using var scope = NewDisposeScope();
+        var leaf = _leaves[value] = x.to(dtype).DetachFromDisposeScope();
+        leaf.requires_grad = tape.Purpose == TapePurpose.Training && tape.NeedsGradient(value);
+        _values[value] = leaf.alias().DetachFromDisposeScope();
+        x.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Forward(int first, int end)
+    {
+        using var scope = NewDisposeScope();
+        _range = (first, end);
+        var before = _values.Keys.ToHashSet();
+        for (var i = first; i < end; i++)
         {
             var operation = tape.Operations[i];
-            if (operation.Output is { } sum && tape.Operations.ElementAtOrDefault(i + 1) is { Output: { } norm } next
+            if (i + 1 < end && operation.Output is { } sum && tape.Operations[i + 1] is { Output: { } norm } next
                 && SumAndNorm(operation, next) is { } both)
             {
                 (_values[sum], _values[norm]) = (both.Sum, tape.IsNarrow(norm) ? Rounded(both.Norm) : both.Norm);
@@ -83,15 +109,70 @@ internal sealed class TorchPass(
                 continue;
             }
             var result = Compute(operation);
-            if (operation.Output is null)
-                return result;
-            _values[operation.Output] = tape.IsNarrow(operation.Output) ? Rounded(result) : result;
+            if (operation.Output is { } output)
+                _values[output] = tape.IsNarrow(output) ? Rounded(result) : result;
+            else
+                _head = result.DetachFromDisposeScope();
         }
-        throw new UnreachableException("the tape ends without a loss");
+        if (_head is { } head)
+            _losses = (tape.Purpose == TapePurpose.Generation ? head.detach() : head.detach().to(float64)).DetachFromDisposeScope();
+        // Autograd holds what the backward pass needs of the rest.
+        var later = tape.Operations.Skip(end).SelectMany(o => o.Inputs).ToHashSet();
+        foreach (var value in _values.Keys.Where(v => !before.Contains(v)).ToList())
+        {
+            if (later.Contains(value))
+                _values[value].DetachFromDisposeScope();
+            else
+                _values.Remove(value);
+        }
     }
 
-    /// <summary>The backward pass of <see cref="LossFactor"/> times the sum of what a training's <see cref="Run"/> returned.</summary>
-    public void Backward(Tensor losses) => (Kernels is null ? losses.sum() * LossFactor : losses.sum()).backward();
+    /// <inheritdoc/>
+    public Tensor Take(Value value)
+    {
+        using var scope = NewDisposeScope();
+        return _values[value].detach().to(float32).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void PutGradient(Value value, Tensor dy) => _gradients[value] = dy.DetachFromDisposeScope();
+
+    /// <inheritdoc/>
+    public void Backward(int first, int end)
+    {
+        Invariant.Holds((first, end) == _range, "a pass goes back over the range that it went over forwards");
+        BackwardFailure?[] failures = [Kernels?.Failure, Flash?.Failure, Products?.Failure];
+        foreach (var failure in failures)
+            failure?.Clear();
+        using (NewDisposeScope())
+        {
+            if (_head is { } losses)
+                (Kernels is null ? losses.sum() * LossFactor : losses.sum()).backward();
+            else if (_gradients.Count > 0)
+                autograd.backward([.. _gradients.Keys.Select(v => _values[v])], [.. _gradients.Values.Select(g => g.to(dtype))]);
+        }
+        foreach (var failure in failures)
+            failure?.ThrowIfAny();
+    }
+
+    /// <inheritdoc/>
+    public Tensor? TakeGradient(Value value)
+    {
+        using var scope = NewDisposeScope();
+        return _leaves[value].grad?.to(float32).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Tensor?[] others =
+        [
+            _head, _losses, inputs, targets, Counted, Segments, Types, Sources, SourceSegments, TokenRows?.Tokens, TokenRows?.Starts,
+            TokenRows?.Rows,
+        ];
+        foreach (var tensor in _values.Values.Concat(_leaves.Values).Concat(_gradients.Values).Concat(others))
+            tensor?.Dispose();
+    }
 
     // One kernel for both, where nothing is dropped or rounded between them.
     private (Tensor Sum, Tensor Norm)? SumAndNorm(Operation operation, Operation next) =>
@@ -148,11 +229,13 @@ internal sealed class TorchPass(
         return Storage is null ? weight : weight + (Rounded(weight) - weight).detach();
     }
 
+    private Tensor Table(string name) => Tables is { } apart ? apart(name) : parameters(name);
+
     private Tensor Embed(EmbedOperation o)
     {
         var x = Kernels is { } kernels && TokenRows is { } rows                                                   // (N, C)
-            ? KernelOperators.Embed(kernels, parameters(o.Table), inputs, rows)
-            : parameters(o.Table).index_select(0, inputs);
+            ? KernelOperators.Embed(kernels, Table(o.Table), inputs, rows)
+            : Table(o.Table).index_select(0, inputs);
         if (o.Positions is { } positions)
         {
             var T = tape.Shape.Tokens;
@@ -165,7 +248,7 @@ internal sealed class TorchPass(
     private Tensor EmbedPairs(EmbedPairsOperation o)
     {
         var (shape, C) = (tape.Shape, o.Positions.Width);
-        var x = parameters(o.Table).index_select(0, cat([Sources!, inputs])) * o.Scale;                           // (M + N, C)
+        var x = Table(o.Table).index_select(0, cat([Sources!, inputs])) * o.Scale;                                // (M + N, C)
         var all = tensor(o.Positions.Values, dtype, device).view(-1, C);
         Tensor Places(int length) => all.narrow(0, 0, length).repeat([shape.Sequences, 1]);
         return Dropped(x + cat([Places(shape.Sources), Places(shape.Tokens)]), o.Mask);
@@ -241,7 +324,7 @@ internal sealed class TorchPass(
         if (Segments?.view(B, 1, T, 1) is { } segments)
             hidden = hidden | (segments != segments.transpose(2, 3));
         return Joined(PlainAttention.Attend(
-            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, T, T) : null));
+            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, T, T) : null));
     }
 
     // -> (N, H D): no future to hide, and as many keys as the scope has.
@@ -263,7 +346,7 @@ internal sealed class TorchPass(
             hidden = ofQueries != ofKeys;
         }
         return Joined(PlainAttention.Attend(
-            q, k, v, hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
+            q, k, v, hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
     }
 
     // (B, H, T, D) -> (B T, H D)
@@ -303,35 +386,10 @@ internal sealed class TorchPass(
         if (mask is null)
             return x;
         if (Kernels is not { } kernels)
-            return x * Mask(mask, x.shape[0], x.shape[1]).view(x.shape);
+            return x * Masks.Of(mask, x.shape[0], x.shape[1]).view(x.shape);
         return KernelOperators.Dropout(
             kernels, x, [.. Enumerable.Range(FirstMicroBatch, tape.Shape.MicroBatches).Select(i => mask.Key(Seed, i))], mask.Rate);
     }
 
-    // 0 and 1 / (1 - p), for the same elements as on any device: (N C).
-    private unsafe Tensor Mask(DropoutMask mask, long rows, long columns)
-        => Factors(mask, rows / tape.Shape.MicroBatches * columns, (key, into) =>
-        {
-            into.Fill(1);
-            fixed (float* ones = into)
-                Elastic.Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
-        });
-
-    // (B, H, Tq, Tk)
-    private unsafe Tensor AttentionMask(DropoutMask mask, int sequences, int heads, int queries, int keys)
-        => Factors(mask, (long)tape.Shape.Sequences * heads * queries * keys, (key, into) =>
-        {
-            fixed (float* factors = into)
-                Elastic.Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, queries, keys, key, mask.Rate);
-        }).view(sequences, heads, queries, keys);
-
-    private Tensor Factors(DropoutMask mask, long elements, Fill fill)
-    {
-        var all = new float[tape.Shape.MicroBatches * elements];
-        for (var i = 0; i < tape.Shape.MicroBatches; i++)
-            fill(mask.Key(Seed, FirstMicroBatch + i), all.AsSpan((int)(i * elements), (int)elements));
-        return tensor(all, dtype, device);
-    }
-
-    private delegate void Fill(ulong key, Span<float> into);
+    private TorchMasks Masks => new(tape.Shape, Seed, FirstMicroBatch, device, dtype);
 }
