@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// What <see cref="FlashAttention"/>'s forward pass made, with what its backward pass reads: belongs to no dispose scope, and holds what it was
-/// given until it is disposed of.
+/// What <see cref="FlashAttention"/>'s forward pass made, with what its backward pass reads: belongs to no dispose scope, and holds what it
+/// was given until it is disposed of.
 /// </summary>
 internal sealed class Attended : IDisposable
 {

@@ -17,7 +17,8 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
     /// <summary>The library that has the functions.</summary>
     public const string Library = "libtorch_cuda.so";
 
-    private const string ForwardName = "aoti_torch_cuda__flash_attention_forward", BackwardName = "aoti_torch_cuda__flash_attention_backward";
+    private const string ForwardName = "aoti_torch_cuda__flash_attention_forward";
+    private const string BackwardName = "aoti_torch_cuda__flash_attention_backward";
 
     // It reads 16 bytes at once; and backwards more channels need more shared memory than GPUs but those of capability 8.0 and 9.0 have.
     private const int HeadMultiple = 8, MostHead = 192;
@@ -48,13 +49,14 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
         using var scope = NewDisposeScope();
         var given = (Q: Rows(q, rule), K: Rows(k, rule), V: Rows(v, rule));
         nint made, sums, random, unused, weights;
+        var hasEnds = rule.Ends is not null;
         var (endsOfQueries, endsOfKeys) = (rule.Ends?.Queries.Handle ?? 0, rule.Ends?.Keys.Handle ?? 0);
         var (left, right) = (rule.Window - 1L, 0L);
         var call = (delegate* unmanaged<
             nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*,
             nint*, int>)forward;
         var error = call(
-            given.Q.Handle, given.K.Handle, given.V.Handle, rule.Ends is null ? null : &endsOfQueries, rule.Ends is null ? null : &endsOfKeys,
+            given.Q.Handle, given.K.Handle, given.V.Handle, hasEnds ? &endsOfQueries : null, hasEnds ? &endsOfKeys : null,
             rule.Ends?.MostQueries ?? q.shape[2], rule.Ends?.MostKeys ?? k.shape[2], 0, rule.IsCausal ? 1 : 0, 0, null,
             rule.Window > 0 ? &left : null, rule.Window > 0 ? &right : null, null, null, &made, &sums, &random, &unused, &weights);
         if (error != 0)

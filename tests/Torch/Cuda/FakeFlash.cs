@@ -8,8 +8,8 @@ namespace Elastic.Torch.Tests.Cuda;
 
 /// <summary>
 /// The two functions of libtorch_cuda that compute attention, as c_shim_cuda.h declares them, made of those that libtorch_cpu has, sequence
-/// by sequence: a fake, no GPU's. It refuses what the real ones would not be given (dropout, a mask to look at, a scale), ends that are none,
-/// and a backward pass of another rule than that of its forward pass.
+/// by sequence: a fake, no GPU's. It refuses what the real ones would not be given (dropout, a mask to look at, a scale), ends that are
+/// none, and a backward pass of another rule than that of its forward pass.
 /// </summary>
 internal static unsafe class FakeFlash
 {

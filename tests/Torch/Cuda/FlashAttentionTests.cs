@@ -58,7 +58,10 @@ public sealed class FlashAttentionTests : IDisposable
         var hidden = arange(11).view(1, 1, 1, 11) >= tensor(new long[] { 11, 4 }).view(2, 1, 1, 1);
         var made = Compare(new AttentionRule(false, 0, SequenceEnds.OfSources(7, [11, 4], 11, CPU)), 4, 4, 7, 11, hidden);
         foreach (var gradient in made[2..])
-            Assert.All(gradient.Chunk(16).Select((row, i) => (row, i)), x => Assert.Equal(x.i / 44 == 1 && x.i % 11 >= 4, x.row.All(g => g == 0)));
+        {
+            var rows = gradient.Chunk(16).Select((row, i) => (IsSeen: i < 44 || i % 11 < 4, HasGradient: row.Any(g => g != 0)));
+            Assert.All(rows, row => Assert.Equal(row.IsSeen, row.HasGradient));
+        }
         var among = SequenceEnds.OfPlaces([11, 4], 11, CPU);
         Assert.Equal([0, 11, 15, 22], among.Keys.data<int>());
         Assert.Equal((11, 11), (among.MostQueries, among.MostKeys));
@@ -121,7 +124,6 @@ public sealed class FlashAttentionTests : IDisposable
     [InlineData("llama in windows and documents", TrainingPrecision.Bf16, 1.0 / 128)]
     [InlineData("bert", TrainingPrecision.Bf16, 1.0 / 128)]
     [InlineData("bert in documents", TrainingPrecision.Bf16, 1.0 / 128)]
-    [InlineData("transformer", TrainingPrecision.Bf16, 1.0 / 128)]
     public void A_network_has_the_gradients_that_it_has_by_plain_operators_within_their_rounding(
         string kind, TrainingPrecision precision, double tolerance)
     {
@@ -134,13 +136,26 @@ public sealed class FlashAttentionTests : IDisposable
         var plain = Gradient(model, batches, precision, null);
         Assert.Equal((0, 0), FakeFlash.Calls);
         var flash = Gradient(model, batches, precision, FakeFlash.New());
-        // Of two micro-batches in two layers; of a transformer in those of its encoder, of its decoder, and between them.
-        var calls = kind == "transformer" ? 12 : 4;
-        Assert.Equal((calls, calls), FakeFlash.Calls);
-        var distance = Math.Sqrt(
-            plain.Zip(flash, (e, a) => Math.Pow((double)e - a, 2)).Sum() / plain.Sum(x => (double)x * x));
-        Assert.InRange(distance, 1e-9, tolerance);
+        Assert.Equal((4, 4), FakeFlash.Calls);
+        Assert.InRange(Distance(plain, flash), 1e-9, tolerance);
         Assert.Equal(flash, Gradient(model, batches, precision, FakeFlash.New()));
+    }
+
+    // ReLU's gradient jumps where a rounding changes a sign, so that two ways may be further apart than their rounding: what counts is how
+    // far each is from fp32.
+    [Fact]
+    public void A_transformer_with_short_sources_is_as_near_to_fp32_as_by_plain_operators()
+    {
+        var model = Samples.Of("transformer", 2, 4, 32, 16, 97);
+        var batches = Samples.MicroBatches(model, 2, 2, 5);
+        Assert.Contains(batches, b => b.SourceLengths.Any(length => length < b.SourceColumns));
+        var exact = Gradient(model, batches, TrainingPrecision.Fp32, null);
+        var plain = Gradient(model, batches, TrainingPrecision.Bf16, null);
+        var flash = Gradient(model, batches, TrainingPrecision.Bf16, FakeFlash.New());
+        // Of two micro-batches, in two layers of an encoder and of a decoder, and between them.
+        Assert.Equal((12, 12), FakeFlash.Calls);
+        Assert.InRange(Distance(exact, flash), 0, 1.1 * Distance(exact, plain));
+        Assert.Equal(flash, Gradient(model, batches, TrainingPrecision.Bf16, FakeFlash.New()));
     }
 
     [Fact]
@@ -217,6 +232,10 @@ public sealed class FlashAttentionTests : IDisposable
         GradientOf(device, vectors, Samples.MicroBatches(model, 1, 2, 5), TrainingPrecision.Bf16);
         Assert.Equal((2, 2), FakeFlash.Calls);
     }
+
+    // Of the second from the first, in the Euclidean norm.
+    private static double Distance(float[] from, float[] to) =>
+        Math.Sqrt(from.Zip(to, (e, a) => Math.Pow((double)e - a, 2)).Sum() / from.Sum(x => (double)x * x));
 
     private static unsafe void Launch(DeviceKernels kernels)
     {
