@@ -80,6 +80,9 @@ internal sealed unsafe partial class DeviceKernels
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(roots.Length, MaxRoots);
         ArgumentOutOfRangeException.ThrowIfZero(roots.Length);
+        // The only root is its own sum.
+        if (roots.Length == 1 && roots[0].At == (nint)into)
+            return;
         RootTable table = default;
         table.Count = roots.Length;
         for (var i = 0; i < roots.Length; i++)
