@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Elastic.Kernels;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -11,6 +12,7 @@ using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
 using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Cuda.Passes;
 using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -33,8 +35,8 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly int _gpu;
     private readonly VectorCopies _copies;
     private readonly GpuStream? _stream;
-    private readonly FlashAttention? _flash;
     private readonly DeviceProducts? _products;
+    private readonly GpuPasses? _passes;
     private readonly FoldedSlices _folded;
     private readonly Segment? _apart;
 
@@ -49,12 +51,17 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
     /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
     /// <param name="products">By cublasLt, on that stream; null where libtorch computes them.</param>
+    /// <param name="recompute">What passes by our kernels make again for the backward pass in place of keeping it: the same bits.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
-        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null)
+        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null,
+        RecomputeMode recompute = RecomputeMode.None)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing, _gpu, _stream, _flash, _products) = (device, labelSmoothing, gpu, stream, flash, products);
+        (_device, _labelSmoothing, _gpu, _stream, _products) = (device, labelSmoothing, gpu, stream, products);
+        _passes = kernels is null
+            ? null
+            : new GpuPasses(new GpuTools(device, kernels, flash, products), architecture.Vocabulary, recompute);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
         _folded = new FoldedSlices(device, gpu);
@@ -78,6 +85,7 @@ internal sealed partial class TorchDevice : TrainingDevice
         base.Detach();
         // Of vectors whose memory the next ones need.
         _copies.Dispose();
+        _passes?.Release();
         _updated = [];
     }
 
@@ -144,7 +152,10 @@ internal sealed partial class TorchDevice : TrainingDevice
             // Other GPUs read what this one has written.
             WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
-                (Vectors[name] as TorchVector)?.Touch();
+            {
+                foreach (var vector in Vectors[name] is PiecedVector pieces ? pieces.Pieces : [(TorchVector)Vectors[name]])
+                    vector.Touch();
+            }
             return true;
         });
 
@@ -246,6 +257,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _passes?.Release();
         CloseStage();
         _copies.Dispose();
         _rooms.ForEach(r => r.Dispose());

@@ -3,7 +3,6 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
-using Elastic.Torch.Cuda;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -46,23 +45,27 @@ internal sealed partial class TorchDevice
         return tape;
     }
 
-    /// <summary>A pass of one micro-batch.</summary>
-    /// <param name="embeds">False where another stage has the embeddings.</param>
-    internal TorchPass Open(
-        Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor, bool embeds = true)
+    /// <summary>A pass of one micro-batch: by our kernels, or by libtorch's plain operators where there are none.</summary>
+    internal ITapePass Open(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
     {
         CheckSource(batch.Sources is not null);
+        foreach (var token in batch.Inputs.Concat(batch.Targets.Where(t => t != MicroBatch.NotCounted)).Concat(batch.Sources ?? []))
+        {
+            if ((uint)token >= (uint)Architecture.Vocabulary)
+                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
+        }
+        TorchPass Plain() => OpenPlain(tape, batch, parameters, seed, factor);
+        return _passes is { } passes ? passes.Open(tape, batch, parameters, seed, factor, Plain) : Plain();
+    }
+
+    private TorchPass OpenPlain(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
+    {
         // The pass disposes of what it reads, which may be in a later call.
         using var scope = NewDisposeScope();
         Tensor Kept(Tensor x) => x.DetachFromDisposeScope();
         Tensor? Numbers(int[]? values) => values is null ? null : Kept(tensor(values, int64).to(_device));
         var isGeneration = tape.Purpose == TapePurpose.Generation;
         int[] targets = isGeneration ? [] : [.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)];
-        foreach (var token in batch.Inputs.Concat(targets).Concat(batch.Sources ?? []))
-        {
-            if ((uint)token >= (uint)Architecture.Vocabulary)
-                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
-        }
         return new TorchPass(tape, name => parameters[name], Numbers(batch.Inputs)!, isGeneration ? null : Numbers(targets), _device, float32)
         {
             Tables = parameters.Table,
@@ -75,13 +78,6 @@ internal sealed partial class TorchDevice
             FirstMicroBatch = batch.Index,
             MultipliesNarrow = true,
             LossFactor = factor,
-            Kernels = _update?.Kernels,
-            Flash = _flash,
-            // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
-            Products = isGeneration ? null : _products,
-            TokenRows = embeds && _update is not null && tape.Purpose == TapePurpose.Training && batch.Sources is null
-                ? TokenRows.Of(batch.Inputs, Architecture.Vocabulary, _device)
-                : null,
         };
     }
 }

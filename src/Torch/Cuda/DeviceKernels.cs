@@ -49,9 +49,6 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>True where the kernels may use the memory of a GPU, this one's own or another's.</summary>
     public bool Reaches(int gpu) => _reached.Contains(gpu);
 
-    /// <summary>What went wrong within a backward pass.</summary>
-    public BackwardFailure Failure { get; } = new();
-
     /// <summary>Waits until all kernels have ended, and throws what went wrong in them.</summary>
     public void Synchronize(string what)
     {
@@ -119,7 +116,7 @@ internal sealed unsafe partial class DeviceKernels
             words[i] = arguments[i].Word;
             pointers[i] = arguments[i].Structure is null ? words + i : arguments[i].Structure;
         }
-        // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
+        // libtorch may have made another GPU's context current.
         _driver.Enter(_context);
         var (function, name) = Find(kernel, types);
         _driver.Launch(function, (uint)blocks, (uint)threads, pointers, name, _stream);
