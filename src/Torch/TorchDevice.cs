@@ -98,24 +98,32 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             CloseStage();
             _gradients.Clear();
-            var losses = new double[microBatches.Count];
-            for (var i = 0; i < microBatches.Count; i++)
+            // Read when all have begun: a number that is read waits for all before it.
+            var losses = new List<Tensor>();
+            try
             {
-                var buffer = _gradients.Rent();
-                try
+                foreach (var batch in microBatches)
                 {
-                    losses[i] = ForwardBackward(microBatches[i], (PiecedVector)buffer.Flat, seed, precision, lossScale);
+                    var buffer = _gradients.Rent();
+                    try
+                    {
+                        losses.Add(ForwardBackward(batch, (PiecedVector)buffer.Flat, seed, precision, lossScale));
+                    }
+                    catch
+                    {
+                        _gradients.Return(buffer);
+                        throw;
+                    }
+                    _gradients.Add(new TreeNode(batch.Index, 1), buffer);
                 }
-                catch
-                {
-                    _gradients.Return(buffer);
-                    throw;
-                }
-                _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
+                // Other devices read the sums, on streams of their own.
+                WaitFor($"the sums of {microBatches.Count} micro-batches");
+                return losses.ConvertAll(l => l.item<double>()).ToArray();
             }
-            // Other devices read the sums, on streams of their own.
-            WaitFor($"the sums of {microBatches.Count} micro-batches");
-            return losses;
+            finally
+            {
+                losses.ForEach(l => l.Dispose());
+            }
         });
     }
 

@@ -10,17 +10,22 @@ namespace Elastic.Torch;
 // A device's passes through the network.
 internal sealed partial class TorchDevice
 {
-    private double ForwardBackward(MicroBatch batch, PiecedVector gradient, DropoutSeed seed, Precision precision, double lossScale)
+    // Of the last step; the next one's are the same.
+    private Tape? _tape;
+
+    // The sum of the losses, fp64: the caller's.
+    private Tensor ForwardBackward(MicroBatch batch, PiecedVector gradient, DropoutSeed seed, Precision precision, double lossScale)
     {
         using var scope = NewDisposeScope();
         gradient.Clear();
-        var tape = NewTape(TapePurpose.Training, ShapeOf(batch), precision);
+        if (_tape is not { } tape || (tape.Shape, tape.Precision) != (ShapeOf(batch), precision))
+            tape = _tape = NewTape(TapePurpose.Training, ShapeOf(batch), precision);
         using var parameters = new PassParameters(Layout, [_copies.Whole(Vectors, VectorSet.Parameters)]);
         using var pass = Open(tape, batch, parameters, seed, lossScale / batch.StepTargets);
         pass.Forward(0, tape.Operations.Count);
         parameters.AddTo(gradient);
         pass.Backward(0, tape.Operations.Count);
-        return pass.Losses.sum().item<double>();
+        return pass.Losses.sum().DetachFromDisposeScope();
     }
 
     // Without gradients.

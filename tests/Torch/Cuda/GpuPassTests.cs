@@ -137,8 +137,7 @@ public sealed class GpuPassTests : IDisposable
         long KeptBytes(int layers)
         {
             var model = Samples.Of("gpt2", layers, 4, 32, 16, 97);
-            var tape = new Tape(TapePurpose.Training, new BatchShape(1, 2, 16), Architectures.LayoutOf(model), 0, Precision.Bf16);
-            Architectures.Open(model).Record(tape);
+            var tape = TapeOf(model, BatchesOf(model)[0], Precision.Bf16);
             var plan = new GpuPassPlan(tape, recompute, 0, tape.Operations.Count);
             var kept = new HashSet<Value>();
             for (var now = 0; now < plan.ForwardSteps; now++)
@@ -152,6 +151,64 @@ public sealed class GpuPassTests : IDisposable
         Assert.Equal(32L * 32 * bytesOfChannel, KeptBytes(3) - KeptBytes(2));
     }
 
+    // As stages of a pipeline run it.
+    [Theory]
+    [InlineData("gpt2, dropout", TrainingPrecision.Bf16, 1)]
+    [InlineData("llama, everything", TrainingPrecision.Fp16, 1)]
+    [InlineData("transformer", TrainingPrecision.Bf16, 3)]
+    public void Ranges_of_a_tape_hand_over_what_crosses_between_them_and_have_the_bits_of_the_whole(
+        string kind, TrainingPrecision setting, int block)
+    {
+        var (model, batch) = (Kinds[kind], BatchesOf(Kinds[kind])[0]);
+        var tape = TapeOf(model, batch, Precision.Of(setting));
+        var (cut, end) = (tape.Blocks[block].First, tape.Operations.Count);
+        using var vectors = New(model);
+        using var device = Open(model, RecomputeMode.None);
+        device.Attach(vectors);
+        using Half whole = new(vectors), halves = new(vectors);
+        ITapePass Pass(Half half) => device.Open(tape, batch, half.Parameters, Seed, 1.0 / batch.StepTargets);
+        using var all = Pass(whole);
+        all.Forward(0, end);
+        all.Backward(0, end);
+        using ITapePass first = Pass(halves), second = Pass(halves);
+        first.Forward(0, cut);
+        var crossing = tape.Operations.Take(cut).Select(o => o.Output!)
+            .Where(v => tape.Operations.Skip(cut).Any(o => o.Inputs.Contains(v))).ToList();
+        crossing.ForEach(v => second.Put(v, first.Take(v)));
+        second.Forward(cut, end);
+        second.Backward(cut, end);
+        crossing.ForEach(v => first.PutGradient(v, second.TakeGradient(v)!));
+        first.Backward(0, cut);
+        Numbers.AssertSameBits(Samples.Values(whole.Gradient), Samples.Values(halves.Gradient));
+        Assert.Equal(all.Losses.data<double>().ToArray(), second.Losses.data<double>().ToArray());
+    }
+
+    [Fact]
+    public void Logits_of_some_rows_at_a_time_give_the_same_losses_and_gradients_but_for_the_order_of_sums()
+    {
+        var (model, batch) = (Kinds["bert"], BatchesOf(Kinds["bert"])[0]);
+        using var vectors = New(model);
+        var tape = TapeOf(model, batch, Precision.Bf16);
+        var found = new List<(double[] Losses, float[] Gradient, int Products)>();
+        foreach (var atOnce in new long[] { 1 << 20, 97 * 16 })
+        {
+            _products.Clear();
+            using var passes = new GpuPasses(
+                new GpuTools(CPU, FakeGpu.Shared.Kernels(0), FakeFlash.New(), _products.On(0)), 97, RecomputeMode.None)
+            { LogitsAtOnce = atOnce };
+            using var half = new Half(vectors);
+            using var pass = passes.Open(
+                tape, batch, half.Parameters, Seed, 1, () => throw new InvalidOperationException("nothing is left to plain operators"));
+            pass.Forward(0, tape.Operations.Count);
+            pass.Backward(0, tape.Operations.Count);
+            found.Add((pass.Losses.data<double>().ToArray(), Samples.Values(half.Gradient), _products.Products.Count));
+        }
+        Assert.Equal(found[0].Losses, found[1].Losses);
+        Assert.InRange(KernelDeviceTests.Distance(found[0].Gradient, found[1].Gradient), 0, 1e-6);
+        // Of twice 16 rows: logits, and the gradients of the rows and of the weight.
+        Assert.Equal(found[0].Products + 3, found[1].Products);
+    }
+
     [Fact]
     public void Nothing_is_multiplied_for_frozen_parameters()
     {
@@ -163,6 +220,15 @@ public sealed class GpuPassTests : IDisposable
         // Of both micro-batches: without the gradients of eight weights and the head's, with three products for each of two adapters' halves;
         // the first layer's first product has no gradient of its inputs to make, and its adapter none, either.
         Assert.Equal(all + 2 * (-9 + 2 * 6 - 2), _products.Products.Count);
+    }
+
+    private static Tape TapeOf(ModelSettings model, MicroBatch batch, Precision precision)
+    {
+        var tape = new Tape(
+            TapePurpose.Training, new BatchShape(1, batch.Rows, batch.Columns, batch.SourceColumns), Architectures.LayoutOf(model), 0.1,
+            precision);
+        Architectures.Open(model).Record(tape);
+        return tape;
     }
 
     private static IReadOnlyList<MicroBatch> BatchesOf(ModelSettings model) => Samples.MicroBatches(model, 2, 2, 5);
@@ -215,5 +281,30 @@ public sealed class GpuPassTests : IDisposable
         var losses = device.Accumulate(batches, Seed, precision, precision.ScalesLoss ? 4096 : 1);
         var gradient = Samples.GradientOf(device);
         return (device.Roots[0].Gradient is PiecedVector folded ? Samples.Values(folded.Pieces[0]) : gradient, losses);
+    }
+
+    // Parameters, and where their gradients go.
+    private sealed class Half : IDisposable
+    {
+        public Half(ReplicaVectors vectors)
+        {
+            var layout = vectors.Layout;
+            Parameters = new PassParameters(layout, [(TorchVector)vectors.Parameters]);
+            var table = layout.Segments.FirstOrDefault(s => s.Parameter.IsTrained && layout.IsTied(s.Name));
+            Gradient = new PiecedVector(
+                layout.TrainedLength, [new TorchVector(layout.TrainedLength, CPU)],
+                table is null ? null : new TorchVector(table.Offset, table.Count, CPU, 0));
+            Parameters.AddTo(Gradient);
+        }
+
+        public PassParameters Parameters { get; }
+
+        public PiecedVector Gradient { get; }
+
+        public void Dispose()
+        {
+            Parameters.Dispose();
+            Gradient.Dispose();
+        }
     }
 }

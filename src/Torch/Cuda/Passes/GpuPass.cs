@@ -1,5 +1,4 @@
 using Elastic.Foundation;
-using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
@@ -18,18 +17,19 @@ internal sealed class GpuPass : ITapePass
     private readonly Dictionary<Value, Tensor> _values = [];
     private readonly Dictionary<Operation, IDisposable[]> _saved = [];
     private readonly Dictionary<object, Tensor> _shared = [];
-    private readonly RecomputeMode _recompute;
+    private readonly Func<Tape, int, int, GpuPassPlan> _planOf;
     private GpuPassPlan? _plan;
     private Tensor? _losses;
     private int _now;
     private Operation? _isMade;
 
-    /// <param name="recompute">What is made again for the backward pass in place of being kept: the same bits.</param>
-    public GpuPass(Tape tape, GpuPassInputs inputs, GpuTools tools, GpuParameters parameters, RecomputeMode recompute)
+    /// <param name="planOf">What it does for a range of operations.</param>
+    public GpuPass(
+        Tape tape, GpuPassInputs inputs, GpuTools tools, GpuParameters parameters, Func<Tape, int, int, GpuPassPlan> planOf)
     {
         ArgumentNullException.ThrowIfNull(tape);
         ArgumentNullException.ThrowIfNull(tools);
-        (Tape, Inputs, Tools, Parameters, _recompute) = (tape, inputs, tools, parameters, recompute);
+        (Tape, Inputs, Tools, Parameters, _planOf) = (tape, inputs, tools, parameters, planOf);
         NarrowType = GpuParameters.TypeOf(tape.Precision) ?? float32;
         Gradients = new GpuGradients(tape, NarrowType, tools.Device);
     }
@@ -144,7 +144,7 @@ internal sealed class GpuPass : ITapePass
     public void Forward(int first, int end)
     {
         using var noGradient = no_grad();
-        _plan = new GpuPassPlan(Tape, _recompute, first, end);
+        _plan = _planOf(Tape, first, end);
         for (_now = 0; _now < _plan.ForwardSteps; _now++)
             RunStep();
     }

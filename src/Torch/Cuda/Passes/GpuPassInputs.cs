@@ -39,8 +39,8 @@ internal sealed record GpuPassInputs : IDisposable
     /// <summary>What the sum of the losses is multiplied by before its gradient is taken.</summary>
     public double LossFactor { get; init; } = 1;
 
-    /// <summary>Elements of logits that are held at once: 2 GiB in bf16, 16,384 rows of GPT-2's vocabulary.</summary>
-    public long LogitsAtOnce { get; init; } = 1L << 30;
+    /// <summary>Elements of logits that are held at once.</summary>
+    public required long LogitsAtOnce { get; init; }
 
     /// <inheritdoc/>
     public void Dispose()

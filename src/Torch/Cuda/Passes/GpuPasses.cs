@@ -10,7 +10,14 @@ namespace Elastic.Torch.Cuda.Passes;
 /// <param name="recompute">What passes make again in place of keeping it.</param>
 internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode recompute) : IDisposable
 {
+    // Shapes of micro-batches that one step, or one stage, has at once.
+    private const int MostPlans = 16;
+
     private readonly NarrowCopies _narrow = new();
+    private readonly Dictionary<(Tape, int, int), GpuPassPlan> _plans = [];
+
+    /// <summary>Elements of logits that are held at once: 2 GiB in bf16, 16,384 rows of GPT-2's vocabulary.</summary>
+    public long LogitsAtOnce { get; init; } = 1L << 30;
 
     /// <summary>A pass of one micro-batch.</summary>
     /// <param name="plain">Opens one over the same tape by libtorch's plain operators.</param>
@@ -37,11 +44,25 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
             Seed = seed,
             FirstMicroBatch = batch.Index,
             LossFactor = factor,
+            LogitsAtOnce = LogitsAtOnce,
         };
         // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
         return new GpuPass(
             tape, inputs, isGeneration ? tools with { Products = null } : tools,
-            new GpuParameters(tape.Layout, parameters, _narrow, tape.Precision), recompute);
+            new GpuParameters(tape.Layout, parameters, _narrow, tape.Precision), PlanOf);
+    }
+
+    // The same tape comes again and again in training.
+    private GpuPassPlan PlanOf(Tape tape, int first, int end)
+    {
+        if (_plans.TryGetValue((tape, first, end), out var plan))
+            return plan;
+        plan = new GpuPassPlan(tape, recompute, first, end);
+        if (tape.Purpose != TapePurpose.Training)
+            return plan;
+        if (_plans.Count == MostPlans)
+            _plans.Clear();
+        return _plans[(tape, first, end)] = plan;
     }
 
     /// <summary>Frees the copies of vectors, whose memory the next ones need.</summary>
