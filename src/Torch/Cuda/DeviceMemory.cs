@@ -28,6 +28,10 @@ internal readonly unsafe record struct DeviceMemory(nint At, ElementType Type)
     /// <summary>True for <see cref="None"/>.</summary>
     public bool IsNone => At == 0;
 
+    /// <summary>Of fp32.</summary>
+    /// <exception cref="InvalidOperationException">They are of 16 bits.</exception>
+    public float* Floats => Type == ElementType.Fp32 ? (float*)At : throw new InvalidOperationException($"elements of {Type} as fp32");
+
     /// <summary>As kernels call a type.</summary>
     public static string NameOf(ElementType type) => type switch { ElementType.Bf16 => "bf16", ElementType.Fp16 => "f16", _ => "f32" };
 
