@@ -31,6 +31,23 @@ internal sealed class PiecedVector(long length, IReadOnlyList<TorchVector> piece
             (Pieces, _rows) = ([.. Pieces.Concat(other.Pieces).OrderBy(p => p.First)], _rows ?? other.Rows);
     }
 
+    /// <summary>Ranges that begin and end with tiles, and do not touch each other: an update takes whole tiles.</summary>
+    /// <param name="ranges">By first element.</param>
+    public static IReadOnlyList<(long First, long Count)> WholeTiles(IEnumerable<(long First, long Count)> ranges, long length)
+    {
+        var whole = new List<(long First, long Count)>();
+        foreach (var (start, count) in ranges)
+        {
+            var first = start / FlatLayout.Tile * FlatLayout.Tile;
+            var end = Math.Min(length, (start + count + FlatLayout.Tile - 1) / FlatLayout.Tile * FlatLayout.Tile);
+            if (whole.Count > 0 && first <= whole[^1].First + whole[^1].Count)
+                whole[^1] = (whole[^1].First, Math.Max(end, whole[^1].First + whole[^1].Count) - whole[^1].First);
+            else
+                whole.Add((first, end - first));
+        }
+        return whole;
+    }
+
     /// <summary>The same pieces, with other rows on top, in no memory of its own.</summary>
     public PiecedVector With(TorchVector added) => new(Length, Pieces, added);
 
@@ -65,18 +82,12 @@ internal sealed class PiecedVector(long length, IReadOnlyList<TorchVector> piece
     }
 
     /// <inheritdoc/>
+    /// <remarks>Without the rows, which come on top.</remarks>
     protected override void Read(long first, Span<float> host)
     {
         host.Clear();
         foreach (var (piece, from, count) in PartsOf(first, host.Length))
             piece.CopyTo(from, host.Slice((int)(from - first), (int)count));
-        if (_rows is not { } rows || rows.First >= first + host.Length || rows.Length <= first)
-            return;
-        var (low, high) = (Math.Max(rows.First, first), Math.Min(rows.Length, first + host.Length));
-        var added = new float[high - low];
-        rows.CopyTo(low, added);
-        for (var i = 0; i < added.Length; i++)
-            host[(int)(low - first) + i] += added[i];
     }
 
     /// <inheritdoc/>

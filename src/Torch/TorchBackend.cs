@@ -116,6 +116,13 @@ public sealed class TorchBackend : IDeviceBackend
     }
 
     /// <inheritdoc/>
+    public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges)
+    {
+        var (gpu, place) = _gpus is null ? (0, OnCpu()) : (NumberOf(device), _gpus.PlaceOf(NumberOf(device)));
+        return new PiecedVector(length, [.. PiecedVector.WholeTiles(ranges, length).Select(r => new TorchVector(r.First, r.Count, place, gpu))]);
+    }
+
+    /// <inheritdoc/>
     public ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices)
     {
         ArgumentNullException.ThrowIfNull(devices);
