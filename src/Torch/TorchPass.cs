@@ -50,7 +50,7 @@ internal sealed class TorchPass(
     /// <summary>Our kernels of the device, which compute in place of libtorch's operators what they can; null for none.</summary>
     public DeviceKernels? Kernels { get; init; }
 
-    /// <summary>Attention of the device that holds no matrix of tokens by tokens, where <see cref="Rules"/> say so; null for none.</summary>
+    /// <summary>Attention that holds no matrix of tokens by tokens, where <see cref="Rules"/> say so; null for none.</summary>
     public FlashAttention? Flash { get; init; }
 
     /// <summary>What <see cref="Flash"/> computes; null where there is none.</summary>

@@ -92,6 +92,7 @@ internal sealed class DeviceProducts
                     return false;
                 // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
                 _driver.Enter(_context);
+                using var measured = LaunchTimes.Of(shape, s => ($"product {s}", s.Operations));
                 plan.Run(at, _stream);
                 return true;
             }
