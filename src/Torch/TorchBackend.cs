@@ -157,6 +157,23 @@ public sealed class TorchBackend : IDeviceBackend
     }
 
     /// <inheritdoc/>
+    public StepTimes TimeStep(DeviceId device, int rows) => TimeStep(
+        device, ModelSettings.Defaults with { Layers = 12, Heads = 12, Width = 768, Context = 1024, Vocabulary = 50257, Dropout = 0 }, rows,
+        microBatches: 4);
+
+    /// <summary>The same of any GPT-2, and of so many micro-batches.</summary>
+    internal StepTimes TimeStep(DeviceId device, ModelSettings model, int rows, int microBatches)
+    {
+        if (_gpus is null)
+            throw new ElasticException($"{device}: libtorch's CPU has no kernels to measure: name a GPU, e.g. cuda:0");
+        if (device.Parts is { Part: not null })
+            throw new ElasticException($"{device}: kernels are measured on a whole GPU: use cuda:{NumberOf(device)}");
+        using var open = Open(device, Architectures.Open(model), 0, 1, RecomputeMode.None);
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => Allocate(device, length));
+        return new StepProfile(open, _gpus.Collectives.Driver, NumberOf(device)).Run(model, vectors, Precision.Bf16, rows, microBatches);
+    }
+
+    /// <inheritdoc/>
     public void Measure(IReadOnlyList<DeviceId> devices) => _gpus?.Measure([.. devices.Select(NumberOf).Distinct()]);
 
     private static int NumberOf(DeviceId device) => device.Parts!.Value.Number;

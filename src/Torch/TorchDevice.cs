@@ -343,8 +343,8 @@ internal sealed partial class TorchDevice : TrainingDevice
         }
     }
 
-    /// <summary>True for what the driver, cublasLt or libtorch says of a GPU that is lost to this process.</summary>
-    internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true } or CublasLtException { IsLost: true }
+    /// <summary>True for what the driver or libtorch says of a GPU that is lost to this process.</summary>
+    internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true }
         || e is ExternalException && e.Message.Contains("CUDA error", StringComparison.Ordinal)
             && !e.Message.Contains("out of memory", StringComparison.Ordinal);
 

@@ -49,6 +49,7 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
         var call = (delegate* unmanaged<
             nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*,
             nint*, int>)forward;
+        using var measured = LaunchTimes.Of("FlashAttention-2, forward", 4 * Pairs(q, k, rule));
         var error = call(
             given.Q.Handle, given.K.Handle, given.V.Handle, hasEnds ? &endsOfQueries : null, hasEnds ? &endsOfKeys : null,
             rule.Ends?.MostQueries ?? q.shape[2], rule.Ends?.MostKeys ?? k.shape[2], 0, rule.IsCausal ? 1 : 0, 0, null,
@@ -76,6 +77,8 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
         var call = (delegate* unmanaged<
             nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, long*, long*, nint*, nint*, nint*,
             int>)backward;
+        // The scores are computed again.
+        using var measured = LaunchTimes.Of("FlashAttention-2, backward", 10 * Pairs(saved.Y, k.transpose(1, 2), rule));
         var error = call(
             Rows(dy, rule).Handle, q.Handle, k.Handle, v.Handle, saved.Made.Handle, saved.Rest.Sums.Handle,
             (rule.Ends?.Queries ?? none).Handle, (rule.Ends?.Keys ?? none).Handle, rule.Ends?.MostQueries ?? q.shape[1],
@@ -85,6 +88,14 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
             throw new AttentionException("backward");
         Tensor Made(nint gradient) => Heads(Tensor.UnsafeCreateTensor(gradient), dy.shape[0]).MoveToOuterDisposeScope();
         return (Made(dq), Made(dk), Made(dv));
+    }
+
+    // Channels of all pairs of tokens that see each other; 0 where nobody counts them.
+    private static double Pairs(Tensor q, Tensor k, AttentionRule rule)
+    {
+        double queries = q.shape[2], keys = k.shape[2];
+        return rule.Window > 0 || rule.Ends is not null ? 0
+            : q.shape[0] * q.shape[1] * q.shape[3] * (rule.IsCausal ? queries * (queries + 1) / 2 : queries * keys);
     }
 
     // (B, H, T, D) -> (B, T, H, D); of sequences with ends (B T, H, D)

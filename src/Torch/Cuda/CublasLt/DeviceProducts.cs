@@ -74,6 +74,7 @@ internal sealed class DeviceProducts
     /// <param name="at">Multiples of <see cref="AlignmentBytes"/>.</param>
     /// <returns>False where no algorithm of cublasLt fits: nothing was computed.</returns>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
     /// <exception cref="InvalidOperationException">Memory is short.</exception>
     /// <exception cref="ElasticException">This GPU cannot do what others chose.</exception>
     public bool Multiply(ProductShape shape, in ProductMemory at)
@@ -88,6 +89,7 @@ internal sealed class DeviceProducts
                     return false;
                 // libtorch may have made another GPU's context current.
                 _driver.Enter(_context);
+                using var measured = LaunchTimes.Of(shape, s => ($"product {s}", s.Operations));
                 plan.Run(at, _stream);
                 return true;
             }
@@ -96,6 +98,12 @@ internal sealed class DeviceProducts
         {
             // Another attempt may find memory, which none is made at after an ElasticException.
             throw new InvalidOperationException(e.Message, e);
+        }
+        catch (CublasLtException e) when (e.MayBeLoss)
+        {
+            // Where the GPU is lost, the driver says so from now on; else the failure is this product's.
+            Synchronize(e.Message);
+            throw;
         }
     }
 
