@@ -66,7 +66,8 @@ internal sealed unsafe partial class DeviceKernels
     {
         var numbers = new StepNumbers(step);
         OverElements(
-            "adamw_update", [copy.IsNone ? ElementType.Bf16 : copy.Type], count, parameters, gradients, firstMoments, secondMoments, copy, count, KernelArgument.Of(&numbers));
+            "adamw_update", [copy.IsNone ? ElementType.Bf16 : copy.Type], count, parameters, gradients, firstMoments,
+            secondMoments, copy, count, KernelArgument.Of(&numbers));
     }
 
     /// <summary>sums[k] = <see cref="Norms.SumOfSquares"/> of x over the range [firsts[k], firsts[k] + counts[k]).</summary>

@@ -114,7 +114,8 @@ internal static unsafe class KernelOperators
             var (kernels, x, gain, bias) = ((DeviceKernels)vars[0], ((Tensor)vars[1]).contiguous(), (Tensor)vars[2], (Tensor)vars[3]);
             var (y, means, inverses) = (Like(x), empty(x.shape[0], float32, x.device), empty(x.shape[0], float32, x.device));
             kernels.LayerNormForward(
-                At(y), null, At(x), DeviceMemory.None, At(gain), At(bias), At(means), At(inverses), x.shape[0], (int)x.shape[1], (float)vars[4]);
+                At(y), null, At(x), DeviceMemory.None, At(gain), At(bias), At(means), At(inverses), x.shape[0], (int)x.shape[1],
+                (float)vars[4]);
             Begin(ctx, kernels);
             ctx.save_for_backward([.. Kept(x, means, inverses), gain]);
             return y.MoveToOuterDisposeScope();
