@@ -63,7 +63,8 @@ internal sealed unsafe partial class DeviceKernels
     {
         var numbers = new StepNumbers(step);
         OverElements(
-            "adamw_update", [copy.IsNone ? ElementType.Bf16 : copy.Type], count, parameters, gradients, firstMoments, secondMoments, copy, count, KernelArgument.Of(&numbers));
+            "adamw_update", [copy.IsNone ? ElementType.Bf16 : copy.Type], count, parameters, gradients, firstMoments,
+            secondMoments, copy, count, KernelArgument.Of(&numbers));
     }
 
     /// <summary>sums[k] = <see cref="Norms.SumOfSquares"/> of x over the range [firsts[k], firsts[k] + counts[k]).</summary>
@@ -87,6 +88,16 @@ internal sealed unsafe partial class DeviceKernels
         OverElements("tree_sum", [], count, into, KernelArgument.Of(&table), first, count);
     }
 
+    // A kernel for one type would read another as that one.
+    private static void MustBe(ElementType type, params ReadOnlySpan<DeviceMemory> all)
+    {
+        foreach (var memory in all)
+        {
+            if (!memory.IsNone && memory.Type != type)
+                throw new ArgumentException($"a kernel takes {memory.Type} where all it takes is {type}", nameof(all));
+        }
+    }
+
     // 16 lanes for each row.
     private void OverRows(string kernel, ReadOnlySpan<ElementType> types, long rows, params ReadOnlySpan<KernelArgument> arguments)
     {
@@ -104,6 +115,10 @@ internal sealed unsafe partial class DeviceKernels
     // A thread for each four neighbours.
     private void OverFours(string kernel, ReadOnlySpan<ElementType> types, long elements, params ReadOnlySpan<KernelArgument> arguments)
         => OverElements(kernel, types, (elements + 3) / 4, arguments);
+
+    // A thread for each eight neighbours: WIDTH of memory.cuh.
+    private void OverEights(string kernel, ReadOnlySpan<ElementType> types, long elements, params ReadOnlySpan<KernelArgument> arguments)
+        => OverElements(kernel, types, (elements + 7) / 8, arguments);
 
     /// <param name="types">Those that the kernel's name ends with.</param>
     private void Start(
