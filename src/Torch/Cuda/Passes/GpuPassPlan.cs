@@ -23,7 +23,6 @@ internal sealed class GpuPassPlan
         Steps = PassSchedule.Of(tape, recompute, new TapeStage(first, end, [], []));
         ForwardSteps = Steps.TakeWhile(s => s.Kind == PassKind.Forward).Count();
         var later = tape.Operations.Skip(end).SelectMany(o => o.Inputs).ToHashSet();
-        HandedOn = later;
         var ends = new List<(int Step, Value Value)>();
         var (lastUse, nextOfOperation) = (new Dictionary<Value, bool>(), new Dictionary<int, PassKind>());
         _keepsSaved = new bool[Steps.Count];
@@ -70,10 +69,7 @@ internal sealed class GpuPassPlan
     /// <summary>How many of them are the forward pass.</summary>
     public int ForwardSteps { get; }
 
-    /// <summary>What operations behind the range read.</summary>
-    public IReadOnlySet<Value> HandedOn { get; }
-
-    /// <summary>What of it the backward pass does not read.</summary>
+    /// <summary>What operations behind the range read, and its own backward pass does not.</summary>
     public List<Value> ReleasedBetween { get; } = [];
 
     /// <summary>Values that nothing reads after a step, before they are made again.</summary>
