@@ -75,8 +75,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         slot?.Dispose();
         slot = null;
         var parameters = device.ParametersOf([.. _parameters.RangesHeldBy(number)]);
-        slot = new Slot(
-            tape, parameters, device.Open(tape, batch, parameters, _seed, _lossScale / batch.StepTargets));
+        slot = new Slot(tape, parameters, device.Open(tape, batch, parameters, _seed, _lossScale / batch.StepTargets));
         var incoming = Group.IsApart
             ? Unpack(_stage.Over(tape, true, false))
             : number > 0 ? Copied(((TorchStage)Group[number - 1]).SlotOf(unit).Made!, _stage.Incoming) : [];
