@@ -3,14 +3,16 @@
 # bits with the CPU's, and computes attention twenty times in each of its ways and compares their bits; the products of a step, with TFLOP/s
 # and the algorithm of each shape; the preset tiny twice (the fingerprints must be equal), with all GPUs where there are several, and on 1 to 4
 # logical devices of one GPU (again equal); two processes that exchange through NCCL on one GPU, and two of which one is killed; an export of
-# tiny, whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's.
+# tiny, whose logits Transformers computes, too, where Python has it; a few steps of GPT-2 124M for their speed, beside PyTorch's, and one of
+# them kernel by kernel.
 # A row that fails leaves the others running; the last lines are a table of all. Fetches nothing; the text is made here. README.md beside this
 # file says how to get here.
 #
 #   check.sh [--cpu] [--micro N] [--keep] [PUBLISHED]
 #
 #   PUBLISHED   the folder that "dotnet publish" wrote; default: the folder "elastic" beside this file.
-#   --micro N   sequences per forward pass of GPT-2; 4 fits 16 GB, more is faster where there is more.
+#   --micro N   sequences per forward pass of GPT-2 in bf16, and of PyTorch's; default: 32 with 70 GB or more, 16 with 35, else 4. In fp32,
+#               where attention holds all pairs of tokens, at most 4.
 #   --keep      leave the data directory there, and say where it is.
 #   --cpu       a rehearsal without a GPU, on cpu:2 and with small numbers. ELASTIC_LIBTORCH must name a libtorch 2.10.
 #
@@ -22,13 +24,13 @@ fail() { echo "check.sh: $*" >&2; exit 1; }
 step() { printf '\n== %s\n' "$*"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-published="$here/elastic" cpu=false keep=false micro=4
+published="$here/elastic" cpu=false keep=false micro=
 while [ $# -gt 0 ]; do
     case $1 in
         --cpu) cpu=true ;;
         --keep) keep=true ;;
         --micro) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--micro needs a number, e.g. --micro 8"; micro=$2; shift ;;
-        -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) fail "$1 is no option here; see: $0 --help" ;;
         *) published=$1 ;;
     esac
@@ -46,16 +48,24 @@ if $cpu; then
     step "rehearsal without a GPU"
     devices=cpu:2 all=cpu:3 micro=1 precisions=(fp32)
     tiny=(--set run.rounds=2 --set run.inner-steps=5)
-    gpt2=(--set model.context=64 --set batch.sequences=2 --set run.inner-steps=3 --set run.rounds=1 --set evaluation.sequences=1)
+    limit=1200
+    gpt2=(--set model.context=64 --set run.inner-steps=3 --set run.rounds=1 --set evaluation.sequences=1)
     [ -n "${ELASTIC_LIBTORCH:-}" ] || fail "set ELASTIC_LIBTORCH to the folder of a libtorch_cpu.so 2.10 for the rehearsal"
 else
     step "GPU and PyTorch"
     devices=cuda:0 precisions=(fp32 bf16)
     tiny=(--set run.rounds=5)
-    gpt2=(--set "batch.sequences=$((8 * micro))" --set run.inner-steps=15 --set run.rounds=2 --set evaluation.sequences=8)
+    # Most rows take seconds, and what hangs must not take the others' time.
+    limit=240
+    gpt2=(--set run.inner-steps=15 --set run.rounds=2 --set evaluation.sequences=8)
     command -v nvidia-smi > /dev/null || fail "nvidia-smi is not here: this machine has no NVIDIA driver; $0 --cpu rehearses without one"
     nvidia-smi --query-gpu=index,name,memory.total,driver_version --format=csv,noheader \
         || fail "nvidia-smi sees no GPU: is one given to this machine or container (docker run --gpus all)?"
+    if [ -z "$micro" ]; then
+        mebibytes=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits --id=0)
+        [ "$mebibytes" -ge 35000 ] && micro=16 || micro=4
+        [ "$mebibytes" -lt 70000 ] || micro=32
+    fi
     # E.g. cuda:0,1,2,3.
     all=cuda:$(nvidia-smi --query-gpu=index --format=csv,noheader | paste -sd,)
     command -v python3 > /dev/null || fail "python3 is not here: it is needed to find the installed PyTorch"
@@ -77,21 +87,38 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/elastic-check-XXXXXX")
 if $keep; then trap 'echo "data: $work"' EXIT; else trap 'rm -rf "$work"' EXIT; fi
 export ELASTIC_DATA_DIR="$work/data"
 
-# Runs one row: what it writes last to $work/result is its line of the table. A failure is the row's own.
-rows=0 failed=0
+# Runs one row: what it writes last to $work/result is its line of the table. A failure is the row's own, and so is a hang.
+rows=0 failed=0 job=
 : > "$work/table"
+trap '[ -z "$job" ] || kill -TERM -- "-$job" 2> /dev/null; exit 130' INT TERM
 row() {
-    local name=$1 began=$SECONDS verdict=ok
+    local name=$1 began=$SECONDS verdict=ok watch
     shift
     step "$name"
     rm -f "$work/result"
     # Not within a condition: bash would ignore errors inside.
     set +e
+    # A group of processes of its own, all of which end when its time is over.
+    set -m
     (
         set -e
         "$@"
-    )
+    ) < /dev/null &
+    job=$!
+    set +m
+    (
+        sleep "$limit"
+        printf 'not done after %s s' "$limit" > "$work/result"
+        kill -KILL -- "-$job"
+    ) > /dev/null 2>&1 < /dev/null &
+    watch=$!
+    wait "$job"
     [ $? = 0 ] || verdict=FAILED
+    kill "$watch"
+    wait "$watch" 2> /dev/null
+    # What a row leaves running would take the next one's time.
+    kill -KILL -- "-$job" 2> /dev/null
+    job=
     set -e
     rows=$((rows + 1))
     [ "$verdict" = ok ] || failed=$((failed + 1))
@@ -133,7 +160,7 @@ doctor() {
     fi
     grep -q '^ok  *cuda' "$work/doctor" || wrong "libtorch does not load"
     ! grep -q 'no CUDA' "$work/doctor" || wrong "libtorch loads, but offers no CUDA device"
-    # "kernels HASH on GPU 0: 12 of 12 give the CPU's bits", or why libtorch's operators compute.
+    # "kernels HASH on GPU 0: 64 of 64 give the CPU's bits", or why libtorch's operators compute.
     local kernels
     kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's operators compute on GPU [^;]*|products by cublasLt [^;]*|libtorch's products on GPU [^;]*" "$work/doctor" | sort -u)
     ! grep -q "(not \|libtorch's operators\|libtorch's products" <<< "$kernels" || wrong "$kernels"
@@ -158,7 +185,7 @@ attention() {
 # Of each shape a line, of all of them the slowest and the fastest, and the algorithms.
 products() {
     local ended=0
-    "$elastic" products --device "$devices" --rows "$((1024 * micro))" > "$work/products" || ended=$?
+    "$elastic" products --device "$devices" --rows "$((1024 * (micro < 64 ? micro : 64)))" > "$work/products" || ended=$?
     cat "$work/products"
     [ "$ended" = 0 ] || wrong "$(tail -n 1 "$work/products")"
     ! grep -q "; libtorch's product$" "$work/products" || wrong "cublasLt does not compute all of them: see above"
@@ -264,8 +291,9 @@ transformers() {
 # Its tokens/second are those of the last 15 seconds of steps, the first step (which sets up the libraries of the GPU) not among them where
 # there were fewer.
 speed() {
-    local precision=$1
-    train "speed-$precision" --devices "$devices" --config gpt2-124m --set "run.precision=$precision" --set "batch.micro=$micro" "${gpt2[@]}" \
+    local precision=$1 rows=$2
+    train "speed-$precision" --devices "$devices" --config gpt2-124m --set "run.precision=$precision" --set "batch.micro=$rows" \
+        --set "batch.sequences=$((8 * rows))" "${gpt2[@]}" \
         || wrong "see above; where the memory of the GPU did not suffice, take a smaller --micro"
     local rate
     rate=$(of "speed-$precision" tokensPerSecond)
@@ -275,6 +303,15 @@ speed() {
     fi
     # Model FLOPs utilization of an H100 (989 TFLOP/s in bf16): 6 N + 6 L C T FLOP a token, N 124 million, L 12, C 768, T 1024.
     result "$rate tokens/s, $(awk -v rate="${rate:-0}" 'BEGIN { printf "%.1f", rate * (6 * 124.4e6 + 6 * 12 * 768 * 1024) / 989e12 * 100 }') % of an H100's 989 TFLOP/s, loss $(of "speed-$precision" trainLoss)"
+}
+
+# A line for each kernel, and the last one says what they leave of a step.
+kernels() {
+    local ended=0
+    "$elastic" kernels --device "$devices" --micro "$micro" > "$work/kernels" || ended=$?
+    cat "$work/kernels"
+    [ "$ended" = 0 ] || wrong "see above; where the memory of the GPU did not suffice, take a smaller --micro"
+    result "$(tail -n 1 "$work/kernels"); most in $(head -n 1 "$work/kernels" | tr -s ' ')"
 }
 
 peer() { python3 "$here/peer_gpt2.py" --micro "$micro" "$@" | tee "$work/peer"; [ "${PIPESTATUS[0]}" = 0 ] || wrong "see above"; result "$(tail -n 1 "$work/peer")"; }
@@ -297,7 +334,12 @@ if python3 -c 'import torch, transformers' 2> /dev/null; then
 else
     echo "passed over: python3 has no transformers; pip install transformers, and run this again"
 fi
-for precision in "${precisions[@]}"; do row "GPT-2 124M in $precision, $micro at once" speed "$precision"; done
+for precision in "${precisions[@]}"; do
+    count=$micro
+    [ "$precision" != fp32 ] || [ "$count" -le 4 ] || count=4
+    row "GPT-2 124M in $precision, $count at once" speed "$precision" "$count"
+done
+if $cpu; then echo "passed over: a step kernel by kernel, which needs a GPU"; else row "GPT-2 124M kernel by kernel" kernels; fi
 if ! $cpu; then
     row "PyTorch, eager" peer
     row "PyTorch, torch.compile" peer --compile

@@ -48,6 +48,10 @@ internal sealed class PassParameters(FlatLayout layout, IReadOnlyList<TorchVecto
     public Tensor? GradientOfRows(string table) =>
         layout[table] is { Parameter.IsTrained: true } segment ? Gradient(segment, IsApart(layout, table)) : null;
 
+    /// <summary>The vector in which a parameter lies.</summary>
+    public TorchVector VectorOf(Segment segment) =>
+        vectors.First(v => v.First <= segment.Offset && segment.Offset + segment.Count <= v.Length);
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -61,8 +65,7 @@ internal sealed class PassParameters(FlatLayout layout, IReadOnlyList<TorchVecto
         if (_leaves.TryGetValue((segment, isApart), out var leaf))
             return leaf;
         using var scope = NewDisposeScope();
-        var vector = vectors.First(v => v.First <= segment.Offset && segment.Offset + segment.Count <= v.Length);
-        leaf = vector.View(layout, segment.Name).detach().DetachFromDisposeScope();
+        leaf = VectorOf(segment).View(layout, segment.Name).detach().DetachFromDisposeScope();
         leaf.requires_grad = segment.Parameter.IsTrained;
         return _leaves[(segment, isApart)] = leaf;
     }

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -12,6 +13,7 @@ using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
 using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Cuda.Passes;
 using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -34,8 +36,8 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly int _gpu;
     private readonly VectorCopies _copies;
     private readonly GpuStream? _stream;
-    private readonly FlashAttention? _flash;
     private readonly DeviceProducts? _products;
+    private readonly GpuPasses? _passes;
     private readonly FoldedSlices _folded;
     private readonly Segment? _apart;
 
@@ -50,12 +52,17 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
     /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
     /// <param name="products">By cublasLt, on that stream; null where libtorch computes them.</param>
+    /// <param name="recompute">What passes by our kernels make again for the backward pass in place of keeping it: the same bits.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
-        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null)
+        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null,
+        RecomputeMode recompute = RecomputeMode.None)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing, _gpu, _stream, _flash, _products) = (device, labelSmoothing, gpu, stream, flash, products);
+        (_device, _labelSmoothing, _gpu, _stream, _products) = (device, labelSmoothing, gpu, stream, products);
+        _passes = kernels is null
+            ? null
+            : new GpuPasses(new GpuTools(device, kernels, flash, products), architecture.Vocabulary, recompute);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
         _folded = new FoldedSlices(device, gpu);
@@ -79,6 +86,7 @@ internal sealed partial class TorchDevice : TrainingDevice
         base.Detach();
         // Of vectors whose memory the next ones need.
         _copies.Dispose();
+        _passes?.Release();
         _updated = [];
     }
 
@@ -91,24 +99,32 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             CloseStage();
             _gradients.Clear();
-            var losses = new double[microBatches.Count];
-            for (var i = 0; i < microBatches.Count; i++)
+            // Read when all have begun: a number that is read waits for all before it.
+            var losses = new List<Tensor>();
+            try
             {
-                var buffer = _gradients.Rent();
-                try
+                foreach (var batch in microBatches)
                 {
-                    losses[i] = ForwardBackward(microBatches[i], (PiecedVector)buffer.Flat, seed, precision, lossScale);
+                    var buffer = _gradients.Rent();
+                    try
+                    {
+                        losses.Add(ForwardBackward(batch, (PiecedVector)buffer.Flat, seed, precision, lossScale));
+                    }
+                    catch
+                    {
+                        _gradients.Return(buffer);
+                        throw;
+                    }
+                    _gradients.Add(new TreeNode(batch.Index, 1), buffer);
                 }
-                catch
-                {
-                    _gradients.Return(buffer);
-                    throw;
-                }
-                _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
+                // Other devices read the sums, on streams of their own.
+                WaitFor($"the sums of {microBatches.Count} micro-batches");
+                return losses.ConvertAll(l => l.item<double>()).ToArray();
             }
-            // Other devices read the sums, on streams of their own.
-            WaitFor($"the sums of {microBatches.Count} micro-batches");
-            return losses;
+            finally
+            {
+                losses.ForEach(l => l.Dispose());
+            }
         });
     }
 
@@ -145,7 +161,10 @@ internal sealed partial class TorchDevice : TrainingDevice
             // Other GPUs read what this one has written.
             WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
-                (Vectors[name] as TorchVector)?.Touch();
+            {
+                foreach (var vector in Vectors[name] is PiecedVector pieces ? pieces.Pieces : [(TorchVector)Vectors[name]])
+                    vector.Touch();
+            }
             return true;
         });
 
@@ -249,6 +268,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _passes?.Release();
         CloseStage();
         _copies.Dispose();
         _rooms.ForEach(r => r.Dispose());
@@ -326,8 +346,8 @@ internal sealed partial class TorchDevice : TrainingDevice
         }
     }
 
-    /// <summary>True for what the driver, cublasLt or libtorch says of a GPU that is lost to this process.</summary>
-    internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true } or CublasLtException { IsLost: true }
+    /// <summary>True for what the driver or libtorch says of a GPU that is lost to this process.</summary>
+    internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true }
         || e is ExternalException && e.Message.Contains("CUDA error", StringComparison.Ordinal) && OutOfMemory.Describe(e) is null;
 
     // libtorch keeps the number of threads for each calling thread; another number gives other bits.

@@ -4,8 +4,6 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
-using Elastic.Torch.Cuda;
-using Elastic.Torch.Cuda.CublasLt;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -54,18 +52,6 @@ internal sealed class TorchPass(
     /// </summary>
     public bool MultipliesNarrow { get; init; }
 
-    /// <summary>Our kernels of the device, which compute in place of libtorch's operators what they can; null for none.</summary>
-    public DeviceKernels? Kernels { get; init; }
-
-    /// <summary>Attention of the device that holds no matrix of tokens by tokens, where it fits; null for none.</summary>
-    public FlashAttention? Flash { get; init; }
-
-    /// <summary>Products by cublasLt; null where libtorch computes them.</summary>
-    public DeviceProducts? Products { get; init; }
-
-    /// <summary>Which rows each token stands in, where there are kernels.</summary>
-    public TokenRows? TokenRows { get; init; }
-
     /// <summary>What the sum of the losses is multiplied by before its gradient is taken.</summary>
     public double LossFactor { get; init; } = 1;
 
@@ -98,13 +84,6 @@ internal sealed class TorchPass(
         for (var i = first; i < end; i++)
         {
             var operation = tape.Operations[i];
-            if (i + 1 < end && operation.Output is { } sum && tape.Operations[i + 1] is { Output: { } norm } next
-                && SumAndNorm(operation, next) is { } both)
-            {
-                (_values[sum], _values[norm]) = (both.Sum, tape.IsNarrow(norm) ? Rounded(both.Norm) : both.Norm);
-                i++;
-                continue;
-            }
             var result = Compute(operation);
             if (operation.Output is { } output)
                 _values[output] = tape.IsNarrow(output) ? Rounded(result) : result;
@@ -138,18 +117,13 @@ internal sealed class TorchPass(
     public void Backward(int first, int end)
     {
         Invariant.Holds((first, end) == _range, "a pass goes back over the range that it went over forwards");
-        BackwardFailure?[] failures = [Kernels?.Failure, Flash?.Failure, Products?.Failure];
-        foreach (var failure in failures)
-            failure?.Clear();
         using (NewDisposeScope())
         {
             if (_head is { } losses)
-                (Kernels is null ? losses.sum() * LossFactor : losses.sum()).backward();
+                (losses.sum() * LossFactor).backward();
             else if (_gradients.Count > 0)
                 autograd.backward([.. _gradients.Keys.Select(v => _values[v])], [.. _gradients.Values.Select(g => g.to(dtype))]);
         }
-        foreach (var failure in failures)
-            failure?.ThrowIfAny();
     }
 
     /// <inheritdoc/>
@@ -164,34 +138,22 @@ internal sealed class TorchPass(
     {
         Tensor?[] others =
         [
-            _head, _losses, inputs, targets, Counted, Segments, Types, Sources, SourceSegments, TokenRows?.Tokens, TokenRows?.Starts,
-            TokenRows?.Rows,
+            _head, _losses, inputs, targets, Counted, Segments, Types, Sources, SourceSegments,
         ];
         foreach (var tensor in _values.Values.Concat(_leaves.Values).Concat(_gradients.Values).Concat(others))
             tensor?.Dispose();
     }
 
-    // One kernel for both, where nothing is dropped or rounded between them.
-    private (Tensor Sum, Tensor Norm)? SumAndNorm(Operation operation, Operation next) =>
-        Kernels is { } kernels && operation is ResidualOperation { Mask: null } r && next is LayerNormOperation n
-            && n.Inputs[0] == r.Output && !tape.IsNarrow(r.Output!)
-            ? KernelOperators.ResidualAndNorm(
-                kernels, _values[r.X], _values[r.Branch], parameters(n.Gain), parameters(n.Bias), n.Epsilon)
-            : null;
-
     private Tensor Compute(Operation operation) => operation switch
     {
         EmbedOperation o => Embed(o),
-        LayerNormOperation o when Kernels is { } kernels => KernelOperators.LayerNorm(
-            kernels, Input(o), parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         LayerNormOperation o => nn.functional.layer_norm(
             Input(o), [Input(o).shape[1]], parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         RmsNormOperation o => RmsNorm(o),
         LinearOperation o => Linear(o),
         RotaryOperation o => Rotate(o),
-        GeluOperation o => Kernels is { } kernels ? KernelOperators.Gelu(kernels, Input(o), true) : Gelu(Input(o)),
+        GeluOperation o => Gelu(Input(o)),
         ActivationOperation { Function: Activation.Relu } o => nn.functional.relu(Input(o)),
-        ActivationOperation o when Kernels is { } kernels => KernelOperators.Gelu(kernels, Input(o), false),
         ActivationOperation o => nn.functional.gelu(Input(o)),
         DropoutOperation o => Dropped(Input(o), o.Mask),
         AddRowOperation o => Input(o) + (Types is null ? parameters(o.Table).narrow(0, 0, 1) : parameters(o.Table).index_select(0, Types)),
@@ -230,9 +192,7 @@ internal sealed class TorchPass(
 
     private Tensor Embed(EmbedOperation o)
     {
-        var x = Kernels is { } kernels && TokenRows is { } rows                                                   // (N, C)
-            ? KernelOperators.Embed(kernels, Table(o.Table), inputs, rows)
-            : Table(o.Table).index_select(0, inputs);
+        var x = Table(o.Table).index_select(0, inputs);                                                           // (N, C)
         if (o.Positions is { } positions)
         {
             var T = tape.Shape.Tokens;
@@ -265,29 +225,16 @@ internal sealed class TorchPass(
         var isNarrow = MultipliesNarrow && Storage is not null;
         var stored = isNarrow ? parameters(o.Weight) : Weight(o.Weight);
         var weight = o.Order == WeightOrder.InOut ? stored : stored.t();                                          // (in, out)
-        if (Kernels is { } kernels && o.Bias is not null)
-            return Products is { } products
-                ? ProductOperators.MultiplyAndAdd(
-                    products, kernels, Input(o), weight, parameters(o.Bias), isNarrow ? Storage!.Value : dtype)
-                : KernelOperators.AddBias(kernels, Product(Input(o), weight, isNarrow), parameters(o.Bias));
         if (!isNarrow)
             return Affine(Input(o), weight, o.Bias);
-        var y = Product(Input(o), weight, true);
+        var y = Input(o).to(Storage!.Value).matmul(weight.to(Storage.Value)).to(dtype);
         return o.Bias is null ? y : y + parameters(o.Bias);
-    }
-
-    // (N, K) (K, M) -> (N, M), of what the precision stores where it is narrow.
-    private Tensor Product(Tensor x, Tensor weight, bool isNarrow)
-    {
-        if (Products is { } products)
-            return ProductOperators.Multiply(products, x, weight, isNarrow ? Storage!.Value : dtype, dtype);
-        return isNarrow ? x.to(Storage!.Value).matmul(weight.to(Storage!.Value)).to(dtype) : x.matmul(weight);
     }
 
     // (N, K) (K, M) (M) -> (N, M)
     private Tensor Affine(Tensor x, Tensor weight, string? bias) => bias is null
-        ? Product(x, weight, false)
-        : Products is null ? addmm(parameters(bias), x, weight, 1, 1) : Product(x, weight, false) + parameters(bias);
+        ? x.matmul(weight)
+        : addmm(parameters(bias), x, weight, 1, 1);
 
     // (N, H D): a complex number of channels j and j + D/2 times one of the angle.
     private Tensor Rotate(RotaryOperation o)
@@ -308,16 +255,10 @@ internal sealed class TorchPass(
         var (B, T, H, K) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads, o.KeyHeads);
         var all = o.Inputs.Count == 1 ? Input(o) : cat([.. o.Inputs.Select(v => _values[v])], 1);                 // (N, (H + 2 K) D)
         Tensor[] Parts(Tensor x) => x.view(B, T, H + 2 * K, -1).transpose(1, 2).split([H, K, K], 1);              // (B, H or K, T, D)
-        var isWindowed = o.Window > 0 && o.Window < T;
-        if (!isWindowed && Segments is null && FlashOf(o, o.Mask, all.shape[1] / (H + 2 * K)) is { } flash)
-        {
-            var narrow = Parts(all.to(Storage!.Value));
-            return Joined(flash.Attend(narrow[0], narrow[1], narrow[2], true).to(dtype));
-        }
         var parts = Parts(all);
         Tensor Grouped(Tensor ofKeys) => H == K ? ofKeys : ofKeys.repeat_interleave(H / K, 1);
         var hidden = PlainAttention.Future(T, device);
-        if (isWindowed)
+        if (o.Window > 0 && o.Window < T)
             hidden = hidden | ones_like(hidden).tril(-o.Window);
         if (Segments?.view(B, 1, T, 1) is { } segments)
             hidden = hidden | (segments != segments.transpose(2, 3));
@@ -332,11 +273,6 @@ internal sealed class TorchPass(
         Tensor Heads(int i) => _values[o.Inputs[i]].view(B, o.Inputs[i].Rows / B, H, -1).transpose(1, 2);         // (B, H, Tq or Tk, D)
         var (q, k, v) = (Heads(0), Heads(1), Heads(2));
         var ofKeys = (o.Scope == AttentionScope.Tokens ? Segments : SourceSegments)?.view(B, 1, 1, -1);
-        if (ofKeys is null && FlashOf(o, o.Mask, q.shape[3]) is { } flash)
-        {
-            var type = Storage!.Value;
-            return Joined(flash.Attend(q.to(type), k.to(type), v.to(type), false).to(dtype));
-        }
         Tensor? hidden = null;
         if (ofKeys is not null)
         {
@@ -347,20 +283,11 @@ internal sealed class TorchPass(
             q, k, v, hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
     }
 
-    // Where it gives what the plain operators give but for rounding: nothing is dropped, and what it reads is of its type already.
-    private FlashAttention? FlashOf(Operation o, DropoutMask? mask, long headSize) =>
-        Flash is { } flash && mask is null && Storage is { } type && o.Inputs.All(tape.IsNarrow) && FlashAttention.Takes(type, headSize)
-            ? flash
-            : null;
-
     // (B, H, T, D) -> (B T, H D)
     private static Tensor Joined(Tensor y) => y.transpose(1, 2).reshape(y.shape[0] * y.shape[2], -1);
 
     private Tensor Loss(CrossEntropyOperation o)
     {
-        if (Kernels is { } kernels && tape.Purpose != TapePurpose.Generation)
-            return KernelOperators.CrossEntropy(
-                kernels, Logits(o), targets!.to(int32), Counted, Smoothing, LossFactor);
         var (h, weight) = (Input(o), Weight(o.Weight));
         if (tape.Purpose == TapePurpose.Generation)
             h = h.narrow(0, h.shape[0] - 1, 1);
@@ -372,27 +299,13 @@ internal sealed class TorchPass(
         return Counted is { } counted ? loss * counted : loss;
     }
 
-    // (N, V), in bf16 where products are: a large vocabulary's logits are most of a pass's memory.
-    private Tensor Logits(CrossEntropyOperation o)
-    {
-        var isNarrow = MultipliesNarrow && Storage == bfloat16;
-        var weight = (isNarrow ? parameters(o.Weight) : Weight(o.Weight)).t();                                    // (C, V)
-        var z = Products is { } products ? ProductOperators.Logits(products, Input(o), weight, isNarrow ? bfloat16 : dtype)
-            : isNarrow ? Input(o).to(bfloat16).matmul(weight.to(bfloat16))
-            : Input(o).matmul(weight);
-        return o.Bias is { } bias ? z + parameters(bias).to(z.dtype) : z;
-    }
-
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;
 
     private Tensor Dropped(Tensor x, DropoutMask? mask)
     {
         if (mask is null)
             return x;
-        if (Kernels is not { } kernels)
-            return x * Masks.Of(mask, x.shape[0], x.shape[1]).view(x.shape);
-        return KernelOperators.Dropout(
-            kernels, x, [.. Enumerable.Range(FirstMicroBatch, tape.Shape.MicroBatches).Select(i => mask.Key(Seed, i))], mask.Rate);
+        return x * Masks.Of(mask, x.shape[0], x.shape[1]).view(x.shape);
     }
 
     private TorchMasks Masks => new(tape.Shape, Seed, FirstMicroBatch, device, dtype);

@@ -3,7 +3,6 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
-using Elastic.Torch.Cuda;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -11,17 +10,22 @@ namespace Elastic.Torch;
 // A device's passes through the network.
 internal sealed partial class TorchDevice
 {
-    private double ForwardBackward(MicroBatch batch, PiecedVector gradient, DropoutSeed seed, Precision precision, double lossScale)
+    // Of the last step; the next one's are the same.
+    private Tape? _tape;
+
+    // The sum of the losses, fp64: the caller's.
+    private Tensor ForwardBackward(MicroBatch batch, PiecedVector gradient, DropoutSeed seed, Precision precision, double lossScale)
     {
         using var scope = NewDisposeScope();
         gradient.Clear();
-        var tape = NewTape(TapePurpose.Training, ShapeOf(batch), precision);
+        if (_tape is not { } tape || (tape.Shape, tape.Precision) != (ShapeOf(batch), precision))
+            tape = _tape = NewTape(TapePurpose.Training, ShapeOf(batch), precision);
         using var parameters = new PassParameters(Layout, [_copies.Whole(Vectors, VectorSet.Parameters)]);
         using var pass = Open(tape, batch, parameters, seed, lossScale / batch.StepTargets);
         pass.Forward(0, tape.Operations.Count);
         parameters.AddTo(gradient);
         pass.Backward(0, tape.Operations.Count);
-        return pass.Losses.sum().item<double>();
+        return pass.Losses.sum().DetachFromDisposeScope();
     }
 
     // Without gradients.
@@ -46,21 +50,27 @@ internal sealed partial class TorchDevice
         return tape;
     }
 
-    /// <summary>A pass of one micro-batch.</summary>
-    internal TorchPass Open(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
+    /// <summary>A pass of one micro-batch: by our kernels, or by libtorch's plain operators where there are none.</summary>
+    internal ITapePass Open(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
     {
         CheckSource(batch.Sources is not null);
+        foreach (var token in batch.Inputs.Concat(batch.Targets.Where(t => t != MicroBatch.NotCounted)).Concat(batch.Sources ?? []))
+        {
+            if ((uint)token >= (uint)Architecture.Vocabulary)
+                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
+        }
+        TorchPass Plain() => OpenPlain(tape, batch, parameters, seed, factor);
+        return _passes is { } passes ? passes.Open(tape, batch, parameters, seed, factor, Plain) : Plain();
+    }
+
+    private TorchPass OpenPlain(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
+    {
         // The pass disposes of what it reads, which may be in a later call.
         using var scope = NewDisposeScope();
         Tensor Kept(Tensor x) => x.DetachFromDisposeScope();
         Tensor? Numbers(int[]? values) => values is null ? null : Kept(tensor(values, int64).to(_device));
         var isGeneration = tape.Purpose == TapePurpose.Generation;
         int[] targets = isGeneration ? [] : [.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)];
-        foreach (var token in batch.Inputs.Concat(targets).Concat(batch.Sources ?? []))
-        {
-            if ((uint)token >= (uint)Architecture.Vocabulary)
-                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
-        }
         return new TorchPass(
             tape, name => parameters[name], Numbers(batch.Inputs)!, isGeneration ? null : Numbers(targets), _device, float32)
         {
@@ -74,13 +84,6 @@ internal sealed partial class TorchDevice
             FirstMicroBatch = batch.Index,
             MultipliesNarrow = true,
             LossFactor = factor,
-            Kernels = _update?.Kernels,
-            Flash = _flash,
-            // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
-            Products = isGeneration ? null : _products,
-            TokenRows = _update is not null && tape.Purpose == TapePurpose.Training && batch.Sources is null
-                ? TokenRows.Of(batch.Inputs, Architecture.Vocabulary, _device)
-                : null,
         };
     }
 }

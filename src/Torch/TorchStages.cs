@@ -61,6 +61,7 @@ internal sealed partial class TorchDevice
         {
             // Of the parts that a stage reads, and slices that it updates.
             _copies.Dispose();
+            _passes?.Release();
             _folded.Dispose();
             _updated = [];
         }

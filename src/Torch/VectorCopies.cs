@@ -43,7 +43,10 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
     {
         var from = (TorchVector)vectors[name];
         foreach (var (key, copy) in _copies.Where(c => c.Value.Vector == current && c.Value.From == from).ToList())
+        {
             _copies[key] = copy with { Changes = from.Changes };
+            copy.Vector.Touch();
+        }
     }
 
     /// <inheritdoc/>
@@ -71,6 +74,7 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
         }
         using var scope = NewDisposeScope();
         vector.Range(first, count).copy_(from.Range(first, count));
+        vector.Touch();
         _copies[key] = new Copy(vector, from, changes);
         return vector;
     }

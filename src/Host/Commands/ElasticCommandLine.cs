@@ -66,6 +66,7 @@ internal static class ElasticCommandLine
             DoctorCommand.Build(),
             NcclCommand.Build(),
             ProductsCommand.Build(),
+            KernelsCommand.Build(),
             HealthCommand.Build(),
             SimulateCommand.Build(),
         };

@@ -19,7 +19,7 @@ internal sealed unsafe class CudaDriver
         "cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
         "cuDeviceGetAttribute", "cuDeviceCanAccessPeer", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuCtxSynchronize",
         "cuCtxEnablePeerAccess", "cuStreamCreate", "cuStreamQuery", "cuStreamSynchronize", "cuModuleLoadData", "cuModuleGetFunction",
-        "cuLaunchKernel", "cuDeviceGetPCIBusId",
+        "cuLaunchKernel", "cuDeviceGetPCIBusId", "cuEventCreate", "cuEventRecord", "cuEventElapsedTime", "cuEventDestroy_v2",
     ];
 
     private readonly NativeFunctions _functions;
@@ -183,10 +183,37 @@ internal sealed unsafe class CudaDriver
     /// <param name="stream">0 for the default stream.</param>
     public void Launch(nint function, uint blocks, uint threads, void** arguments, string name, nint stream)
     {
+        using var measured = LaunchTimes.Of(name);
         var launch = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)
             _functions["cuLaunchKernel"];
         Check(launch(function, blocks, 1, 1, threads, 1, 1, 0, stream, arguments, null), $"the kernel {name}");
     }
+
+    /// <summary>A time stamp of the current context's.</summary>
+    public nint NewEvent()
+    {
+        nint stamp;
+        Check(((delegate* unmanaged<nint*, uint, int>)_functions["cuEventCreate"])(&stamp, 0), "cuEventCreate");
+        return stamp;
+    }
+
+    /// <summary>Stamps when the default stream has done all that was begun before.</summary>
+    public void Record(nint stamp) => Check(
+        ((delegate* unmanaged<nint, nint, int>)_functions["cuEventRecord"])(stamp, 0), "cuEventRecord");
+
+    /// <summary>Between two stamps that the stream has passed.</summary>
+    public double SecondsBetween(nint begin, nint end)
+    {
+        float milliseconds;
+        Check(
+            ((delegate* unmanaged<float*, nint, nint, int>)_functions["cuEventElapsedTime"])(&milliseconds, begin, end),
+            "cuEventElapsedTime");
+        return milliseconds / 1000.0;
+    }
+
+    /// <summary>Ends a time stamp.</summary>
+    public void FreeEvent(nint stamp) => Check(
+        ((delegate* unmanaged<nint, int>)_functions["cuEventDestroy_v2"])(stamp), "cuEventDestroy_v2");
 
     private int AttributeOf(int index, int which)
     {

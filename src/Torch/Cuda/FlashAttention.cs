@@ -17,7 +17,8 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
     /// <summary>The library that has the functions.</summary>
     public const string Library = "libtorch_cuda.so";
 
-    private const string Name = "aoti_torch_cuda__scaled_dot_product_flash_attention";
+    private const string ForwardName = "aoti_torch_cuda__flash_attention_forward";
+    private const string BackwardName = "aoti_torch_cuda__flash_attention_backward";
 
     // It reads 16 bytes at once; and backwards more channels need more shared memory than GPUs but those of capability 8.0 and 9.0 have.
     private const int HeadMultiple = 8, MostHead = 192;
@@ -26,86 +27,85 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
     /// <exception cref="ElasticException">It lacks a function.</exception>
     public static FlashAttention Of(nint library)
     {
-        var functions = new NativeFunctions(Library, library, [Name, $"{Name}_backward"]);
-        return new FlashAttention(functions[Name], functions[$"{Name}_backward"]);
+        var functions = new NativeFunctions(Library, library, [ForwardName, BackwardName]);
+        return new FlashAttention(functions[ForwardName], functions[BackwardName]);
     }
-
-    /// <summary>What went wrong within a backward pass.</summary>
-    public BackwardFailure Failure { get; } = new();
-
-    /// <summary>The same functions for another device, whose backward passes fail on their own.</summary>
-    public FlashAttention ForOneMore() => new(forward, backward);
 
     /// <summary>True where it computes heads of this size in this type.</summary>
     public static bool Takes(ScalarType type, long headSize) =>
         type is ScalarType.BFloat16 or ScalarType.Float16 && headSize % HeadMultiple == 0 && headSize <= MostHead;
 
     /// <summary>(B, H, Tq, D) (B, K, Tk, D) (B, K, Tk, D) -> (B, H, Tq, D), all of one type. Channels lie side by side.</summary>
-    /// <param name="isCausal">Whether a query sees its own place and those before it, and no more.</param>
+    /// <remarks>Views of one matrix of queries, keys and values of each token are read where they lie.</remarks>
     /// <exception cref="AttentionException">libtorch refuses.</exception>
-    public Tensor Attend(Tensor q, Tensor k, Tensor v, bool isCausal) => AttendFunction.apply(this, q, k, v, isCausal);
-
-    // The output, and what the backward pass needs besides: the logarithms of the sums, and two numbers that only dropout looks at.
-    private (Tensor Y, Tensor Sums, Tensor Seed, Tensor Offset) Forward(Tensor q, Tensor k, Tensor v, bool isCausal)
+    public Attended Forward(Tensor q, Tensor k, Tensor v, AttentionRule rule)
     {
-        nint y, sums, queryEnds, keyEnds, seed, offset, weights;
-        long mostQueries, mostKeys;
+        using var scope = NewDisposeScope();
+        var given = (Q: Rows(q, rule), K: Rows(k, rule), V: Rows(v, rule));
+        nint made, sums, random, unused, weights;
+        var hasEnds = rule.Ends is not null;
+        var (endsOfQueries, endsOfKeys) = (rule.Ends?.Queries.Handle ?? 0, rule.Ends?.Keys.Handle ?? 0);
+        var (left, right) = (rule.Window - 1L, 0L);
         var call = (delegate* unmanaged<
-            nint, nint, nint, double, int, int, double*, nint*, nint*, nint*, nint*, long*, long*, nint*, nint*, nint*, int>)forward;
+            nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*,
+            nint*, int>)forward;
+        using var measured = LaunchTimes.Of("FlashAttention-2, forward", 4 * Pairs(q, k, rule));
         var error = call(
-            q.Handle, k.Handle, v.Handle, 0, isCausal ? 1 : 0, 0, null, &y, &sums, &queryEnds, &keyEnds, &mostQueries, &mostKeys, &seed,
-            &offset, &weights);
+            given.Q.Handle, given.K.Handle, given.V.Handle, hasEnds ? &endsOfQueries : null, hasEnds ? &endsOfKeys : null,
+            rule.Ends?.MostQueries ?? q.shape[2], rule.Ends?.MostKeys ?? k.shape[2], 0, rule.IsCausal ? 1 : 0, 0, null,
+            rule.Window > 0 ? &left : null, rule.Window > 0 ? &right : null, null, null, &made, &sums, &random, &unused, &weights);
         if (error != 0)
             throw new AttentionException("forward");
-        foreach (var unused in new[] { queryEnds, keyEnds, weights })
-            Tensor.UnsafeCreateTensor(unused).Dispose();
-        return (Tensor.UnsafeCreateTensor(y), Tensor.UnsafeCreateTensor(sums), Tensor.UnsafeCreateTensor(seed),
-            Tensor.UnsafeCreateTensor(offset));
+        Tensor.UnsafeCreateTensor(weights).Dispose();
+        var y = Tensor.UnsafeCreateTensor(made);
+        return new Attended(
+            given, y, Heads(y, q.shape[0]),
+            (Tensor.UnsafeCreateTensor(sums), Tensor.UnsafeCreateTensor(random), Tensor.UnsafeCreateTensor(unused)), rule);
     }
 
-    private (Tensor Q, Tensor K, Tensor V) Backward(
-        Tensor dy, Tensor q, Tensor k, Tensor v, Tensor y, Tensor sums, Tensor seed, Tensor offset, bool isCausal)
+    /// <summary>(B, H, Tq, D) -> the gradients of what <see cref="Forward"/> was given, in its shapes and type.</summary>
+    /// <exception cref="AttentionException">libtorch refuses.</exception>
+    public (Tensor Q, Tensor K, Tensor V) Backward(Attended saved, Tensor dy)
     {
+        ArgumentNullException.ThrowIfNull(saved);
+        using var scope = NewDisposeScope();
+        var ((q, k, v), rule) = (saved.Given, saved.Rule);
         nint dq, dk, dv;
-        // Ends of sequences of several lengths; here all are of one.
-        using var none = Dispatcher.Undefined();
+        // Ends of sequences, where all are the tensors' own.
+        var none = Dispatcher.Undefined();
+        var (left, right) = (rule.Window - 1L, 0L);
         var call = (delegate* unmanaged<
-            nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, nint*, nint*, nint*,
+            nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, long*, long*, nint*, nint*, nint*,
             int>)backward;
+        // The scores are computed again.
+        using var measured = LaunchTimes.Of("FlashAttention-2, backward", 10 * Pairs(saved.Y, k.transpose(1, 2), rule));
         var error = call(
-            dy.Handle, q.Handle, k.Handle, v.Handle, y.Handle, sums.Handle, none.Handle, none.Handle, q.shape[2], k.shape[2], 0,
-            isCausal ? 1 : 0, seed.Handle, offset.Handle, null, &dq, &dk, &dv);
-        return error == 0
-            ? (Tensor.UnsafeCreateTensor(dq), Tensor.UnsafeCreateTensor(dk), Tensor.UnsafeCreateTensor(dv))
-            : throw new AttentionException("backward");
+            Rows(dy, rule).Handle, q.Handle, k.Handle, v.Handle, saved.Made.Handle, saved.Rest.Sums.Handle,
+            (rule.Ends?.Queries ?? none).Handle, (rule.Ends?.Keys ?? none).Handle, rule.Ends?.MostQueries ?? q.shape[1],
+            rule.Ends?.MostKeys ?? k.shape[1], 0, rule.IsCausal ? 1 : 0, saved.Rest.Random.Handle, saved.Rest.Unused.Handle, null,
+            rule.Window > 0 ? &left : null, rule.Window > 0 ? &right : null, &dq, &dk, &dv);
+        if (error != 0)
+            throw new AttentionException("backward");
+        Tensor Made(nint gradient) => Heads(Tensor.UnsafeCreateTensor(gradient), dy.shape[0]).MoveToOuterDisposeScope();
+        return (Made(dq), Made(dk), Made(dv));
     }
 
-    private sealed class AttendFunction : autograd.SingleTensorFunction<AttendFunction>
+    // Channels of all pairs of tokens that see each other; 0 where nobody counts them.
+    private static double Pairs(Tensor q, Tensor k, AttentionRule rule)
     {
-        public override string Name => "ElasticFlashAttention";
-
-        public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
-        {
-            var (flash, q, k, v) = ((FlashAttention)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
-            var (y, sums, seed, offset) = flash.Forward(q, k, v, (bool)vars[4]);
-            BackwardFailure.Begin(ctx);
-            ctx.save_data("flash", flash);
-            ctx.save_data("isCausal", vars[4]);
-            ctx.save_for_backward([q, k, v, y.detach(), sums, seed, offset]);
-            return y;
-        }
-
-        public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor gradient)
-        {
-            var flash = (FlashAttention)ctx.get_data("flash");
-            return flash.Failure.Guard(5, () =>
-            {
-                using var scope = NewDisposeScope();
-                var saved = ctx.get_saved_variables();
-                var (q, k, v) = flash.Backward(
-                    gradient, saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], (bool)ctx.get_data("isCausal"));
-                return [null!, .. new[] { q, k, v }.Select(x => x.MoveToOuterDisposeScope()), null!];
-            }, gradient);
-        }
+        double queries = q.shape[2], keys = k.shape[2];
+        return rule.Window > 0 || rule.Ends is not null ? 0
+            : q.shape[0] * q.shape[1] * q.shape[3] * (rule.IsCausal ? queries * (queries + 1) / 2 : queries * keys);
     }
+
+    // (B, H, T, D) -> (B, T, H, D); of sequences with ends (B T, H, D)
+    private static Tensor Rows(Tensor x, AttentionRule rule)
+    {
+        var rows = x.transpose(1, 2);
+        return rule.Ends is null ? rows : rows.flatten(0, 1);
+    }
+
+    // The other way round.
+    private static Tensor Heads(Tensor rows, long sequences) =>
+        rows.view(sequences, -1, rows.shape[^2], rows.shape[^1]).transpose(1, 2);
 }

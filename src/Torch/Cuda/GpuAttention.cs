@@ -20,7 +20,7 @@ internal static class GpuAttention
 
     /// <summary>That of one more device on a GPU; null where plain operators compute.</summary>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    public static FlashAttention? Of(int gpu) => Find(gpu).Flash?.ForOneMore();
+    public static FlashAttention? Of(int gpu) => Find(gpu).Flash;
 
     /// <summary>Why plain operators compute; null where they do not.</summary>
     public static string? WhyNot(int gpu) => Find(gpu).Why;
@@ -58,11 +58,14 @@ internal static class GpuAttention
     private static void Try(FlashAttention flash, Device place)
     {
         using var scope = NewDisposeScope();
-        var q = ones([1, 2, 16, 16], bfloat16, place).requires_grad_(true);
-        flash.Attend(q, q, q, true).sum().backward();
-        flash.Failure.ThrowIfAny();
-        // What went wrong on the GPU comes with the first number that is read.
-        _ = q.grad!.to(float32).cpu();
+        var x = ones([1, 2, 16, 16], bfloat16, place);
+        // A window in two segments.
+        foreach (var rule in new[] { new AttentionRule(true), new AttentionRule(true, 3, SequenceEnds.OfPlaces([9], 16, place)) })
+        {
+            using var saved = flash.Forward(x, x, x, rule);
+            // What went wrong on the GPU comes with the first number that is read.
+            _ = flash.Backward(saved, x).Q.to(float32).cpu();
+        }
     }
 
     private static (FlashAttention? Flash, string? Why) Find(int gpu) => All.GetOrAdd(gpu, key => new(() =>

@@ -48,8 +48,6 @@ internal sealed unsafe class KernelCompiler
         string[] options =
         [
             $"--gpu-architecture=sm_{major}{minor}", "--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false",
-            // Blocks have up to 1,024 threads, and a multiprocessor 65,536 registers.
-            "--maxrregcount=64",
         ];
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
             string.Join('\n', [Version, .. options, KernelSource.Text]))))[..32];

@@ -8,8 +8,16 @@ namespace Elastic.Torch.Cuda;
 /// <param name="Starts">(Count + 1), int32.</param>
 /// <param name="Rows">All rows, int32, by token, then increasing.</param>
 /// <param name="Count">Distinct tokens.</param>
-internal sealed record TokenRows(Tensor Tokens, Tensor Starts, Tensor Rows, int Count)
+internal sealed record TokenRows(Tensor Tokens, Tensor Starts, Tensor Rows, int Count) : IDisposable
 {
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Tokens.Dispose();
+        Starts.Dispose();
+        Rows.Dispose();
+    }
+
     /// <summary>Sorts them on the host. The tensors are the caller's.</summary>
     public static unsafe TokenRows Of(int[] tokens, int vocabulary, TorchSharp.torch.Device device)
     {

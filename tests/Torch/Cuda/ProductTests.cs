@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Torch.Cuda;
 using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Native;
 using static TorchSharp.torch;
@@ -115,16 +116,46 @@ public sealed class ProductTests
     }
 
     [Theory]
-    [InlineData(13, "the GPU program failed to execute", true)]
-    [InlineData(7, "an unsupported value or parameter", false)]
-    public void An_error_has_the_librarys_words_and_tells_whether_the_GPU_is_lost(int status, string text, bool isLost)
+    [InlineData(13, "the GPU program failed to execute")]
+    [InlineData(14, "a status of the fake")]
+    [InlineData(7, "an unsupported value or parameter")]
+    public void An_error_has_the_librarys_words_and_is_the_products_while_the_driver_has_the_GPU(int status, string text)
     {
         _fake.Fail(0, status);
         var error = Assert.Throws<CublasLtException>(
             () => Run(_fake.On(0), ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 8, 16, 24)));
         Assert.Equal($"cublasLt answers cublasLtMatmul of fp32 8x16x24 NT to fp32 with status {status} ({text})", error.Message);
-        Assert.Equal(isLost, error.IsLost);
-        Assert.Equal(isLost, TorchDevice.IsLoss(error));
+        Assert.False(TorchDevice.IsLoss(error));
+    }
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(14)]
+    public void A_GPU_that_the_driver_has_lost_is_lost_by_name(int status)
+    {
+        var (products, driver) = (_fake.On(1), FakeGpu.Shared.Driver);
+        try
+        {
+            FakeGpu.Shared.Lose(1, 0);
+            driver.Enter(driver.ContextOf(1));
+            Assert.Throws<CudaException>(() => LaunchAny(driver));
+            _fake.Fail(0, status);
+            var error = Assert.Throws<CudaException>(
+                () => Run(products, ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 8, 16, 24)));
+            Assert.True(TorchDevice.IsLoss(error));
+            Assert.Contains($"cublasLtMatmul of fp32 8x16x24 NT to fp32 with status {status}", error.Message, StringComparison.Ordinal);
+            Assert.Contains("(CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure)", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            FakeGpu.Shared.Lose(1, -1);
+        }
+    }
+
+    private static unsafe void LaunchAny(CudaDriver driver)
+    {
+        void* none;
+        driver.Launch(0, 1, 1, &none, "any kernel", 0);
     }
 
     [Fact]

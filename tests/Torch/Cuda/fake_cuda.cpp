@@ -14,6 +14,8 @@ constexpr int Gpus = 8, Visible = 2, Invalid = 1, Unavailable = 46, NoDevice = 1
 
 struct Gpu { int launches_left = -1, streams = 0; bool is_lost = false, was_busy = false; unsigned reached = 0; };
 struct Stream { Gpu *of; int number; };
+// When it was recorded: the fake's clock is the number of calls that it has noted, a millisecond each. Negative before.
+struct Event { float at = -1; };
 
 Gpu gpus[Gpus];
 thread_local Gpu *current;
@@ -22,14 +24,6 @@ std::mutex gate;
 std::string calls;
 bool are_separate;
 int taken = -1;
-
-typedef bool (*Kernel)(u32 blocks, u32 threads, void **arguments);
-#define KERNEL(name) {#name, [](u32 b, u32 t, void **a) { return fiber::launch(name, b, t, a); }}
-const struct { const char *name; Kernel run; } kernels[] = {
-    KERNEL(adamw_update), KERNEL(column_sums), KERNEL(norm_gradient_sums), KERNEL(fold_parts), KERNEL(cross_entropy_f32),
-    KERNEL(cross_entropy_bf16), KERNEL(dropout), KERNEL(embedding_gradient), KERNEL(gelu_tanh_forward), KERNEL(gelu_tanh_backward),
-    KERNEL(gelu_erf_forward), KERNEL(gelu_erf_backward), KERNEL(layer_norm_forward), KERNEL(layer_norm_backward), KERNEL(sums_of_squares),
-    KERNEL(tree_sum)};
 
 int state() { return current == nullptr ? 201 : current->is_lost ? LaunchFailed : 0; }
 
@@ -49,6 +43,15 @@ void fake_separate(int separate) { are_separate = separate != 0; }
 void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
 const char *fake_calls() { std::lock_guard<std::mutex> hold(gate); static std::string copy; copy = calls; return copy.c_str(); }
 size_t fake_roots_bytes() { return sizeof(Roots); }
+// The kernels' names, a line each.
+const char *fake_kernels()
+{
+    static std::string names;
+    if (names.empty())
+        for (auto &kernel : fiber::entries)
+            names += std::string(kernel.name) + "\n";
+    return names.c_str();
+}
 size_t fake_step_bytes() { return sizeof(AdamWStep); }
 
 // ---- The driver.
@@ -131,7 +134,7 @@ int cuDeviceGetPCIBusId(char *bus, int length, int device)
 }
 int cuModuleGetFunction(const void **function, void *, const char *name)
 {
-    for (auto &kernel : kernels)
+    for (auto &kernel : fiber::entries)
         if (strcmp(kernel.name, name) == 0)
         {
             *function = &kernel;
@@ -155,10 +158,36 @@ int cuLaunchKernel(
         current->is_lost = true;
         return LaunchFailed;
     }
-    auto kernel = static_cast<decltype(&kernels[0])>(function);
+    auto kernel = static_cast<const fiber::Entry *>(function);
     record(kernel->name, stream);
     return kernel->run(x, tx, arguments) ? 0 : Hangs;
 }
+
+int cuEventCreate(Event **event, unsigned flags)
+{
+    if (flags != 0 || current == nullptr)
+        return Invalid;
+    *event = new Event;
+    return state();
+}
+int cuEventRecord(Event *event, void *stream)
+{
+    if (stream != nullptr)
+        return Invalid;
+    std::lock_guard<std::mutex> hold(gate);
+    event->at = 0;
+    for (char c : calls)
+        event->at += c == '\n';
+    return state();
+}
+int cuEventElapsedTime(float *milliseconds, const Event *begin, const Event *end)
+{
+    if (begin->at < 0 || end->at < 0)
+        return 400;
+    *milliseconds = end->at - begin->at;
+    return state();
+}
+int cuEventDestroy_v2(Event *event) { delete event; return 0; }
 
 // ---- libtorch_cuda: AOTITorchError.
 int torch_set_current_cuda_stream(void *stream, int gpu)

@@ -50,9 +50,6 @@ internal sealed class DeviceProducts
     /// <summary>The library's version.</summary>
     public long Version => _library.Version;
 
-    /// <summary>What went wrong within a backward pass.</summary>
-    public BackwardFailure Failure { get; } = new();
-
     /// <summary>
     /// Memory for an algorithm's own use: what the library's documentation recommends (cuBLAS, "cublasSetWorkspace"), 32 MiB since Hopper
     /// and 4 MiB before.
@@ -77,6 +74,7 @@ internal sealed class DeviceProducts
     /// <param name="at">Multiples of <see cref="AlignmentBytes"/>.</param>
     /// <returns>False where no algorithm of cublasLt fits: nothing was computed.</returns>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
     /// <exception cref="InvalidOperationException">Memory is short.</exception>
     /// <exception cref="ElasticException">This GPU cannot do what others chose.</exception>
     public bool Multiply(ProductShape shape, in ProductMemory at)
@@ -89,8 +87,9 @@ internal sealed class DeviceProducts
                     _plans[shape] = plan = NewPlan(shape);
                 if (plan is null)
                     return false;
-                // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
+                // libtorch may have made another GPU's context current.
                 _driver.Enter(_context);
+                using var measured = LaunchTimes.Of(shape, s => ($"product {s}", s.Operations));
                 plan.Run(at, _stream);
                 return true;
             }
@@ -99,6 +98,12 @@ internal sealed class DeviceProducts
         {
             // Another attempt may find memory, which none is made at after an ElasticException.
             throw new InvalidOperationException(e.Message, e);
+        }
+        catch (CublasLtException e) when (e.MayBeLoss)
+        {
+            // Where the GPU is lost, the driver says so from now on; else the failure is this product's.
+            Synchronize(e.Message);
+            throw;
         }
     }
 

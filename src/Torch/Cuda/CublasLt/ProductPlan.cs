@@ -63,7 +63,7 @@ internal sealed class ProductPlan : IDisposable
         {
             return _library.AttributesOf(proposal.Algorithm);
         }
-        catch (CublasLtException e) when (!e.IsLost && !e.IsExhausted)
+        catch (CublasLtException e) when (!e.MayBeLoss && !e.IsExhausted)
         {
             return null;
         }
