@@ -232,7 +232,7 @@ public sealed partial class RunCoordinator
             _inventory.Begin(_now);                                    // other nodes may be about to enlist as well
         _released.Remove(report.Node);                                 // the node is still waiting for Release, or stays
         _health.Note(report);
-        View = _health.Enlist(View, Run, report, Plan?.Needs, Stages);
+        View = _health.Enlist(View, Run, report, Plan?.Needs);
         if (Plan is not null)
             Reconcile(report);
     }
@@ -343,7 +343,7 @@ public sealed partial class RunCoordinator
     private void ReviewNodes()
     {
         foreach (var report in _health.Reports.Where(r => View.Nodes.ContainsKey(r.Node)).ToList())
-            View = _health.Enlist(View, Run, report, Plan?.Needs, Stages);
+            View = _health.Enlist(View, Run, report, Plan?.Needs);
     }
 
     // Data planes of nodes that hold the needed sets, at most SourcesOfASet for each, in turn; then of seeds, which are meant to stay.

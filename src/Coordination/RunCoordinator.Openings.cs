@@ -53,7 +53,7 @@ public sealed partial class RunCoordinator
                 Part = part,
             });
         AskWhatIsWhole(node, thorough: false);
-        if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report, Plan?.Needs, Stages) is { } why)
+        if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report, Plan?.Needs) is { } why)
             Send(node, new NodeCommand.Exclude(id, why));
         if (Run.IsPaused)
             Send(node, new NodeCommand.StopRun(id));

@@ -258,7 +258,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Inquire()
     {
         OpenNodes();
-        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs, Stages) is { } arithmetic)
+        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs) is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
         // A node that is about to be told what the run is may have what others lack.
         if (View.Nodes.Keys.All(n => _opened.Contains(n) || _health.IsUnhealthy(n)) && _inventory.Judge(Run, View, _now) is { } judgement)

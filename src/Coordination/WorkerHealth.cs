@@ -57,16 +57,14 @@ public sealed class WorkerHealth
 
     /// <summary>The arithmetic of most devices; null while there is no device.</summary>
     /// <param name="needs">Of nodes with these labels only.</param>
-    /// <param name="stages">Nodes that compute one replica together: more than one have to be CPUs.</param>
-    public string? CommonArithmetic(IReadOnlyList<string>? needs = null, int stages = 1) => _reports.Values
-        .Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0 && Lacks(r, needs) is [] && MayBeStage(r, stages))
+    public string? CommonArithmetic(IReadOnlyList<string>? needs = null) => _reports.Values
+        .Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0 && Lacks(r, needs) is [])
         .GroupBy(r => r.Arithmetic).OrderByDescending(g => g.Sum(r => r.Devices.Length))
         .ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
 
     /// <summary>Why a node may not compute for this run; null where it may.</summary>
     /// <param name="needs">Labels that the run needs.</param>
-    /// <param name="stages">Nodes that compute one replica of it together.</param>
-    public static string? Unfit(RunState run, NodeReport.Enlist report, IReadOnlyList<string>? needs = null, int stages = 1) =>
+    public static string? Unfit(RunState run, NodeReport.Enlist report, IReadOnlyList<string>? needs = null) =>
         run.Quarantined.TryGetValue(report.Node.Value, out var why) ? why
         : report.Devices.Length > 0 && run.Arithmetic.Length > 0 && report.Arithmetic != run.Arithmetic
             ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; " +
@@ -74,12 +72,7 @@ public sealed class WorkerHealth
         : report.Devices.Length > 0 && Lacks(report, needs) is [_, ..] lacks
             ? $"it lacks labels that the run needs ({string.Join(", ", lacks)}): it stores for run {run.Id}, and computes nothing; "
               + "labels are given with node.labels where a node is started"
-        : !MayBeStage(report, stages)
-            ? $"it has GPUs, and run.stages = {stages} is for CPUs: it stores for run {run.Id}, and computes nothing; start a worker "
-              + "with --devices cpu:1, or the run with run.stages = 1"
             : null;
-
-    private static bool MayBeStage(NodeReport.Enlist report, int stages) => stages == 1 || report.Devices.All(d => d.IsCpu);
 
     private static IReadOnlyList<string> Lacks(NodeReport.Enlist report, IReadOnlyList<string>? needs) =>
         needs is { Count: > 0 } ? [.. needs.Except(report.Labels)] : [];
@@ -90,7 +83,7 @@ public sealed class WorkerHealth
     /// </summary>
     /// <inheritdoc cref="Unfit" path="/param"/>
     public ClusterView Enlist(
-        ClusterView view, RunState run, NodeReport.Enlist report, IReadOnlyList<string>? needs = null, int stages = 1) => view.Enlist(
-        report.Node, Unfit(run, report, needs, stages) is null ? report.Devices : [], report.Seed,
+        ClusterView view, RunState run, NodeReport.Enlist report, IReadOnlyList<string>? needs = null) => view.Enlist(
+        report.Node, Unfit(run, report, needs) is null ? report.Devices : [], report.Seed,
         report.Leaving || IsUnhealthy(report.Node) || run.IsQuarantined(report.Node), report.Endpoint);
 }

@@ -22,7 +22,7 @@ namespace Elastic.Torch;
 public sealed class TorchBackend : IDeviceBackend
 {
     // Raised whenever a change to the code gives other bits on a GPU.
-    private const int OperatorsVersion = 3;
+    private const int OperatorsVersion = 4;
 
     // More streams than this give a GPU nothing: their kernels fill it.
     private const int MostStreams = 16;
@@ -74,16 +74,17 @@ public sealed class TorchBackend : IDeviceBackend
         // Everything that the bits of a GPU's results depend on: a run goes on where all of it is the same.
         var gpu = NumberOf(device);
         _ = _gpus.PlaceOf(gpu);
-        // A logical device's are loaded for its stream; what they are now they stay.
-        var kernels = _gpus.KernelsOf(gpu, StreamOf(device)) is null ? "kernels of libtorch" : $"kernels {KernelSource.Hash}";
-        var attention = _gpus.AttentionOf(gpu) is null ? "attention of plain operators" : "FlashAttention-2";
-        var products = _gpus.ProductsOf(gpu, StreamOf(device)) is { } ours
+        // A logical device's are loaded for its stream; what they are now they stay. Without our kernels autograd computes all.
+        var hasKernels = _gpus.KernelsOf(gpu, StreamOf(device)) is not null;
+        var kernels = hasKernels ? $"kernels {KernelSource.Hash}" : "kernels of libtorch";
+        var attention = hasKernels && _gpus.AttentionOf(gpu) is not null ? "FlashAttention-2" : "attention of plain operators";
+        var products = hasKernels && _gpus.ProductsOf(gpu, StreamOf(device)) is { } ours
             ? $"products {ReferenceProducts.DigestOf(ours)}" : "products of libtorch";
         return $"cuda {torch.__version__}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}, {products}";
     }
 
     /// <inheritdoc/>
-    /// <remarks>Autograd keeps what it needs: blocks are never computed again.</remarks>
+    /// <remarks>Where autograd computes (on libtorch's CPU, and on a GPU without our kernels), blocks are never computed again.</remarks>
     public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
     {
         if (_gpus is null)
@@ -93,8 +94,11 @@ public sealed class TorchBackend : IDeviceBackend
             var gpu = NumberOf(device);
             var place = _gpus.PlaceOf(gpu);
             var stream = StreamOf(device);
-            return new TorchDevice(device, place, architecture, labelSmoothing, _gpus.KernelsOf(gpu, stream), gpu, stream,
-                _gpus.AttentionOf(gpu), _gpus.ProductsOf(gpu, stream));
+            return _gpus.KernelsOf(gpu, stream) is { } kernels
+                ? new TorchDevice(
+                    device, place, architecture, labelSmoothing, kernels, gpu, stream, _gpus.AttentionOf(gpu),
+                    _gpus.ProductsOf(gpu, stream), recompute)
+                : new TorchDevice(device, place, architecture, labelSmoothing, null, gpu, stream);
         }
         catch (Exception e) when (TorchDevice.IsLoss(e))
         {
@@ -109,6 +113,13 @@ public sealed class TorchBackend : IDeviceBackend
             return new TorchVector(length, OnCpu());
         var gpu = NumberOf(device);
         return new TorchVector(length, _gpus.PlaceOf(gpu), gpu);
+    }
+
+    /// <inheritdoc/>
+    public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges)
+    {
+        var (gpu, place) = _gpus is null ? (0, OnCpu()) : (NumberOf(device), _gpus.PlaceOf(NumberOf(device)));
+        return new PiecedVector(length, [.. PiecedVector.WholeTiles(ranges, length).Select(r => new TorchVector(r.First, r.Count, place, gpu))]);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Elastic.Kernels;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -11,6 +12,7 @@ using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
 using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Cuda.Passes;
 using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -33,9 +35,10 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly int _gpu;
     private readonly VectorCopies _copies;
     private readonly GpuStream? _stream;
-    private readonly FlashAttention? _flash;
     private readonly DeviceProducts? _products;
-    private GradientBuffer? _folded;
+    private readonly GpuPasses? _passes;
+    private readonly FoldedSlices _folded;
+    private readonly Segment? _apart;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
     private bool _sends;
@@ -48,23 +51,33 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
     /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
     /// <param name="products">By cublasLt, on that stream; null where libtorch computes them.</param>
+    /// <param name="recompute">What passes by our kernels make again for the backward pass in place of keeping it: the same bits.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
-        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null)
+        int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null,
+        RecomputeMode recompute = RecomputeMode.None)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing, _gpu, _stream, _flash, _products) = (device, labelSmoothing, gpu, stream, flash, products);
+        (_device, _labelSmoothing, _gpu, _stream, _products) = (device, labelSmoothing, gpu, stream, products);
+        _passes = kernels is null
+            ? null
+            : new GpuPasses(new GpuTools(device, kernels, flash, products), architecture.Vocabulary, recompute);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
         _copies = new VectorCopies(device, gpu);
-        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
-        {
-            using var scope = NewDisposeScope();
-            Flat(left).add_(Flat(right));
-        });
+        _folded = new FoldedSlices(device, gpu);
+        _apart = PassParameters.ApartOf(NewTape(TapePurpose.Training, new BatchShape(1, 1, 1, architecture.SourceContext), null));
+        _gradients = new GradientTree(
+            () => new PiecedVector(
+                Layout.TrainedLength, [new TorchVector(Layout.TrainedLength, device, gpu)],
+                _apart is null ? null : new TorchVector(_apart.Offset, _apart.Count, device, gpu)),
+            (left, right) => ((PiecedVector)left).Add((PiecedVector)right));
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots => _stages is [var stage, ..] ? stage.OwnRoots : _gradients.Roots;
+
+    /// <inheritdoc/>
+    public override int MostTogether => 1;
 
     /// <inheritdoc/>
     public override void Detach()
@@ -72,6 +85,7 @@ internal sealed partial class TorchDevice : TrainingDevice
         base.Detach();
         // Of vectors whose memory the next ones need.
         _copies.Dispose();
+        _passes?.Release();
         _updated = [];
     }
 
@@ -82,25 +96,34 @@ internal sealed partial class TorchDevice : TrainingDevice
         ArgumentNullException.ThrowIfNull(microBatches);
         return OnDevice(() =>
         {
+            CloseStage();
             _gradients.Clear();
-            var losses = new double[microBatches.Count];
-            for (var i = 0; i < microBatches.Count; i++)
+            // Read when all have begun: a number that is read waits for all before it.
+            var losses = new List<Tensor>();
+            try
             {
-                var buffer = _gradients.Rent();
-                try
+                foreach (var batch in microBatches)
                 {
-                    losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed, precision, lossScale);
+                    var buffer = _gradients.Rent();
+                    try
+                    {
+                        losses.Add(ForwardBackward(batch, (PiecedVector)buffer.Flat, seed, precision, lossScale));
+                    }
+                    catch
+                    {
+                        _gradients.Return(buffer);
+                        throw;
+                    }
+                    _gradients.Add(new TreeNode(batch.Index, 1), buffer);
                 }
-                catch
-                {
-                    _gradients.Return(buffer);
-                    throw;
-                }
-                _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
+                // Other devices read the sums, on streams of their own.
+                WaitFor($"the sums of {microBatches.Count} micro-batches");
+                return losses.ConvertAll(l => l.item<double>()).ToArray();
             }
-            // Other devices read the sums, on streams of their own.
-            WaitFor($"the sums of {microBatches.Count} micro-batches");
-            return losses;
+            finally
+            {
+                losses.ForEach(l => l.Dispose());
+            }
         });
     }
 
@@ -115,13 +138,13 @@ internal sealed partial class TorchDevice : TrainingDevice
     private double[] Fold(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
     {
         using var scope = NewDisposeScope();
-        if (_update is { } update)
-            return update.Fold(roots, slice, (TorchVector)Gradient());
-        // Pieces from other GPUs are copied to this one first.
-        var parts = roots.Select(r => (r.Node, ((TorchVector)r.Gradient).Range(slice.First, slice.Count).to(_device))).ToList();
-        var sum = SumTree.Fold<Tensor>(parts, totalMicroBatches, (a, b) => a + b);
-        Flat(Gradient()).narrow(0, slice.First, slice.Count).copy_(sum);
-        return sum.view(slice.Tiles, FlatLayout.Tile).to(float64).pow(2).sum(1).to(CPU).data<double>().ToArray();
+        var (into, rows) = (Gradient(slice), new List<TorchVector>());
+        roots = StageEmbeddings.WithRows(roots, slice, NewVector, rows);
+        var squares = _update is { } update
+            ? update.Fold(roots, slice, into)
+            : PlainFold.Fold(roots, totalMicroBatches, slice, into, Layout, _device);
+        rows.ForEach(r => r.Dispose());
+        return squares;
     }
 
     /// <inheritdoc/>
@@ -137,7 +160,10 @@ internal sealed partial class TorchDevice : TrainingDevice
             // Other GPUs read what this one has written.
             WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
-                ((TorchVector)Vectors[name]).Touch();
+            {
+                foreach (var vector in Vectors[name] is PiecedVector pieces ? pieces.Pieces : [(TorchVector)Vectors[name]])
+                    vector.Touch();
+            }
             return true;
         });
 
@@ -146,6 +172,8 @@ internal sealed partial class TorchDevice : TrainingDevice
     {
         if (_sends && name == VectorSet.Parameters)
             return _copies.Whole(Vectors, name);
+        if (Vectors[name] is PiecedVector pieces)
+            return pieces.PieceOf(slice.First, slice.Count);
         var vector = (TorchVector)Vectors[name];
         // Our kernel writes the memory of GPUs that this one reaches; libtorch's operators do not.
         return !_sends && optimizer is AdamW && _update is { } update && update.Kernels.Reaches(vector.Gpu)
@@ -155,7 +183,7 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     private void Return(string name, TorchVector near, Slice slice)
     {
-        if (_sends || ReferenceEquals(near, Vectors[name]))
+        if (_sends || ReferenceEquals(near, Vectors[name]) || Vectors[name] is PiecedVector)
             return;
         using var scope = NewDisposeScope();
         ((TorchVector)Vectors[name]).Range(slice.First, slice.Count).copy_(near.Range(slice.First, slice.Count));
@@ -163,20 +191,21 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     private void Update(Dictionary<string, TorchVector> near, Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
+        var gradient = Gradient(slice);
         switch (optimizer)
         {
             case AdamW adamW:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
-                    Update(near, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
+                    Update(near, gradient, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;
             case Muon muon:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
-                    Update(near, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
+                    Update(near, gradient, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
                 foreach (var matrix in HiddenMatrix.In(Layout, slice))
                     TorchMuon.Update(
-                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], (TorchVector)Gradient(),
+                        muon.Settings, matrix, step, near[VectorSet.Parameters], near[VectorSet.FirstMoment], gradient,
                         _products);
                 break;
             default:
@@ -212,112 +241,47 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             using var scope = NewDisposeScope();
             using var noGradient = no_grad();
-            return Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run().to(float64).to(CPU).data<double>().ToArray();
+            return Run(TapePurpose.Evaluation, batch).to(CPU).data<double>().ToArray();
         });
     }
 
     /// <inheritdoc/>
     public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens)
     {
-        int[] all = tokens.ToArray(), sources = source.ToArray();
+        CheckSource(!source.IsEmpty);
+        // Nothing is predicted but the token after the last one.
+        var all = new MicroBatch(0, 1, tokens.ToArray(), new int[tokens.Length], 1)
+        {
+            Sources = source.IsEmpty ? null : source.ToArray(),
+        };
         return OnDevice(() =>
         {
             using var scope = NewDisposeScope();
             using var noGradient = no_grad();
-            return Pass(TapePurpose.Generation, all, 1, sources: sources).Run().to(CPU).data<float>().ToArray();
+            return Run(TapePurpose.Generation, all).to(CPU).data<float>().ToArray();
         });
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _passes?.Release();
+        CloseStage();
         _copies.Dispose();
-        _pieces.ForEach(p => p.Dispose());
-        _folded?.Dispose();
+        _rooms.ForEach(r => r.Dispose());
+        _folded.Dispose();
         _gradients.Dispose();
     }
 
     private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
 
-    private double ForwardBackward(MicroBatch batch, TorchVector gradient, DropoutSeed seed, Precision precision, double lossScale)
-    {
-        using var scope = NewDisposeScope();
-        gradient.Clear();
-        // Backward accumulates into the views of the flat gradient.
-        var leaves = Layout.Segments.ToDictionary(s => s.Name, s =>
-        {
-            var leaf = _copies.Whole(Vectors, VectorSet.Parameters).View(Layout, s.Name).detach();
-            if (!s.Parameter.IsTrained)
-                return leaf;
-            leaf.requires_grad_(true);
-            leaf.grad = gradient.View(Layout, s.Name);
-            return leaf;
-        });
-        var pass = Pass(
-            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision,
-            factor: lossScale / batch.StepTargets);
-        var losses = pass.Run();
-        BackwardFailure?[] failures = [_update?.Kernels.Failure, _flash?.Failure, _products?.Failure];
-        foreach (var failure in failures)
-            failure?.Clear();
-        pass.Backward(losses);
-        foreach (var failure in failures)
-            failure?.ThrowIfAny();
-        return losses.detach().sum(ScalarType.Float64).item<double>();
-    }
-
-    private TorchPass Pass(
-        TapePurpose purpose, int[] inputs, int rows, MicroBatch? batch = null, Dictionary<string, Tensor>? leaves = null,
-        DropoutSeed seed = default, int[]? sources = null, Precision? precision = null, double factor = 1)
-    {
-        sources = batch?.Sources ?? sources ?? [];
-        CheckSource(sources.Length > 0);
-        var tape = new Tape(
-            purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing, precision);
-        Architecture.Record(tape);
-        var vectors = _copies.Whole(Vectors, VectorSet.Parameters);
-        return new TorchPass(
-            tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs),
-            batch is null ? null : Tokens([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)]), _device, float32)
-        {
-            Counted = batch is null ? null : TorchPass.CountedOf(batch, float32).to(_device),
-            Segments = batch?.Segments is { } segments ? tensor(segments, int64).to(_device) : null,
-            Types = batch?.Types is { } types ? tensor(types, int64).to(_device) : null,
-            Sources = sources.Length > 0 ? Tokens(sources) : null,
-            SourceSegments = batch?.Sources is null ? null : tensor(batch.SourceSegments(), int64).to(_device),
-            Seed = seed,
-            FirstMicroBatch = batch?.Index ?? 0,
-            MultipliesNarrow = true,
-            LossFactor = factor,
-            Kernels = _update?.Kernels,
-            Flash = _flash,
-            Rules = _flash is null ? null : new AttentionRules(tape, batch, _device),
-            // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
-            Products = purpose == TapePurpose.Generation ? null : _products,
-            TokenRows = _update is not null && purpose == TapePurpose.Training && sources.Length == 0
-                ? TokenRows.Of(inputs, Architecture.Vocabulary, _device)
-                : null,
-        };
-    }
-
-    private Tensor Tokens(int[] tokens)
-    {
-        foreach (var token in tokens)
-        {
-            if ((uint)token >= (uint)Architecture.Vocabulary)
-                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(tokens));
-        }
-        return tensor(tokens, int64).to(_device);
-    }
-
     // Our AdamW over one flat range; libtorch's fused one where there are no kernels.
     private void Update(
-        Dictionary<string, TorchVector> near, Messages.Settings.OptimizerSettings settings, long first, long count,
+        Dictionary<string, TorchVector> near, TorchVector gradient, Messages.Settings.OptimizerSettings settings, long first, long count,
         double weightDecay, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
         TorchVector p = near[VectorSet.Parameters], m = near[VectorSet.FirstMoment], v = near[VectorSet.SecondMoment];
-        var gradient = (TorchVector)Gradient();
         if (_update is { } update)
         {
             update.AdamW(settings, p, m, v, gradient, first, count, weightDecay, step);
@@ -334,10 +298,14 @@ internal sealed partial class TorchDevice : TrainingDevice
             Dispatcher.Argument.None, Dispatcher.Argument.None);
     }
 
-    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
-    private DeviceVector Gradient() => _gradients.Roots is [var first, ..] ? first.Gradient : (_folded ??= _gradients.Rent()).Flat;
+    // Where the folded slice goes: the device's first root, whose slice no other device reads, or room of its own if it has none.
+    private TorchVector Gradient(Slice slice) =>
+        _gradients.Roots is [var first, ..]
+            ? ((PiecedVector)first.Gradient).Pieces[0]
+            : _folded[slice, isOnlyOne: !(_stages is [{ Group.IsApart: true }, ..])];
 
-    private void WaitFor(string what)
+    /// <summary>Waits until all that this device has begun has ended, and throws what went wrong in it.</summary>
+    internal void WaitFor(string what)
     {
         if (_stream is { } stream)
             stream.Synchronize(what);
@@ -345,8 +313,11 @@ internal sealed partial class TorchDevice : TrainingDevice
             _update?.Kernels.Synchronize(what);
     }
 
-    // A GPU's errors stay with it until the process ends: it is lost, and the others go on. Memory that did not suffice is no such error.
-    private T OnDevice<T>(Func<T> work)
+    /// <summary>Work of this device, on its thread and stream.</summary>
+    /// <exception cref="DeviceFailedException">
+    /// The GPU is lost: its errors stay with it until the process ends, and the others go on. Memory that did not suffice is no such error.
+    /// </exception>
+    internal T OnDevice<T>(Func<T> work)
     {
         Enter();
         try

@@ -1,10 +1,9 @@
 using System.Diagnostics;
+using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
-using Elastic.Torch.Cuda;
-using Elastic.Torch.Cuda.CublasLt;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,13 +12,19 @@ namespace Elastic.Torch;
 /// <summary>
 /// Runs a tape with tensors, operation by operation; autograd remembers what the backward pass needs. Plain rather than fast: in double
 /// precision it is what tests compare Elastic's own kernels with. N rows, C channels, V tokens of the vocabulary.
+///
+/// One range in one call, forwards and then backwards. What another stage made is a leaf, read through an identity: so what later stages
+/// add to its gradient comes first in the sum, as on one device.
+/// It disposes of what it reads, but for the parameters.
 /// </summary>
 /// <param name="parameters">A parameter by its name.</param>
 /// <param name="dtype">What it computes in; the parameters' type.</param>
 internal sealed class TorchPass(
-    Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype)
+    Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype) : ITapePass
 {
-    private readonly Dictionary<Value, Tensor> _values = [];
+    private readonly Dictionary<Value, Tensor> _values = [], _leaves = [], _gradients = [];
+    private Tensor? _head, _losses;
+    private (int First, int End) _range;
 
     /// <summary>(N): 1 where a target is counted, else 0; null where all are.</summary>
     public Tensor? Counted { get; init; }
@@ -47,21 +52,6 @@ internal sealed class TorchPass(
     /// </summary>
     public bool MultipliesNarrow { get; init; }
 
-    /// <summary>Our kernels of the device, which compute in place of libtorch's operators what they can; null for none.</summary>
-    public DeviceKernels? Kernels { get; init; }
-
-    /// <summary>Attention that holds no matrix of tokens by tokens, where <see cref="Rules"/> say so; null for none.</summary>
-    public FlashAttention? Flash { get; init; }
-
-    /// <summary>What <see cref="Flash"/> computes; null where there is none.</summary>
-    public AttentionRules? Rules { get; init; }
-
-    /// <summary>Products by cublasLt; null where libtorch computes them.</summary>
-    public DeviceProducts? Products { get; init; }
-
-    /// <summary>Which rows each token stands in, where there are kernels.</summary>
-    public TokenRows? TokenRows { get; init; }
-
     /// <summary>What the sum of the losses is multiplied by before its gradient is taken.</summary>
     public double LossFactor { get; init; } = 1;
 
@@ -69,51 +59,101 @@ internal sealed class TorchPass(
     public static Tensor CountedOf(MicroBatch batch, ScalarType dtype) =>
         tensor([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0f : 1f)], dtype);
 
-    /// <summary>(N): each row's loss in nats, smoothed in training; or (V): the logits of the last row.</summary>
-    public Tensor Run()
+    /// <summary>A table of embeddings whose rows' gradient is summed apart, by its name; null where it is as of other parameters.</summary>
+    public Func<string, Tensor>? Tables { get; init; }
+
+    /// <inheritdoc/>
+    public Tensor Losses => _losses ?? throw new InvalidOperationException("the pass has not come to the head");
+
+    /// <inheritdoc/>
+    public void Put(Value value, Tensor x)
     {
-        for (var i = 0; i < tape.Operations.Count; i++)
-        {
-            var operation = tape.Operations[i];
-            if (operation.Output is { } sum && tape.Operations.ElementAtOrDefault(i + 1) is { Output: { } norm } next
-                && SumAndNorm(operation, next) is { } both)
-            {
-                (_values[sum], _values[norm]) = (both.Sum, tape.IsNarrow(norm) ? Rounded(both.Norm) : both.Norm);
-                i++;
-                continue;
-            }
-            var result = Compute(operation);
-            if (operation.Output is null)
-                return result;
-            _values[operation.Output] = tape.IsNarrow(operation.Output) ? Rounded(result) : result;
-        }
-        throw new UnreachableException("the tape ends without a loss");
+        using var scope = NewDisposeScope();
+        var leaf = _leaves[value] = x.to(dtype).DetachFromDisposeScope();
+        leaf.requires_grad = tape.Purpose == TapePurpose.Training && tape.NeedsGradient(value);
+        _values[value] = leaf.alias().DetachFromDisposeScope();
+        x.Dispose();
     }
 
-    /// <summary>The backward pass of <see cref="LossFactor"/> times the sum of what a training's <see cref="Run"/> returned.</summary>
-    public void Backward(Tensor losses) => (Kernels is null ? losses.sum() * LossFactor : losses.sum()).backward();
+    /// <inheritdoc/>
+    public void Forward(int first, int end)
+    {
+        using var scope = NewDisposeScope();
+        _range = (first, end);
+        var before = _values.Keys.ToHashSet();
+        for (var i = first; i < end; i++)
+        {
+            var operation = tape.Operations[i];
+            var result = Compute(operation);
+            if (operation.Output is { } output)
+                _values[output] = tape.IsNarrow(output) ? Rounded(result) : result;
+            else
+                _head = result.DetachFromDisposeScope();
+        }
+        if (_head is { } head)
+            _losses = (tape.Purpose == TapePurpose.Generation ? head.detach() : head.detach().to(float64)).DetachFromDisposeScope();
+        // Autograd holds what the backward pass needs of the rest.
+        var later = tape.Operations.Skip(end).SelectMany(o => o.Inputs).ToHashSet();
+        foreach (var value in _values.Keys.Where(v => !before.Contains(v)).ToList())
+        {
+            if (later.Contains(value))
+                _values[value].DetachFromDisposeScope();
+            else
+                _values.Remove(value);
+        }
+    }
 
-    // One kernel for both, where nothing is dropped or rounded between them.
-    private (Tensor Sum, Tensor Norm)? SumAndNorm(Operation operation, Operation next) =>
-        Kernels is { } kernels && operation is ResidualOperation { Mask: null } r && next is LayerNormOperation n
-            && n.Inputs[0] == r.Output && !tape.IsNarrow(r.Output!)
-            ? KernelOperators.ResidualAndNorm(
-                kernels, _values[r.X], _values[r.Branch], parameters(n.Gain), parameters(n.Bias), n.Epsilon)
-            : null;
+    /// <inheritdoc/>
+    public Tensor Take(Value value)
+    {
+        using var scope = NewDisposeScope();
+        return _values[value].detach().to(float32).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void PutGradient(Value value, Tensor dy) => _gradients[value] = dy.DetachFromDisposeScope();
+
+    /// <inheritdoc/>
+    public void Backward(int first, int end)
+    {
+        Invariant.Holds((first, end) == _range, "a pass goes back over the range that it went over forwards");
+        using (NewDisposeScope())
+        {
+            if (_head is { } losses)
+                (losses.sum() * LossFactor).backward();
+            else if (_gradients.Count > 0)
+                autograd.backward([.. _gradients.Keys.Select(v => _values[v])], [.. _gradients.Values.Select(g => g.to(dtype))]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Tensor? TakeGradient(Value value)
+    {
+        using var scope = NewDisposeScope();
+        return _leaves[value].grad?.to(float32).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Tensor?[] others =
+        [
+            _head, _losses, inputs, targets, Counted, Segments, Types, Sources, SourceSegments,
+        ];
+        foreach (var tensor in _values.Values.Concat(_leaves.Values).Concat(_gradients.Values).Concat(others))
+            tensor?.Dispose();
+    }
 
     private Tensor Compute(Operation operation) => operation switch
     {
         EmbedOperation o => Embed(o),
-        LayerNormOperation o when Kernels is { } kernels => KernelOperators.LayerNorm(
-            kernels, Input(o), parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         LayerNormOperation o => nn.functional.layer_norm(
             Input(o), [Input(o).shape[1]], parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         RmsNormOperation o => RmsNorm(o),
         LinearOperation o => Linear(o),
         RotaryOperation o => Rotate(o),
-        GeluOperation o => Kernels is { } kernels ? KernelOperators.Gelu(kernels, Input(o), true) : Gelu(Input(o)),
+        GeluOperation o => Gelu(Input(o)),
         ActivationOperation { Function: Activation.Relu } o => nn.functional.relu(Input(o)),
-        ActivationOperation o when Kernels is { } kernels => KernelOperators.Gelu(kernels, Input(o), false),
         ActivationOperation o => nn.functional.gelu(Input(o)),
         DropoutOperation o => Dropped(Input(o), o.Mask),
         AddRowOperation o => Input(o) + (Types is null ? parameters(o.Table).narrow(0, 0, 1) : parameters(o.Table).index_select(0, Types)),
@@ -148,11 +188,11 @@ internal sealed class TorchPass(
         return Storage is null ? weight : weight + (Rounded(weight) - weight).detach();
     }
 
+    private Tensor Table(string name) => Tables is { } apart ? apart(name) : parameters(name);
+
     private Tensor Embed(EmbedOperation o)
     {
-        var x = Kernels is { } kernels && TokenRows is { } rows                                                   // (N, C)
-            ? KernelOperators.Embed(kernels, parameters(o.Table), inputs, rows)
-            : parameters(o.Table).index_select(0, inputs);
+        var x = Table(o.Table).index_select(0, inputs);                                                           // (N, C)
         if (o.Positions is { } positions)
         {
             var T = tape.Shape.Tokens;
@@ -165,7 +205,7 @@ internal sealed class TorchPass(
     private Tensor EmbedPairs(EmbedPairsOperation o)
     {
         var (shape, C) = (tape.Shape, o.Positions.Width);
-        var x = parameters(o.Table).index_select(0, cat([Sources!, inputs])) * o.Scale;                           // (M + N, C)
+        var x = Table(o.Table).index_select(0, cat([Sources!, inputs])) * o.Scale;                                // (M + N, C)
         var all = tensor(o.Positions.Values, dtype, device).view(-1, C);
         Tensor Places(int length) => all.narrow(0, 0, length).repeat([shape.Sequences, 1]);
         return Dropped(x + cat([Places(shape.Sources), Places(shape.Tokens)]), o.Mask);
@@ -185,29 +225,16 @@ internal sealed class TorchPass(
         var isNarrow = MultipliesNarrow && Storage is not null;
         var stored = isNarrow ? parameters(o.Weight) : Weight(o.Weight);
         var weight = o.Order == WeightOrder.InOut ? stored : stored.t();                                          // (in, out)
-        if (Kernels is { } kernels && o.Bias is not null)
-            return Products is { } products
-                ? ProductOperators.MultiplyAndAdd(
-                    products, kernels, Input(o), weight, parameters(o.Bias), isNarrow ? Storage!.Value : dtype)
-                : KernelOperators.AddBias(kernels, Product(Input(o), weight, isNarrow), parameters(o.Bias));
         if (!isNarrow)
             return Affine(Input(o), weight, o.Bias);
-        var y = Product(Input(o), weight, true);
+        var y = Input(o).to(Storage!.Value).matmul(weight.to(Storage.Value)).to(dtype);
         return o.Bias is null ? y : y + parameters(o.Bias);
-    }
-
-    // (N, K) (K, M) -> (N, M), of what the precision stores where it is narrow.
-    private Tensor Product(Tensor x, Tensor weight, bool isNarrow)
-    {
-        if (Products is { } products)
-            return ProductOperators.Multiply(products, x, weight, isNarrow ? Storage!.Value : dtype, dtype);
-        return isNarrow ? x.to(Storage!.Value).matmul(weight.to(Storage!.Value)).to(dtype) : x.matmul(weight);
     }
 
     // (N, K) (K, M) (M) -> (N, M)
     private Tensor Affine(Tensor x, Tensor weight, string? bias) => bias is null
-        ? Product(x, weight, false)
-        : Products is null ? addmm(parameters(bias), x, weight, 1, 1) : Product(x, weight, false) + parameters(bias);
+        ? x.matmul(weight)
+        : addmm(parameters(bias), x, weight, 1, 1);
 
     // (N, H D): a complex number of channels j and j + D/2 times one of the angle.
     private Tensor Rotate(RotaryOperation o)
@@ -228,11 +255,6 @@ internal sealed class TorchPass(
         var (B, T, H, K) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads, o.KeyHeads);
         var all = o.Inputs.Count == 1 ? Input(o) : cat([.. o.Inputs.Select(v => _values[v])], 1);                 // (N, (H + 2 K) D)
         Tensor[] Parts(Tensor x) => x.view(B, T, H + 2 * K, -1).transpose(1, 2).split([H, K, K], 1);              // (B, H or K, T, D)
-        if (Rules?.Of(o) is { } rule)
-        {
-            var narrow = Parts(all.to(Storage!.Value));
-            return Joined(Flash!.Attend(narrow[0], narrow[1], narrow[2], rule).to(dtype));
-        }
         var parts = Parts(all);
         Tensor Grouped(Tensor ofKeys) => H == K ? ofKeys : ofKeys.repeat_interleave(H / K, 1);
         var hidden = PlainAttention.Future(T, device);
@@ -241,7 +263,7 @@ internal sealed class TorchPass(
         if (Segments?.view(B, 1, T, 1) is { } segments)
             hidden = hidden | (segments != segments.transpose(2, 3));
         return Joined(PlainAttention.Attend(
-            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, T, T) : null));
+            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, T, T) : null));
     }
 
     // -> (N, H D): no future to hide, and as many keys as the scope has.
@@ -251,11 +273,6 @@ internal sealed class TorchPass(
         Tensor Heads(int i) => _values[o.Inputs[i]].view(B, o.Inputs[i].Rows / B, H, -1).transpose(1, 2);         // (B, H, Tq or Tk, D)
         var (q, k, v) = (Heads(0), Heads(1), Heads(2));
         var ofKeys = (o.Scope == AttentionScope.Tokens ? Segments : SourceSegments)?.view(B, 1, 1, -1);
-        if (Rules?.Of(o) is { } rule)
-        {
-            var type = Storage!.Value;
-            return Joined(Flash!.Attend(q.to(type), k.to(type), v.to(type), rule).to(dtype));
-        }
         Tensor? hidden = null;
         if (ofKeys is not null)
         {
@@ -263,7 +280,7 @@ internal sealed class TorchPass(
             hidden = ofQueries != ofKeys;
         }
         return Joined(PlainAttention.Attend(
-            q, k, v, hidden, o.Mask is { } mask ? AttentionMask(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
+            q, k, v, hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
     }
 
     // (B, H, T, D) -> (B T, H D)
@@ -271,9 +288,6 @@ internal sealed class TorchPass(
 
     private Tensor Loss(CrossEntropyOperation o)
     {
-        if (Kernels is { } kernels && tape.Purpose != TapePurpose.Generation)
-            return KernelOperators.CrossEntropy(
-                kernels, Logits(o), targets!.to(int32), Counted, Smoothing, LossFactor);
         var (h, weight) = (Input(o), Weight(o.Weight));
         if (tape.Purpose == TapePurpose.Generation)
             h = h.narrow(0, h.shape[0] - 1, 1);
@@ -285,53 +299,14 @@ internal sealed class TorchPass(
         return Counted is { } counted ? loss * counted : loss;
     }
 
-    // (N, V), in bf16 where products are: a large vocabulary's logits are most of a pass's memory.
-    private Tensor Logits(CrossEntropyOperation o)
-    {
-        var isNarrow = MultipliesNarrow && Storage == bfloat16;
-        var weight = (isNarrow ? parameters(o.Weight) : Weight(o.Weight)).t();                                    // (C, V)
-        var z = Products is { } products ? ProductOperators.Logits(products, Input(o), weight, isNarrow ? bfloat16 : dtype)
-            : isNarrow ? Input(o).to(bfloat16).matmul(weight.to(bfloat16))
-            : Input(o).matmul(weight);
-        return o.Bias is { } bias ? z + parameters(bias).to(z.dtype) : z;
-    }
-
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;
 
     private Tensor Dropped(Tensor x, DropoutMask? mask)
     {
         if (mask is null)
             return x;
-        if (Kernels is not { } kernels)
-            return x * Mask(mask, x.shape[0], x.shape[1]).view(x.shape);
-        return KernelOperators.Dropout(
-            kernels, x, [.. Enumerable.Range(FirstMicroBatch, tape.Shape.MicroBatches).Select(i => mask.Key(Seed, i))], mask.Rate);
+        return x * Masks.Of(mask, x.shape[0], x.shape[1]).view(x.shape);
     }
 
-    // 0 and 1 / (1 - p), for the same elements as on any device: (N C).
-    private unsafe Tensor Mask(DropoutMask mask, long rows, long columns)
-        => Factors(mask, rows / tape.Shape.MicroBatches * columns, (key, into) =>
-        {
-            into.Fill(1);
-            fixed (float* ones = into)
-                Elastic.Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
-        });
-
-    // (B, H, Tq, Tk)
-    private unsafe Tensor AttentionMask(DropoutMask mask, int sequences, int heads, int queries, int keys)
-        => Factors(mask, (long)tape.Shape.Sequences * heads * queries * keys, (key, into) =>
-        {
-            fixed (float* factors = into)
-                Elastic.Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, queries, keys, key, mask.Rate);
-        }).view(sequences, heads, queries, keys);
-
-    private Tensor Factors(DropoutMask mask, long elements, Fill fill)
-    {
-        var all = new float[tape.Shape.MicroBatches * elements];
-        for (var i = 0; i < tape.Shape.MicroBatches; i++)
-            fill(mask.Key(Seed, FirstMicroBatch + i), all.AsSpan((int)(i * elements), (int)elements));
-        return tensor(all, dtype, device);
-    }
-
-    private delegate void Fill(ulong key, Span<float> into);
+    private TorchMasks Masks => new(tape.Shape, Seed, FirstMicroBatch, device, dtype);
 }

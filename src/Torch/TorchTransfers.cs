@@ -9,7 +9,7 @@ namespace Elastic.Torch;
 // A device's part in a collective of devices that do not read each other's memory.
 internal sealed partial class TorchDevice
 {
-    private readonly List<TorchVector> _pieces = [];
+    private readonly List<PiecedVector> _rooms = [];
 
     /// <summary>
     /// <see cref="FoldSlice"/> where devices do not read each other's memory: each sends the others their slices of its roots. What
@@ -29,16 +29,21 @@ internal sealed partial class TorchDevice
             for (var rank = 0; rank < nccl.Count; rank++)
             {
                 foreach (var root in roots[rank])
-                    all.Add((rank, rank == nccl.Rank ? root : root with { Gradient = Piece(came++, own) }));
+                    all.Add((rank, rank == nccl.Rank ? root : root with { Gradient = Room(came++, own) }));
             }
             nccl.Exchange("the exchange of gradients", () =>
             {
                 foreach (var (rank, root) in all)
                 {
+                    var gradient = (PiecedVector)root.Gradient;
                     if (rank == nccl.Rank)
-                        nccl.SendToOthers((TorchVector)root.Gradient, slices);
+                        Send(gradient, slices, nccl);
                     else
-                        nccl.Receive((TorchVector)root.Gradient, own, rank);
+                    {
+                        nccl.Receive(gradient.Pieces[0], own, rank);
+                        if (gradient.Rows is { } rows)
+                            nccl.Receive(rows, rows.First, rows.Length - rows.First, rank);
+                    }
                 }
             });
             return own.Tiles == 0 ? [] : Fold([.. all.Select(a => a.Root)], totalMicroBatches, own);
@@ -79,16 +84,38 @@ internal sealed partial class TorchDevice
         return true;
     });
 
-    // Where the slices of the roots of others arrive: as many as there were at most, of one size.
-    private TorchVector Piece(int index, Slice slice)
+    private void Send(PiecedVector gradient, IReadOnlyList<Slice> slices, NcclRank nccl)
     {
-        if (_pieces.Count > 0 && (_pieces[0].First, _pieces[0].Length) != (slice.First, slice.First + slice.Count))
+        nccl.SendToOthers(gradient.Pieces[0], slices);
+        for (var to = 0; to < nccl.Count; to++)
         {
-            _pieces.ForEach(p => p.Dispose());
-            _pieces.Clear();
+            if (to != nccl.Rank && RowsIn(slices[to]) is var (first, count))
+                nccl.Send(gradient.Rows!, first, count, to);
         }
-        while (_pieces.Count <= index)
-            _pieces.Add(new TorchVector(slice.First, slice.Count, _device, _gpu));
-        return _pieces[index];
+    }
+
+    // Which elements of a slice get rows of a tied embedding on top.
+    private (long First, long Count)? RowsIn(Slice slice)
+    {
+        if (_apart is null)
+            return null;
+        var first = Math.Max(_apart.Offset, slice.First);
+        var count = Math.Min(_apart.Offset + _apart.Count, slice.First + slice.Count) - first;
+        return count > 0 ? (first, count) : null;
+    }
+
+    // Where a slice of a root of another rank arrives: as many as there were at most, of one size.
+    private PiecedVector Room(int index, Slice slice)
+    {
+        if (_rooms.Count > 0 && (_rooms[0].Pieces[0].First, _rooms[0].Pieces[0].Length) != (slice.First, slice.First + slice.Count))
+        {
+            _rooms.ForEach(r => r.Dispose());
+            _rooms.Clear();
+        }
+        while (_rooms.Count <= index)
+            _rooms.Add(new PiecedVector(
+                Layout.TrainedLength, [new TorchVector(slice.First, slice.Count, _device, _gpu)],
+                RowsIn(slice) is var (first, count) ? new TorchVector(first, count, _device, _gpu) : null));
+        return _rooms[index];
     }
 }

@@ -10,13 +10,30 @@ namespace Elastic.Torch;
 /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
 internal sealed class VectorCopies(Device device, int gpu) : IDisposable
 {
-    private readonly Dictionary<(string Name, bool IsWhole), Copy> _copies = [];
+    // The copy of all, that of a slice, and those of ranges.
+    private const int OfAll = -1, OfSlice = 0;
+
+    private readonly Dictionary<(string Name, int Place), Copy> _copies = [];
 
     /// <summary>The vector, where it lies on this GPU; else a copy of all of it.</summary>
-    public TorchVector Whole(ReplicaVectors vectors, string name) => Of(vectors, name, null);
+    public TorchVector Whole(ReplicaVectors vectors, string name)
+    {
+        var vector = (TorchVector)vectors[name];
+        return Of(vector, name, OfAll, 0, vector.Length);
+    }
 
     /// <summary>The vector, where it lies on this GPU; else a copy of that range of it.</summary>
-    public TorchVector Part(ReplicaVectors vectors, string name, Slice slice) => Of(vectors, name, slice);
+    public TorchVector Part(ReplicaVectors vectors, string name, Slice slice) =>
+        Of((TorchVector)vectors[name], name, OfSlice, slice.First, slice.Count);
+
+    /// <summary>The vector, where it lies on this GPU, or its pieces; else copies of these ranges of it.</summary>
+    public IReadOnlyList<TorchVector> Ranges(ReplicaVectors vectors, string name, IReadOnlyList<(long First, long Count)> ranges) =>
+        vectors[name] switch
+        {
+            PiecedVector pieces => pieces.Pieces,
+            TorchVector whole when whole.Gpu == gpu => [whole],
+            var other => [.. ranges.Select((r, i) => Of((TorchVector)other, name, OfSlice + 1 + i, r.First, r.Count))],
+        };
 
     /// <summary>
     /// Tells that this copy of the vector is now what that is, though it has changed; others of its copies are not. Where the vector lies
@@ -26,7 +43,10 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
     {
         var from = (TorchVector)vectors[name];
         foreach (var (key, copy) in _copies.Where(c => c.Value.Vector == current && c.Value.From == from).ToList())
+        {
             _copies[key] = copy with { Changes = from.Changes };
+            copy.Vector.Touch();
+        }
     }
 
     /// <inheritdoc/>
@@ -37,13 +57,11 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
         _copies.Clear();
     }
 
-    private TorchVector Of(ReplicaVectors vectors, string name, Slice? slice)
+    private TorchVector Of(TorchVector from, string name, int place, long first, long count)
     {
-        var from = (TorchVector)vectors[name];
         if (from.Gpu == gpu)
             return from;
-        var (first, count) = slice is { } part ? (part.First, part.Count) : (0, from.Length);
-        var (key, changes) = ((name, slice is null), from.Changes);
+        var (key, changes) = ((name, place), from.Changes);
         var vector = _copies.TryGetValue(key, out var copy) && copy.Vector.First == first && copy.Vector.Length == first + count
             ? copy.Vector
             : null;
@@ -56,6 +74,7 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
         }
         using var scope = NewDisposeScope();
         vector.Range(first, count).copy_(from.Range(first, count));
+        vector.Touch();
         _copies[key] = new Copy(vector, from, changes);
         return vector;
     }

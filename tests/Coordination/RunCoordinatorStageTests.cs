@@ -203,7 +203,7 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
     }
 
     [Fact]
-    public void Nodes_with_gpus_have_no_stage()
+    public void Nodes_with_gpus_can_have_a_stage()
     {
         Recover(Journal(1));
         Step(new RunInput.Reported(new NodeReport.Enlist(A)
@@ -218,8 +218,8 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
             Works = [],
             Leaving = false,
         }));
-        Assert.Empty(Coordinator.View.Nodes[A].Devices);
-        Assert.Contains("run.stages = 2 is for CPUs", Taken(A).OfType<NodeCommand.Exclude>().Single().Why, StringComparison.Ordinal);
+        Assert.Equal([new DeviceId("cuda:0")], Coordinator.View.Nodes[A].Devices);
+        Assert.Empty(Taken(A).OfType<NodeCommand.Exclude>());
     }
 
     // All have everything; the first two begin.

@@ -22,9 +22,13 @@ public static class DeviceNames
             return;
         var other = devices.First(d => !d.IsCpu);
         if (node.Zero == 2)
-            throw new ElasticException($"node.zero = 2 is for replicas on CPU devices, and this node has {other}: use node.zero = 1");
-        if (!node.ReplicaSplit.IsNone)
-            throw new ElasticException($"node.split = {node.Split} is for CPU devices, and this node has {other}: use node.split = none");
+            throw new ElasticException(
+                $"node.zero = 2 is for replicas on CPU devices, and this node has {other}: use node.zero = 1, and node.split = pipeline:2, "
+                + "of which each device has sums of its own layers' gradients only");
+        if (node.ReplicaSplit.Tensor > 1)
+            throw new ElasticException(
+                $"node.split = {node.Split} is for CPU devices, and this node has {other}, whose libraries compute products of a share's shape "
+                + $"by other algorithms, with other bits: use node.split = pipeline:{Math.Max(2, node.ReplicaSplit.Devices)}");
         if (node.Offload != OffloadMode.None)
             throw new ElasticException($"node.offload = file is for CPU devices, and this node has {other}: use node.offload = none");
     }

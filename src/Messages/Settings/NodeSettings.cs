@@ -43,18 +43,19 @@ public sealed record NodeSettings : SettingsGroup
     [Setting("node.zero", 1, """
         Stage of ZeRO (Rajbhandari et al. 2020) in a replica that several CPU devices compute together. 1: they share one copy of parameters
         and moments, of which each updates its slice. 2: each keeps sums of its slice of the gradient only, too, and reduces each pass's
-        gradient with the others part by part, as it is made: less memory, more exchanged between them. The weights do not depend on it.
+        gradient with the others part by part, as it is made: less memory, more exchanged between them. For CPU devices; GPUs have
+        node.split. The weights do not depend on it.
         """, PartOfAnswer = false)]
     [Between(1, 2)]
     public required int Zero { get; init; }
 
     [Setting("node.split", "none", """
-        How a replica's model is split over CPU devices of this node. pipeline:2 cuts it into 2 stages of consecutive layers: each of 2
+        How a replica's model is split over devices of this node. pipeline:2 cuts it into 2 stages of consecutive layers: each of 2
         devices holds the activations of its stage only, and micro-batches go through one after another. tensor:2 shares each layer between
         2 devices, which compute each micro-batch together. "tensor:2, pipeline:2" shares the layers of each of 2 stages between 2 devices,
         4 in all. pipeline:2x2 gives each stage 2 pieces of the network, one behind the other's: shorter waits, more activations. Where a
-        replica has fewer devices, the largest split that fits counts. For models that a device has no room for, and steps of fewer
-        micro-batches than devices. The weights do not depend on it.
+        replica has fewer devices, the largest split that fits counts. GPUs take pipelines only. For models that a device has no room for,
+        and steps of fewer micro-batches than devices. The weights do not depend on it.
         """, PartOfAnswer = false)]
     [Split]
     public required string Split { get; init; }

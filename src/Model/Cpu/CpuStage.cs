@@ -193,12 +193,8 @@ internal sealed unsafe class CpuStage(
     private static BatchShape ShapeOf(IReadOnlyList<MicroBatch> unit) =>
         new(unit.Count, unit[0].Rows, unit[0].Columns, unit[0].SourceColumns);
 
-    // What goes over a cut, in the order in which it is packed.
-    private IEnumerable<Value> ValuesOver(Tape tape, bool isForward, bool isIncoming)
-    {
-        var cut = isForward == isIncoming ? _stage.Incoming : _stage.Outgoing;
-        return isForward ? cut.Select(i => tape.Operations[i].Output!) : Crossing(tape, cut);
-    }
+    private IEnumerable<Value> ValuesOver(Tape tape, bool isForward, bool isIncoming) =>
+        _stage.Over(tape, isForward, isForward != isIncoming).Select(v => v.Value);
 
     private delegate float* PlaceOf(Value value);
 
@@ -253,7 +249,7 @@ internal sealed unsafe class CpuStage(
     private void TakeGradients(CpuPass pass, HostVector from)
     {
         var at = 0L;
-        foreach (var value in Crossing(pass.Tape, _stage.Outgoing))
+        foreach (var value in ValuesOver(pass.Tape, false, true))
         {
             Copy(pass, pass.Gradient(value), from.Data + at, value.Count);
             CopiedBytes += value.Count * sizeof(float);
@@ -268,7 +264,7 @@ internal sealed unsafe class CpuStage(
         if (number == 0)
             return;
         ref var into = ref _toPrevious[unit % _toPrevious.Length];
-        List<Value> values = [.. Crossing(pass.Tape, _stage.Incoming)];
+        List<Value> values = [.. ValuesOver(pass.Tape, false, false)];
         StageSlot.Reserve(ref into, values.Sum(v => v.Count));
         var at = 0L;
         foreach (var value in values)
@@ -277,9 +273,6 @@ internal sealed unsafe class CpuStage(
             at += value.Count;
         }
     }
-
-    private static IEnumerable<Value> Crossing(Tape tape, IReadOnlyList<int> operations) =>
-        operations.Select(i => tape.Operations[i].Output!).Where(tape.NeedsGradient);
 
     private static void Copy(CpuPass pass, float* into, float* from, long count) =>
         pass.ForElements(count, (first, elements) => Ranges.Copy(into + first, from + first, elements));

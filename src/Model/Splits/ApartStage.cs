@@ -57,6 +57,7 @@ public sealed class ApartStage : ICollective
         (_device, _architecture, _number, _links, _vectors, _stop) = (device, architecture, number, links, vectors, stop);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _layout = vectors.Layout;
+        StageParameters.CheckApart(_layout);
         _parameters = new StageParameters(architecture, _layout, links.Count);
         _group = group ?? NewGroup(architecture, links.Count);
         Slices = StageParameters.RunsOf(_parameters.OwnedBy(number));
@@ -105,11 +106,11 @@ public sealed class ApartStage : ICollective
     {
         _step++;
         var last = _links.Count - 1;
+        var most = await OnDeviceAsync(
+            "preparation", d => Math.Min(d.MostTogether, PipelineAccumulation.MostTogether(microBatches.Count, _links.Count)));
         List<PipelineUnit> units =
         [
-            .. MicroBatchGroups.Of(
-                    microBatches, _architecture.Vocabulary, PipelineAccumulation.MostTogether(microBatches.Count, _links.Count))
-                .Select(u => new PipelineUnit(u.Node, u.MicroBatches)),
+            .. MicroBatchGroups.Of(microBatches, _architecture.Vocabulary, most).Select(u => new PipelineUnit(u.Node, u.MicroBatches)),
         ];
         await OnDeviceAsync("preparation", d =>
         {
@@ -197,12 +198,12 @@ public sealed class ApartStage : ICollective
                 {
                     await _links[reader]!.SendAsync(
                         StageFrame.Parameters, _step, piece, count * sizeof(float),
-                        into => _vectors.Bytes(VectorSet.Parameters, first, count).CopyTo(into.Span), Patience);
+                        into => _vectors.CopyTo(VectorSet.Parameters, first, MemoryMarshal.Cast<byte, float>(into.Span)), Patience);
                 }
                 else
                 {
                     var bytes = await _links[owner]!.ReceiveAsync(StageFrame.Parameters, _step, piece, count * sizeof(float), Patience);
-                    bytes.Span.CopyTo(_vectors.Bytes(VectorSet.Parameters, first, count));
+                    _vectors.CopyFrom(VectorSet.Parameters, first, MemoryMarshal.Cast<byte, float>(bytes.Span));
                 }
             }
         }
@@ -238,7 +239,7 @@ public sealed class ApartStage : ICollective
                     // The first stage reads it when it has stored all before it, however long that takes.
                     await _links[0]!.SendAsync(
                         StageFrame.Elements, _step, piece, count * sizeof(float),
-                        bytes => _vectors.Bytes(vector, first, count).CopyTo(bytes.Span), _deadlines.Most);
+                        bytes => _vectors.CopyTo(vector, first, MemoryMarshal.Cast<byte, float>(bytes.Span)), _deadlines.Most);
                 }
                 piece++;
             }

@@ -63,10 +63,11 @@ internal sealed class PipelineAccumulation(
         {
             var (first, end) = ((long)microBatches.Count * number / Groups, (long)microBatches.Count * (number + 1) / Groups);
             List<MicroBatch> own = [.. microBatches.Skip((int)first).Take((int)(end - first))];
-            var vocabulary = await CallAsync(number * _each, "preparation", d => d.Architecture.Vocabulary);
+            var (vocabulary, most) = await CallAsync(
+                number * _each, "preparation", d => (d.Architecture.Vocabulary, Math.Min(d.MostTogether, MostTogether(own.Count, stages))));
             List<PipelineUnit> units =
             [
-                .. MicroBatchGroups.Of(own, vocabulary, MostTogether(own.Count, stages))
+                .. MicroBatchGroups.Of(own, vocabulary, most)
                     .Select(u => new PipelineUnit(u.Node, u.MicroBatches)),
             ];
             return await GroupAsync(number, units, seed, precision, lossScale);

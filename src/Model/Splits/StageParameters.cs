@@ -6,7 +6,7 @@ using Elastic.Model.Vectors;
 namespace Elastic.Model.Splits;
 
 /// <summary>
-/// Which stage has which parameters, where each stage is in a process of its own. The owner of a parameter is the stage whose operations
+/// Which stage has which parameters, where each stage has memory of its own: a process, or a GPU. The owner of a parameter is the stage whose operations
 /// write its gradient: it sums, clips and updates it. Another stage that reads it, as the first one a tied embedding, has a copy.
 /// </summary>
 public sealed class StageParameters
@@ -17,13 +17,10 @@ public sealed class StageParameters
     private readonly List<int>[] _segmentsOfTile;
 
     /// <param name="count">Of stages.</param>
-    /// <exception cref="ElasticException">Some parameters are frozen.</exception>
     public StageParameters(IArchitecture architecture, FlatLayout layout, int count)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(layout);
-        if (layout.FrozenLength > 0)
-            throw new ElasticException("an adapter of a frozen model is not trained by stages in several processes: train it in one");
         var tape = new Tape(TapePurpose.Training, new BatchShape(1, 1, architecture.Context, architecture.SourceContext), layout);
         architecture.Record(tape);
         (_layout, Stages) = (layout, TapeStage.Cut(tape, count));
@@ -57,9 +54,18 @@ public sealed class StageParameters
         _segmentsOfTile = [.. Enumerable.Range(0, layout.Tiles).Select(_ => new List<int>())];
         for (var i = 0; i < _owners.Length; i++)
         {
-            foreach (var tile in TilesOf(layout.Segments[i]))
+            foreach (var tile in layout.Segments[i].Parameter.IsTrained ? TilesOf(layout.Segments[i]) : [])
                 _segmentsOfTile[tile].Add(i);
         }
+    }
+
+    /// <summary>Refuses what stages in processes of their own do not train.</summary>
+    /// <exception cref="ElasticException">Some parameters are frozen.</exception>
+    public static void CheckApart(FlatLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        if (layout.FrozenLength > 0)
+            throw new ElasticException("an adapter of a frozen model is not trained by stages in several processes: train it in one");
     }
 
     /// <summary>What each computes.</summary>

@@ -58,6 +58,17 @@ public sealed record TapeStage(int First, int End, IReadOnlyList<int> Incoming, 
         return Outgoing.Sum(i => tape.Operations[i].Output!.Count);
     }
 
+    /// <summary>
+    /// What goes over a cut, in the order in which it is packed: forwards values, backwards the gradients of those that need one.
+    /// </summary>
+    /// <param name="isBehind">Over the cut behind the stage; else over that before it.</param>
+    public IEnumerable<(int Operation, Value Value)> Over(Tape tape, bool isForward, bool isBehind)
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        return (isBehind ? Outgoing : Incoming).Select(i => (i, tape.Operations[i].Output!))
+            .Where(v => isForward || tape.NeedsGradient(v.Item2));
+    }
+
     private static double Flops(Tape tape, int first, int end) =>
         Enumerable.Range(first, end - first).Sum(i => tape.Operations[i].ForwardFlops(tape) + tape.Operations[i].BackwardFlops(tape));
 

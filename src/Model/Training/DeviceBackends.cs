@@ -35,6 +35,9 @@ public interface IDeviceBackend
     /// <summary>A vector of so many zeros where the device computes.</summary>
     DeviceVector Allocate(DeviceId device, long length);
 
+    /// <summary>The same, of which the tiles take memory that hold these elements, and no others: a stage's part.</summary>
+    DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges);
+
     /// <summary>How devices of this kind compute a replica together; one at a time for each device. No choice changes a bit.</summary>
     ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices) => new LocalCollective(devices);
 
@@ -132,5 +135,9 @@ public static class DeviceBackends
             => new CpuDevice(device, architecture, labelSmoothing, threads, recompute);
 
         public DeviceVector Allocate(DeviceId device, long length) => new HostVector(length);
+
+        // The system gives memory where something is written.
+        public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges) =>
+            HostVector.Untouched(length);
     }
 }

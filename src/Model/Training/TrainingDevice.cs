@@ -100,6 +100,11 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <inheritdoc cref="BeginShards" path="/exception"/>
     public virtual void FoldBucket(IReadOnlyList<PassBucket> buckets) => throw NoShards();
 
+    /// <summary>
+    /// Micro-batches that go through the network together, at most: 1 where the arithmetic of a product depends on its shape.
+    /// </summary>
+    public virtual int MostTogether => int.MaxValue;
+
     /// <summary>The stage of a pipeline that the device computes, of several pieces the first; null for none.</summary>
     public virtual PipelineStage? Stage => null;
 

@@ -12,7 +12,7 @@ public sealed class ReplicaVectors : IDisposable
     private const string WorkingCopyName = "working-copy";
 
     private readonly Dictionary<string, DeviceVector> _vectors = [];
-    private readonly Func<long, DeviceVector> _allocate;
+    private readonly Func<string, long, DeviceVector> _allocate;
     private readonly FileOffload? _offload;
 
     // The devices of a replica may ask for the same vector at once.
@@ -24,9 +24,15 @@ public sealed class ReplicaVectors : IDisposable
     /// </summary>
     /// <param name="offload">Which vectors lie in files instead; null for none.</param>
     public ReplicaVectors(FlatLayout layout, Func<long, DeviceVector>? allocate = null, FileOffload? offload = null)
+        : this(layout, (_, length) => allocate?.Invoke(length) ?? new HostVector(length)) => _offload = offload;
+
+    /// <summary>The same, where memory depends on the vector: of a stage in a process of its own, which has parts of each.</summary>
+    /// <param name="allocate">Makes the vector of that name, of so many elements.</param>
+    public ReplicaVectors(FlatLayout layout, Func<string, long, DeviceVector> allocate)
     {
         ArgumentNullException.ThrowIfNull(layout);
-        (Layout, _allocate, _offload) = (layout, allocate ?? (length => new HostVector(length)), offload);
+        ArgumentNullException.ThrowIfNull(allocate);
+        (Layout, _allocate) = (layout, allocate);
     }
 
     /// <summary>Where each parameter lies.</summary>
@@ -49,7 +55,7 @@ public sealed class ReplicaVectors : IDisposable
                 if (!_vectors.TryGetValue(name, out var vector))
                     _vectors[name] = vector = _offload is { } files && files.Vectors.Contains(name)
                         ? new HostVector(Layout.LengthOf(name), files.Folder)
-                        : _allocate(name == WorkingCopyName ? Layout.Length / 2 : Layout.LengthOf(name));
+                        : _allocate(name, name == WorkingCopyName ? Layout.Length / 2 : Layout.LengthOf(name));
                 return vector;
             }
         }

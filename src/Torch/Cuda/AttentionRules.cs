@@ -9,9 +9,9 @@ namespace Elastic.Torch.Cuda;
 
 /// <summary>
 /// Which attention of a tape <see cref="FlashAttention"/> computes, and who sees whom there: whole sequences, windows, segments that
-/// follow one another, and sources up to their ends. Made once for a micro-batch, in the dispose scope of its pass.
+/// follow one another, and sources up to their ends. Made once for a micro-batch.
 /// </summary>
-internal sealed class AttentionRules
+internal sealed class AttentionRules : IDisposable
 {
     private readonly Tape _tape;
     private readonly ScalarType? _type;
@@ -37,6 +37,14 @@ internal sealed class AttentionRules
             return;
         _sources = SequenceEnds.OfPlaces(batch.SourceLengths, batch.SourceColumns, device);
         _tokensToSources = SequenceEnds.OfSources(shape.Tokens, batch.SourceLengths, batch.SourceColumns, device);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        SequenceEnds?[] all = [_tokens, _sources, _tokensToSources];
+        foreach (var ends in all)
+            ends?.Dispose();
     }
 
     /// <summary>Null where plain operators compute it.</summary>

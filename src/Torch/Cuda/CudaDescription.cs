@@ -18,10 +18,13 @@ internal static class CudaDescription
         try
         {
             var driver = CudaDriver.Load();
-            return $"{Of(driver)}; {string.Join("; ", Enumerable.Range(0, driver.Count).Select(KernelsOf))}; " +
-                $"{string.Join("; ", Enumerable.Range(0, driver.Count).Select(GpuProducts.Describe))}; " +
-                $"{string.Join("; ", Enumerable.Range(0, driver.Count).Select(AttentionOf))}; " +
-                $"{Of(GpuCollectives.OfThisMachine, driver.Count)}; {Of(TorchStreams.Load())}; {OfMeters(NvmlLibrary.Find)}";
+            var gpus = Enumerable.Range(0, driver.Count).ToList();
+            var computing = gpus.Where(gpu => GpuKernels.Of(gpu) is not null).ToList();
+            return string.Join("; ",
+            [
+                Of(driver), .. gpus.Select(KernelsOf), .. computing.Select(GpuProducts.Describe), .. computing.Select(AttentionOf),
+                Of(GpuCollectives.OfThisMachine, driver.Count), Of(TorchStreams.Load()), OfMeters(NvmlLibrary.Find),
+            ]);
         }
         catch (Exception e) when (e is ElasticException or ExternalException)
         {
@@ -112,5 +115,5 @@ internal static class CudaDescription
 
     private static string KernelsOf(int index) => GpuKernels.Of(index) is { } kernels
         ? Of(kernels, new Device(DeviceType.CUDA, index))
-        : $"libtorch's operators compute on GPU {index}: {GpuKernels.WhyNot(index)}";
+        : $"libtorch's plain operators compute all on GPU {index}, products and attention, too: {GpuKernels.WhyNot(index)}";
 }

@@ -31,12 +31,6 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
         return new FlashAttention(functions[ForwardName], functions[BackwardName]);
     }
 
-    /// <summary>What went wrong within a backward pass of libtorch's.</summary>
-    public BackwardFailure Failure { get; } = new();
-
-    /// <summary>The same functions for another device, whose backward passes fail on their own.</summary>
-    public FlashAttention ForOneMore() => new(forward, backward);
-
     /// <summary>True where it computes heads of this size in this type.</summary>
     public static bool Takes(ScalarType type, long headSize) =>
         type is ScalarType.BFloat16 or ScalarType.Float16 && headSize % HeadMultiple == 0 && headSize <= MostHead;
@@ -114,34 +108,4 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
     // The other way round.
     private static Tensor Heads(Tensor rows, long sequences) =>
         rows.view(sequences, -1, rows.shape[^2], rows.shape[^1]).transpose(1, 2);
-
-    /// <summary>The same as a function that libtorch differentiates.</summary>
-    public Tensor Attend(Tensor q, Tensor k, Tensor v, AttentionRule rule) => AttendFunction.apply(this, q, k, v, rule);
-
-    private sealed class AttendFunction : autograd.SingleTensorFunction<AttendFunction>
-    {
-        public override string Name => "ElasticFlashAttention";
-
-        public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
-        {
-            var (flash, q, k, v) = ((FlashAttention)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
-            var saved = flash.Forward(q, k, v, (AttentionRule)vars[4]);
-            BackwardFailure.Begin(ctx);
-            ctx.save_data("flash", flash);
-            ctx.save_data("saved", saved);
-            return saved.Y.alias();
-        }
-
-        public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor gradient)
-        {
-            var flash = (FlashAttention)ctx.get_data("flash");
-            return flash.Failure.Guard(5, () =>
-            {
-                using var scope = NewDisposeScope();
-                using var saved = (Attended)ctx.get_data("saved");
-                var (q, k, v) = flash.Backward(saved, gradient);
-                return [null!, .. new[] { q, k, v }.Select(x => x.MoveToOuterDisposeScope()), null!];
-            }, gradient);
-        }
-    }
 }

@@ -20,7 +20,7 @@ internal static class GpuAttention
 
     /// <summary>That of one more device on a GPU; null where plain operators compute.</summary>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    public static FlashAttention? Of(int gpu) => Find(gpu).Flash?.ForOneMore();
+    public static FlashAttention? Of(int gpu) => Find(gpu).Flash;
 
     /// <summary>Why plain operators compute; null where they do not.</summary>
     public static string? WhyNot(int gpu) => Find(gpu).Why;

@@ -6,76 +6,156 @@ using static TorchSharp.torch;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Runs our kernels on a GPU with made-up numbers, and compares each one's bits with those of <c>Kernels</c> on the CPU: in a second it
-/// says whether this GPU, its driver and its compiler compute what is written.
+/// Runs our kernels on a GPU with made-up numbers of each type, and compares each one's bits with those of <c>Kernels</c> on the CPU,
+/// rounded once: in a second it says whether this GPU, its driver and its compiler compute what is written.
 /// </summary>
 internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
 {
-    private const int Rows = 96, Columns = 200, Count = Rows * Columns, PartRows = 32;
+    private const int Rows = 96, Columns = 200, Count = Rows * Columns, PartRows = 32, Pairs = 20, Heads = 5, Length = 48;
 
     private readonly List<string> _wrong = [];
-    private readonly float[] _x = Numbers(1), _y = Numbers(2), _zeros = new float[Count];
+    private readonly float[] _x = Numbers(1, Count), _y = Numbers(2, Count), _z = Numbers(3, Count), _zeros = new float[Count],
+        _gain = Numbers(4, 2 * Columns);
+
     private int _checks;
 
     /// <summary>How many comparisons there were, and the names of those that found other bits.</summary>
     public (int Checks, IReadOnlyList<string> Wrong) Run()
     {
         using var scope = NewDisposeScope();
-        Compare(
-            "GELU", [_x, _zeros], p => kernels.GeluForward(p[1], p[0], Count, true),
-            p => Activations.Forward<GeluTanh>(p[1], p[0], Count));
-        Compare(
-            "GELU's gradient by erf", [_x, _y, _zeros], p => kernels.GeluBackward(p[2], p[1], p[0], Count, false),
-            p => Activations.Backward<GeluErf>(p[2], p[1], p[0], Count));
-        Compare(
-            "dropout", [_x, _y, _zeros], p => kernels.Dropout(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)),
-            p => Dropout.Apply(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)));
-        var step = new AdamWStep(3, 1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5);
-        Compare(
-            "AdamW", [_x, _y, _zeros, _zeros], p => kernels.AdamW(p[0], p[1], p[2], p[3], null, Count, step),
-            p => AdamWUpdate.Run(p[0], p[1], p[2], p[3], Count, step));
-        Compare(
-            "layer norm", [_x, _y, _zeros, _zeros[..Rows], _zeros[..Rows]],
-            p => kernels.LayerNormForward(p[2], null, p[0], null, p[1], p[1] + Columns, p[3], p[4], Rows, Columns, 1e-5f),
-            p => LayerNorm.Forward(p[2], Columns, p[0], Columns, p[1], p[1] + Columns, p[3], p[4], Rows, Columns, 1e-5f));
-        Compare(
-            "layer norm's gradient", [_x, _y, _zeros, [.. _x.Take(Rows)], [.. _y.Take(Rows)]],
-            p => kernels.LayerNormBackward(p[2], p[1], p[0], p[1], p[3], p[4], Rows, Columns, false),
-            p => LayerNorm.Backward(p[2], Columns, p[1], Columns, p[0], Columns, p[1], p[3], p[4], Rows, Columns, false));
-        Compare(
-            "column sums", [_x, _zeros[..Columns], _zeros], p => kernels.ColumnSums(p[1], p[2], p[0], Rows, PartRows, Columns),
-            p =>
-            {
-                ColumnSums.Add(p[1], p[0], Columns, PartRows, (long)PartRows * Columns, Rows / PartRows, Columns, false);
-                // What the GPU leaves in its memory for the parts: a sum of each.
-                for (var part = 0; part < Rows / PartRows; part++)
-                    ColumnSums.Add(p[2] + part * Columns, p[0] + part * PartRows * Columns, Columns, PartRows, 0, 1, Columns, false);
-            });
-        Compare(
-            "a sum along the tree", [_x, _y, _zeros],
-            p => kernels.TreeSum(p[2], [((nint)p[0], 0), ((nint)p[1], 4), ((nint)p[0], 6)], 0, Count),
-            p =>
-            {
-                Ranges.Add(p[2], p[1], p[0], Count);
-                Ranges.Add(p[2], p[0], p[2], Count);
-            });
-        CompareLosses();
+        foreach (var type in Enum.GetValues<ElementType>())
+        {
+            CompareElements(type);
+            CompareRotations(type);
+            CompareNorms(type);
+            CompareSums(type);
+            CompareLosses(type);
+        }
+        CompareUpdates();
         return (_checks, _wrong);
     }
 
-    private static float[] Numbers(ulong key) => [.. Enumerable.Range(0, Count).Select(
+    private static float[] Numbers(ulong key, int count) => [.. Enumerable.Range(0, count).Select(
         i => (float)(6 * new KeyedRandom(key).Uniform((ulong)i) - 3))];
 
-    private void CompareLosses()
+    private void CompareElements(ElementType type)
+    {
+        Operand x = new(_x, type), y = new(_y, type), z = new(_z, type), wide = new(_z, ElementType.Fp32);
+        CompareActivation<GeluTanh>(ActivationKind.GeluTanh, x, y, z);
+        CompareActivation<GeluErf>(ActivationKind.GeluErf, x, y, z);
+        CompareActivation<Relu>(ActivationKind.Relu, x, y, z);
+        Compare(
+            "SwiGLU", [x, y, z], p => kernels.SwiGlu(p[2], p[0], p[1], Count),
+            p => Activations.SwiGlu(p[2], Columns, p[0], Columns, p[1], Columns, Rows, Columns));
+        Compare(
+            "SwiGLU's gradient", [x, y, z], p => kernels.SwiGluBackward(p[0], p[1], p[2], p[0], p[1], Count),
+            p => Activations.SwiGluBackward(
+                p[0], Columns, p[1], Columns, p[2], Columns, p[0], Columns, p[1], Columns, Rows, Columns));
+        Compare(
+            "a residual with dropout", [x, wide, wide],
+            p => kernels.Dropout(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)),
+            p => Dropout.Apply(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)));
+        Compare(
+            "dropout's gradient", [wide, x], p => kernels.Dropout(p[1], p[0], DeviceMemory.None, 12345, 8, Count, DropoutRate.Of(0.3)),
+            p => Dropout.Apply(p[1], p[0], null, 12345, 8, Count, DropoutRate.Of(0.3)));
+        Compare(
+            "a scaled sum", [x, y, z], p => kernels.ScaledSum(p[2], p[0], p[1], 0.3f, Count),
+            p => Ranges.AddScaled(p[2], p[0], p[1], 0.3f, Count));
+        Compare("a sum", [x, wide], p => kernels.Add(p[1].Floats, p[0], Count), p => Ranges.Add(p[1], p[1], p[0], Count));
+        Compare("a conversion", [wide, x], p => kernels.Convert(p[1], p[0], Count), p => Ranges.Copy(p[1], p[0], Count));
+    }
+
+    private void CompareActivation<T>(ActivationKind kind, params Operand[] operands)
+        where T : struct, IActivation
+    {
+        Compare($"{kind}", operands, p => kernels.Activate(kind, p[1], p[0], Count), p => Activations.Forward<T>(p[1], p[0], Count));
+        Compare(
+            $"{kind}'s gradient", operands, p => kernels.ActivateBackward(kind, p[2], p[1], p[0], Count),
+            p => Activations.Backward<T>(p[2], p[1], p[0], Count));
+    }
+
+    private void CompareRotations(ElementType type)
+    {
+        float[] cosines = Numbers(5, Length * Pairs), sines = Numbers(6, Length * Pairs);
+        Compare(
+            "rotary positions", [new(_x, type), new(cosines, ElementType.Fp32), new(sines, ElementType.Fp32)],
+            p => kernels.Rotate(p[0], Columns, Rows, Heads, Length, p[1].Floats, p[2].Floats, Pairs, true),
+            p =>
+            {
+                fixed (int* positions = Enumerable.Range(0, Rows).Select(row => row % Length).ToArray())
+                    Rotary.Rotate(p[0], Columns, Rows, Heads, 2 * Pairs, positions, p[1], p[2], Pairs, RotaryLayout.Halves, true);
+            });
+    }
+
+    private void CompareNorms(ElementType type)
+    {
+        Operand branch = new(_x, type), wide = new(_y, ElementType.Fp32), zeros = new(_zeros, ElementType.Fp32), y = new(_zeros, type),
+            gain = new(_gain, ElementType.Fp32), means = new(_x[..Rows], ElementType.Fp32), inverses = new(_y[..Rows], ElementType.Fp32);
+        Compare(
+            "layer norm", [wide, branch, zeros, y, gain, means, inverses],
+            p => kernels.LayerNormForward(
+                p[3], p[2].Floats, p[0], p[1], p[4].Floats, p[4].Floats + Columns, p[5].Floats, p[6].Floats, Rows, Columns, 1e-5f),
+            p =>
+            {
+                Ranges.Add(p[2], p[0], p[1], Count);
+                LayerNorm.Forward(p[3], Columns, p[2], Columns, p[4], p[4] + Columns, p[5], p[6], Rows, Columns, 1e-5f);
+            });
+        Compare(
+            "root mean square norm", [branch, y, gain, inverses],
+            p => kernels.RmsNormForward(
+                p[1], null, p[0], DeviceMemory.None, p[2].Floats, p[3].Floats, Rows, Columns, 1e-5f),
+            p => RmsNorm.Forward(p[1], Columns, p[0], Columns, p[2], p[3], Rows, Columns, 1e-5f));
+        Compare(
+            "a norm's gradients", [zeros, branch, wide, gain, means, inverses],
+            p => NormBackward(p),
+            p =>
+            {
+                LayerNorm.Backward(p[0], Columns, p[1], Columns, p[2], Columns, p[3], p[4], p[5], Rows, Columns, true);
+                NormGradients.Add(
+                    p[3], p[3] + Columns, p[1], Columns, p[2], Columns, p[4], p[5], PartRows, Rows / PartRows, Columns, true);
+            });
+    }
+
+    private void NormBackward(DeviceMemory[] p)
+    {
+        // What it is multiplied by stays as it is.
+        var gain = Floats(_gain);
+        kernels.NormBackward(new NormBackward
+        {
+            Dx = p[0],
+            AddsToDx = true,
+            Dy = p[1],
+            X = p[2],
+            Gain = gain,
+            Means = p[4].Floats,
+            Inverses = p[5].Floats,
+            Rows = Rows,
+            Columns = Columns,
+            GainGradient = p[3].Floats,
+            BiasGradient = p[3].Floats + Columns,
+            Sums = Floats(_zeros),
+            PartRows = PartRows,
+        });
+    }
+
+    private void CompareSums(ElementType type)
+    {
+        Compare(
+            "column sums", [new(_x, type), new(_gain, ElementType.Fp32)],
+            p => kernels.ColumnSums(p[1].Floats, Floats(_zeros), p[0], Rows, PartRows, Columns),
+            p => ColumnSums.Add(p[1], p[0], Columns, PartRows, (long)PartRows * Columns, Rows / PartRows, Columns, true));
+    }
+
+    private void CompareLosses(ElementType type)
     {
         int[] targets = [.. Enumerable.Range(0, Rows).Select(i => i * 2)];
         double[] ours = new double[Rows], theirs = new double[Rows];
         var at = tensor(targets, int32).to(device);
         var losses = zeros(Rows, float64, device);
         Compare(
-            "cross-entropy", [_x],
+            "cross-entropy", [new(_x, type)],
             p => kernels.CrossEntropyRows(
-                p[0], false, Columns, Rows, Columns, Columns, Columns, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
+                p[0], Columns, Rows, Columns, Columns, Columns, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
                 (double*)Dispatcher.Data(losses)),
             p =>
             {
@@ -86,27 +166,111 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
         losses.to(CPU).data<double>().CopyTo(ours);
         _checks++;
         if (!ours.AsSpan().SequenceEqual(theirs))
-            _wrong.Add("losses");
+            _wrong.Add($"losses of {type}");
     }
 
-    // The same vectors here and there.
-    private void Compare(string name, float[][] vectors, Action<Vectors> onGpu, Action<Vectors> onCpu)
+    private void CompareUpdates()
     {
-        var there = vectors.Select(v => tensor(v, float32).to(device)).ToArray();
-        onGpu(new Vectors([.. there.Select(t => (nint)Dispatcher.Floats(t))]));
-        var here = vectors.Select(v => tensor(v, float32)).ToArray();
+        Operand x = new(_x, ElementType.Fp32), y = new(_y, ElementType.Fp32), zeros = new(_zeros, ElementType.Fp32);
+        var step = new AdamWStep(3, 1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5);
+        foreach (var type in new[] { ElementType.Bf16, ElementType.Fp16 })
+            Compare(
+                "AdamW", [x, y, zeros, zeros, new(_zeros, type)],
+                p => kernels.AdamW(p[0].Floats, p[1].Floats, p[2].Floats, p[3].Floats, p[4], Count, step),
+                p =>
+                {
+                    AdamWUpdate.Run(p[0], p[1], p[2], p[3], Count, step);
+                    Ranges.Copy(p[4], p[0], Count);
+                });
+        Compare(
+            "a sum along the tree", [x, y, zeros],
+            p => kernels.TreeSum(p[2].Floats, [(p[0].At, 0), (p[1].At, 4), (p[0].At, 6)], 0, Count),
+            p =>
+            {
+                Ranges.Add(p[2], p[1], p[0], Count);
+                Ranges.Add(p[2], p[0], p[2], Count);
+            });
+        CompareEmbeddings(x, zeros);
+        CompareSquares();
+    }
+
+    private void CompareSquares()
+    {
+        double[] ours = new double[2], theirs = new double[2];
+        long[] firsts = [0, 300], counts = [300, Count - 300];
+        var (from, numbers, sums) = (tensor(firsts, int64).to(device), tensor(counts, int64).to(device), zeros(2, float64, device));
+        kernels.SumsOfSquares(
+            (double*)Dispatcher.Data(sums), Floats(_x), (long*)Dispatcher.Data(from), (long*)Dispatcher.Data(numbers), 2);
+        sums.to(CPU).data<double>().CopyTo(ours);
+        fixed (float* x = _x)
+        {
+            for (var i = 0; i < 2; i++)
+                theirs[i] = Norms.SumOfSquares(x + firsts[i], counts[i]);
+        }
+        _checks++;
+        if (!ours.AsSpan().SequenceEqual(theirs))
+            _wrong.Add("sums of squares");
+    }
+
+    private void CompareEmbeddings(Operand table, Operand rows)
+    {
+        int[] tokens = [.. Enumerable.Range(0, Rows).Select(i => i * i % 10)];
+        var (ids, sorted) = (tensor(tokens, int32).to(device), TokenRows.Of(tokens, Rows, device));
+        Compare(
+            "embeddings", [table, rows],
+            p => kernels.Embed(p[1].Floats, p[0].Floats, (int*)Dispatcher.Data(ids), p[0].Floats, Length, Rows, Columns),
+            p =>
+            {
+                fixed (int* t = tokens, positions = Enumerable.Range(0, Rows).Select(row => row % Length).ToArray())
+                    Embedding.Gather(p[1], p[0], t, p[0], positions, Rows, Columns);
+            });
+        Compare(
+            "embeddings' gradient", [table, rows],
+            p => kernels.EmbeddingGradient(
+                p[1].Floats, (int*)Dispatcher.Data(sorted.Tokens), (int*)Dispatcher.Data(sorted.Starts),
+                (int*)Dispatcher.Data(sorted.Rows), sorted.Count, p[0].Floats, PartRows, Columns),
+            p =>
+            {
+                fixed (int* t = tokens, workspace = new int[EmbeddingPlan.WorkspaceInts(Rows)])
+                {
+                    var plan = EmbeddingPlan.Build(workspace, t, Rows, Rows);
+                    Embedding.AddGradients(p[1], plan, 0, plan.Count, p[0], PartRows, Rows / PartRows, Columns);
+                }
+            });
+    }
+
+    // The same vectors here, in fp32, and there.
+    private void Compare(string name, Operand[] operands, Action<DeviceMemory[]> onGpu, Action<Vectors> onCpu)
+    {
+        var here = operands.Select(o => tensor(o.Values, float32).to(o.Stored).to(float32)).ToArray();
+        var there = operands.Select(o => tensor(o.Values, float32).to(o.Stored).to(device)).ToArray();
+        onGpu([.. there.Select(DeviceMemory.Of)]);
         onCpu(new Vectors([.. here.Select(t => (nint)Dispatcher.Floats(t))]));
         _checks++;
-        for (var i = 0; i < vectors.Length; i++)
+        for (var i = 0; i < operands.Length; i++)
         {
-            var copy = there[i].to(CPU);
-            if (!new ReadOnlySpan<int>(Dispatcher.Data(copy), vectors[i].Length).SequenceEqual(
-                new ReadOnlySpan<int>(Dispatcher.Data(here[i]), vectors[i].Length)))
+            var (copy, rounded) = (there[i].to(CPU).to(float32), here[i].to(operands[i].Stored).to(float32));
+            if (!Bits(copy, operands[i]).SequenceEqual(Bits(rounded, operands[i])))
             {
-                _wrong.Add(name);
+                _wrong.Add($"{name} of {string.Join(", ", operands.Select(o => o.Type).Distinct())}");
                 return;
             }
         }
+    }
+
+    private static ReadOnlySpan<int> Bits(Tensor tensor, Operand operand) => new(Dispatcher.Data(tensor), operand.Values.Length);
+
+    private float* Floats(float[] values) => Dispatcher.Floats(tensor(values, float32).to(device));
+
+    // What lies in memory as a type.
+    private sealed record Operand(float[] Values, ElementType Type)
+    {
+        public ScalarType Stored => Type switch
+        {
+            ElementType.Bf16 => ScalarType.BFloat16,
+            ElementType.Fp16 => ScalarType.Float16,
+            _ => ScalarType.Float32,
+        };
     }
 
     // Where each vector begins.

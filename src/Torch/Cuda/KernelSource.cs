@@ -6,7 +6,7 @@ namespace Elastic.Torch.Cuda;
 /// <summary>The source of our CUDA kernels, one text: what all share, then each file in the order of its name.</summary>
 internal static class KernelSource
 {
-    private const string Shared = "arithmetic.cuh";
+    private static readonly string[] Shared = ["arithmetic.cuh", "memory.cuh"];
 
     /// <summary>The text that is compiled.</summary>
     public static string Text { get; } = Read();
@@ -19,7 +19,7 @@ internal static class KernelSource
         var assembly = typeof(KernelSource).Assembly;
         var names = assembly.GetManifestResourceNames().Where(n => n.EndsWith(".cu", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal);
-        return string.Concat(names.Prepend(Shared).Select(name =>
+        return string.Concat(Shared.Concat(names).Select(name =>
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
             return reader.ReadToEnd();

@@ -17,57 +17,62 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
     /// <summary>The kernels.</summary>
     public DeviceKernels Kernels => kernels;
 
-    /// <summary>Sums a slice of the roots into the same slice of <paramref name="into"/>, which may be one of them.</summary>
-    /// <param name="roots">Of all devices: GPUs that this one reaches.</param>
+    /// <summary>Sums a slice of the roots into the same slice of <paramref name="into"/>, which may be a piece of one of them.</summary>
+    /// <param name="roots">Of all devices.</param>
     /// <returns>Sums of squares of the slice's tiles, each that of its parameters' in order.</returns>
     public double[] Fold(IReadOnlyList<SubtreeRoot> roots, Slice slice, TorchVector into)
     {
-        var at = roots.Select(r => ((nint)At((TorchVector)r.Gradient, slice), r.Node.First)).ToArray();
-        kernels.TreeSum(Dispatcher.Floats(into.Flat), at, slice.First, slice.Count);
-
-        var ranges = RangesOf(slice).ToList();
-        var firsts = tensor(ranges.Select(r => r.First).ToArray(), int64).to(device);
-        var counts = tensor(ranges.Select(r => r.Count).ToArray(), int64).to(device);
-        var sums = zeros(ranges.Count, float64, device);
-        kernels.SumsOfSquares(
-            (double*)Dispatcher.Data(sums), Dispatcher.Floats(into.Flat), (long*)Dispatcher.Data(firsts), (long*)Dispatcher.Data(counts),
-            ranges.Count);
+        foreach (var (_, first, count) in ((PiecedVector)roots[0].Gradient).PartsOf(slice.First, slice.Count))
+            Sum(into, roots, r => r.PieceOf(first, count), first, count);
+        foreach (var (first, count) in PlainFold.RowsIn(roots, slice))
+        {
+            using var rows = new TorchVector(first, count, device, kernels.Gpu);
+            Sum(rows, roots, r => r.Rows!, first, count);
+            into.Range(first, count).add_(rows.Flat);
+        }
         var squares = new double[slice.Tiles];
-        var values = sums.to(CPU).data<double>().ToArray();
-        for (var i = 0; i < ranges.Count; i++)
-            squares[ranges[i].Tile] += values[i];
+        var tiles = Enumerable.Range(slice.FirstTile, slice.Tiles)
+            .SelectMany(tile => PlainFold.PartsOf(layout, tile).Select(part => (Tile: tile, part.First, part.Count))).ToList();
+        foreach (var (sum, (tile, _, _)) in SquaresOf([.. tiles.Select(t => (t.First, t.Count))], into).Zip(tiles))
+            squares[tile - slice.FirstTile] += sum;
         return squares;
     }
+
+    /// <summary>What each trained parameter of a tile adds to its sum of squares, in order.</summary>
+    public IReadOnlyList<double> SquaresOf(int tile, TorchVector gradient) => SquaresOf([.. PlainFold.PartsOf(layout, tile)], gradient);
 
     /// <summary>The step on elements [first, first + count), whose parameters decay alike, of vectors that this GPU reaches.</summary>
     public void AdamW(
         OptimizerSettings settings, TorchVector parameters, TorchVector firstMoments, TorchVector secondMoments, TorchVector gradient,
         long first, long count, double weightDecay, OptimizerStep step)
         => kernels.AdamW(
-            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, null, count,
+            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, DeviceMemory.None, count,
             new AdamWStep(
                 step.Number, step.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weightDecay, step.ClipCoefficient));
 
-    // A root's element 0: in place, or in a copy of the slice.
-    private float* At(TorchVector root, Slice slice) => kernels.Reaches(root.Gpu)
-        ? root.Data
-        : Dispatcher.Floats(Copy(root.Range(slice.First, slice.Count))) - slice.First;
-
-    private Tensor Copy(Tensor from) => empty(from.shape, float32, device).copy_(from);
-
-    // Of each tile the parts of trained parameters, in their order.
-    private IEnumerable<(int Tile, long First, long Count)> RangesOf(Slice slice)
+    private void Sum(
+        TorchVector into, IReadOnlyList<SubtreeRoot> roots, Func<PiecedVector, TorchVector> vector, long first, long count)
     {
-        for (var tile = 0; tile < slice.Tiles; tile++)
-        {
-            var (first, end) = (slice.First + (long)tile * FlatLayout.Tile, slice.First + (long)(tile + 1) * FlatLayout.Tile);
-            for (var i = layout.FirstSegmentAt(first); i < layout.Segments.Count && layout.Segments[i].Offset < end; i++)
-            {
-                var segment = layout.Segments[i];
-                var (low, high) = (Math.Max(first, segment.Offset), Math.Min(end, segment.Offset + segment.Count));
-                if (low < high && segment.Parameter.IsTrained)
-                    yield return (tile, low, high - low);
-            }
-        }
+        // Copies of what this GPU does not reach are freed when the kernel has begun: what takes their memory comes after it.
+        using var scope = NewDisposeScope();
+        var at = roots.Select(r => ((nint)At(vector((PiecedVector)r.Gradient), first, count), r.Node.First)).ToArray();
+        kernels.TreeSum(into.Data, at, first, count);
     }
+
+    private double[] SquaresOf(List<(long First, long Count)> ranges, TorchVector gradient)
+    {
+        using var scope = NewDisposeScope();
+        var firsts = tensor(ranges.Select(r => r.First - gradient.First).ToArray(), int64).to(device);
+        var counts = tensor(ranges.Select(r => r.Count).ToArray(), int64).to(device);
+        var sums = zeros(ranges.Count, float64, device);
+        kernels.SumsOfSquares(
+            (double*)Dispatcher.Data(sums), Dispatcher.Floats(gradient.Flat), (long*)Dispatcher.Data(firsts),
+            (long*)Dispatcher.Data(counts), ranges.Count);
+        return sums.to(CPU).data<double>().ToArray();
+    }
+
+    // Element 0 of a piece of a root: in place, or of a copy of the range.
+    private float* At(TorchVector piece, long first, long count) => kernels.Reaches(piece.Gpu)
+        ? piece.Data
+        : Dispatcher.Floats(empty(count, float32, device).copy_(piece.Range(first, count))) - first;
 }

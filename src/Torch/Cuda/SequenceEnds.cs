@@ -10,7 +10,7 @@ namespace Elastic.Torch.Cuda;
 /// <param name="Keys">(S + 1): the same of keys and values.</param>
 /// <param name="MostQueries">The longest sequence's queries.</param>
 /// <param name="MostKeys">The longest sequence's keys.</param>
-internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries, int MostKeys)
+internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries, int MostKeys) : IDisposable
 {
     /// <summary>
     /// Of rows that see each other within a segment; null where a sequence returns to an earlier segment: then no ends say who sees whom.
@@ -73,9 +73,17 @@ internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries
         return Of(ofQueries, ofKeys, device);
     }
 
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Queries.Dispose();
+        Keys.Dispose();
+    }
+
     private static SequenceEnds Of(List<int> queries, List<int> keys, Device device)
     {
-        Tensor On(List<int> ends) => tensor([.. ends], int32).to(device);
+        using var scope = NewDisposeScope();
+        Tensor On(List<int> ends) => tensor([.. ends], int32).to(device).DetachFromDisposeScope();
         var ofQueries = On(queries);
         return new SequenceEnds(ofQueries, ReferenceEquals(queries, keys) ? ofQueries : On(keys), Most(queries), Most(keys));
     }

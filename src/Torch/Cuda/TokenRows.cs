@@ -8,16 +8,25 @@ namespace Elastic.Torch.Cuda;
 /// <param name="Starts">(Count + 1), int32.</param>
 /// <param name="Rows">All rows, int32, by token, then increasing.</param>
 /// <param name="Count">Distinct tokens.</param>
-internal sealed record TokenRows(Tensor Tokens, Tensor Starts, Tensor Rows, int Count)
+internal sealed record TokenRows(Tensor Tokens, Tensor Starts, Tensor Rows, int Count) : IDisposable
 {
-    /// <summary>Sorts them on the host.</summary>
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Tokens.Dispose();
+        Starts.Dispose();
+        Rows.Dispose();
+    }
+
+    /// <summary>Sorts them on the host. The tensors are the caller's.</summary>
     public static unsafe TokenRows Of(int[] tokens, int vocabulary, TorchSharp.torch.Device device)
     {
         var workspace = new int[EmbeddingPlan.WorkspaceInts(tokens.Length)];
         fixed (int* memory = workspace, from = tokens)
         {
             var plan = EmbeddingPlan.Build(memory, from, tokens.Length, vocabulary);
-            Tensor Copy(int* values, int count) => tensor(new ReadOnlySpan<int>(values, count).ToArray(), int32).to(device);
+            Tensor Copy(int* values, int count) =>
+                tensor(new ReadOnlySpan<int>(values, count).ToArray(), int32).to(device).DetachFromDisposeScope();
             return new TokenRows(
                 Copy(plan.Tokens, plan.Count), Copy(plan.Starts, plan.Count + 1), Copy(plan.Rows, tokens.Length), plan.Count);
         }

@@ -190,17 +190,19 @@ public sealed class DeviceSpecs : IDisposable
     {
         IReadOnlyList<DeviceId> cpu = [new("cpu:0"), new("cpu:1")], gpu = [new("cuda:0")];
         var (two, file) = (NodeSettings.Defaults with { Zero = 2 }, NodeSettings.Defaults with { Offload = OffloadMode.File });
-        var split = NodeSettings.Defaults with { Split = "pipeline:2" };
+        var split = NodeSettings.Defaults with { Split = "tensor:2, pipeline:2" };
         DeviceNames.CheckSharding(split, cpu);
         Assert.Equal(
-            "node.split = pipeline:2 is for CPU devices, and this node has cuda:0: use node.split = none",
+            "node.split = tensor:2, pipeline:2 is for CPU devices, and this node has cuda:0, whose libraries compute products of a share's "
+            + "shape by other algorithms, with other bits: use node.split = pipeline:4",
             Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(split, gpu)).Message);
-        DeviceNames.CheckSharding(split with { Split = "tensor:2, pipeline:2" }, cpu);
+        DeviceNames.CheckSharding(split with { Split = "pipeline:2x2" }, gpu);
         DeviceNames.CheckSharding(NodeSettings.Defaults, gpu);
         DeviceNames.CheckSharding(two, cpu);
         DeviceNames.CheckSharding(file, cpu);
         Assert.Equal(
-            "node.zero = 2 is for replicas on CPU devices, and this node has cuda:0: use node.zero = 1",
+            "node.zero = 2 is for replicas on CPU devices, and this node has cuda:0: use node.zero = 1, and node.split = pipeline:2, of "
+            + "which each device has sums of its own layers' gradients only",
             Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(two, gpu)).Message);
         Assert.Equal(
             "node.offload = file is for CPU devices, and this node has cuda:0: use node.offload = none",

@@ -28,7 +28,7 @@ internal sealed unsafe class FakeGpu
         string[] fused = RuntimeInformation.ProcessArchitecture == Architecture.X64 && System.Runtime.Intrinsics.X86.Fma.IsSupported
             ? ["-mfma"]
             : [];
-        _driver = Load("libcuda.so.1", "fake_cuda.cpp", ["-O2", "-std=c++17", "-ffp-contract=off", .. fused]);
+        _driver = Load("libcuda.so.1", "fake_cuda.cpp", ["-O2", "-std=c++17", "-ffp-contract=off", "-fno-strict-aliasing", .. fused]);
         _nvrtc = Load("libnvrtc.so.12", "fake_nvrtc.c", []);
         Driver = new CudaDriver(_driver);
     }
@@ -46,6 +46,11 @@ internal sealed unsafe class FakeGpu
     /// <summary>A line for each kernel that ran since <see cref="Clear"/>: its name and its GPU.</summary>
     public IReadOnlyList<string> Calls =>
         Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)Export(_driver, "fake_calls"))())!
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>The kernels that it can run.</summary>
+    public IReadOnlyList<string> KernelNames =>
+        Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)Export(_driver, "fake_kernels"))())!
             .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     public void Clear() => ((delegate* unmanaged<void>)Export(_driver, "fake_clear"))();

@@ -48,7 +48,7 @@ internal sealed class FakeGpus(int count, FlashAttention? flash, FakeCublasLt? p
 
     public DeviceKernels KernelsOf(int gpu, GpuStream? stream) => FakeGpu.Shared.Kernels(gpu, stream);
 
-    public FlashAttention? AttentionOf(int gpu) => flash?.ForOneMore();
+    public FlashAttention? AttentionOf(int gpu) => flash;
 
     public DeviceProducts? ProductsOf(int gpu, GpuStream? stream) =>
         _products.GetOrAdd((gpu, stream?.Handle ?? 0), _ => products?.On(gpu, stream));

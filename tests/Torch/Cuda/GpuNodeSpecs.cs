@@ -19,8 +19,9 @@ public sealed class GpuNodeSpecs : IDisposable
     [Theory]
     [InlineData(1, true)]
     [InlineData(0, false)]
+    [InlineData(1, true, "pipeline:2")]
     public async Task A_GPU_that_falls_off_the_bus_in_a_step_is_observed_and_the_node_goes_on_with_the_other_to_the_same_fingerprint(
-        int gpu, bool repeatsStep)
+        int gpu, bool repeatsStep, string split = "none")
     {
         var settings = TinyRun.Settings("a", rounds: 2, innerSteps: 2);
         settings = settings with
@@ -36,8 +37,8 @@ public sealed class GpuNodeSpecs : IDisposable
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         var said = new ConcurrentQueue<string>();
         await using var node = await ElasticNode.StartAsync(
-            NodeSettings.Defaults with { Devices = "cuda:all", DataDir = Path.Combine(_tiny.Root, "disturbed") }, NodeDuty.Train,
-            said.Enqueue, deadline.Token);
+            NodeSettings.Defaults with { Devices = "cuda:all", Split = split, DataDir = Path.Combine(_tiny.Root, "disturbed") },
+            NodeDuty.Train, said.Enqueue, deadline.Token);
         // The node's agent begins with it, a moment later.
         while (!gpus.Measured.SequenceEqual([0, 1]))
             await Task.Delay(5, deadline.Token);
@@ -47,7 +48,9 @@ public sealed class GpuNodeSpecs : IDisposable
 
         Assert.Equal(expected.Fingerprint, view.Fingerprint);
         Assert.Contains(said, s => s.StartsWith(
-            $"device cuda:{gpu} is lost (rank {gpu} of 2 (cuda:{gpu}) is gone in its forward and backward pass", StringComparison.Ordinal));
+            split == "none"
+                ? $"device cuda:{gpu} is lost (rank {gpu} of 2 (cuda:{gpu}) is gone in its forward and backward pass"
+                : $"device cuda:{gpu} is lost (stage {gpu} of 2 (cuda:{gpu}) is gone in its ", StringComparison.Ordinal));
         Assert.Equal([$"cuda:{1 - gpu}"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
         IReadOnlyList<StoredObservation> stored;
         // They are stored a moment later.

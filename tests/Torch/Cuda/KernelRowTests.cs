@@ -1,4 +1,5 @@
 using Elastic.Kernels;
+using Elastic.Torch.Cuda;
 
 namespace Elastic.Torch.Tests.Cuda;
 
@@ -24,11 +25,11 @@ public sealed unsafe class KernelRowTests
         fixed (double* losses = ours, reference = expected, evaluated = only)
         {
             var kernels = FakeGpu.Shared.Kernels(0);
-            kernels.CrossEntropyRows(into, false, padded, rows, vocabulary, padded, partLength, t, w, 0, 7, false, evaluated);
+            kernels.CrossEntropyRows(into, padded, rows, vocabulary, padded, partLength, t, w, 0, 7, false, evaluated);
             Numbers.AssertSameBits(z, gradient);
             CrossEntropy.Losses(other, padded, rows, vocabulary, partLength, t, w, 0, reference);
             Assert.Equal(expected, only);
-            kernels.CrossEntropyRows(into, false, padded, rows, vocabulary, padded, partLength, t, w, smoothing, 7, true, losses);
+            kernels.CrossEntropyRows(into, padded, rows, vocabulary, padded, partLength, t, w, smoothing, 7, true, losses);
             CrossEntropy.Rows(other, padded, rows, vocabulary, padded, partLength, t, w, smoothing, 7, reference);
         }
         Assert.Equal(expected, ours);
@@ -44,61 +45,79 @@ public sealed unsafe class KernelRowTests
                 7 * (Math.Exp(row[i] - largest) / sum - (i == targets[0] ? 1 - smoothing : 0) - smoothing / vocabulary), gradient[i], 1e-5);
     }
 
-    [Fact]
-    public void Logits_in_bf16_give_the_same_losses_and_gradients_rounded_once()
+    [Theory]
+    [InlineData(ElementType.Bf16, 1500, 0)]
+    [InlineData(ElementType.Bf16, 1503, 1)]
+    [InlineData(ElementType.Fp16, 1500, 0)]
+    internal void Logits_of_16_bits_give_the_same_losses_and_gradients_rounded_once(ElementType type, int vocabulary, int skew)
     {
-        const int rows = 2, vocabulary = 1500;
-        var narrow = Numbers.Narrow(Numbers.Some(rows * vocabulary, 2, 10));
-        var wide = Numbers.Widen(narrow);
+        const int rows = 2;
+        var wide = TypedArray.Rounded(type, Numbers.Some(rows * vocabulary, 2, 10));
+        using var narrow = new TypedArray(type, wide, skew);
         double[] ours = new double[rows], theirs = new double[rows];
-        fixed (ushort* into = narrow)
         fixed (float* other = wide)
         fixed (int* t = new[] { 3, 1400 })
         fixed (double* losses = ours, reference = theirs)
         {
             FakeGpu.Shared.Kernels(0).CrossEntropyRows(
-                into, true, vocabulary, rows, vocabulary, vocabulary, vocabulary, t, null, 0.1, 0.25, true, losses);
+                narrow, vocabulary, rows, vocabulary, vocabulary, vocabulary, t, null, 0.1, 0.25, true, losses);
             CrossEntropy.Rows(other, vocabulary, rows, vocabulary, vocabulary, vocabulary, t, null, 0.1, 0.25, reference);
         }
         Assert.Equal(theirs, ours);
-        Assert.Equal(Numbers.Narrow(wide), narrow);
+        Numbers.AssertSameBits(TypedArray.Rounded(type, wide), narrow.Values);
     }
 
     [Theory]
-    [InlineData(1, 1, true)]
-    [InlineData(5, 16, false)]
-    [InlineData(40, 100, true)]
-    public void Norms_of_sums_go_forwards_and_backwards(int rows, int columns, bool hasBranch)
+    [InlineData(ElementType.Fp32, 8, 0)]
+    [InlineData(ElementType.Fp32, 3, 0)]
+    [InlineData(ElementType.Bf16, 8, 0)]
+    [InlineData(ElementType.Bf16, 6, 2)]
+    [InlineData(ElementType.Fp16, 8, 1)]
+    internal void Heads_turn_by_their_rows_places_and_back(ElementType type, int pairs, int behind)
     {
-        int[] seeds = [1, 2, 3, 4, 5];
-        var numbers = seeds.Select(s => Numbers.Some(rows * columns, s)).ToArray();
-        float[] gain = Numbers.Some(columns, 6), bias = Numbers.Some(columns, 7);
-        float[] sum = hasBranch ? [.. numbers[0].Zip(numbers[1], (a, b) => a + b)] : numbers[0];
-        float[] y = new float[rows * columns], y2 = [.. y], added = [.. y], dx = numbers[3], dx2 = [.. dx];
-        float[] m = new float[rows], m2 = [.. m], v = [.. m], v2 = [.. m];
-        float[] dGain = new float[columns], dBias = [.. dGain], dGain2 = [.. dGain], dBias2 = [.. dGain];
-        fixed (float* x = numbers[0], branch = numbers[1], s = sum, dy = numbers[2], g = gain, b = bias, ours = y, theirs = y2,
-            into = added, m1 = m, mo = m2, i1 = v, io = v2, d1 = dx, d2 = dx2, dg = dGain, db = dBias, dgo = dGain2, dbo = dBias2,
-            parts = new float[2 * rows * columns])
+        const int rows = 14, heads = 3, length = 7;
+        var stride = heads * 2 * pairs + behind;
+        var x = TypedArray.Rounded(type, Numbers.Some(rows * stride, 1));
+        float[] forward = [.. x], cosines = new float[length * pairs], sines = new float[length * pairs];
+        using TypedArray turned = new(type, x), back = new(type, x);
+        fixed (float* xs = x, f = forward, c = cosines, s = sines)
+        fixed (int* positions = Enumerable.Range(0, rows).Select(r => r % length).ToArray())
+        fixed (double* frequencies = Enumerable.Range(0, pairs).Select(j => 1.0 / (j + 1)).ToArray())
         {
-            var kernels = FakeGpu.Shared.Kernels(1);
-            kernels.LayerNormForward(ours, into, x, hasBranch ? branch : null, g, b, m1, i1, rows, columns, 1e-5f);
-            LayerNorm.Forward(theirs, columns, s, columns, g, b, mo, io, rows, columns, 1e-5f);
-            kernels.LayerNormBackward(d1, dy, s, g, m1, i1, rows, columns, hasBranch);
-            LayerNorm.Backward(d2, columns, dy, columns, s, columns, g, mo, io, rows, columns, hasBranch);
-            var partRows = rows % 5 == 0 ? 5 : 1;
-            kernels.NormGradients(dg, db, parts, dy, s, m1, i1, rows, partRows, columns);
-            NormGradients.Add(dgo, dbo, dy, columns, s, columns, mo, io, partRows, rows / partRows, columns, false);
+            Rotary.FillTables(c, s, 0, length, frequencies, pairs);
+            var kernels = FakeGpu.Shared.Kernels(0);
+            kernels.Rotate(turned, stride, rows, heads, length, c, s, pairs, false);
+            kernels.Rotate(back, stride, rows, heads, length, c, s, pairs, true);
+            Rotary.Rotate(f, stride, rows, heads, 2 * pairs, positions, c, s, pairs, RotaryLayout.Halves, false);
+            Rotary.Rotate(xs, stride, rows, heads, 2 * pairs, positions, c, s, pairs, RotaryLayout.Halves, true);
         }
-        Numbers.AssertSameBits(y2, y);
-        Numbers.AssertSameBits([.. m2, .. v2], [.. m, .. v]);
-        Numbers.AssertSameBits(dx2, dx);
-        Numbers.AssertSameBits([.. dGain2, .. dBias2], [.. dGain, .. dBias]);
-        if (hasBranch)
-            Numbers.AssertSameBits(sum, added);
-        var row = sum.Take(columns).Select(a => (double)a).ToArray();
-        var deviation = Math.Sqrt(row.Average(a => (a - row.Average()) * (a - row.Average())) + 1e-5);
-        for (var j = 0; j < columns; j++)
-            Assert.Equal((row[j] - row.Average()) / deviation * gain[j] + bias[j], y[j], 1e-4);
+        Numbers.AssertSameBits(TypedArray.Rounded(type, forward), turned.Values);
+        Numbers.AssertSameBits(TypedArray.Rounded(type, x), back.Values);
+    }
+
+    [Theory]
+    [InlineData(8, true, 1)]
+    [InlineData(7, true, 1)]
+    [InlineData(8, false, 1)]
+    [InlineData(12, true, 2.5)]
+    public void Rows_of_tables_are_those_of_tokens_and_places(int columns, bool hasPositions, float scale)
+    {
+        const int rows = 10, length = 5, vocabulary = 9;
+        int[] tokens = [3, 0, 8, 8, 1, 2, 7, 5, 4, 6], places = [.. Enumerable.Range(0, rows).Select(r => r % length)];
+        float[] table = Numbers.Some(vocabulary * columns, 1), at = Numbers.Some(length * columns, 2), expected = new float[rows * columns];
+        using TypedArray tokenTable = new(ElementType.Fp32, table), positions = new(ElementType.Fp32, at),
+            y = new(ElementType.Fp32, expected);
+        fixed (int* t = tokens, p = places)
+        fixed (float* from = table, add = at, into = expected)
+        {
+            FakeGpu.Shared.Kernels(0).Embed(
+                y.Floats, tokenTable.Floats, t, hasPositions ? positions.Floats : null, length, rows, columns, scale);
+            if (scale == 1)
+                Embedding.Gather(into, from, t, hasPositions ? add : null, p, rows, columns);
+            else
+                for (var row = 0; row < rows; row++)
+                    Ranges.AddScaled(into + row * columns, add + p[row] * columns, from + t[row] * columns, scale, columns);
+        }
+        Numbers.AssertSameBits(expected, y.Values);
     }
 }

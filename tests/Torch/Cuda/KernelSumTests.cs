@@ -1,4 +1,5 @@
 using Elastic.Kernels;
+using Elastic.Torch.Cuda;
 
 namespace Elastic.Torch.Tests.Cuda;
 
@@ -6,30 +7,29 @@ namespace Elastic.Torch.Tests.Cuda;
 public sealed unsafe class KernelSumTests
 {
     [Theory]
-    [InlineData(1, 1, 1)]
-    [InlineData(7, 3, 40)]
-    [InlineData(60, 8, 70)]
-    [InlineData(33, 64, 5)]
-    public void Columns_add_up_part_by_part(int rows, int partRows, int columns)
+    [InlineData(1, 1, 1, ElementType.Fp32)]
+    [InlineData(6, 3, 40, ElementType.Fp32)]
+    [InlineData(56, 8, 72, ElementType.Bf16)]
+    [InlineData(128, 64, 5, ElementType.Fp16)]
+    [InlineData(35, 1, 33, ElementType.Bf16)]
+    [InlineData(4096, 1, 2, ElementType.Fp32)]
+    internal void Columns_add_up_part_by_part_and_to_what_is_there(int rows, int partRows, int columns, ElementType type)
     {
-        // Kernels know whole parts only.
         var parts = rows / partRows;
-        var wholeRows = parts * partRows;
-        if (parts == 0)
-            (parts, wholeRows, partRows) = (1, rows, rows);
-        float[] x = Numbers.Some(wholeRows * columns, 1), ours = new float[columns], theirs = new float[columns];
-        fixed (float* source = x, into = ours, other = theirs, sums = new float[parts * columns])
+        float[] x = TypedArray.Rounded(type, Numbers.Some(rows * columns, 1)), before = Numbers.Some(columns, 2), theirs = [.. before];
+        using TypedArray source = new(type, x), into = new(ElementType.Fp32, before);
+        fixed (float* from = x, other = theirs, sums = new float[parts * columns])
         {
-            FakeGpu.Shared.Kernels(0).ColumnSums(into, sums, source, wholeRows, partRows, columns);
-            ColumnSums.Add(other, source, columns, partRows, (long)partRows * columns, parts, columns, false);
+            FakeGpu.Shared.Kernels(0).ColumnSums(into.Floats, sums, source, rows, partRows, columns);
+            ColumnSums.Add(other, from, columns, partRows, (long)partRows * columns, parts, columns, true);
         }
-        Numbers.AssertSameBits(theirs, ours);
+        Numbers.AssertSameBits(theirs, into.Values);
         for (var j = 0; j < columns; j++)
-            Assert.Equal(Enumerable.Range(0, wholeRows).Sum(r => (double)x[r * columns + j]), ours[j], 1e-4);
+            Assert.Equal(before[j] + Enumerable.Range(0, rows).Sum(r => (double)x[r * columns + j]), theirs[j], 1e-3);
     }
 
     [Fact]
-    public void A_last_part_may_be_shorter()
+    public void A_last_part_may_be_shorter_and_parts_are_few_enough_to_fold()
     {
         const int rows = 11, columns = 3;
         float[] x = Numbers.Some(rows * columns, 2), ours = new float[columns];
@@ -37,6 +37,8 @@ public sealed unsafe class KernelSumTests
             FakeGpu.Shared.Kernels(0).ColumnSums(into, sums, source, rows, 4, columns);
         for (var j = 0; j < columns; j++)
             Assert.Equal(Enumerable.Range(0, rows).Sum(r => (double)x[r * columns + j]), ours[j], 1e-5);
+        Assert.Equal([128, 128, 256], new long[] { 1, 128 * 4096, 128 * 4096 + 1 }.Select(DeviceKernels.PartRowsOf));
+        Assert.Throws<ArgumentOutOfRangeException>(() => FakeGpu.Shared.Kernels(0).ColumnSums(null, null, DeviceMemory.None, 4097, 1, 1));
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public sealed class LogicalDeviceTests
                 $"{calls[at]} came before {place} was waited for"));
         }
 
-        static bool IsReading(string what) => what is "tree_sum" or "layer_norm_forward";
+        static bool IsReading(string what) => what is "tree_sum" or "norm_forward_f32_f32";
     }
 
     [Fact]

@@ -12,23 +12,4 @@ internal static class Numbers
 
     public static void AssertSameBits(float[] expected, float[] actual)
         => Assert.Equal(expected.Select(BitConverter.SingleToUInt32Bits), actual.Select(BitConverter.SingleToUInt32Bits));
-
-    /// <summary>The bits of bf16 numbers.</summary>
-    public static unsafe ushort[] Narrow(float[] x)
-    {
-        var y = new ushort[x.Length];
-        fixed (float* from = x)
-        fixed (ushort* into = y)
-            Kernels.NarrowRows.Narrow(Kernels.NarrowType.BFloat16, into, from, x.Length);
-        return y;
-    }
-
-    public static unsafe float[] Widen(ushort[] x)
-    {
-        var y = new float[x.Length];
-        fixed (ushort* from = x)
-        fixed (float* into = y)
-            Kernels.NarrowRows.Widen(Kernels.NarrowType.BFloat16, into, from, x.Length);
-        return y;
-    }
 }

@@ -24,14 +24,6 @@ std::mutex gate;
 std::string calls;
 bool are_separate;
 
-typedef bool (*Kernel)(u32 blocks, u32 threads, void **arguments);
-#define KERNEL(name) {#name, [](u32 b, u32 t, void **a) { return fiber::launch(name, b, t, a); }}
-const struct { const char *name; Kernel run; } kernels[] = {
-    KERNEL(adamw_update), KERNEL(column_sums), KERNEL(norm_gradient_sums), KERNEL(fold_parts), KERNEL(cross_entropy_f32),
-    KERNEL(cross_entropy_bf16), KERNEL(dropout), KERNEL(embedding_gradient), KERNEL(gelu_tanh_forward), KERNEL(gelu_tanh_backward),
-    KERNEL(gelu_erf_forward), KERNEL(gelu_erf_backward), KERNEL(layer_norm_forward), KERNEL(layer_norm_backward), KERNEL(sums_of_squares),
-    KERNEL(tree_sum)};
-
 int state() { return current == nullptr ? 201 : current->is_lost ? LaunchFailed : 0; }
 
 void record(const char *what, const Stream *stream)
@@ -49,6 +41,15 @@ void fake_separate(int separate) { are_separate = separate != 0; }
 void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
 const char *fake_calls() { std::lock_guard<std::mutex> hold(gate); static std::string copy; copy = calls; return copy.c_str(); }
 size_t fake_roots_bytes() { return sizeof(Roots); }
+// The kernels' names, a line each.
+const char *fake_kernels()
+{
+    static std::string names;
+    if (names.empty())
+        for (auto &kernel : fiber::entries)
+            names += std::string(kernel.name) + "\n";
+    return names.c_str();
+}
 size_t fake_step_bytes() { return sizeof(AdamWStep); }
 
 // ---- The driver.
@@ -127,7 +128,7 @@ int cuDeviceGetPCIBusId(char *bus, int length, int device)
 }
 int cuModuleGetFunction(const void **function, void *, const char *name)
 {
-    for (auto &kernel : kernels)
+    for (auto &kernel : fiber::entries)
         if (strcmp(kernel.name, name) == 0)
         {
             *function = &kernel;
@@ -151,7 +152,7 @@ int cuLaunchKernel(
         current->is_lost = true;
         return LaunchFailed;
     }
-    auto kernel = static_cast<decltype(&kernels[0])>(function);
+    auto kernel = static_cast<const fiber::Entry *>(function);
     record(kernel->name, stream);
     return kernel->run(x, tx, arguments) ? 0 : Hangs;
 }

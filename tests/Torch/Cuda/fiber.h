@@ -127,7 +127,16 @@ template <class... A> bool launch(void (*kernel)(A...), u32 blocks, u32 threads,
     };
     return run(blocks, threads, enter, &it);
 }
+
+// The kernels, by name.
+struct Entry { const char *name; bool (*run)(u32 blocks, u32 threads, void **arguments); };
+static std::vector<Entry> entries;
+struct Registration { explicit Registration(Entry entry) { entries.push_back(entry); } };
 }
+
+#define ENTRY(kernel) \
+    static fiber::Registration registration_of_##kernel( \
+        {#kernel, [](u32 b, u32 t, void **a) { return fiber::launch(kernel, b, t, a); }});
 
 static inline u32 thread_index() { return fiber::thread; }
 static inline u32 threads() { return fiber::block_threads; }
@@ -150,8 +159,30 @@ static inline double of_bits(u64 x) { return bits_as<double>(x); }
 
 static inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline float quotient(float a, float b) { return a / b; }
+static inline float reciprocal(float x) { return 1.0f / x; }
 static inline float root(float x) { return __builtin_sqrtf(x); }
 static inline u32 multiply_high(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
+
+// What a GPU has instructions for: binary16, to the nearest, ties to even.
+static inline float widen_f16(u16 x)
+{
+    u32 magnitude = x & 0x7fff, sign = (u32)(x & 0x8000) << 16;
+    float number = magnitude < 0x0400 ? (float)magnitude * (1.0f / (1 << 24))
+        : of_bits((magnitude << 13) + (magnitude < 0x7c00 ? 112u << 23 : 0x7f800000 - (0x7c00u << 13)));
+    return of_bits(bits_of(number) | sign);
+}
+
+static inline u16 narrow_f16(float x)
+{
+    u32 sign = bits_of(x) & 0x80000000, magnitude = bits_of(x) ^ sign, bits;
+    if (magnitude > 0x7f800000)
+        bits = 0x7e00;
+    else if (magnitude < 0x38800000)
+        bits = bits_of(of_bits(magnitude) + 0.5f) - 0x3f000000;    // the addition rounds to the digits that small numbers have
+    else
+        bits = (magnitude + 0xfff + (magnitude >> 13 & 1) - (112u << 23)) >> 13;
+    return (u16)((bits < 0x7c00 || magnitude > 0x7f800000 ? bits : 0x7c00) | sign >> 16);
+}
 
 // A warp's exchanges, by a barrier of the whole block: all of its threads call them together.
 static inline u32 exchange(u32 x, u32 from)

@@ -37,7 +37,8 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     {
         var split = SplitOf(run);
         return new TrainingStep(
-            devices, DeviceBackends.Of(devices[0].Id).OpenCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip,
+            devices, split.Devices > 1 ? new LocalCollective(devices) : DeviceBackends.Of(devices[0].Id).OpenCollective(devices),
+            run.Layout, run.Optimizer, run.Settings.Optimizer.Clip,
             run.Precision, run.Faults.Deadlines?.Invoke(), zero: run.Zero,
             stages: split.Stages, tensor: split.Tensor, chunks: split.Chunks,
             mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);

@@ -36,7 +36,7 @@ internal sealed class ReplicaMemories : IDisposable
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
     public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
-        var (replica, share) = (ComputeWork.Of(work), StageOf(run, devices[0], work));
+        var (replica, share) = (ComputeWork.Of(work), StageOf(run, work));
         // Of a run in stages no node may have room for all parameters, which an evaluation reads: the system takes back memory of a file.
         var isInFile = replica is null && run.Settings.Run.Stages > 1 && devices[0].IsCpu && !OperatingSystem.IsWindows();
         var location = isInFile ? InFile : LocationOf(devices[0]);
@@ -76,12 +76,10 @@ internal sealed class ReplicaMemories : IDisposable
     public void Dispose() => Free(_ => true);
 
     // Null where one node computes the replica.
-    private static StageShare? StageOf(NodeRun run, DeviceId device, WorkContent work)
+    private static StageShare? StageOf(NodeRun run, WorkContent work)
     {
         if (ComputeWork.Of(work) is not { Stages: { Length: > 1 } stages })
             return null;
-        if (!device.IsCpu)
-            throw new ElasticException($"{device} computes whole networks: give this node CPU devices, or use run.stages = 1");
         return new StageShare(run.Architecture, run.Layout, (work as ComputeStage)?.Stage ?? 0, stages.Length);
     }
 

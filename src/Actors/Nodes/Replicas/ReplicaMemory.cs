@@ -22,7 +22,9 @@ internal sealed class ReplicaMemory(
     private readonly Dictionary<string, Digest> _held = [];
     private ReplicaVectors? _mirror;
 
-    public ReplicaVectors Vectors { get; private set; } = share is null ? New(layout, device, offload) : ApartStage.NewVectors(layout);
+    public ReplicaVectors Vectors { get; private set; } = share is { } part
+        ? new(layout, (name, length) => DeviceBackends.Of(device).Allocate(device, length, part.RangesOf(name)))
+        : New(layout, device, offload);
 
     /// <summary>What is here; null for all of it.</summary>
     public StageShare? Share => share;
@@ -191,7 +193,7 @@ internal sealed class ReplicaMemory(
     private void Clear(string name)
     {
         _held.Remove(name);
-        if (share is null)
+        if (share is null || !Vectors.OnHost)
         {
             Vectors.Clear(name);
             return;

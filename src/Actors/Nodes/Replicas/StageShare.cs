@@ -17,6 +17,7 @@ internal sealed class StageShare : IDisposable
     /// <exception cref="Foundation.ElasticException">Some parameters are frozen.</exception>
     public StageShare(IArchitecture architecture, FlatLayout layout, int number, int count)
     {
+        StageParameters.CheckApart(layout);
         var parameters = new StageParameters(architecture, layout, count);
         (_architecture, Number, Count) = (architecture, number, count);
         (_owned, _held) = ([.. parameters.RangesOwnedBy(number)], [.. parameters.RangesHeldBy(number)]);

@@ -50,9 +50,6 @@ internal sealed class DeviceProducts
     /// <summary>The library's version.</summary>
     public long Version => _library.Version;
 
-    /// <summary>What went wrong within a backward pass.</summary>
-    public BackwardFailure Failure { get; } = new();
-
     /// <summary>
     /// Memory for an algorithm's own use: what the library's documentation recommends (cuBLAS, "cublasSetWorkspace"), 32 MiB since Hopper
     /// and 4 MiB before.
@@ -90,7 +87,7 @@ internal sealed class DeviceProducts
                     _plans[shape] = plan = NewPlan(shape);
                 if (plan is null)
                     return false;
-                // libtorch may have made another GPU's context current, and runs backward passes on threads of its own.
+                // libtorch may have made another GPU's context current.
                 _driver.Enter(_context);
                 using var measured = LaunchTimes.Of(shape, s => ($"product {s}", s.Operations));
                 plan.Run(at, _stream);

@@ -39,8 +39,8 @@ internal readonly record struct ProductShape(
     public static long RoundUp(long columns, long multiple) => (columns + multiple - 1) / multiple * multiple;
 
     /// <summary>
-    /// The head's products of a pass over so many tokens: logits, which are of the inputs' type, the gradient of the inputs and that of the
-    /// weights.
+    /// The head's products of a pass over so many tokens: logits and the gradient of the inputs, which are of the inputs' type, and the
+    /// gradient of the weights.
     /// </summary>
     public static IReadOnlyList<ProductShape> OfHead(ProductType inputs, long rows, long vocabulary, long width)
     {
@@ -48,7 +48,7 @@ internal readonly record struct ProductShape(
         return
         [
             Dense(inputs, inputs, false, true, rows, vocabulary, width) with { ResultStride = stride },
-            Dense(inputs, ProductType.Fp32, false, false, rows, width, vocabulary) with { LeftStride = stride },
+            Dense(inputs, inputs, false, false, rows, width, vocabulary) with { LeftStride = stride },
             Dense(inputs, ProductType.Fp32, true, false, vocabulary, width, rows) with { LeftStride = stride },
         ];
     }

@@ -24,17 +24,17 @@ internal sealed class ProductTimes(DeviceProducts products, Device place)
             ("qkv", width, 3 * width), ("attention's output", width, width), ("up", width, 4 * width), ("down", 4 * width, width),
         })
         {
-            Time($"{name}, forward", Of(false, false, rows, to, from));
-            Time($"{name}, inputs' gradient", Of(false, true, rows, from, to));
-            Time($"{name}, weights' gradient", Of(true, false, from, to, rows));
+            Time($"{name}, forward", Of(ProductType.Bf16, false, false, rows, to, from));
+            Time($"{name}, inputs' gradient", Of(ProductType.Bf16, false, true, rows, from, to));
+            Time($"{name}, weights' gradient", Of(ProductType.Fp32, true, false, from, to, rows));
         }
         string[] names = ["head, forward", "head, inputs' gradient", "head, weights' gradient"];
         foreach (var (name, shape) in names.Zip(ProductShape.OfHead(ProductType.Bf16, rows, vocabulary, width)))
             Time(name, shape);
         return times;
 
-        static ProductShape Of(bool transposesLeft, bool transposesRight, long m, long n, long k) =>
-            ProductShape.Dense(ProductType.Bf16, ProductType.Fp32, transposesLeft, transposesRight, m, n, k);
+        static ProductShape Of(ProductType result, bool transposesLeft, bool transposesRight, long m, long n, long k) =>
+            ProductShape.Dense(ProductType.Bf16, result, transposesLeft, transposesRight, m, n, k);
 
         void Time(string name, ProductShape shape) => times.Add(OfOne(name, shape, repeats));
     }

@@ -51,7 +51,7 @@ internal static class ReferenceProducts
     private static IEnumerable<ProductShape> Of(ProductType inputs, int rows, int from, int to)
     {
         ProductShape Forward(bool transposesRight) =>
-            ProductShape.Dense(inputs, ProductType.Fp32, false, transposesRight, rows, to, from);
+            ProductShape.Dense(inputs, inputs, false, transposesRight, rows, to, from);
         return
         [
             Forward(false), Forward(false) with { HasBias = true }, Forward(true), Forward(true) with { HasBias = true },

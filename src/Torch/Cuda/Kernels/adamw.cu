@@ -1,5 +1,5 @@
 // AdamW over a range of flat vectors (src/Kernels/Optimization/AdamWUpdate.cs), with fp32 masters and, where there is one, their copy in
-// bf16.
+// 16 bits, from which products read.
 
 #define SMALLEST_MOMENT 1.17549435e-38f
 
@@ -9,7 +9,8 @@ struct AdamWStep
     float clip, decay, beta1, beta2, rest1, rest2, rate, root_correction, epsilon;
 };
 
-extern "C" __global__ void adamw_update(
+template <class Copy>
+INLINE void adamw_update(
     float *parameters, const float *gradients, float *first_moments, float *second_moments, u16 *copy, i64 count, AdamWStep step)
 {
     for (i64 i = first_index(); i < count; i += grid_threads())
@@ -24,6 +25,16 @@ extern "C" __global__ void adamw_update(
         first_moments[i] = m;
         second_moments[i] = v;
         if (copy)
-            BFloat16::store(copy + i, p);
+            Copy::store(copy + i, p);
     }
 }
+
+#define ADAMW(Copy) \
+    extern "C" __global__ void adamw_update_##Copy( \
+        float *parameters, const float *gradients, float *first_moments, float *second_moments, u16 *copy, i64 count, AdamWStep step) \
+    { \
+        adamw_update<Copy>(parameters, gradients, first_moments, second_moments, copy, count, step); \
+    } \
+    ENTRY(adamw_update_##Copy)
+
+FOR_EACH_NARROW_TYPE(ADAMW)

@@ -28,6 +28,7 @@ INLINE double of_bits(u64 x) { double y; asm("mov.b64 %0, %1;" : "=d"(y) : "l"(x
 
 INLINE float fused(float a, float b, float c) { float d; asm("fma.rn.f32 %0, %1, %2, %3;" : "=f"(d) : "f"(a), "f"(b), "f"(c)); return d; }
 INLINE float quotient(float a, float b) { float d; asm("div.rn.f32 %0, %1, %2;" : "=f"(d) : "f"(a), "f"(b)); return d; }
+INLINE float reciprocal(float x) { float d; asm("rcp.rn.f32 %0, %1;" : "=f"(d) : "f"(x)); return d; }
 INLINE float root(float x) { float d; asm("sqrt.rn.f32 %0, %1;" : "=f"(d) : "f"(x)); return d; }
 INLINE u32 multiply_high(u32 a, u32 b) { u32 d; asm("mul.hi.u32 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b)); return d; }
 
@@ -81,26 +82,6 @@ INLINE float fold_largest(float x)
     return larger(x, lane_behind(x, 1));
 }
 
-// Elements of fp32, and of bf16 (the upper half of a binary32; rounded to nearest, ties to even; what is not a number stays so).
-struct Single
-{
-    typedef float Element;
-    INLINE float load(const Element *p) { return *p; }
-    INLINE void store(Element *p, float x) { *p = x; }
-};
-
-struct BFloat16
-{
-    typedef u16 Element;
-    INLINE float load(const Element *p) { return of_bits((u32)*p << 16); }
-    INLINE void store(Element *p, float x)
-    {
-        u32 bits = bits_of(x);
-        u32 rounded = bits + 0x7fff + (bits >> 16 & 1);
-        *p = (u16)(((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : rounded) >> 16);
-    }
-};
-
 // ---- Elementary functions: those of src/Kernels/Elementary, coefficient by coefficient.
 
 #define ROUNDER (12582912.0f + 127)
@@ -129,7 +110,7 @@ INLINE float exp_or_zero(float x)
 INLINE float sigmoid(float x, float *complement)
 {
     float e = exp_or_zero(smaller(87.0f, of_bits(bits_of(x) ^ 0x80000000)));
-    float s = quotient(1.0f, 1.0f + e);
+    float s = reciprocal(1.0f + e);
     *complement = e * s;
     return s;
 }

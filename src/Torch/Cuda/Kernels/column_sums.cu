@@ -1,52 +1,83 @@
-// Sums over rows, for each column, in a fixed order (src/Kernels/Rows/ColumnSums.cs and NormGradients.cs): the rows come in parts; within a
-// part they are added in order from +0, then the parts' sums fold along the tree. Gradients of biases, those of packed queries, keys and
-// values too, and of norms. More parts give more threads, and are another order: the caller says how many rows a part has.
+// Sums over rows, for each column, in a fixed order (src/Kernels/Rows/ColumnSums.cs): the rows come in parts; within a part they are added in
+// order from +0, then the parts' sums fold along the tree. Gradients of biases, those of packed queries, keys and values too. More parts
+// give more threads, and are another order: the caller says how many rows a part has.
 
-// sums (parts, columns): a thread has a part's column. The last part may have fewer rows.
-extern "C" __global__ void column_sums(float *sums, const float *x, i64 rows, int part_rows, int columns)
+// sums (parts, columns): a thread has four neighbouring columns of a part. The last part may have fewer rows.
+template <class X>
+INLINE void column_sums(float *sums, const typename X::Element *__restrict__ x, i64 rows, int part_rows, int columns)
 {
-    i64 parts = (rows + part_rows - 1) / part_rows;
-    for (i64 i = first_index(); i < parts * columns; i += grid_threads())
+    i64 parts = (rows + part_rows - 1) / part_rows, fours = (columns + 3) / 4;
+    bool aligned = columns % 4 == 0 && is_aligned<4>(sums) && is_aligned<4>(x);
+    for (i64 i = first_index(); i < parts * fours; i += grid_threads())
     {
-        i64 first = i / columns * part_rows, end = first + part_rows < rows ? first + part_rows : rows;
-        float sum = 0;
-        for (i64 row = first; row < end; row++)
-            sum += x[row * columns + i % columns];
-        sums[i] = sum;
-    }
-}
-
-// Those of a layer norm: of dy n for the gain, of dy for the bias, n = (x - mean) inverse.
-extern "C" __global__ void norm_gradient_sums(
-    float *gains, float *biases, const float *dy, const float *x, const float *means, const float *inverses, i64 rows, int part_rows,
-    int columns)
-{
-    i64 parts = (rows + part_rows - 1) / part_rows;
-    for (i64 i = first_index(); i < parts * columns; i += grid_threads())
-    {
-        i64 first = i / columns * part_rows, end = first + part_rows < rows ? first + part_rows : rows;
-        float gain = 0, bias = 0;
-        for (i64 row = first; row < end; row++)
+        i64 part = i / fours, first = part * part_rows, end = first + part_rows < rows ? first + part_rows : rows;
+        Neighbours<4> n(i % fours * 4, columns, aligned);
+        float sum[4] = {0, 0, 0, 0};
+        for (; first < end; first += AHEAD)
         {
-            float d = dy[row * columns + i % columns];
-            gain = fused(d, (x[row * columns + i % columns] - means[row]) * inverses[row], gain);
-            bias += d;
+            float v[AHEAD][4];
+            UNROLL
+            for (int r = 0; r < AHEAD; r++)
+                if (first + r < end)
+                    load<X>(v[r], x + (first + r) * columns, n);
+            UNROLL
+            for (int r = 0; r < AHEAD; r++)
+                UNROLL
+                for (int k = 0; k < 4; k++)
+                    sum[k] = first + r < end ? sum[k] + v[r][k] : sum[k];
         }
-        gains[i] = gain;
-        biases[i] = bias;
+        store<f32>(sums + part * columns, sum, n);
     }
 }
 
-// target[j] = (target[j] +) the fold of sums[0, j], sums[1, j] ...
-extern "C" __global__ void fold_parts(float *target, const float *sums, int parts, int columns, int accumulate)
+#define COLUMN_SUMS(X) \
+    extern "C" __global__ void column_sums_##X(float *sums, const X::Element *x, i64 rows, int part_rows, int columns) \
+    { \
+        column_sums<X>(sums, x, rows, part_rows, columns); \
+    } \
+    ENTRY(column_sums_##X)
+
+FOR_EACH_TYPE(COLUMN_SUMS)
+
+#define FOLD_COLUMNS 32
+#define RUN 16
+#define MOST_RUNS 256
+
+// target[j] += the fold of sums[0, j], sums[1, j] ... along the tree; and of a second target, where there is one, in the second half of the
+// blocks. A block has 32 columns. A warp of it folds runs of 16 parts, which are subtrees; then warps fold the runs' sums together.
+extern "C" __global__ void fold_parts(float *target, const float *sums, float *target2, const float *sums2, int parts, int columns)
 {
-    Tree tree;
-    for (i64 j = first_index(); j < columns; j += grid_threads())
+    __shared__ float folded[MOST_RUNS][FOLD_COLUMNS];
+    int column = thread_index() % FOLD_COLUMNS, warp = thread_index() / FOLD_COLUMNS, warps = threads() / FOLD_COLUMNS;
+    int of_one = (columns + FOLD_COLUMNS - 1) / FOLD_COLUMNS, runs = (parts + RUN - 1) / RUN;
+    bool is_second = block_index() >= (u32)of_one;
+    int j = ((int)block_index() - (is_second ? of_one : 0)) * FOLD_COLUMNS + column;
+    const float *from = is_second ? sums2 : sums;
+    for (int run = warp; run < runs; run += warps)
     {
-        tree.clear();
-        for (int part = 0; part < parts; part++)
-            tree.push(part, sums[(i64)part * columns + j]);
-        float sum = tree.finish();
-        target[j] = accumulate ? target[j] + sum : sum;
+        float v[RUN];
+        UNROLL
+        for (int k = 0; k < RUN; k++)
+            v[k] = j < columns && run * RUN + k < parts ? from[(i64)(run * RUN + k) * columns + j] : 0;
+        UNROLL
+        for (int step = 1; step < RUN; step *= 2)
+            UNROLL
+            for (int k = 0; k + step < RUN; k += 2 * step)
+                if (run * RUN + k + step < parts)
+                    v[k] = v[k] + v[k + step];
+        folded[run][column] = v[0];
+    }
+    barrier();
+    for (int step = 1; step < runs; step *= 2)
+    {
+        for (int run = warp * 2 * step; run + step < runs; run += warps * 2 * step)
+            folded[run][column] = folded[run][column] + folded[run + step][column];
+        barrier();
+    }
+    if (warp == 0 && j < columns)
+    {
+        float *into = is_second ? target2 : target;
+        into[j] = into[j] + folded[0][column];
     }
 }
+ENTRY(fold_parts)

@@ -1,6 +1,7 @@
 // Softmax cross-entropy with label smoothing (src/Kernels/Rows/CrossEntropy.cs says the formulas and the order of each sum). A block of
 // threads takes a row; each of its groups of 16 lanes takes pieces of 1,024 elements, whose sums are added in double precision in order.
-// The logits become their gradients in place, in fp32 or bf16: a row stays in the second-level cache between the passes over it.
+// The logits become their gradients in place, in their own type: a row stays in the second-level cache between the passes over it. Two of
+// the passes do not care for the order, and move neighbours at once.
 
 #define PIECE 1024
 #define MOST_PIECES 1024
@@ -35,14 +36,22 @@ struct Pieces
 };
 
 template <class Format>
-__device__ RowSums reduce_row(const typename Format::Element *z, Pieces pieces, bool has_smoothing)
+INLINE RowSums reduce_row(const typename Format::Element *z, Pieces pieces, bool has_smoothing)
 {
     __shared__ double exponentials[MOST_PIECES], logits[MOST_PIECES];
     __shared__ float group_largest[64];
     u32 group = thread_index() / 16, groups = threads() / 16;
     float largest = Format::load(z);
-    for (int i = thread_index(); i < pieces.vocabulary; i += threads())
-        largest = larger(largest, Format::load(z + i));
+    bool aligned = is_aligned<WIDTH>(z);
+    for (int i = WIDTH * thread_index(); i < pieces.vocabulary; i += WIDTH * threads())
+    {
+        Eight n(i, pieces.vocabulary, aligned);
+        float v[WIDTH];
+        load<Format>(v, z, n);
+        UNROLL
+        for (int k = 0; k < WIDTH; k++)
+            largest = k < n.count ? larger(largest, v[k]) : largest;
+    }
     largest = fold_largest(largest);
     if (lane() == 0)
         group_largest[group] = largest;
@@ -55,11 +64,19 @@ __device__ RowSums reduce_row(const typename Format::Element *z, Pieces pieces, 
     {
         int piece = round + group, end = piece < pieces.count ? pieces.end(piece) : 0;
         float of_exponentials = 0, of_logits = 0;
-        for (int i = end == 0 ? 0 : pieces.first(piece) + (int)lane(); i < end; i += 16)
+        for (int first = end == 0 ? 0 : pieces.first(piece) + (int)lane(); first < end; first += 16 * AHEAD)
         {
-            float x = Format::load(z + i);
-            of_exponentials += exp_or_zero(x - largest);
-            of_logits += x;
+            float x[AHEAD];
+            UNROLL
+            for (int k = 0; k < AHEAD; k++)
+                x[k] = first + 16 * k < end ? Format::load(z + first + 16 * k) : 0;
+            UNROLL
+            for (int k = 0; k < AHEAD; k++)
+                if (first + 16 * k < end)
+                {
+                    of_exponentials += exp_or_zero(x[k] - largest);
+                    of_logits += x[k];
+                }
         }
         of_exponentials = fold(of_exponentials);
         of_logits = fold(of_logits);
@@ -104,7 +121,7 @@ INLINE double loss_of(RowSums sums, float of_target, int vocabulary, double smoo
 }
 
 template <class Format>
-__device__ void losses_and_gradients(
+INLINE void losses_and_gradients(
     typename Format::Element *z, i64 stride, int vocabulary, int padded, int part_length, const int *targets, const float *weights,
     double smoothing, double scale, int has_gradients, double *losses)
 {
@@ -134,27 +151,30 @@ __device__ void losses_and_gradients(
     barrier();
     if (!has_gradients)
         return;
-    for (int i = thread_index(); i < padded; i += threads())
+    bool aligned = is_aligned<WIDTH>(z);
+    for (int i = WIDTH * thread_index(); i < padded; i += WIDTH * threads())
     {
-        float gradient = 0;
-        if (i < vocabulary)
-            gradient = exp_or_zero(Format::load(z + i) - sums.largest) * factor - shift;
-        if (i == target)
-            gradient -= of_one;
-        Format::store(z + i, gradient);
+        Eight n(i, padded, aligned);
+        float v[WIDTH];
+        load<Format>(v, z, n);
+        UNROLL
+        for (int k = 0; k < WIDTH; k++)
+        {
+            float gradient = i + k < vocabulary ? exp_or_zero(v[k] - sums.largest) * factor - shift : 0;
+            v[k] = i + k == target ? gradient - of_one : gradient;
+        }
+        store<Format>(z, v, n);
     }
 }
 
-extern "C" __global__ void cross_entropy_f32(
-    float *z, i64 stride, int vocabulary, int padded, int part_length, const int *targets, const float *weights, double smoothing,
-    double scale, int has_gradients, double *losses)
-{
-    losses_and_gradients<Single>(z, stride, vocabulary, padded, part_length, targets, weights, smoothing, scale, has_gradients, losses);
-}
+#define CROSS_ENTROPY(F) \
+    extern "C" __global__ void cross_entropy_##F( \
+        F::Element *z, i64 stride, int vocabulary, int padded, int part_length, const int *targets, const float *weights, \
+        double smoothing, double scale, int has_gradients, double *losses) \
+    { \
+        losses_and_gradients<F>( \
+            z, stride, vocabulary, padded, part_length, targets, weights, smoothing, scale, has_gradients, losses); \
+    } \
+    ENTRY(cross_entropy_##F)
 
-extern "C" __global__ void cross_entropy_bf16(
-    u16 *z, i64 stride, int vocabulary, int padded, int part_length, const int *targets, const float *weights, double smoothing,
-    double scale, int has_gradients, double *losses)
-{
-    losses_and_gradients<BFloat16>(z, stride, vocabulary, padded, part_length, targets, weights, smoothing, scale, has_gradients, losses);
-}
+FOR_EACH_TYPE(CROSS_ENTROPY)

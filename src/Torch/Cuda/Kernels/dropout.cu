@@ -21,21 +21,43 @@ INLINE void philox(u64 key, u64 counter, u32 *words)
 }
 
 // y[i] = (residual[i] +) (keep ? x[i] scale : +0); x[0] is element "first" of its site. A threshold of 0 keeps all.
-extern "C" __global__ void dropout(
-    float *y, const float *x, const float *residual, u64 key, i64 first, i64 count, u32 threshold, float scale)
+template <class Y, class X, class R>
+INLINE void dropout(
+    typename Y::Element *y, const typename X::Element *x, const typename R::Element *residual, u64 key, i64 first, i64 count,
+    u32 threshold, float scale)
 {
+    bool aligned = first % 4 == 0 && is_aligned<4>(y) && is_aligned<4>(x) && is_aligned<4>(residual);
     i64 end = first + count;
     for (i64 counter = first / 4 + first_index(); counter * 4 < end; counter += grid_threads())
     {
         u32 words[4];
         philox(key, (u64)counter, words);
+        // The first and the last counter may reach beyond this range of the site.
+        Neighbours<4> n(counter * 4 - first, count, aligned);
+        float v[4], r[4];
+        load<X>(v, x, n);
+        if (residual)
+            load<R>(r, residual, n);
+        UNROLL
         for (int k = 0; k < 4; k++)
         {
-            i64 i = counter * 4 + k - first;
-            if (i < 0 || i >= count)
-                continue;
-            float kept = words[k] >= threshold ? x[i] * scale : 0;
-            y[i] = residual ? residual[i] + kept : kept;
+            float kept = words[k] >= threshold ? v[k] * scale : 0;
+            v[k] = residual ? r[k] + kept : kept;
         }
+        store<Y>(y, v, n);
     }
 }
+
+#define DROPOUT(Y, X, R) \
+    extern "C" __global__ void dropout_##Y##_##X##_##R( \
+        Y::Element *y, const X::Element *x, const R::Element *residual, u64 key, i64 first, i64 count, u32 threshold, float scale) \
+    { \
+        dropout<Y, X, R>(y, x, residual, key, first, count, threshold, scale); \
+    } \
+    ENTRY(dropout_##Y##_##X##_##R)
+
+// A branch onto the residual stream or onto a narrow value; its gradient; a narrow value alone, and its gradient.
+#define NARROW_DROPOUTS(N) DROPOUT(f32, N, f32) DROPOUT(f32, N, N) DROPOUT(N, f32, N) DROPOUT(N, N, N)
+
+DROPOUT(f32, f32, f32)
+FOR_EACH_NARROW_TYPE(NARROW_DROPOUTS)

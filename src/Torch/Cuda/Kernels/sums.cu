@@ -10,13 +10,23 @@ extern "C" __global__ void sums_of_squares(double *sums, const float *x, const i
         i64 k = first + first_index() / 16;
         double sum = 0;
         if (k < ranges)
-            for (i64 i = firsts[k] + lane(), end = firsts[k] + counts[k]; i < end; i += 16)
-                sum += (double)x[i] * x[i];
+            for (i64 i = firsts[k] + lane(), end = firsts[k] + counts[k]; i < end; i += 16 * AHEAD)
+            {
+                float v[AHEAD];
+                UNROLL
+                for (int a = 0; a < AHEAD; a++)
+                    v[a] = i + 16 * a < end ? x[i + 16 * a] : 0;
+                // What lies beyond the end adds +0 to what is not below it.
+                UNROLL
+                for (int a = 0; a < AHEAD; a++)
+                    sum += (double)v[a] * v[a];
+            }
         sum = fold(sum);
         if (lane() == 0 && k < ranges)
             sums[k] = sum;
     }
 }
+ENTRY(sums_of_squares)
 
 #define MOST_ROOTS 128
 
@@ -35,9 +45,16 @@ extern "C" __global__ void tree_sum(float *into, Roots roots, i64 first, i64 cou
     Tree tree;
     for (i64 i = first + first_index(); i < first + count; i += grid_threads())
     {
+        // Two roots need no tree.
+        if (roots.count <= 2)
+        {
+            into[i] = roots.count == 2 ? roots.at[0][i] + roots.at[1][i] : roots.at[0][i];
+            continue;
+        }
         tree.clear();
         for (int r = 0; r < roots.count; r++)
             tree.push(roots.first[r], roots.at[r][i]);
         into[i] = tree.finish();
     }
 }
+ENTRY(tree_sum)

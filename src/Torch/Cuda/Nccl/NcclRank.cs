@@ -86,10 +86,13 @@ internal sealed unsafe class NcclRank(NcclGroup group, int rank, int gpu)
     }
 
     /// <summary>Within an exchange: sends a slice of a vector to another rank.</summary>
-    public void Send(TorchVector vector, Slice slice, int to)
+    public void Send(TorchVector vector, Slice slice, int to) => Send(vector, slice.First, slice.Count, to);
+
+    /// <summary>Within an exchange: sends elements [first, first + count) of a vector to another rank.</summary>
+    public void Send(TorchVector vector, long first, long count, int to)
     {
-        if (slice.Tiles > 0)
-            Check(group.Library.Send(vector.Data + slice.First, slice.Count, to, _communicator), $"a transfer to rank {to}");
+        if (count > 0)
+            Check(group.Library.Send(vector.Data + first, count, to, _communicator), $"a transfer to rank {to}");
     }
 
     /// <summary>Within an exchange: sends each other rank the same slice.</summary>
@@ -106,10 +109,13 @@ internal sealed unsafe class NcclRank(NcclGroup group, int rank, int gpu)
     }
 
     /// <summary>Within an exchange: receives a slice from another rank, in the order in which that sends.</summary>
-    public void Receive(TorchVector into, Slice slice, int from)
+    public void Receive(TorchVector into, Slice slice, int from) => Receive(into, slice.First, slice.Count, from);
+
+    /// <summary>Within an exchange: receives elements [first, first + count) from another rank, in the order in which that sends.</summary>
+    public void Receive(TorchVector into, long first, long count, int from)
     {
-        if (slice.Tiles > 0)
-            Check(group.Library.Receive(into.Data + slice.First, slice.Count, from, _communicator), $"a transfer from rank {from}");
+        if (count > 0)
+            Check(group.Library.Receive(into.Data + first, count, from, _communicator), $"a transfer from rank {from}");
     }
 
     /// <summary>Ends what the rank's thread does in NCCL, from any thread; may wait.</summary>

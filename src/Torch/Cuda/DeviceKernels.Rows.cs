@@ -1,0 +1,120 @@
+using Elastic.Kernels;
+
+namespace Elastic.Torch.Cuda;
+
+// Kernels over rows: norms, losses, sums over rows, embeddings.
+internal sealed unsafe partial class DeviceKernels
+{
+    /// <summary>Rows of a part of a sum over rows: enough parts for a whole GPU, and few enough to fold.</summary>
+    public const int PartRows = 128;
+
+    /// <summary>Parts that a sum over rows can have: what <c>fold_parts</c> of column_sums.cu has memory for.</summary>
+    public const int MaxParts = 4096;
+
+    private const int MaxPieces = 1024, FoldColumns = 32;
+
+    /// <summary>Rows of a part where there may be very many rows: <see cref="PartRows"/>, doubled until the parts are few enough.</summary>
+    public static int PartRowsOf(long rows)
+    {
+        var partRows = PartRows;
+        while (Parts(rows, partRows) > MaxParts)
+            partRows *= 2;
+        return partRows;
+    }
+
+    /// <summary>How many parts so many rows have; the last one may be shorter.</summary>
+    public static int Parts(long rows, int partRows) => (int)((rows + partRows - 1) / partRows);
+
+    /// <summary>
+    /// <see cref="CrossEntropy.Rows"/>, of logits of any type in place; or, without gradients, <see cref="CrossEntropy.Losses"/>.
+    /// </summary>
+    public void CrossEntropyRows(
+        DeviceMemory z, long stride, int rows, int vocabulary, int padded, int partLength, int* targets, float* weights,
+        double smoothing, double scale, bool hasGradients, double* losses)
+    {
+        var pieces = (vocabulary + partLength - 1) / partLength * ((partLength + CrossEntropy.Block - 1) / CrossEntropy.Block);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(pieces, MaxPieces);
+        // A group of lanes for each piece, as far as a block reaches; whole warps.
+        var threads = Math.Clamp((pieces + 1) / 2 * 2 * Lanes, 32, 1024);
+        if (rows > 0)
+            Start(
+                "cross_entropy", [z.Type], rows, threads, z, stride, vocabulary, padded, partLength, targets, weights, smoothing, scale,
+                hasGradients, losses);
+    }
+
+    /// <summary>
+    /// sum = x + branch, where there is a branch, and y its <see cref="LayerNorm.Forward"/>; else y is that of x. (rows, columns)
+    /// </summary>
+    /// <param name="y">Of the type of 16 bits where any of them is.</param>
+    /// <param name="sum">Null where there is no branch.</param>
+    /// <param name="x">fp32, or of y's type.</param>
+    /// <param name="branch">Of y's type; or none.</param>
+    /// <param name="bias">Null for none.</param>
+    public void LayerNormForward(
+        DeviceMemory y, float* sum, DeviceMemory x, DeviceMemory branch, float* gain, float* bias, float* means, float* inverses, long rows,
+        int columns, float epsilon)
+        => OverRows("norm_forward", [y.Type, x.Type], rows, y, sum, x, branch, gain, bias, means, inverses, rows, columns, epsilon);
+
+    /// <summary>The same with <see cref="RmsNorm.Forward"/>.</summary>
+    public void RmsNormForward(
+        DeviceMemory y, float* sum, DeviceMemory x, DeviceMemory branch, float* gain, float* inverses, long rows, int columns,
+        float epsilon)
+        => LayerNormForward(y, sum, x, branch, gain, null, null, inverses, rows, columns, epsilon);
+
+    /// <summary>
+    /// What <see cref="LayerNorm.Backward"/> or <see cref="RmsNorm.Backward"/> compute, and <see cref="NormGradients.Add"/> with it, in
+    /// one pass over memory.
+    /// </summary>
+    public void NormBackward(in NormBackward norm)
+    {
+        var parts = Parts(norm.Rows, norm.PartRows);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        if (norm.Rows == 0)
+            return;
+        var sums = norm.GainGradient is null ? null : norm.Sums;
+        var biases = norm.BiasGradient is null ? null : sums + (long)parts * norm.Columns;
+        var dx = norm.Dx.IsNone ? norm.X : norm.Dx;
+        Start(
+            "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, Threads, norm.Dx, norm.NarrowDx, sums, biases, norm.Dy, norm.X,
+            norm.Gain, norm.Means, norm.Inverses, norm.Rows, norm.PartRows, norm.Columns, norm.AddsToDx);
+        if (sums is not null)
+            FoldParts(norm.GainGradient, sums, norm.BiasGradient, biases, parts, norm.Columns);
+    }
+
+    /// <summary>target[j] += <see cref="ColumnSums.Add"/> of x: a bias's gradient, that of packed queries, keys and values too.</summary>
+    /// <param name="sums">Memory: columns floats for each <paramref name="partRows"/> rows.</param>
+    public void ColumnSums(float* target, float* sums, DeviceMemory x, long rows, int partRows, int columns)
+    {
+        var parts = Parts(rows, partRows);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        OverFours("column_sums", [x.Type], (long)parts * ((columns + 3) / 4 * 4), sums, x, rows, partRows, columns);
+        FoldParts(target, sums, null, null, parts, columns);
+    }
+
+    /// <summary>
+    /// y[r] = scale · table[tokens[r]] + positions[r % length], <see cref="Embedding.Gather"/>. Tables (V, columns), (length, columns).
+    /// </summary>
+    /// <param name="positions">Null for none.</param>
+    public void Embed(float* y, float* table, int* tokens, float* positions, int length, long rows, int columns, float scale = 1)
+        => OverFours("embed", [], rows * ((columns + 3) / 4 * 4), y, table, tokens, positions, length, rows, columns, scale);
+
+    /// <summary><see cref="Embedding.AddGradients"/> of a whole plan, whose arrays lie in the GPU's memory.</summary>
+    /// <param name="tokens">(count): distinct, increasing.</param>
+    public void EmbeddingGradient(
+        float* gradient, int* tokens, int* starts, int* rows, int count, float* dy, int partRows, int columns)
+    {
+        if (count > 0)
+            Start(
+                "embedding_gradient", [], Math.Min((long)count * ((columns + Threads - 1) / Threads), 64L * _multiprocessors), Threads,
+                gradient, tokens, starts, rows, count, dy, partRows, columns);
+    }
+
+    // What is folded is added to the target, and that of a second target, where there is one.
+    private void FoldParts(float* target, float* sums, float* target2, float* sums2, int parts, int columns)
+    {
+        if (columns > 0 && parts > 0)
+            Start(
+                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (target2 is null ? 1L : 2), Threads, target, sums, target2,
+                sums2, parts, columns);
+    }
+}

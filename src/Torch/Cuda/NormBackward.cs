@@ -1,0 +1,49 @@
+namespace Elastic.Torch.Cuda;
+
+/// <summary>What the backward pass of a norm reads and writes on a GPU. All is (Rows, Columns) but where it says otherwise.</summary>
+internal unsafe ref struct NormBackward
+{
+    public NormBackward()
+    {
+    }
+
+    /// <summary>Of what the norm made: of the type that it made.</summary>
+    public required DeviceMemory Dy { get; init; }
+
+    /// <summary>What the norm read: fp32, or of dy's type.</summary>
+    public required DeviceMemory X { get; init; }
+
+    /// <summary>(Columns).</summary>
+    public required float* Gain { get; init; }
+
+    /// <summary>(Rows), of the forward pass; null for a root mean square norm, which has none.</summary>
+    public required float* Means { get; init; }
+
+    /// <summary>(Rows), of the forward pass.</summary>
+    public required float* Inverses { get; init; }
+
+    public required long Rows { get; init; }
+
+    public required int Columns { get; init; }
+
+    /// <summary>Of what the norm read, fp32 or of x's type; none where nobody wants it.</summary>
+    public DeviceMemory Dx { get; init; }
+
+    /// <summary>True where it is added to what is in fp32 dx; else it overwrites dx.</summary>
+    public bool AddsToDx { get; init; }
+
+    /// <summary>Gets the new dx, rounded to dy's type, besides: what a residual's branch receives. Or none.</summary>
+    public DeviceMemory NarrowDx { get; init; }
+
+    /// <summary>(Columns): the gain's gradient is added to it; null where it is frozen.</summary>
+    public float* GainGradient { get; init; }
+
+    /// <summary>(Columns): the bias's gradient is added to it; null where there is none.</summary>
+    public float* BiasGradient { get; init; }
+
+    /// <summary>Memory for the gradients of gain and bias: 2 · Columns floats for each part.</summary>
+    public float* Sums { get; init; }
+
+    /// <summary>Rows of a part of these sums.</summary>
+    public int PartRows { get; init; } = DeviceKernels.PartRows;
+}

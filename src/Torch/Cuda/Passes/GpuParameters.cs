@@ -1,0 +1,40 @@
+using Elastic.Kernels;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch.Cuda.Passes;
+
+/// <summary>A pass's parameters and the places of their gradients, by names.</summary>
+/// <param name="parameters">In fp32.</param>
+/// <param name="narrow">Copies of their vectors in 16 bits.</param>
+/// <param name="precision">Says which type products read.</param>
+internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters, NarrowCopies narrow, Precision precision)
+{
+    /// <summary>A parameter in fp32, a view.</summary>
+    public Tensor this[string name] => parameters[name];
+
+    /// <summary>A parameter as products read it, a view.</summary>
+    public Tensor Weight(string name)
+    {
+        if (TypeOf(precision) is not { } type)
+            return this[name];
+        var segment = layout[name];
+        var vector = parameters.VectorOf(segment);
+        return narrow.Of(vector, type).narrow(0, segment.Offset - vector.First, segment.Count).view([.. segment.Shape]);
+    }
+
+    /// <summary>The gradient of a parameter, a view to add to; null where it is frozen.</summary>
+    public Tensor? Gradient(string name) => parameters.GradientOf(name);
+
+    /// <summary>That of the rows of a table of embeddings.</summary>
+    public Tensor? GradientOfRows(string table) => parameters.GradientOfRows(table);
+
+    /// <summary>The type of what a precision rounds; null where it rounds nothing.</summary>
+    public static ScalarType? TypeOf(Precision precision) => precision.Storage switch
+    {
+        NarrowType.BFloat16 => bfloat16,
+        NarrowType.Float16 => float16,
+        _ => null,
+    };
+}

@@ -1,0 +1,45 @@
+using Elastic.Kernels;
+using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch.Cuda.Passes;
+
+/// <summary>What a GPU computes with.</summary>
+/// <param name="Device">Where its tensors lie.</param>
+/// <param name="Flash">Attention without a matrix of tokens by tokens; null where plain operators compute it.</param>
+/// <param name="Products">By cublasLt; null where libtorch computes them.</param>
+internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernels, FlashAttention? Flash, DeviceProducts? Products)
+{
+    /// <summary>y = x + scale · branch.</summary>
+    public void ScaledSum(Tensor y, Tensor x, Tensor branch, float scale) =>
+        Kernels.ScaledSum(Of(y), Of(x), Of(branch), scale, y.numel());
+
+    /// <summary>y = (residual +) x, of which a mask drops some.</summary>
+    /// <param name="keys">One for each micro-batch, whose elements follow one another.</param>
+    public void Dropout(Tensor y, Tensor x, Tensor? residual, ulong[] keys, DropoutRate rate)
+    {
+        var (into, from, added) = (Of(y), Of(x), residual is null ? DeviceMemory.None : Of(residual));
+        var count = y.numel() / keys.Length;
+        for (var i = 0; i < keys.Length; i++)
+            Kernels.Dropout(into.From(i * count), from.From(i * count), added.From(i * count), keys[i], 0, count, rate);
+    }
+
+    /// <summary>target += the sums of the columns of x, in a fixed order: (C), (N, C).</summary>
+    public void AddColumnSums(Tensor target, Tensor x)
+    {
+        var (rows, columns) = (x.shape[0], (int)x.shape[1]);
+        var partRows = DeviceKernels.PartRowsOf(rows);
+        var sums = empty(DeviceKernels.Parts(rows, partRows), columns, float32, x.device);
+        Kernels.ColumnSums(Dispatcher.Floats(target), Dispatcher.Floats(sums), Of(x), rows, partRows, columns);
+    }
+
+    /// <summary>Adds the gradient of a table of embeddings, (V, C), from that of the rows, (N, C), in a fixed order.</summary>
+    public void AddEmbeddingGradient(Tensor table, TokenRows rows, Tensor dx) => Kernels.EmbeddingGradient(
+        Dispatcher.Floats(table), (int*)Dispatcher.Data(rows.Tokens), (int*)Dispatcher.Data(rows.Starts), (int*)Dispatcher.Data(rows.Rows),
+        rows.Count, Dispatcher.Floats(dx), (int)dx.shape[0], (int)dx.shape[1]);
+
+    /// <summary>Where a tensor's elements lie.</summary>
+    public static DeviceMemory Of(Tensor x) => DeviceMemory.Of(x);
+}

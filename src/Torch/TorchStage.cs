@@ -1,0 +1,258 @@
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
+using Elastic.Kernels;
+using Elastic.Model.Batches;
+using Elastic.Model.Networks;
+using Elastic.Model.Splits;
+using Elastic.Model.Tapes;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch;
+
+/// <summary>
+/// A stage of a pipeline on a device of libtorch's: its part of the tape, and sums of gradients of its own parameters only. A unit is one
+/// micro-batch, because products of other shapes are other algorithms of the library. What comes over a cut is copied from the memory of the
+/// neighbour's device when a pass begins: that has ended its own by then.
+/// </summary>
+/// <param name="number">Of the stage in its group.</param>
+internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice device) : PipelineStage(group)
+{
+    private readonly TapeStage _stage = group.Stages[number];
+    private readonly StageParameters _parameters = new(device.Architecture, device.Places, group.Stages.Count);
+    private readonly Dictionary<(BatchShape, Precision), Tape> _tapes = [];
+    private readonly Slot?[] _slots = new Slot?[group.InFlight(number)];
+    private readonly Crossing?[] _toPrevious = new Crossing?[number == 0 ? 0 : group.InFlight(number - 1)];
+    // By the sum of all stages, what of it is this one's.
+    private readonly Dictionary<DeviceVector, PiecedVector> _own = [];
+    private IReadOnlyList<PipelineUnit> _units = [];
+    private DropoutSeed _seed;
+    private Precision _precision = Precision.Fp32;
+    private double _lossScale;
+    private GradientTree? _sums;
+    private GradientBuffer? _into;
+    private int _unit;
+    private bool _isForward;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<SubtreeRoot> OwnRoots
+    {
+        get
+        {
+            var roots = _sums?.Roots ?? [];
+            if (Group.IsApart && HasRows && _parameters.RowsTo != number)
+                device.OnDevice(() =>
+                {
+                    foreach (var root in roots)
+                        StageEmbeddings.Gather(_parameters.Table!, _own[root.Gradient].Rows!, MicroBatchesOf(root.Node), root.Scattered);
+                    return true;
+                });
+            return roots;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool HasRows => _parameters.RowsFrom == number;
+
+    private bool IsLast => number == Group.Stages.Count - 1;
+
+    /// <inheritdoc/>
+    public override void Begin(IReadOnlyList<PipelineUnit> units, DropoutSeed seed, Precision precision, double lossScale)
+    {
+        _sums ??= new GradientTree(NewSum, (left, right) => _own[left].Add(_own[right]));
+        _sums.Clear();
+        (_units, _seed, _precision, _lossScale) = (units, seed, precision, lossScale);
+    }
+
+    /// <inheritdoc/>
+    public override void BeginForward(int unit) => device.OnDevice(() =>
+    {
+        (_unit, _isForward) = (unit, true);
+        var batch = BatchOf(unit);
+        var tape = TapeOf(batch);
+        ref var slot = ref _slots[unit % _slots.Length];
+        slot?.Dispose();
+        slot = null;
+        var parameters = device.ParametersOf([.. _parameters.RangesHeldBy(number)]);
+        slot = new Slot(
+            tape, parameters, device.Open(tape, batch, parameters, _seed, _lossScale / batch.StepTargets));
+        var incoming = Group.IsApart
+            ? Unpack(_stage.Over(tape, true, false))
+            : number > 0 ? Copied(((TorchStage)Group[number - 1]).SlotOf(unit).Made!, _stage.Incoming) : [];
+        foreach (var (operation, x) in incoming)
+            slot.Pass.Put(tape.Operations[operation].Output!, x);
+        return true;
+    });
+
+    /// <inheritdoc/>
+    public override void BeginBackward(int unit) => device.OnDevice(() =>
+    {
+        (_unit, _isForward) = (unit, false);
+        var slot = SlotOf(unit);
+        var values = _stage.Over(slot.Tape, false, true).ToList();
+        var incoming = Group.IsApart
+            ? Unpack(values)
+            : IsLast ? [] : Copied(((TorchStage)Group[number + 1])._toPrevious[unit % _slots.Length]!, values.Select(v => v.Operation));
+        foreach (var (operation, dy) in incoming)
+            slot.Pass.PutGradient(slot.Tape.Operations[operation].Output!, dy);
+        _into = _sums!.Rent();
+        return true;
+    });
+
+    /// <inheritdoc/>
+    public override bool Advance() => device.OnDevice(() =>
+    {
+        var slot = SlotOf(_unit);
+        if (_isForward)
+        {
+            slot.Pass.Forward(_stage.First, _stage.End);
+            slot.Made = new Crossing(_stage.Over(slot.Tape, true, true), v => slot.Pass.Take(v));
+        }
+        else
+        {
+            var own = _own[_into!.Flat];
+            own.Clear();
+            slot.Parameters.AddTo(own);
+            slot.Pass.Backward(_stage.First, _stage.End);
+            if (number > 0)
+            {
+                ref var gradients = ref _toPrevious[_unit % _toPrevious.Length];
+                gradients?.Dispose();
+                gradients = new Crossing(_stage.Over(slot.Tape, false, false), v => slot.Pass.TakeGradient(v)
+                    ?? throw new InvalidOperationException("a value that crosses a cut has no gradient"));
+            }
+        }
+        // The neighbour reads it, on a stream of its own.
+        device.WaitFor($"the {(_isForward ? "forward" : "backward")} pass of micro-batch {BatchOf(_unit).Index}");
+        return true;
+    });
+
+    /// <inheritdoc/>
+    public override double[] Add(int unit) => device.OnDevice(() =>
+    {
+        var slot = SlotOf(unit);
+        double[] losses = [];
+        if (IsLast)
+        {
+            using var sum = slot.Pass.Losses.sum();
+            losses = [sum.item<double>()];
+        }
+        _sums!.Add(new TreeNode(BatchOf(unit).Index, 1), _into!);
+        slot.Dispose();
+        _slots[unit % _slots.Length] = null;
+        device.WaitFor($"the sum of micro-batch {BatchOf(unit).Index}");
+        return losses;
+    });
+
+    /// <inheritdoc/>
+    public override int BytesOver(int unit, bool isForward, bool isIncoming) => checked(
+        (int)_stage.Over(TapeOf(BatchOf(unit)), isForward, isForward != isIncoming).Sum(v => v.Value.Count) * sizeof(float));
+
+    /// <inheritdoc/>
+    public override unsafe void Pack(int unit, bool isForward, Span<byte> into)
+    {
+        var floats = MemoryMarshal.Cast<byte, float>(into);
+        foreach (var (_, x) in (isForward ? SlotOf(unit).Made! : _toPrevious[unit % _toPrevious.Length]!).Tensors)
+        {
+            using var scope = NewDisposeScope();
+            var host = x.to(CPU).contiguous();
+            new ReadOnlySpan<float>(Native.Dispatcher.Floats(host), (int)x.numel()).CopyTo(floats);
+            floats = floats[(int)x.numel()..];
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Close()
+    {
+        foreach (var slot in _slots)
+            slot?.Dispose();
+        foreach (var gradients in _toPrevious)
+            gradients?.Dispose();
+        foreach (var own in _own.Values)
+            own.Dispose();
+    }
+
+    private MicroBatch BatchOf(int unit)
+    {
+        Invariant.Holds(_units[unit].MicroBatches.Count == 1, "a unit of a stage of libtorch's is one micro-batch");
+        return _units[unit].MicroBatches[0];
+    }
+
+    private IEnumerable<MicroBatch> MicroBatchesOf(TreeNode node) =>
+        _units.SelectMany(u => u.MicroBatches).Where(b => b.Index >= node.First && b.Index < node.End);
+
+    private Slot SlotOf(int unit) => _slots[unit % _slots.Length]!;
+
+    private Tape TapeOf(MicroBatch batch)
+    {
+        var shape = TorchDevice.ShapeOf(batch);
+        return _tapes.TryGetValue((shape, _precision), out var tape)
+            ? tape
+            : _tapes[(shape, _precision)] = device.NewTape(TapePurpose.Training, shape, _precision);
+    }
+
+    // Each stage adds its own pieces to the sum of all, on its own device.
+    private PiecedVector NewSum()
+    {
+        var sum = (PiecedVector)Group.Sum(_own.Count, () => new PiecedVector(device.Places.TrainedLength, []));
+        var ranges = _parameters.RangesOwnedBy(number).Where(r => r.First < sum.Length);
+        var rows = HasRows && device.Apart is { } table ? device.NewVector(table.Offset, table.Count) : null;
+        _own[sum] = new PiecedVector(sum.Length, [.. ranges.Select(r => device.NewVector(r.First, r.Count))], rows);
+        sum.Include(_own[sum]);
+        return sum;
+    }
+
+    private List<(int Operation, Tensor X)> Copied(Crossing from, IEnumerable<int> operations)
+    {
+        var copies = new List<(int, Tensor)>();
+        foreach (var operation in operations)
+        {
+            var x = from.Tensors.First(t => t.Operation == operation).X;
+            copies.Add((operation, device.Copy(x)));
+            CopiedBytes += x.numel() * sizeof(float);
+        }
+        return copies;
+    }
+
+    private List<(int Operation, Tensor X)> Unpack(IEnumerable<(int Operation, Value Value)> values)
+    {
+        var floats = MemoryMarshal.Cast<byte, float>(Received.Span);
+        var tensors = new List<(int, Tensor)>();
+        foreach (var (operation, value) in values)
+        {
+            var count = checked((int)value.Count);
+            using var host = tensor(floats[..count].ToArray(), [value.Rows, value.Columns], float32);
+            tensors.Add((operation, device.Copy(host)));
+            floats = floats[count..];
+        }
+        Invariant.Holds(floats.IsEmpty, "a pass reads all that came for it");
+        return tensors;
+    }
+
+    /// <summary>What a micro-batch has between its two passes.</summary>
+    private sealed record Slot(Tape Tape, PassParameters Parameters, ITapePass Pass) : IDisposable
+    {
+        /// <summary>What the next stage reads.</summary>
+        public Crossing? Made { get; set; }
+
+        public void Dispose()
+        {
+            Made?.Dispose();
+            Pass.Dispose();
+            Parameters.Dispose();
+        }
+    }
+
+    /// <summary>Values or gradients that go over a cut, fp32, by the operation that makes the value.</summary>
+    private sealed class Crossing(IEnumerable<(int Operation, Value Value)> values, Func<Value, Tensor> of) : IDisposable
+    {
+        public IReadOnlyList<(int Operation, Tensor X)> Tensors { get; } = [.. values.Select(v => (v.Operation, of(v.Value)))];
+
+        public void Dispose()
+        {
+            foreach (var (_, x) in Tensors)
+                x.Dispose();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using Elastic.Messages.Vectors;
+using Elastic.Model.Splits;
+using Elastic.Model.Vectors;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch;
+
+// What a device does for stages of pipelines.
+internal sealed partial class TorchDevice
+{
+    private IReadOnlyList<TorchStage> _stages = [];
+
+    /// <inheritdoc/>
+    public override PipelineStage? Stage => _stages is [var stage, ..] ? stage : null;
+
+    /// <summary>Where each parameter lies.</summary>
+    internal FlatLayout Places => Layout;
+
+    /// <summary>The embedding whose rows' gradient is summed apart; null for none.</summary>
+    internal Segment? Apart => _apart;
+
+    /// <inheritdoc/>
+    public override void OpenStage(PipelineGroup group, int stage, int rank)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        CloseStage();
+        _gradients.Dispose();
+        _stages = [.. Enumerable.Range(0, group.Chunks).Select(chunk => new TorchStage(group, chunk * group.Count + stage, this))];
+        for (var chunk = 0; chunk < group.Chunks; chunk++)
+            group[chunk * group.Count + stage, rank] = _stages[chunk];
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<double> SquaresOf(int tile) => OnDevice(() =>
+    {
+        var gradient = _folded.Of(tile);
+        return _update is { } update ? update.SquaresOf(tile, gradient) : PlainFold.SquaresOf(Layout, tile, gradient);
+    });
+
+    /// <summary>The parameters of these ranges, where they lie or copied to this device, for a pass.</summary>
+    internal PassParameters ParametersOf(IReadOnlyList<(long First, long Count)> ranges) =>
+        new(Layout, _copies.Ranges(Vectors, VectorSet.Parameters, ranges));
+
+    /// <summary>Zeros on this device: elements [first, first + count) of a longer vector.</summary>
+    internal TorchVector NewVector(long first, long count) => new(first, count, _device, _gpu);
+
+    /// <summary>A copy on this device, on its stream.</summary>
+    internal Tensor Copy(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return empty(x.shape, float32, _device).copy_(x).DetachFromDisposeScope();
+    }
+
+    // Where other stages may be at work yet, the garbage collector frees what they read.
+    private void CloseStage()
+    {
+        foreach (var stage in _stages.Where(s => !s.Group.IsAtWork))
+            stage.Close();
+        if (_stages.Count > 0)
+        {
+            // Of the parts that a stage reads, and slices that it updates.
+            _copies.Dispose();
+            _passes?.Release();
+            _folded.Dispose();
+            _updated = [];
+        }
+        _stages = [];
+    }
+}

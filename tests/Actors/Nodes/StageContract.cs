@@ -1,0 +1,60 @@
+using System.Collections.Concurrent;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>Several nodes compute one replica, a stage of the network each, whatever kind of device they have.</summary>
+/// <param name="devices">Of each node.</param>
+public abstract class StageContract(string devices) : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+    private readonly CancellationTokenSource _deadline = new(TimeSpan.FromMinutes(2));
+
+    public void Dispose()
+    {
+        _deadline.Dispose();
+        _tiny.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    // Three nodes, two stages. In the middle of the second round a node that has one is lost.
+    [Fact]
+    public async Task Two_nodes_with_a_stage_each_give_the_fingerprint_of_one_also_when_one_is_lost_in_the_middle_of_a_round()
+    {
+        var settings = TinyRun.Settings("a", rounds: 3);
+        settings = settings with { Model = settings.Model with { Layers = 2 } };
+        var (steps, lost) = (new ConcurrentDictionary<(string Node, int Round), int>(), new TaskCompletionSource<string>());
+        var nodes = new Dictionary<string, ElasticNode>();
+        await using var seed = nodes["seed"] = await StartAsync("seed", NodeDuty.Seed());
+        var expected = await _tiny.TrainAsync(seed, settings, null, _deadline.Token);
+        steps.Clear();
+        foreach (var name in new[] { "w1", "w2" })
+            nodes[name] = await StartAsync(name, NodeDuty.Worker(seed.Endpoint));
+        var ending = lost.Task.ContinueWith(
+            name => nodes[name.Result].DisposeAsync().AsTask(), TaskScheduler.Default).Unwrap();
+
+        var view = await _tiny.TrainAsync(
+            seed, settings with { Run = settings.Run with { Name = "b", Stages = 2 } }, null, _deadline.Token);
+
+        Assert.Equal((RunPhase.Finished, expected.Fingerprint), (view.Phase, view.Fingerprint));
+        Assert.Equal([3, 3], steps.Where(s => s.Key.Round == 0).Select(s => s.Value));
+        Assert.Equal([3, 3], steps.Where(s => s.Key.Round == 2).Select(s => s.Value));
+        Assert.Contains(steps, s => s.Key == (lost.Task.Result, 1));
+        Assert.DoesNotContain(steps, s => s.Key == (lost.Task.Result, 2));
+        await ending;
+        foreach (var name in new[] { "w1", "w2" }.Where(n => n != lost.Task.Result))
+            await nodes[name].DisposeAsync();
+
+        Task<ElasticNode> StartAsync(string name, NodeDuty duty) => ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = devices, DataDir = Path.Combine(_tiny.Root, name) }, duty, _ => { },
+            new NodeFaults(AfterStep: async (round, _) =>
+            {
+                var taken = steps.AddOrUpdate((name, round), 1, (_, n) => n + 1);
+                if (round == 1 && taken == 2 && name != "seed" && lost.TrySetResult(name))
+                    await Task.Delay(Timeout.Infinite, _deadline.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }), Transport.Plain, _deadline.Token);
+    }
+}
