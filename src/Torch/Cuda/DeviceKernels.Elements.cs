@@ -2,7 +2,7 @@ using Elastic.Kernels;
 
 namespace Elastic.Torch.Cuda;
 
-/// <summary>A function of one number: of elementwise.cu, in this order.</summary>
+/// <summary>A function of one number: those of activations.cu, in this order.</summary>
 internal enum ActivationKind
 {
     /// <summary><see cref="Kernels.GeluTanh"/>.</summary>
@@ -20,21 +20,33 @@ internal sealed unsafe partial class DeviceKernels
 {
     /// <summary>y[i] = f(x[i]), <see cref="Activations.Forward"/>; x of y's type.</summary>
     public void Activate(ActivationKind function, DeviceMemory y, DeviceMemory x, long count)
-        => OverFours("activation", [y.Type], count, Moves(count, y, x), y, x, count, (int)function);
+    {
+        MustBe(y.Type, x);
+        OverEights("activation", [y.Type], count, Moves(count, y, x), y, x, count, (int)function);
+    }
 
     /// <summary>dx[i] = dy[i] f'(x[i]); all of one type.</summary>
     public void ActivateBackward(ActivationKind function, DeviceMemory dx, DeviceMemory dy, DeviceMemory x, long count)
-        => OverFours("activation_backward", [dx.Type], count, Moves(count, dx, dy, x), dx, dy, x, count, (int)function);
+    {
+        MustBe(dx.Type, dy, x);
+        OverEights("activation_backward", [dx.Type], count, Moves(count, dx, dy, x), dx, dy, x, count, (int)function);
+    }
 
     /// <summary>y = silu(gate) · up, <see cref="Activations.SwiGlu"/>; all of one type.</summary>
     public void SwiGlu(DeviceMemory y, DeviceMemory gate, DeviceMemory up, long count)
-        => OverFours("swiglu", [y.Type], count, Moves(count, y, gate, up), y, gate, up, count);
+    {
+        MustBe(y.Type, gate, up);
+        OverEights("swiglu", [y.Type], count, Moves(count, y, gate, up), y, gate, up, count);
+    }
 
     /// <summary><see cref="Activations.SwiGluBackward"/>; all of one type. The results may lie where gate and up do.</summary>
     public void SwiGluBackward(
         DeviceMemory dGate, DeviceMemory dUp, DeviceMemory dy, DeviceMemory gate, DeviceMemory up, long count)
-        => OverFours(
+    {
+        MustBe(dy.Type, dGate, dUp, gate, up);
+        OverEights(
             "swiglu_backward", [dy.Type], count, Moves(count, dGate, dUp, dy, gate, up), dGate, dUp, dy, gate, up, count);
+    }
 
     /// <summary>
     /// Rotates heads in place as <see cref="Rotary.Rotate"/> does with <see cref="RotaryLayout.Halves"/>: row r stands at position
@@ -51,8 +63,8 @@ internal sealed unsafe partial class DeviceKernels
 
     /// <summary><see cref="Kernels.Dropout.Apply"/>: y = (residual +) (keep ? scale · x : +0).</summary>
     /// <param name="y">fp32, or of 16 bits.</param>
-    /// <param name="x">Of 16 bits where y is fp32 and there is a residual, or where y is; fp32.</param>
-    /// <param name="residual">fp32, or of x's type; none for none, and where y is of 16 bits.</param>
+    /// <param name="x">fp32, or of 16 bits; fp32 or y's type where y is of 16 bits.</param>
+    /// <param name="residual">fp32, or of x's type; none for none, and always where y is of 16 bits.</param>
     public void Dropout(DeviceMemory y, DeviceMemory x, DeviceMemory residual, ulong key, long first, long count, DropoutRate rate)
         => OverElements(
             "dropout", [y.Type, x.Type, residual.IsNone ? y.Type : residual.Type], count / 4 + 2,
@@ -62,14 +74,14 @@ internal sealed unsafe partial class DeviceKernels
     /// <param name="y">fp32, or of 16 bits where all are.</param>
     /// <param name="x">fp32, or of the branch's type.</param>
     public void ScaledSum(DeviceMemory y, DeviceMemory x, DeviceMemory branch, float scale, long count)
-        => OverFours("scaled_sum", [y.Type, x.Type, branch.Type], count, Moves(count, y, x, branch), y, x, branch, scale, count);
+        => OverEights("scaled_sum", [y.Type, x.Type, branch.Type], count, Moves(count, y, x, branch), y, x, branch, scale, count);
 
     /// <summary>y += x.</summary>
     public void Add(float* y, DeviceMemory x, long count) => ScaledSum(y, y, x, 1, count);
 
     /// <summary>y = factor · x, rounded to y's type.</summary>
     public void Scale(DeviceMemory y, DeviceMemory x, float factor, long count)
-        => OverFours("scaled", [y.Type, x.Type], count, Moves(count, y, x), y, x, factor, count);
+        => OverEights("scaled", [y.Type, x.Type], count, Moves(count, y, x), y, x, factor, count);
 
     /// <summary>y = x, rounded to y's type: from fp32 and to it.</summary>
     public void Convert(DeviceMemory y, DeviceMemory x, long count) => Scale(y, x, 1, count);

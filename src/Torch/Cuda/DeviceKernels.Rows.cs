@@ -11,7 +11,7 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>Parts that a sum over rows can have: what <c>fold_parts</c> of column_sums.cu has memory for.</summary>
     public const int MaxParts = 4096;
 
-    private const int MaxPieces = 1024, FoldColumns = 32;
+    private const int MaxPieces = 1024, MaxGroups = 32, FoldColumns = 32;
 
     /// <summary>Rows of a part where there may be very many rows: <see cref="PartRows"/>, doubled until the parts are few enough.</summary>
     public static int PartRowsOf(long rows)
@@ -26,7 +26,7 @@ internal sealed unsafe partial class DeviceKernels
     public static int Parts(long rows, int partRows) => (int)((rows + partRows - 1) / partRows);
 
     /// <summary>
-    /// <see cref="CrossEntropy.Rows"/>, of logits of any type in place; or, without gradients, <see cref="CrossEntropy.Losses"/>.
+    /// <see cref="CrossEntropy.Rows"/>, of fp32 or bf16 logits in place; or, without gradients, <see cref="CrossEntropy.Losses"/>.
     /// </summary>
     public void CrossEntropyRows(
         DeviceMemory z, long stride, int rows, int vocabulary, int padded, int partLength, int* targets, float* weights,
@@ -34,8 +34,9 @@ internal sealed unsafe partial class DeviceKernels
     {
         var pieces = (vocabulary + partLength - 1) / partLength * ((partLength + CrossEntropy.Block - 1) / CrossEntropy.Block);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pieces, MaxPieces);
-        // A group of lanes for each piece, as far as a block reaches; whole warps.
-        var threads = Math.Clamp((pieces + 1) / 2 * 2 * Lanes, 32, 1024);
+        // A group of lanes for each piece, or for as many pieces as each other group; whole warps.
+        var rounds = (pieces + MaxGroups - 1) / MaxGroups;
+        var threads = ((pieces + rounds - 1) / rounds + 1) / 2 * 2 * Lanes;
         if (rows > 0)
             Start(
                 "cross_entropy", [z.Type], rows, threads, Moves((long)rows * vocabulary, z, hasGradients ? z : default), z, stride,
@@ -53,9 +54,12 @@ internal sealed unsafe partial class DeviceKernels
     public void LayerNormForward(
         DeviceMemory y, float* sum, DeviceMemory x, DeviceMemory branch, float* gain, float* bias, float* means, float* inverses, long rows,
         int columns, float epsilon)
-        => OverRows(
+    {
+        MustBe(y.Type, branch);
+        OverRows(
             "norm_forward", [y.Type, x.Type], rows, Moves(rows * columns, y, sum, x, branch), y, sum, x, branch, gain, bias, means,
             inverses, rows, columns, epsilon);
+    }
 
     /// <summary>The same with <see cref="RmsNorm.Forward"/>.</summary>
     public void RmsNormForward(
@@ -71,6 +75,7 @@ internal sealed unsafe partial class DeviceKernels
     {
         var parts = Parts(norm.Rows, norm.PartRows);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        MustBe(norm.Dy.Type, norm.NarrowDx);
         if (norm.Rows == 0)
             return;
         var sums = norm.GainGradient is null ? null : norm.Sums;

@@ -89,6 +89,16 @@ internal sealed unsafe partial class DeviceKernels
         OverElements("tree_sum", [], count, 4.0 * count * (roots.Length + 1), into, KernelArgument.Of(&table), first, count);
     }
 
+    // A kernel for one type would read another as that one.
+    private static void MustBe(ElementType type, params ReadOnlySpan<DeviceMemory> all)
+    {
+        foreach (var memory in all)
+        {
+            if (!memory.IsNone && memory.Type != type)
+                throw new ArgumentException($"a kernel takes {memory.Type} where all it takes is {type}", nameof(all));
+        }
+    }
+
     // 16 lanes for each row.
     private void OverRows(
         string kernel, ReadOnlySpan<ElementType> types, long rows, double moves, params ReadOnlySpan<KernelArgument> arguments)
@@ -109,6 +119,11 @@ internal sealed unsafe partial class DeviceKernels
     private void OverFours(
         string kernel, ReadOnlySpan<ElementType> types, long elements, double moves, params ReadOnlySpan<KernelArgument> arguments)
         => OverElements(kernel, types, (elements + 3) / 4, moves, arguments);
+
+    // A thread for each eight neighbours: WIDTH of memory.cuh.
+    private void OverEights(
+        string kernel, ReadOnlySpan<ElementType> types, long elements, double moves, params ReadOnlySpan<KernelArgument> arguments)
+        => OverElements(kernel, types, (elements + 7) / 8, moves, arguments);
 
     // Bytes of so many elements of each, to and from memory: what is read and written is named twice. Small tables are not counted.
     private static double Moves(long elements, params ReadOnlySpan<DeviceMemory> all)

@@ -199,6 +199,20 @@ public sealed unsafe class KernelElementTests
     }
 
     [Fact]
+    public void Types_that_no_kernel_takes_together_are_refused_by_name()
+    {
+        float x = 1;
+        var kernels = FakeGpu.Shared.Kernels(0);
+        DeviceMemory wide = &x, narrow = new((nint)(&x), ElementType.Bf16);
+        Assert.Contains(
+            "Bf16 where all it takes is Fp32",
+            Assert.Throws<ArgumentException>(() => kernels.SwiGlu(wide, wide, narrow, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "scaled_sum_bf16_f32_bf16",
+            Assert.Throws<CudaException>(() => kernels.ScaledSum(narrow, wide, narrow, 1, 1)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Structures_have_the_size_that_the_compiler_gives_them()
     {
         Assert.Equal(9 * sizeof(float), (int)FakeGpu.Shared.SizeOf("step"));

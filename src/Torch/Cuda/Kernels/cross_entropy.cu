@@ -39,7 +39,7 @@ template <class Format>
 INLINE RowSums reduce_row(const typename Format::Element *z, Pieces pieces, bool has_smoothing)
 {
     __shared__ double exponentials[MOST_PIECES], logits[MOST_PIECES];
-    __shared__ float group_largest[64];
+    __shared__ float group_largest[32];
     u32 group = thread_index() / 16, groups = threads() / 16;
     float largest = Format::load(z);
     bool aligned = is_aligned<WIDTH>(z);
@@ -167,8 +167,9 @@ INLINE void losses_and_gradients(
     }
 }
 
+// Two blocks at once: one moves memory while a thread of the other adds its pieces.
 #define CROSS_ENTROPY(F) \
-    extern "C" __global__ void cross_entropy_##F( \
+    extern "C" __global__ void RESIDENT(512, 2) cross_entropy_##F( \
         F::Element *z, i64 stride, int vocabulary, int padded, int part_length, const int *targets, const float *weights, \
         double smoothing, double scale, int has_gradients, double *losses) \
     { \
@@ -177,4 +178,6 @@ INLINE void losses_and_gradients(
     } \
     ENTRY(cross_entropy_##F)
 
-FOR_EACH_TYPE(CROSS_ENTROPY)
+// Logits of a pass in fp16 are fp32: their gradients are too small for its range.
+CROSS_ENTROPY(f32)
+CROSS_ENTROPY(bf16)

@@ -9,10 +9,17 @@
 #ifdef __CUDA_ARCH__
 #define UNROLL _Pragma("unroll")
 
+// Blocks of at most so many threads, so many of which a multiprocessor has room for at once.
+#ifndef __launch_bounds__
+#define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
+#endif
+#define RESIDENT(threads, blocks) __launch_bounds__(threads, blocks)
+
 INLINE u16 narrow_f16(float x) { u16 y; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x)); return y; }
 INLINE float widen_f16(u16 x) { float y; asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x)); return y; }
 #else
 #define UNROLL
+#define RESIDENT(threads, blocks)
 #endif
 
 struct f32

@@ -216,8 +216,9 @@ INLINE void norm_backward(
     } \
     ENTRY(norm_forward_##Y##_##X)
 
+// Four blocks at once: those of a GPU of 132 multiprocessors have the 512 parts of 65,536 rows all at once.
 #define NORM_BACKWARD(Dx, Dy, X) \
-    extern "C" __global__ void norm_backward_##Dx##_##Dy##_##X( \
+    extern "C" __global__ void RESIDENT(256, 4) norm_backward_##Dx##_##Dy##_##X( \
         Dx::Element *dx, Dy::Element *narrow, float *gains, float *biases, const Dy::Element *dy, const X::Element *x, const float *gain, \
         const float *means, const float *inverses, i64 rows, int part_rows, int columns, int accumulate) \
     { \
