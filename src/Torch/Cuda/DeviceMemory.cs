@@ -41,7 +41,8 @@ internal readonly unsafe record struct DeviceMemory(nint At, ElementType Type)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (!tensor.is_contiguous())
-            throw new ArgumentException($"a tensor ({string.Join(", ", tensor.shape)}) with gaps is no kernel's argument", nameof(tensor));
+            throw new ArgumentException(
+                $"a tensor ({string.Join(", ", tensor.shape)}) with gaps is no argument of a kernel", nameof(tensor));
         return new((nint)Dispatcher.Data(tensor), TypeOf(tensor.dtype));
     }
 

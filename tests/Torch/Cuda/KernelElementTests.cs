@@ -98,8 +98,8 @@ public sealed unsafe class KernelElementTests
         const int count = 517;
         const float scale = 0.3f;
         float[] a = TypedArray.Rounded(type, Numbers.Some(count, 1)), b = TypedArray.Rounded(branch, Numbers.Some(count, 2));
-        using TypedArray x = new(type, a, skew), other = new(branch, b, skew), y = new(sum, a, skew), added = new(ElementType.Fp32, a, skew),
-            half = new(branch, b, skew), wide = new(ElementType.Fp32, a, skew);
+        using TypedArray x = new(type, a, skew), other = new(branch, b, skew), y = new(sum, a, skew),
+            added = new(ElementType.Fp32, a, skew), half = new(branch, b, skew), wide = new(ElementType.Fp32, a, skew);
         var kernels = FakeGpu.Shared.Kernels(0);
         kernels.ScaledSum(y, x, other, scale, count);
         kernels.Add(added.Floats, other, count);
@@ -126,8 +126,9 @@ public sealed unsafe class KernelElementTests
     {
         float[] x =
         [
-            0, -0f, 1, -1, 1 + 1f / 256, 1 + 3f / 256, 1 + 1f / 2048, 1 + 3f / 2048, 65_504, 65_519, 65_520, 1e-8f, 3e-8f, 2.98e-8f, 6.1e-5f,
-            6.0975552e-5f, 1e-41f, 3e38f, float.MaxValue, float.NegativeInfinity, .. Numbers.Some(1000, 1, 1e5), .. Numbers.Some(1000, 2, 1e-4),
+            0, -0f, 1, -1, 1 + 1f / 256, 1 + 3f / 256, 1 + 1f / 2048, 1 + 3f / 2048, 65_504, 65_519, 65_520, 1e-8f, 3e-8f, 2.98e-8f,
+            6.1e-5f, 6.0975552e-5f, 1e-41f, 3e38f, float.MaxValue, float.NegativeInfinity, .. Numbers.Some(1000, 1, 1e5),
+            .. Numbers.Some(1000, 2, 1e-4),
         ];
         using TypedArray from = new(ElementType.Fp32, x), y = new(type, new float[x.Length]), back = new(ElementType.Fp32, x),
             none = new(ElementType.Fp32, [float.NaN, .. new float[7]]), ofNone = new(type, new float[8]);

@@ -61,7 +61,8 @@ public sealed unsafe class KernelNormTests
             });
         }
 
-        float[] expected = new float[count], m2 = new float[rows], r2 = new float[rows], dx2 = [.. before], dg2 = [.. gain], db2 = [.. bias];
+        float[] expected = new float[count], m2 = new float[rows], r2 = new float[rows];
+        float[] dx2 = [.. before], dg2 = [.. gain], db2 = [.. bias];
         fixed (float* s = sum, d = dy, g = gain, b = bias, into = expected, m = m2, r = r2, dxs = dx2, dgs = dg2, dbs = db2)
         {
             if (hasMeans)

@@ -1,5 +1,5 @@
-// Sums over rows, for each column, in a fixed order (src/Kernels/Rows/ColumnSums.cs): the rows come in parts; within a part they are added in
-// order from +0, then the parts' sums fold along the tree. Gradients of biases, those of packed queries, keys and values too. More parts
+// Sums over rows, for each column, in a fixed order (src/Kernels/Rows/ColumnSums.cs): the rows come in parts; within a part they are added
+// in order from +0, then the parts' sums fold along the tree. Gradients of biases, those of packed queries, keys and values too. More parts
 // give more threads, and are another order: the caller says how many rows a part has.
 
 // sums (parts, columns): a thread has four neighbouring columns of a part. The last part may have fewer rows.

@@ -78,8 +78,8 @@ struct alignas(8) Words2 { u32 at[2]; };
 template <int Words> struct WordsOf { typedef Words4 Type; };
 template <> struct WordsOf<2> { typedef Words2 Type; };
 
-// Of the N elements from "at" on those that a range [0, end) has, which are [skipped, count). They are whole where these are all and pointers
-// are aligned.
+// Of the N elements from "at" on those that a range [0, end) has, which are [skipped, count). They are whole where these are all and
+// pointers are aligned.
 template <int N> struct Neighbours
 {
     i64 at;

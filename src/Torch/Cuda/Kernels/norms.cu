@@ -74,8 +74,8 @@ INLINE void norm_forward(
     }
 }
 
-// A row of dx = (dx +) inverse (g - Σ g / C - n Σ g n / C), g = dy gain, n = (x - mean) inverse; the same, rounded, in "narrow". All lanes of
-// a warp come; those of an end of 0 have no row.
+// A row of dx = (dx +) inverse (g - Σ g / C - n Σ g n / C), g = dy gain, n = (x - mean) inverse; the same, rounded, in "narrow". All
+// lanes of a warp come; those of an end of 0 have no row.
 template <class Dx, class Dy, class X>
 INLINE void norm_row_backward(
     typename Dx::Element *dx, typename Dy::Element *narrow, const typename Dy::Element *__restrict__ dy,
@@ -126,12 +126,13 @@ INLINE void norm_row_backward(
     }
 }
 
-// Four columns of a thread, "apart" columns from each other, of the sums over rows [first, end): those of dy n for the gain and of dy for the
-// bias, which go on from what is there unless they begin.
+// Four columns of a thread, "apart" columns from each other, of the sums over rows [first, end): those of dy n for the gain and of dy for
+// the bias, which go on from what is there unless they begin.
 template <class Dy, class X>
 INLINE void norm_columns_backward(
     float *gains, float *biases, const typename Dy::Element *__restrict__ dy, const typename X::Element *__restrict__ x,
-    const float *__restrict__ means, const float *__restrict__ inverses, i64 first, i64 end, int column, int apart, int columns, bool begins)
+    const float *__restrict__ means, const float *__restrict__ inverses, i64 first, i64 end, int column, int apart, int columns,
+    bool begins)
 {
     float gain[4] = {0, 0, 0, 0}, bias[4] = {0, 0, 0, 0};
     UNROLL
@@ -178,8 +179,8 @@ INLINE void norm_columns_backward(
         }
 }
 
-// A block has a part's rows, as many at once as it has groups of 16 lanes: it makes dx of them, where it is wanted, and goes through the same
-// rows by columns, while they are in its cache. gains and biases (parts, columns): fold_parts goes on with them; null where nothing is
+// A block has a part's rows, as many at once as it has groups of 16 lanes: it makes dx of them, where it is wanted, and goes through the
+// same rows by columns, while they are in its cache. gains and biases (parts, columns): fold_parts goes on with them; null where nothing is
 // trained. dx does not lie where dy or x does.
 template <class Dx, class Dy, class X>
 INLINE void norm_backward(
@@ -200,10 +201,11 @@ INLINE void norm_backward(
                 dx + at, narrow ? narrow + at : narrow, dy + at, x + at, gain, is_row && means ? means[row] : 0, is_row ? inverses[row] : 0,
                 is_row ? columns : 0, columns, means, accumulate);
         }
+        i64 part = (i64)block_index() * columns;
         for (int column = thread_index(); gains && column < columns; column += 4 * threads())
             norm_columns_backward<Dy, X>(
-                gains + (i64)block_index() * columns, biases ? biases + (i64)block_index() * columns : biases, dy, x, means, inverses, first,
-                end, column, threads(), columns, first == begin);
+                gains + part, biases ? biases + part : biases, dy, x, means, inverses, first, end, column, threads(), columns,
+                first == begin);
     }
 }
 
