@@ -71,7 +71,8 @@ internal sealed partial class TorchDevice
         Tensor? Numbers(int[]? values) => values is null ? null : Kept(tensor(values, int64).to(_device));
         var isGeneration = tape.Purpose == TapePurpose.Generation;
         int[] targets = isGeneration ? [] : [.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)];
-        return new TorchPass(tape, name => parameters[name], Numbers(batch.Inputs)!, isGeneration ? null : Numbers(targets), _device, float32)
+        return new TorchPass(
+            tape, name => parameters[name], Numbers(batch.Inputs)!, isGeneration ? null : Numbers(targets), _device, float32)
         {
             Tables = parameters.Table,
             Counted = isGeneration ? null : Kept(TorchPass.CountedOf(batch, float32).to(_device)),

@@ -36,7 +36,8 @@ public sealed record BatchSettings : SettingsGroup
         none: a step keeps all that its backward pass reads. blocks: it keeps what goes from one layer to the next, and computes the rest
         again, layer by layer, where the backward pass needs it: activations take a fraction of the memory, a step about a fifth more
         time, and no bit changes. full: of L layers it keeps what goes into every √L-th, and computes layers forwards three times in all:
-        for deep models and long contexts. For what does not fit otherwise. Devices of libtorch keep all.
+        for deep models and long contexts. For what does not fit otherwise. Devices of libtorch's
+        CPU, and GPUs without NVRTC, keep all.
         """, PartOfAnswer = false)]
     [Since(4, RecomputeMode.None)]
     public required RecomputeMode Recompute { get; init; }

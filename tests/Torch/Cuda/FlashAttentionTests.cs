@@ -250,7 +250,8 @@ public sealed class FlashAttentionTests : IDisposable
         Native.NativeTorch.Load();
         var architecture = Architectures.Open(model);
         using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => new TorchVector(length, CPU, 0));
-        using var device = new TorchDevice(new DeviceId("cuda:1"), CPU, architecture, 0.1, kernels ?? FakeGpu.Shared.Kernels(0), flash: flash);
+        using var device = new TorchDevice(
+            new DeviceId("cuda:1"), CPU, architecture, 0.1, kernels ?? FakeGpu.Shared.Kernels(0), flash: flash);
         return GradientOf(device, vectors, batches, precision);
     }
 

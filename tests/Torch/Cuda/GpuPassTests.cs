@@ -59,9 +59,9 @@ public sealed class GpuPassTests : IDisposable
         FakeFlash.Reset();
     }
 
-    // Tolerances as of all devices (NetworkTests): the gradient as a whole, relative in the Euclidean norm, within 1e-5 in fp32 and two units
-    // of the type in 16 bits. ReLU is either 0 or 1 backwards: where its input is 0 but for rounding, a unit of the network is there or
-    // not, which is worth the square root of the type's unit.
+    // Tolerances as of all devices (NetworkTests): the gradient as a whole, relative in the Euclidean norm, within 1e-5 in fp32 and two
+    // units of the type in 16 bits. ReLU is either 0 or 1 backwards: where its input is 0 but for rounding, a unit of the network is there
+    // or not, which is worth the square root of the type's unit.
     [Theory]
     [InlineData("gpt2", TrainingPrecision.Fp32, 1e-5)]
     [InlineData("gpt2, dropout", TrainingPrecision.Fp32, 1e-5)]
@@ -217,8 +217,8 @@ public sealed class GpuPassTests : IDisposable
         var all = _products.Products.Count;
         _products.Clear();
         OnGpu(model, BatchesOf(model), Precision.Bf16);
-        // Of both micro-batches: without the gradients of eight weights and the head's, with three products for each of two adapters' halves;
-        // the first layer's first product has no gradient of its inputs to make, and its adapter none, either.
+        // Of both micro-batches: without the gradients of eight weights and the head's, with three products for each of two adapters'
+        // halves; the first layer's first product has no gradient of its inputs to make, and its adapter none, either.
         Assert.Equal(all + 2 * (-9 + 2 * 6 - 2), _products.Products.Count);
     }
 

@@ -59,7 +59,9 @@ internal static unsafe class ProductOperators
         DeviceProducts products, Tensor left, Tensor right, Tensor result, float alpha, float beta, Tensor? addend, Tensor? bias)
     {
         var (a, b) = (new Operand(left), new Operand(right));
-        var (c, d) = (addend is null || ReferenceEquals(addend, result) ? null : new Operand(addend), bias is null ? null : new Operand(bias.unsqueeze(0)));
+        // What is added to lies where the result does.
+        var c = addend is null || ReferenceEquals(addend, result) ? null : new Operand(addend);
+        var d = bias is null ? null : new Operand(bias.unsqueeze(0));
         var (rows, columns, inner) = (left.shape[0], right.shape[1], left.shape[1]);
         var at = (nint)Dispatcher.Data(result);
         var shape = new ProductShape(

@@ -13,7 +13,7 @@ internal sealed unsafe class EmbedOnGpu : GpuOperator<EmbedOperation>
     {
         var (y, T) = (pass.New(o.Output!), pass.Tape.Shape.Tokens);                                               // (N, C)
         pass.Tools.Kernels.Embed(
-            Dispatcher.Floats(y), Dispatcher.Floats(pass.Parameters[o.Table]), (int*)Dispatcher.Data(pass.Inputs.Tokens),
+            Dispatcher.Floats(y), Dispatcher.Floats(pass.Parameters.Table(o.Table)), (int*)Dispatcher.Data(pass.Inputs.Tokens),
             o.Positions is { } positions ? Dispatcher.Floats(pass.Parameters[positions]) : null, T, y.shape[0], (int)y.shape[1]);
         DropInPlace(pass, y, o.Mask);
     }
@@ -53,7 +53,7 @@ internal sealed unsafe class EmbedPairsOnGpu : GpuOperator<EmbedPairsOperation>
     protected override void Forward(GpuPass pass, EmbedPairsOperation o)
     {
         // One micro-batch: the rows of its sources, then those of its sequences, whose places count from 0.
-        var (y, table, C) = (pass.New(o.Output!), pass.Parameters[o.Table], o.Positions.Width);                   // (M + N, C)
+        var (y, table, C) = (pass.New(o.Output!), pass.Parameters.Table(o.Table), o.Positions.Width);                   // (M + N, C)
         var places = tensor(o.Positions.Values, float32, pass.Tools.Device);
         void Embed(long first, Tensor tokens, int length) => pass.Tools.Kernels.Embed(
             Dispatcher.Floats(y) + first * C, Dispatcher.Floats(table), (int*)Dispatcher.Data(tokens), Dispatcher.Floats(places), length,

@@ -62,7 +62,7 @@ internal sealed class GpuGradients : IDisposable
         dx.Dispose();
     }
 
-    /// <summary>The whole gradient of a value, which is here, rounded: for <see cref="Pass"/>. It belongs to the pass from now on.</summary>
+    /// <summary>The whole gradient of a value, rounded: for <see cref="Pass"/>. It belongs to the pass from now on.</summary>
     public void Round(Value value, Tensor rounded) => _gradients[value].Rounded = rounded.DetachFromDisposeScope();
 
     /// <summary>Adds the gradient of an operation's output, unchanged, to that of one of its inputs.</summary>

@@ -10,7 +10,8 @@ internal abstract class GpuOperator
     public abstract void Forward(GpuPass pass, Operation operation);
 
     /// <summary>
-    /// Makes the gradients of the inputs from <see cref="GpuPass.OutputGradient"/>, and adds those of trained parameters to the flat gradient.
+    /// Makes the gradients of the inputs from <see cref="GpuPass.OutputGradient"/>, and adds those of trained parameters to the flat
+    /// gradient.
     /// </summary>
     public abstract void Backward(GpuPass pass, Operation operation);
 }

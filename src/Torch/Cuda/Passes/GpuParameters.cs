@@ -14,6 +14,9 @@ internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters
     /// <summary>A parameter in fp32, a view.</summary>
     public Tensor this[string name] => parameters[name];
 
+    /// <summary>A table of embeddings whose rows are looked up, in fp32: a view.</summary>
+    public Tensor Table(string name) => parameters.Table(name);
+
     /// <summary>A parameter as products read it, a view.</summary>
     public Tensor Weight(string name)
     {

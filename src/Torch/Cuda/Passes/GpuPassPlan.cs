@@ -39,11 +39,13 @@ internal sealed class GpuPassPlan
             }
             var (index, kind) = Steps[now];
             var operation = tape.Operations[index];
-            _keepsSaved[now] = nextOfOperation.TryGetValue(index, out var next) && next == PassKind.Backward && HasGradient(tape, operation);
+            _keepsSaved[now] = HasGradient(tape, operation)
+                && nextOfOperation.TryGetValue(index, out var next) && next == PassKind.Backward;
             nextOfOperation[index] = kind;
             Value[] read = kind != PassKind.Backward ? [.. operation.Inputs]
                 : HasGradient(tape, operation) ? [.. operation.KeptForBackward] : [];
-            foreach (var value in operation.Output is { } made && kind != PassKind.Backward ? read.Append(made).Distinct() : read.Distinct())
+            var touched = operation.Output is { } made && kind != PassKind.Backward ? read.Append(made) : read;
+            foreach (var value in touched.Distinct())
             {
                 if (!lastUse.GetValueOrDefault(value))
                     ends.Add((now, value));

@@ -69,7 +69,8 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
         var (count, V, isTraining) = ((int)z.shape[0], (int)z.shape[1], pass.Tape.Purpose == TapePurpose.Training);
         var counted = pass.Inputs.Counted;
         pass.Tools.Kernels.CrossEntropyRows(
-            new DeviceMemory((nint)Dispatcher.Data(z), DeviceMemory.TypeOf(z.dtype)), z.stride(0), count, V, V, V, (int*)Dispatcher.Data(pass.Inputs.Targets!) + first,
+            new DeviceMemory((nint)Dispatcher.Data(z), DeviceMemory.TypeOf(z.dtype)), z.stride(0), count, V, V, V,
+            (int*)Dispatcher.Data(pass.Inputs.Targets!) + first,
             counted is null ? null : Dispatcher.Floats(counted) + first, isTraining ? pass.Tape.LabelSmoothing : 0, pass.Inputs.LossFactor,
             isTraining, (double*)Dispatcher.Data(losses) + first);
     }
