@@ -28,9 +28,9 @@ internal static class KernelsCommand
         });
         var json = CommandOutput.Option();
         var command = new TeachingCommand("kernels",
-            "Takes training steps of GPT-2 124M in bf16 on a GPU, in builds for GPUs, and measures one of them kernel by kernel, by the GPU's "
-            + "own clock: calls, milliseconds and their share of a step, and TFLOP/s of products and attention. What is left of the step are "
-            + "libtorch's own operators, copies, and gaps between kernels.",
+            "Takes training steps of GPT-2 124M in bf16 on a GPU, in builds for GPUs, and measures one of them kernel by kernel, by the "
+            + "GPU's own clock: calls, milliseconds and their share of a step, TFLOP/s of products and attention, and GB/s of the others. "
+            + "What is left of the step are libtorch's own operators, copies, and gaps between kernels.",
             """
             elastic kernels                         on cuda:0, 4 sequences at once
             elastic kernels --device cuda:1 --micro 32
@@ -68,6 +68,7 @@ internal static class KernelsCommand
     private static string Line(KernelTime kernel, double step) => string.Create(
         CultureInfo.InvariantCulture,
         $"{kernel.Name,-48} {kernel.Calls,5} calls {1000 * kernel.Seconds,9:0.000} ms {100 * kernel.Seconds / step,5:0.0} %")
+        + (kernel.GigabytesPerSecond > 0 ? string.Create(CultureInfo.InvariantCulture, $" {kernel.GigabytesPerSecond,6:0} GB/s") : "")
         + (kernel.TeraFlops > 0 ? string.Create(CultureInfo.InvariantCulture, $" {kernel.TeraFlops,6:0.0} TFLOP/s") : "");
 
     private static JsonNode Json(KernelTime kernel) => new JsonObject
@@ -76,5 +77,6 @@ internal static class KernelsCommand
         ["calls"] = kernel.Calls,
         ["seconds"] = kernel.Seconds,
         ["teraFlops"] = kernel.TeraFlops,
+        ["gigabytesPerSecond"] = kernel.GigabytesPerSecond,
     };
 }

@@ -5,10 +5,16 @@ namespace Elastic.Model.Training;
 /// <param name="Calls">In the step.</param>
 /// <param name="Seconds">Of all of them, by the device's own clock.</param>
 /// <param name="Operations">Multiplications and additions of all of them; 0 where nobody counts them.</param>
-public sealed record KernelTime(string Name, int Calls, double Seconds, double Operations)
+/// <param name="Bytes">
+/// To and from memory, of each element as often as it must be read or written; 0 where nobody counts them.
+/// </param>
+public sealed record KernelTime(string Name, int Calls, double Seconds, double Operations, double Bytes)
 {
     /// <summary>Operations a second, in 10^12; 0 where nobody counts them.</summary>
     public double TeraFlops => Seconds > 0 ? Operations / Seconds / 1e12 : 0;
+
+    /// <summary>Bytes a second, in 10^9; 0 where nobody counts them.</summary>
+    public double GigabytesPerSecond => Seconds > 0 ? Bytes / Seconds / 1e9 : 0;
 }
 
 /// <summary>A training step of GPT-2 124M in bf16 on one device, kernel by kernel.</summary>

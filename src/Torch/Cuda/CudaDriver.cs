@@ -183,7 +183,6 @@ internal sealed unsafe class CudaDriver
     /// <param name="stream">0 for the default stream.</param>
     public void Launch(nint function, uint blocks, uint threads, void** arguments, string name, nint stream)
     {
-        using var measured = LaunchTimes.Of(name);
         var launch = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)
             _functions["cuLaunchKernel"];
         Check(launch(function, blocks, 1, 1, threads, 1, 1, 0, stream, arguments, null), $"the kernel {name}");

@@ -22,21 +22,21 @@ internal sealed unsafe partial class DeviceKernels
     public void Activate(ActivationKind function, DeviceMemory y, DeviceMemory x, long count)
     {
         MustBe(y.Type, x);
-        OverEights("activation", [y.Type], count, y, x, count, (int)function);
+        OverEights("activation", [y.Type], count, Moves(count, y, x), y, x, count, (int)function);
     }
 
     /// <summary>dx[i] = dy[i] f'(x[i]); all of one type.</summary>
     public void ActivateBackward(ActivationKind function, DeviceMemory dx, DeviceMemory dy, DeviceMemory x, long count)
     {
         MustBe(dx.Type, dy, x);
-        OverEights("activation_backward", [dx.Type], count, dx, dy, x, count, (int)function);
+        OverEights("activation_backward", [dx.Type], count, Moves(count, dx, dy, x), dx, dy, x, count, (int)function);
     }
 
     /// <summary>y = silu(gate) · up, <see cref="Activations.SwiGlu"/>; all of one type.</summary>
     public void SwiGlu(DeviceMemory y, DeviceMemory gate, DeviceMemory up, long count)
     {
         MustBe(y.Type, gate, up);
-        OverEights("swiglu", [y.Type], count, y, gate, up, count);
+        OverEights("swiglu", [y.Type], count, Moves(count, y, gate, up), y, gate, up, count);
     }
 
     /// <summary><see cref="Activations.SwiGluBackward"/>; all of one type. The results may lie where gate and up do.</summary>
@@ -44,7 +44,8 @@ internal sealed unsafe partial class DeviceKernels
         DeviceMemory dGate, DeviceMemory dUp, DeviceMemory dy, DeviceMemory gate, DeviceMemory up, long count)
     {
         MustBe(dy.Type, dGate, dUp, gate, up);
-        OverEights("swiglu_backward", [dy.Type], count, dGate, dUp, dy, gate, up, count);
+        OverEights(
+            "swiglu_backward", [dy.Type], count, Moves(count, dGate, dUp, dy, gate, up), dGate, dUp, dy, gate, up, count);
     }
 
     /// <summary>
@@ -57,7 +58,8 @@ internal sealed unsafe partial class DeviceKernels
     public void Rotate(
         DeviceMemory x, long stride, long rows, int heads, int length, float* cosines, float* sines, int pairs, bool isBackward)
         => OverFours(
-            "rotary", [x.Type], rows * heads * ((pairs + 3) / 4 * 4), x, stride, rows, heads, length, cosines, sines, pairs, isBackward);
+            "rotary", [x.Type], rows * heads * ((pairs + 3) / 4 * 4), Moves(rows * heads * 2 * pairs, x, x), x, stride, rows, heads, length,
+            cosines, sines, pairs, isBackward);
 
     /// <summary><see cref="Kernels.Dropout.Apply"/>: y = (residual +) (keep ? scale · x : +0).</summary>
     /// <param name="y">fp32, or of 16 bits.</param>
@@ -65,21 +67,21 @@ internal sealed unsafe partial class DeviceKernels
     /// <param name="residual">fp32, or of x's type; none for none, and always where y is of 16 bits.</param>
     public void Dropout(DeviceMemory y, DeviceMemory x, DeviceMemory residual, ulong key, long first, long count, DropoutRate rate)
         => OverElements(
-            "dropout", [y.Type, x.Type, residual.IsNone ? y.Type : residual.Type], count / 4 + 2, y, x, residual, key, first, count,
-            rate.Threshold, rate.Scale);
+            "dropout", [y.Type, x.Type, residual.IsNone ? y.Type : residual.Type], count / 4 + 2,
+            Moves(count, y, x, residual), y, x, residual, key, first, count, rate.Threshold, rate.Scale);
 
     /// <summary>y = x + scale · branch, rounded to fp32 once, then to y's type: a residual, an adapter's share.</summary>
     /// <param name="y">fp32, or of 16 bits where all are.</param>
     /// <param name="x">fp32, or of the branch's type.</param>
     public void ScaledSum(DeviceMemory y, DeviceMemory x, DeviceMemory branch, float scale, long count)
-        => OverEights("scaled_sum", [y.Type, x.Type, branch.Type], count, y, x, branch, scale, count);
+        => OverEights("scaled_sum", [y.Type, x.Type, branch.Type], count, Moves(count, y, x, branch), y, x, branch, scale, count);
 
     /// <summary>y += x.</summary>
     public void Add(float* y, DeviceMemory x, long count) => ScaledSum(y, y, x, 1, count);
 
     /// <summary>y = factor · x, rounded to y's type.</summary>
     public void Scale(DeviceMemory y, DeviceMemory x, float factor, long count)
-        => OverEights("scaled", [y.Type, x.Type], count, y, x, factor, count);
+        => OverEights("scaled", [y.Type, x.Type], count, Moves(count, y, x), y, x, factor, count);
 
     /// <summary>y = x, rounded to y's type: from fp32 and to it.</summary>
     public void Convert(DeviceMemory y, DeviceMemory x, long count) => Scale(y, x, 1, count);

@@ -39,8 +39,8 @@ internal sealed unsafe partial class DeviceKernels
         var threads = ((pieces + rounds - 1) / rounds + 1) / 2 * 2 * Lanes;
         if (rows > 0)
             Start(
-                "cross_entropy", [z.Type], rows, threads, z, stride, vocabulary, padded, partLength, targets, weights, smoothing, scale,
-                hasGradients, losses);
+                "cross_entropy", [z.Type], rows, threads, Moves((long)rows * vocabulary, z, hasGradients ? z : default), z, stride,
+                vocabulary, padded, partLength, targets, weights, smoothing, scale, hasGradients, losses);
     }
 
     /// <summary>
@@ -56,7 +56,9 @@ internal sealed unsafe partial class DeviceKernels
         int columns, float epsilon)
     {
         MustBe(y.Type, branch);
-        OverRows("norm_forward", [y.Type, x.Type], rows, y, sum, x, branch, gain, bias, means, inverses, rows, columns, epsilon);
+        OverRows(
+            "norm_forward", [y.Type, x.Type], rows, Moves(rows * columns, y, sum, x, branch), y, sum, x, branch, gain, bias, means,
+            inverses, rows, columns, epsilon);
     }
 
     /// <summary>The same with <see cref="RmsNorm.Forward"/>.</summary>
@@ -80,8 +82,10 @@ internal sealed unsafe partial class DeviceKernels
         var biases = norm.BiasGradient is null ? null : sums + (long)parts * norm.Columns;
         var dx = norm.Dx.IsNone ? norm.X : norm.Dx;
         Start(
-            "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, Threads, norm.Dx, norm.NarrowDx, sums, biases, norm.Dy, norm.X,
-            norm.Gain, norm.Means, norm.Inverses, norm.Rows, norm.PartRows, norm.Columns, norm.AddsToDx);
+            "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, Threads,
+            Moves(norm.Rows * norm.Columns, norm.Dx, norm.AddsToDx ? norm.Dx : default, norm.NarrowDx, norm.Dy, norm.X), norm.Dx,
+            norm.NarrowDx, sums, biases, norm.Dy, norm.X, norm.Gain, norm.Means, norm.Inverses, norm.Rows, norm.PartRows, norm.Columns,
+            norm.AddsToDx);
         if (sums is not null)
             FoldParts(norm.GainGradient, sums, norm.BiasGradient, biases, parts, norm.Columns);
     }
@@ -92,7 +96,8 @@ internal sealed unsafe partial class DeviceKernels
     {
         var parts = Parts(rows, partRows);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
-        OverFours("column_sums", [x.Type], (long)parts * ((columns + 3) / 4 * 4), sums, x, rows, partRows, columns);
+        OverFours(
+            "column_sums", [x.Type], (long)parts * ((columns + 3) / 4 * 4), Moves(rows * columns, x), sums, x, rows, partRows, columns);
         FoldParts(target, sums, null, null, parts, columns);
     }
 
@@ -101,7 +106,9 @@ internal sealed unsafe partial class DeviceKernels
     /// </summary>
     /// <param name="positions">Null for none.</param>
     public void Embed(float* y, float* table, int* tokens, float* positions, int length, long rows, int columns, float scale = 1)
-        => OverFours("embed", [], rows * ((columns + 3) / 4 * 4), y, table, tokens, positions, length, rows, columns, scale);
+        => OverFours(
+            "embed", [], rows * ((columns + 3) / 4 * 4), Moves(rows * columns, y, table), y, table, tokens, positions, length, rows,
+            columns, scale);
 
     /// <summary><see cref="Embedding.AddGradients"/> of a whole plan, whose arrays lie in the GPU's memory.</summary>
     /// <param name="tokens">(count): distinct, increasing.</param>
@@ -111,7 +118,7 @@ internal sealed unsafe partial class DeviceKernels
         if (count > 0)
             Start(
                 "embedding_gradient", [], Math.Min((long)count * ((columns + Threads - 1) / Threads), 64L * _multiprocessors), Threads,
-                gradient, tokens, starts, rows, count, dy, partRows, columns);
+                0, gradient, tokens, starts, rows, count, dy, partRows, columns);
     }
 
     // What is folded is added to the target, and that of a second target, where there is one.
@@ -119,7 +126,7 @@ internal sealed unsafe partial class DeviceKernels
     {
         if (columns > 0 && parts > 0)
             Start(
-                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (target2 is null ? 1L : 2), Threads, target, sums, target2,
-                sums2, parts, columns);
+                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (target2 is null ? 1L : 2), Threads,
+                Moves((long)parts * columns, sums, sums2), target, sums, target2, sums2, parts, columns);
     }
 }

@@ -59,13 +59,14 @@ internal sealed unsafe partial class DeviceKernels
     {
         var numbers = new StepNumbers(step);
         OverElements(
-            "adamw_update", [copy.IsNone ? ElementType.Bf16 : copy.Type], count, parameters, gradients, firstMoments,
-            secondMoments, copy, count, KernelArgument.Of(&numbers));
+            "adamw_update", [copy.IsNone ? ElementType.Bf16 : copy.Type], count,
+            Moves(count, parameters, parameters, gradients, firstMoments, firstMoments, secondMoments, secondMoments, copy), parameters,
+            gradients, firstMoments, secondMoments, copy, count, KernelArgument.Of(&numbers));
     }
 
     /// <summary>sums[k] = <see cref="Norms.SumOfSquares"/> of x over the range [firsts[k], firsts[k] + counts[k]).</summary>
     public void SumsOfSquares(double* sums, float* x, long* firsts, long* counts, int ranges)
-        => OverRows("sums_of_squares", [], ranges, sums, x, firsts, counts, ranges);
+        => OverRows("sums_of_squares", [], ranges, 0, sums, x, firsts, counts, ranges);
 
     /// <summary>into[i] = the sum of the roots' elements [first, first + count) along <see cref="SumTree"/>.</summary>
     /// <param name="roots">In order: where each lies, and its first micro-batch; at most <see cref="MaxRoots"/>.</param>
@@ -81,7 +82,7 @@ internal sealed unsafe partial class DeviceKernels
         table.Count = roots.Length;
         for (var i = 0; i < roots.Length; i++)
             (table.At[i], table.First[i]) = (roots[i].At, roots[i].First);
-        OverElements("tree_sum", [], count, into, KernelArgument.Of(&table), first, count);
+        OverElements("tree_sum", [], count, 4.0 * count * (roots.Length + 1), into, KernelArgument.Of(&table), first, count);
     }
 
     // A kernel for one type would read another as that one.
@@ -95,30 +96,45 @@ internal sealed unsafe partial class DeviceKernels
     }
 
     // 16 lanes for each row.
-    private void OverRows(string kernel, ReadOnlySpan<ElementType> types, long rows, params ReadOnlySpan<KernelArgument> arguments)
+    private void OverRows(
+        string kernel, ReadOnlySpan<ElementType> types, long rows, double moves, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (rows > 0)
-            Start(kernel, types, Math.Min((rows * Lanes + Threads - 1) / Threads, 16L * _multiprocessors), Threads, arguments);
+            Start(kernel, types, Math.Min((rows * Lanes + Threads - 1) / Threads, 16L * _multiprocessors), Threads, moves, arguments);
     }
 
     // A thread for each element, or for several where there are more than the GPU runs at once.
-    private void OverElements(string kernel, ReadOnlySpan<ElementType> types, long elements, params ReadOnlySpan<KernelArgument> arguments)
+    private void OverElements(
+        string kernel, ReadOnlySpan<ElementType> types, long elements, double moves, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (elements > 0)
-            Start(kernel, types, Math.Min((elements + Threads - 1) / Threads, 32L * _multiprocessors), Threads, arguments);
+            Start(kernel, types, Math.Min((elements + Threads - 1) / Threads, 32L * _multiprocessors), Threads, moves, arguments);
     }
 
     // A thread for each four neighbours.
-    private void OverFours(string kernel, ReadOnlySpan<ElementType> types, long elements, params ReadOnlySpan<KernelArgument> arguments)
-        => OverElements(kernel, types, (elements + 3) / 4, arguments);
+    private void OverFours(
+        string kernel, ReadOnlySpan<ElementType> types, long elements, double moves, params ReadOnlySpan<KernelArgument> arguments)
+        => OverElements(kernel, types, (elements + 3) / 4, moves, arguments);
 
     // A thread for each eight neighbours: WIDTH of memory.cuh.
-    private void OverEights(string kernel, ReadOnlySpan<ElementType> types, long elements, params ReadOnlySpan<KernelArgument> arguments)
-        => OverElements(kernel, types, (elements + 7) / 8, arguments);
+    private void OverEights(
+        string kernel, ReadOnlySpan<ElementType> types, long elements, double moves, params ReadOnlySpan<KernelArgument> arguments)
+        => OverElements(kernel, types, (elements + 7) / 8, moves, arguments);
+
+    // Bytes of so many elements of each, to and from memory: what is read and written is named twice. Small tables are not counted.
+    private static double Moves(long elements, params ReadOnlySpan<DeviceMemory> all)
+    {
+        var bytes = 0;
+        foreach (var one in all)
+            bytes += one.ElementBytes;
+        return (double)elements * bytes;
+    }
 
     /// <param name="types">Those that the kernel's name ends with.</param>
+    /// <param name="moves">Bytes to and from memory; 0 where nobody counts them.</param>
     private void Start(
-        string kernel, ReadOnlySpan<ElementType> types, long blocks, int threads, params ReadOnlySpan<KernelArgument> arguments)
+        string kernel, ReadOnlySpan<ElementType> types, long blocks, int threads, double moves,
+        params ReadOnlySpan<KernelArgument> arguments)
     {
         var words = stackalloc ulong[arguments.Length];
         var pointers = stackalloc void*[arguments.Length];
@@ -130,6 +146,7 @@ internal sealed unsafe partial class DeviceKernels
         // libtorch may have made another GPU's context current.
         _driver.Enter(_context);
         var (function, name) = Find(kernel, types);
+        using var measured = LaunchTimes.Of(name, bytes: moves);
         _driver.Launch(function, (uint)blocks, (uint)threads, pointers, name, _stream);
     }
 

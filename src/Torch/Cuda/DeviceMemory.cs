@@ -56,6 +56,9 @@ internal readonly unsafe record struct DeviceMemory(nint At, ElementType Type)
         _ => throw new ArgumentException($"no kernel takes {type}", nameof(type)),
     };
 
+    /// <summary>Of an element; 0 of none.</summary>
+    public int ElementBytes => IsNone ? 0 : Type == ElementType.Fp32 ? 4 : 2;
+
     /// <summary>Those from an element on.</summary>
     public DeviceMemory From(long element) => IsNone ? this : this with { At = At + (nint)(element * (Type == ElementType.Fp32 ? 4 : 2)) };
 

@@ -14,7 +14,7 @@ internal sealed class LaunchTimes : IDisposable
 
     private readonly CudaDriver _driver;
     private readonly nint _context;
-    private readonly List<(string Name, double Operations, nint Begin, nint End)> _calls = [];
+    private readonly List<(string Name, double Operations, double Bytes, nint Begin, nint End)> _calls = [];
 
     private LaunchTimes(CudaDriver driver, int gpu) => (_driver, _context) = (driver, driver.ContextOf(gpu));
 
@@ -24,16 +24,17 @@ internal sealed class LaunchTimes : IDisposable
 
     /// <summary>Measures what is started until the result is disposed of.</summary>
     /// <param name="operations">Multiplications and additions; 0 where nobody counts them.</param>
-    public static Call Of(string name, double operations = 0) => _current?.Start(name, operations) ?? default;
+    /// <param name="bytes">To and from memory; 0 where nobody counts them.</param>
+    public static Call Of(string name, double operations = 0, double bytes = 0) => _current?.Start(name, operations, bytes) ?? default;
 
-    /// <inheritdoc cref="Of(string, double)"/>
+    /// <inheritdoc cref="Of(string, double, double)"/>
     /// <param name="describe">Asked where somebody measures.</param>
     public static Call Of<T>(T what, Func<T, (string Name, double Operations)> describe)
     {
         if (_current is not { } times)
             return default;
         var (name, operations) = describe(what);
-        return times.Start(name, operations);
+        return times.Start(name, operations, 0);
     }
 
     /// <summary>What was measured, a line for each name, the longest first. Waits for it.</summary>
@@ -43,7 +44,8 @@ internal sealed class LaunchTimes : IDisposable
         _driver.Enter(_context);
         _driver.Synchronize("kernels that are measured", 0);
         return [.. _calls.GroupBy(c => c.Name).Select(g => new KernelTime(
-            g.Key, g.Count(), g.Sum(c => _driver.SecondsBetween(c.Begin, c.End)), g.Sum(c => c.Operations)))
+            g.Key, g.Count(), g.Sum(c => _driver.SecondsBetween(c.Begin, c.End)), g.Sum(c => c.Operations),
+            g.Sum(c => c.Bytes)))
             .OrderByDescending(t => t.Seconds)];
     }
 
@@ -58,10 +60,10 @@ internal sealed class LaunchTimes : IDisposable
         }
     }
 
-    private Call Start(string name, double operations)
+    private Call Start(string name, double operations, double bytes)
     {
         _driver.Enter(_context);
-        _calls.Add((name, operations, _driver.NewEvent(), _driver.NewEvent()));
+        _calls.Add((name, operations, bytes, _driver.NewEvent(), _driver.NewEvent()));
         _driver.Record(_calls[^1].Begin);
         return new Call(_driver, _calls[^1].End);
     }

@@ -9,7 +9,7 @@ namespace Elastic.Host.Tests.Commands;
 public sealed class KernelsCommandTests
 {
     private static readonly StepTimes Step = new(
-        4, 0.05, [new("product bf16 4096x3072x768 NN to bf16", 48, 0.02, 4.8e12), new("adamw_update_bf16", 1, 0.001, 0)]);
+        4, 0.05, [new("product bf16 4096x3072x768 NN to bf16", 48, 0.02, 4.8e12, 0), new("adamw_update_bf16", 1, 0.001, 0, 3e9)]);
 
     [Fact]
     public void Each_kernel_has_a_line_with_its_share_and_the_last_one_says_what_is_left()
@@ -17,7 +17,7 @@ public sealed class KernelsCommandTests
         Assert.Equal(
             """
             product bf16 4096x3072x768 NN to bf16               48 calls    20.000 ms  40.0 %  240.0 TFLOP/s
-            adamw_update_bf16                                    1 calls     1.000 ms   2.0 %
+            adamw_update_bf16                                    1 calls     1.000 ms   2.0 %   3000 GB/s
             a step of 4 micro-batches takes 50.00 ms: these kernels 21.00, the rest 29.00
 
             """,
