@@ -45,7 +45,8 @@ public sealed class NewFolderTests : TemporaryFolder
             MoveTo(Left(Target, Environment.MachineName), Path.Combine(Folder, "text.mine")),
         ];
         NewFolder.Make(Target, _ => { });
-        Assert.Equal([.. kept.Append(Target).Order(StringComparer.Ordinal)], Directory.GetDirectories(Folder).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [.. kept.Append(Target).Order(StringComparer.Ordinal)], Directory.GetDirectories(Folder).Order(StringComparer.Ordinal));
     }
 
     [Fact]

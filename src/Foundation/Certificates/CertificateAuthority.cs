@@ -70,8 +70,11 @@ public sealed class CertificateAuthority : IDisposable
     /// <param name="publicKey">ECDSA on P-256.</param>
     /// <param name="names">Host names and addresses, for a seed.</param>
     /// <returns>PEM.</returns>
-    /// <exception cref="ElasticException">The name is none, or the key is of another kind, or not a seed's is to have host names.</exception>
-    public string Issue(PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
+    /// <exception cref="ElasticException">
+    /// The name is none, or the key is of another kind, or not a seed's is to have host names.
+    /// </exception>
+    public string Issue(
+        PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
     {
         ArgumentNullException.ThrowIfNull(identity);
         if (!Identity.IsName(identity.Name))

@@ -111,7 +111,10 @@ public static class JoinClient
     /// <summary>
     /// Has this machine's certificate renewed by a seed. A process that runs shows the new one from its next connection on.
     /// </summary>
-    /// <param name="more">Host names and addresses of a seed, besides those that its certificate has.</param>
+    /// <param name="more">
+    /// Host names and addresses of a seed, besides those that its certificate has. Of these the seed gives what any machine has, and the
+    /// address that it is asked from.
+    /// </param>
     /// <inheritdoc cref="AskAsync"/>
     public static async Task RenewAsync(Endpoint seed, Credentials credentials, IReadOnlyList<string> more, CancellationToken cancel)
     {
@@ -125,7 +128,8 @@ public static class JoinClient
         {
             using var connection = await TlsTransport.ForRenewal(credentials).ConnectAsync(seed, limit.Token);
             var greeting = await JoinProtocol.ReadAsync<JoinGreeting>(connection.Stream, JoinProtocol.MostRequestBytes, limit.Token);
-            var answer = await TalkAsync(connection.Stream, greeting, new JoinRequest(Names: more.Count > 0 ? [.. more] : null), seed, limit.Token);
+            var request = new JoinRequest(Names: more.Count > 0 ? [.. more] : null);
+            var answer = await TalkAsync(connection.Stream, greeting, request, seed, limit.Token);
             Keep(answer, credentials.Authority, key, files, certificatePath, seed);
         }
         catch (Exception e) when (e is not ElasticException)
