@@ -160,8 +160,8 @@ internal static class CertsCommand
             if (more.Count > 0 && await WithoutAsync(files, more, cancel) is { Length: > 0 } without)
                 throw new ElasticException(
                     $"renewed, but without {without}: over the network a seed gives no name but localhost, and no address but the one that "
-                    + $"it is asked from. To get it, delete {files.Certificate} here, keep the key, and join anew with a token that has it: "
-                    + "elastic certs token --role seed --address NAME, where the authority's key is");
+                    + $"it is asked from. To get it, delete {files.Certificate} here, keep the key, and join anew with a token that has it "
+                    + "(elastic certs token --role seed --address NAME, where the authority's key is)");
             output.Result(new JsonObject { ["renewed"] = certificates });
             return ExitCodes.Done;
         });
