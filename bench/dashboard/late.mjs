@@ -8,7 +8,8 @@ const at = /dashboard (http:\/\/\S+?)\/? \(/, problems = [];
 const words = ['--pbm-port', '0', '--dashboard-port', '0', '--database', `sqlite:${path.join(root, 'journal.db')}`];
 
 run(async () => {
-  const first = new Node(elastic, 'seed', 'one', words).start(), [here, endpoint] = [await first.says(at), await first.says(/seed (\S+) is up/)];
+  const first = new Node(elastic, 'seed', 'one', words).start();
+  const [here, endpoint] = [await first.says(at), await first.says(/seed (\S+) is up/)];
   const browser = await browse(browserPath), page = watch(await browser.newPage(), problems);
   await page.goto(`${here}/#token=${letters}`);
   await until('events come', 30, async () => await page.textContent('#state') === 'live');

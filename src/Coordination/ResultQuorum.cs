@@ -48,11 +48,18 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         var agree = quorum.Votes.Any(v => v.Result == result);
         var contested = new ReplicaContested(run.Id, run.Finished[result.Replica], result, node, vote.ResumedFrom, vote.Others);
         if (quorum.HasVoted(node))
-            return agree && !quorum.IsDisputed                                          // else the node contradicts itself
-                ? Decision.AlreadyDone
-                : Decision.Store([
-                    contested, .. Quarantine(
-                        run, isAlone ? quorum.ContradictedBy(vote) : [], result, quorum.Winner is not null, "gave two answers")]);
+        {
+            if (agree && !quorum.IsDisputed)
+                return Decision.AlreadyDone;
+            // The node contradicts itself. Where nobody is convicted for that, a third answer would be stored, and a fourth: how many nodes
+            // computed a result, and from which hand-over, the node that answers says itself.
+            var convicted = isAlone ? quorum.ContradictedBy(vote) : [];
+            if (convicted.Count == 0 && quorum.Votes.Count(v => v.Node == node) > 1)
+                return Decision.Refuse($"{node} has given two answers for replica {result.Replica} already");
+            return Decision.Store([
+                contested, .. Quarantine(run, convicted, result, quorum.Winner is not null, "gave two answers")]);
+        }
+
         if (!agree && quorum.Winner is not null)
             return Decision.Store([contested, .. Quarantine(run, isAlone ? Convicted([vote]) : [], result, true, "was outvoted")]);
         if (!agree)

@@ -111,7 +111,9 @@ public sealed partial class RunCoordinator
         var first = new InFlightWork(result.Key, result.Node);
         var stages = View.Attempts.ContainsKey(first) && !IsOfEarlierAttempt(result)
             ? AttemptOf(first).OrderBy(w => ComputeStageWork.StageOf(w.Work)).ToList() : [];
-        var team = _teamOf.GetValueOrDefault(result.Order, [.. stages.Select(w => w.Node)]);
+        // The order's id is what the node says: of another node's order it says nothing.
+        var team = _teamOf.TryGetValue(result.Order, out var ordered) && ordered[0] == result.Node
+            ? ordered : [.. stages.Select(w => w.Node)];
         if (!team.IsEmpty)
             View = View with { Teams = View.Teams.SetItem((replica, first.Node), team) };
         foreach (var stage in stages)

@@ -65,7 +65,7 @@ public static class NewFolder
             held = Hold(temporary);
             await fill(temporary);
             // Without this file nobody takes the folder for a leftover.
-            held.Dispose();
+            held?.Dispose();
             foreach (var file in Directory.EnumerateFiles(temporary))
                 DurableFile.Flush(file);
             DurableFile.FlushFolder(temporary);
@@ -88,12 +88,24 @@ public static class NewFolder
     }
 
     // A file in the folder that names the machine, and is locked as long as the process lives that makes the folder; it goes with the lock.
-    private static FileStream Hold(string temporary)
+    // Null where the disk knows no locks, so that a process that makes the folder cannot be told from one that was killed: without the file
+    // nobody takes the folder for a leftover.
+    private static FileStream? Hold(string temporary)
     {
-        var held = new FileStream(
-            Path.Combine(temporary, Holder), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
-        held.Write(Encoding.UTF8.GetBytes(Environment.MachineName));
-        return held;
+        var path = Path.Combine(temporary, Holder);
+        var held = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+        try
+        {
+            new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
+        }
+        catch (IOException)
+        {
+            held.Write(Encoding.UTF8.GetBytes(Environment.MachineName));
+            return held;
+        }
+
+        held.Dispose();
+        return null;
     }
 
     // Of this very name and a drawn suffix, with the file in it that a process of this machine has locked no more. Any other folder stays.
@@ -114,8 +126,12 @@ public static class NewFolder
         try
         {
             // Held until all else is gone: no other process removes the same folder at once.
-            using (var left = new FileStream(Path.Combine(folder, Holder), FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            var holder = Path.Combine(folder, Holder);
+            using (var left = new FileStream(holder, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
             {
+                // Whoever has made the folder lets go of the file after it was removed: then the folder is whole, and about to be renamed.
+                if (!File.Exists(holder))
+                    return;
                 var machine = new byte[LongestMachine];
                 if (Encoding.UTF8.GetString(machine, 0, left.ReadAtLeast(machine, machine.Length, throwOnEndOfStream: false))
                     != Environment.MachineName)

@@ -19,9 +19,9 @@ internal sealed class FetchPlace : IDisposable
 
     /// <summary>A sentence for a person who has stopped it.</summary>
     public string WhatStays => _isUploading
-        ? $"stopped: {_place} keeps the files that it has already, which without their manifest are no checkpoint; the same command goes "
-            + "on with them, and stores those that are missing"
-        : $"stopped: nothing of the checkpoint is in {_place}; the same command fetches it from its beginning";
+        ? $"stopped: {_place} keeps the files that it has already, and the manifest, without which they are no checkpoint, is stored last; "
+            + "the same command goes on with them, and stores those that are missing"
+        : $"stopped: this command has put nothing into {_place}; the same command fetches it from its beginning";
 
     /// <param name="place">A path, or s3://BUCKET/PREFIX.</param>
     /// <exception cref="PbmException">Something is at the folder's place already, or the store does not answer.</exception>

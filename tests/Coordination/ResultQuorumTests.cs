@@ -137,9 +137,22 @@ public sealed class ResultQuorumTests
         Assert.StartsWith("replica 0 cannot have been computed with -1 other nodes",
             Decide(First, Finish(B, Result(0, 0)) with { Outcome = new Computed(Result(0, 0), Others: -1) }, Plan).Refusal,
             StringComparison.Ordinal);
+    }
 
-        static WorkResult OfTwo(NodeId node, string bytes) =>
-            Finish(node, Result(0, 0, bytes)) with { Outcome = new Computed(Result(0, 0, bytes), Others: 1) };
+    [Fact]
+    public void A_third_answer_of_a_node_that_nobody_convicts_is_refused()
+    {
+        // That a neighbour computed it, too, the node says itself.
+        var run = Fold(First, [.. Decide(First, OfTwo(A, "x"), Plan).Events]);
+        Assert.Equal("a has given two answers for replica 0 already", Decide(run, OfTwo(A, "y"), Plan).Refusal);
+        Assert.Equal("a has given two answers for replica 0 already", Decide(run, Finish(A, Result(0, 0, "y")), Plan).Refusal);
+        Assert.Empty(Decide(run, OfTwo(A, "x"), Plan).Events);
+        Assert.Equal(Result(0, 0, "x"), Vote(run, B, "x").QuorumOf(0).Winner);
+
+        // As it says what it went on from. Where it took all steps itself, it is convicted all the same.
+        run = Fold(First, [.. Decide(First, Resumed(A, Result(0, 0, "x")), Plan).Events]);
+        Assert.Equal("a has given two answers for replica 0 already", Decide(run, Resumed(A, Result(0, 0, "y")), Plan).Refusal);
+        Assert.Equal(A, Assert.IsType<NodeQuarantined>(Events(run, A, "y")[1]).Node);
     }
 
     [Fact]
@@ -213,6 +226,9 @@ public sealed class ResultQuorumTests
         Assert.Null(decision.Refusal);
         return decision.Events;
     }
+
+    private static WorkResult OfTwo(NodeId node, string bytes) =>
+        Finish(node, Result(0, 0, bytes)) with { Outcome = new Computed(Result(0, 0, bytes), Others: 1) };
 
     private static WorkResult Resumed(NodeId node, ReplicaResult result) =>
         Finish(node, result) with { Outcome = new Computed(result, D("handed over")) };

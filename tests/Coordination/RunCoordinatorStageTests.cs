@@ -138,6 +138,15 @@ public sealed class RunCoordinatorStageTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_result_that_names_another_node_s_order_says_nothing_of_who_computed_it()
+    {
+        BeginWith(A, B, C);
+        Step(new RunInput.Answered(Finish(C, Result(1, 0)) with { Order = Orders(A).Single().Id }));
+        Assert.True(Coordinator.Run.QuorumOf(0).HasVoted(C));
+        Assert.DoesNotContain((0, C), Coordinator.View.Teams.Keys);
+    }
+
+    [Fact]
     public void A_node_whose_stage_is_lost_again_and_again_rests()
     {
         BeginWith(A, B, C);

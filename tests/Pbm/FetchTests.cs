@@ -110,7 +110,7 @@ public sealed class FetchTests : IDisposable
             [.. OwnCatalogue.Palettes]);
         Assert.Equal(ExitCodes.Interrupted, await running);
         Assert.Equal(
-            $"stopped: nothing of the checkpoint is in {Here}; the same command fetches it from its beginning\n", pbm.Error);
+            $"stopped: this command has put nothing into {Here}; the same command fetches it from its beginning\n", pbm.Error);
         Assert.False(Directory.Exists(Here));
     }
 

@@ -73,7 +73,8 @@ public sealed class CertificateAuthority : IDisposable
     /// <exception cref="ElasticException">
     /// The name is none, the key is of another kind, or a certificate that is no seed's is to have host names.
     /// </exception>
-    public string Issue(PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
+    public string Issue(
+        PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
     {
         ArgumentNullException.ThrowIfNull(identity);
         if (!Identity.IsName(identity.Name))

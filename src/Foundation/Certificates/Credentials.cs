@@ -218,7 +218,7 @@ public sealed class Credentials : IDisposable
             if (Stamp() != _state.Stamp)
                 _state = Read();
         }
-        catch (ElasticException e)
+        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
         {
             problem = $"going on with the certificates that were read before: {e.Message}";
         }
@@ -264,8 +264,11 @@ public sealed class Credentials : IDisposable
         _said = problem;
     }
 
-    private string Stamp() => string.Join(
-        ' ', new[] { _files.Authority, _certificate, _key, _files.Revocations }.Select(f => File.GetLastWriteTimeUtc(f).Ticks));
+    private string Stamp() => string.Join(' ', new[] { _files.Authority, _certificate, _key, _files.Revocations }.Select(WrittenAt));
+
+    // Behind links: where a folder of them is replaced as a whole, as containers do it with secrets, the links stay as they are.
+    private static long WrittenAt(string path) => !File.Exists(path) ? 0
+        : File.GetLastWriteTimeUtc(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path).Ticks;
 
     private sealed record State(
         X509Certificate2 Own, ECDsa OwnKey, X509Certificate2 Authority, SslStreamCertificateContext Shown, string Stamp,

@@ -130,13 +130,17 @@ public sealed class Issuer : IDisposable
     }
 
     /// <summary>Makes a join token, of which only the hash is kept.</summary>
-    public JoinToken NewToken(Role role, int uses, TimeSpan lifetime)
+    /// <param name="names">Host names and addresses of a seed, which it gets besides its own.</param>
+    /// <exception cref="ElasticException">There are more of these than leave room for its own.</exception>
+    public JoinToken NewToken(Role role, int uses, TimeSpan lifetime, IReadOnlyList<string>? names = null)
     {
+        if (names?.Count > CertificateNames.MostOfMachine)
+            throw new ElasticException($"a token gives {CertificateNames.MostOfMachine} names and addresses at most");
         var now = _time.GetUtcNow();
         foreach (var old in Tokens.Where(t => t.Expires < now - KeepsTokens).ToList())
             File.Delete(PathOf(old.Hash));
         var token = JoinToken.Draw(role, Fingerprint);
-        Keep(new StoredToken(token.Hash, role, uses, now + lifetime));
+        Keep(new StoredToken(token.Hash, role, uses, now + lifetime, names ?? []));
         return token;
     }
 
@@ -151,6 +155,7 @@ public sealed class Issuer : IDisposable
     }
 
     /// <summary>Issues a certificate to whoever has a token. The token is counted down before the certificate is made.</summary>
+    /// <param name="names">Host names and addresses of a seed, besides those that the token was made for.</param>
     /// <returns>PEM.</returns>
     /// <exception cref="ElasticException">The token is none, used up, expired or for another role; or see <see cref="Issue"/>.</exception>
     public string IssueFor(string secret, PublicKey key, Identity identity, IReadOnlyList<string> names)
@@ -169,7 +174,7 @@ public sealed class Issuer : IDisposable
             throw new ElasticException(
                 $"this join token is for a {Identity.Text(token.Role)}, not for a {Identity.Text(identity.Role)}: {another}");
         // What is wrong with the rest of the request must not cost a use.
-        var pem = Make(key, identity, CertificateAuthority.Validity, names);
+        var pem = Make(key, identity, CertificateAuthority.Validity, CertificateNames.Join(names, token.Names));
         Keep(token with { Left = token.Left - 1 });
         Record(pem, HowOf(token));
         return pem;
@@ -234,7 +239,8 @@ public sealed class Issuer : IDisposable
             var stored = JsonNode.Parse(File.ReadAllText(PathOf(hash)))!.AsObject();
             return Identity.RoleOf(stored["role"]?.GetValue<string>() ?? "") is { } role
                 ? new StoredToken(
-                    hash, role, stored["left"]?.GetValue<int>() ?? 0, stored["expires"]?.GetValue<DateTimeOffset>() ?? default)
+                    hash, role, stored["left"]?.GetValue<int>() ?? 0, stored["expires"]?.GetValue<DateTimeOffset>() ?? default,
+                    [.. (stored["names"]?.AsArray() ?? []).Select(n => n?.GetValue<string>() ?? "")])
                 : null;
         }
         catch (Exception e) when (e is System.Text.Json.JsonException or FormatException or InvalidOperationException or ArgumentException)
@@ -251,6 +257,7 @@ public sealed class Issuer : IDisposable
             ["role"] = Identity.Text(token.Role),
             ["left"] = token.Left,
             ["expires"] = token.Expires,
+            ["names"] = new JsonArray([.. token.Names.Select(n => (JsonNode)n)]),
         }.ToJsonString());
     }
 

@@ -111,7 +111,10 @@ public static class JoinClient
     /// <summary>
     /// Has this machine's certificate renewed by a seed. A process that runs shows the new one from its next connection on.
     /// </summary>
-    /// <param name="more">Host names and addresses of a seed, besides those that its certificate has.</param>
+    /// <param name="more">
+    /// Host names and addresses of a seed, besides those that its certificate has. Of these the seed gives what any machine has, and the
+    /// address that it is asked from.
+    /// </param>
     /// <inheritdoc cref="AskAsync"/>
     public static async Task RenewAsync(
         Endpoint seed, Credentials credentials, IReadOnlyList<string> more, CancellationToken cancel)

@@ -77,7 +77,7 @@ public sealed class JoinServer
             try
             {
                 using var issuer = await Issuer.OpenAsync(_credentials.Files, _credentials.Time, cancel);
-                var pem = stream.Peer is null ? Join(issuer, request, stream.Address) : Renew(issuer, stream, request.Names ?? []);
+                var pem = stream.Peer is null ? Join(issuer, request, stream) : Renew(issuer, request, stream);
                 answer = new JoinAnswer(pem, issuer.SignedRevocations, null, false);
             }
             catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
@@ -108,25 +108,30 @@ public sealed class JoinServer
         }
     }
 
-    private string Join(Issuer issuer, JoinRequest request, string address)
+    private string Join(Issuer issuer, JoinRequest request, PeerStream stream)
     {
         if (request is not { Token: { } token, Name: { } name, Key: { } key } || Identity.RoleOf(request.Role ?? "") is not { } role)
             throw new ElasticException("the request is not complete: it needs a token, a role, a name and a key");
         if (KeyOf(key) is not { } publicKey)
             throw new ElasticException("the request holds no public key");
         var identity = new Identity(name, role);
-        var pem = issuer.IssueFor(token, publicKey, identity, CertificateNames.Join(request.Names ?? [], []));
-        _credentials.Say($"gave {identity} at {address} its certificate, for join token {JoinToken.HashOf(token).Short}");
+        var pem = issuer.IssueFor(token, publicKey, identity, NamesOf(request, stream));
+        _credentials.Say($"gave {identity} at {stream.Address} its certificate, for join token {JoinToken.HashOf(token).Short}");
         return pem;
     }
 
-    private string Renew(Issuer issuer, PeerStream stream, string[] names)
+    private string Renew(Issuer issuer, JoinRequest request, PeerStream stream)
     {
         using var present = X509CertificateLoader.LoadCertificate(((X509Certificate2)stream.RemoteCertificate!).RawDataMemory.Span);
-        var pem = issuer.Renew(present, "renewal", names);
+        var pem = issuer.Renew(present, "renewal", NamesOf(request, stream));
         _credentials.Say($"renewed the certificate of {stream.Peer} at {stream.Address}");
         return pem;
     }
+
+    // A browser that trusts the authority would take the machine for any site whose name it asked for. Other names are given where the
+    // authority's key is.
+    private static IReadOnlyList<string> NamesOf(JoinRequest request, PeerStream stream) =>
+        CertificateNames.OwnOf(stream.Remote?.Address, request.Names ?? []);
 
     private static PublicKey? KeyOf(string key)
     {

@@ -39,17 +39,21 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
     public Identity? Peer { get; set; }
 
     /// <summary>The address at the other end, for logs.</summary>
-    public string Address
+    public string Address => Remote is { } at ? new Endpoint(at.Address.ToString(), at.Port).ToString() : "an unknown address";
+
+    /// <summary>The same; null where it is not known.</summary>
+    public IPEndPoint? Remote
     {
         get
         {
             try
             {
-                return (_below as NetworkStream)?.Socket.RemoteEndPoint is IPEndPoint at ? Shown(at) : "an unknown address";
+                return (_below as NetworkStream)?.Socket.RemoteEndPoint is not IPEndPoint at ? null
+                    : at.Address.IsIPv4MappedToIPv6 ? new IPEndPoint(at.Address.MapToIPv4(), at.Port) : at;
             }
             catch (Exception e) when (e is ObjectDisposedException or SocketException)
             {
-                return "an unknown address";
+                return null;
             }
         }
     }
@@ -62,9 +66,6 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
         Closed();
         _below.Dispose();
     }
-
-    private static string Shown(IPEndPoint at) =>
-        new Endpoint((at.Address.IsIPv4MappedToIPv6 ? at.Address.MapToIPv4() : at.Address).ToString(), at.Port).ToString();
 
     protected override void Dispose(bool disposing)
     {

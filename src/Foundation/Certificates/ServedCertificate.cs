@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace Elastic.Foundation.Certificates;
 
@@ -11,6 +12,9 @@ namespace Elastic.Foundation.Certificates;
 /// </summary>
 public sealed class ServedCertificate
 {
+    // Of a certificate with all the authorities that a browser may not know: some kilobytes.
+    private const int MostBytes = 1 << 20;
+
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
 
     private readonly string _certificate, _key;
@@ -18,19 +22,21 @@ public sealed class ServedCertificate
     private readonly Action<string> _say;
     private readonly Lock _gate = new();
     private SslStreamCertificateContext _shown;
-    private string _stamp;
+    private Digest _read;                                              // of both files
     private string? _said;
     private long _looked;
 
     /// <param name="certificate">PEM: the certificate, and after it those of authorities between it and what browsers trust.</param>
     /// <param name="key">PEM, not encrypted.</param>
-    /// <param name="say">Receives what cannot be read later.</param>
+    /// <param name="say">Receives what cannot be read later, and that other users can read the key.</param>
     /// <exception cref="ElasticException">A file is missing or unreadable, or the certificate has expired.</exception>
     public ServedCertificate(string certificate, string key, TimeProvider time, Action<string> say)
     {
         ArgumentNullException.ThrowIfNull(time);
         (_certificate, _key, _time, _say) = (certificate, key, time, say);
-        (_looked, _stamp, _shown) = (time.GetTimestamp(), Stamp(), Read());
+        _looked = time.GetTimestamp();
+        (_shown, _read) = ReadUnless(null)!.Value;
+        Report(Openness());
     }
 
     /// <summary>What is shown in a handshake that begins now.</summary>
@@ -75,38 +81,48 @@ public sealed class ServedCertificate
     private void LookAgain()
     {
         _looked = _time.GetTimestamp();
-        if (Stamp() is var stamp && stamp == _stamp)
-            return;
-        string? problem = null;
         try
         {
-            (_shown, _stamp) = (Read(), stamp);
+            if (ReadUnless(_read) is { } other)
+                (_shown, _read) = other;
         }
         catch (ElasticException e)
         {
-            problem = $"browsers go on being shown the certificate that was read before: {e.Message}";
+            Report($"browsers go on being shown the certificate that was read before: {e.Message}");
+            return;
         }
 
+        Report(Expired(_shown.TargetCertificate) is { } expired ? $"browsers are shown an old certificate: {expired}" : Openness());
+    }
+
+    // Each problem once.
+    private void Report(string? problem)
+    {
         if (problem is not null && problem != _said)
             _say(problem);
         _said = problem;
     }
 
-    private SslStreamCertificateContext Read()
+    // Null where the files hold what they held. Their times do not say so: they may be links in a folder that is replaced as a whole.
+    private (SslStreamCertificateContext Shown, Digest Read)? ReadUnless(Digest? last)
     {
         try
         {
-            using var read = X509Certificate2.CreateFromPemFile(_certificate, _key);
+            var (certificate, key) = (RegularFile.ReadText(_certificate, MostBytes), RegularFile.ReadText(_key, MostBytes));
+            var digest = Digest.Of(Encoding.UTF8.GetBytes($"{certificate}\0{key}"));
+            if (digest == last)
+                return null;
+            using var read = X509Certificate2.CreateFromPem(certificate, key);
             // Windows' TLS cannot use a key that is in memory only.
             var own = OperatingSystem.IsWindows()
                 ? X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null)
-                : X509Certificate2.CreateFromPemFile(_certificate, _key);
-            if (CertificateAuthority.EndOf(own) is var ends && ends <= _time.GetUtcNow())
-                throw new ElasticException($"the certificate in {_certificate} expired on {Expiry.Text(ends)}: renew it");
+                : X509Certificate2.CreateFromPem(certificate, key);
+            if (Expired(own) is { } expired)
+                throw new ElasticException(expired);
             var all = new X509Certificate2Collection();
-            all.ImportFromPemFile(_certificate);
+            all.ImportFromPem(certificate);
             all.RemoveAt(0);                                           // its own
-            return SslStreamCertificateContext.Create(own, all, offline: true);
+            return (SslStreamCertificateContext.Create(own, all, offline: true), digest);
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -116,5 +132,20 @@ public sealed class ServedCertificate
         }
     }
 
-    private string Stamp() => $"{File.GetLastWriteTimeUtc(_certificate).Ticks} {File.GetLastWriteTimeUtc(_key).Ticks}";
+    private string? Expired(X509Certificate2 certificate) =>
+        CertificateAuthority.EndOf(certificate) is var ends && ends <= _time.GetUtcNow()
+            ? $"the certificate in {_certificate} expired on {Expiry.Text(ends)}: renew it" : null;
+
+    // Used all the same: the secrets of containers have such modes.
+    private string? Openness()
+    {
+        try
+        {
+            return PrivateFiles.ProblemOf(_key) is { } open ? $"{open}, who can show pages in this seed's name: chmod 600 {_key}" : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;                                               // it is being replaced: the next look tells
+        }
+    }
 }

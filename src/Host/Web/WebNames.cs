@@ -14,7 +14,7 @@ internal sealed class WebNames
 
     /// <param name="host">As given: the host under which the server listens.</param>
     /// <param name="transport">The server's: whether it speaks TLS itself, and for which names.</param>
-    /// <param name="publicUrl">Where people reach it through a proxy; null for none.</param>
+    /// <param name="publicUrl">Where people reach it through a proxy or under another name; null for none.</param>
     public WebNames(string host, Transport transport, string? publicUrl)
     {
         (_local, _isEncrypted, _isNamed) = (new LocalNames(host), transport.IsEncrypted, transport.IsNamed);
@@ -22,7 +22,7 @@ internal sealed class WebNames
         PathBase = Public is { AbsolutePath: { Length: > 1 } path } ? path.TrimEnd('/') : "";
     }
 
-    /// <summary>Ends with a slash; null where there is no proxy.</summary>
+    /// <summary>Ends with a slash; null where none is set.</summary>
     public Uri? Public { get; }
 
     /// <summary>What stands before all paths at the proxy, e.g. "/lm"; else empty.</summary>
@@ -35,7 +35,7 @@ internal sealed class WebNames
     public string? ProblemOfHost(HttpContext context) =>
         !IsPublic(context.Request.Host) && _local.ProblemOfHost(context) is { } problem
         && !_isNamed(context.Request.Host.Host.Trim('[', ']'))
-            ? $"{problem}, or set node.public-url where a proxy passes requests on" : null;
+            ? $"{problem}, or set node.public-url to where people reach it by another name" : null;
 
     /// <summary>Why a request is refused that a page of another site has made; null for one of a page of this server, or of a program.
     /// </summary>

@@ -128,7 +128,8 @@ public sealed record NodeSettings : SettingsGroup
     [Setting("node.dashboard-certificate", null, """
         On seeds: a certificate in PEM of an authority that browsers trust, a company's for example, with those of the authorities between
         after it. The dashboard shows it in place of the seed's certificate of this cluster, and is encrypted where there is none, too. A
-        renewed file is shown within seconds.
+        renewed file is shown within seconds. Set node.public-url to an address with one of the certificate's names, e.g.
+        https://lm.example:4090: other seeds' pages open that.
         """, PartOfAnswer = false, IsPath = true)]
     public required string? DashboardCertificate { get; init; }
 
@@ -138,8 +139,9 @@ public sealed record NodeSettings : SettingsGroup
     public required string? DashboardKey { get; init; }
 
     [Setting("node.public-url", null, """
-        Where people reach the dashboard through a proxy, e.g. https://lm.example/elastic: requests for this host are served, too, and what
-        stands before the paths may be there or be left out by the proxy.
+        Where people reach the dashboard through a proxy or under another name than node.host, e.g. https://lm.example/elastic or
+        https://lm.example:4090: requests for this host are served, too, and what stands before the paths may be there or be left out by
+        the proxy. Other seeds' pages open this address.
         """, PartOfAnswer = false)]
     [Matches("https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", "an address like https://lm.example/elastic")]
     public required string? PublicUrl { get; init; }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation.Certificates;
 
@@ -82,6 +83,14 @@ public sealed class AnonymousClientTests : JoinScene
     }
 
     [Fact]
+    public async Task A_request_with_a_name_that_is_none_is_refused_and_said_as_any_other()
+    {
+        await using var stream = await AskAsync(Seed, await TokenAsync(Role.Seed), "null");
+        Assert.Contains("is no host name and no address", await ReadAsync(stream), StringComparison.Ordinal);
+        Assert.Contains("gave no certificate to request of seed a at 127.0.0.1:", Assert.Single(Seed.Said), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task One_that_sends_a_byte_now_and_then_is_cut_off_after_ten_seconds()
     {
         var time = new ManualTime();
@@ -153,6 +162,17 @@ public sealed class AnonymousClientTests : JoinScene
         Assert.Equal("y", log.Of("y"));
     }
 
+    /// <summary>Asks for a certificate with these names, in JSON.</summary>
+    internal static async Task<SslStream> AskAsync(SeedPort seed, JoinToken token, string names)
+    {
+        var stream = await ConnectAsync(seed, TlsTransport.JoinName);
+        await ReadAsync(stream);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        await SendAsync(stream, $"{{\"token\":\"{token.Secret}\",\"role\":\"{Identity.Text(token.Role)}\",\"name\":\"a\","
+            + $"\"key\":\"{Convert.ToBase64String(key.ExportSubjectPublicKeyInfo())}\",\"names\":[{names}]}}");
+        return stream;
+    }
+
     private static async Task<SslStream> ConnectAsync(SeedPort seed, string name)
     {
         var connection = await Transport.Plain.ConnectAsync(seed.Endpoint, Cancel);
@@ -169,7 +189,7 @@ public sealed class AnonymousClientTests : JoinScene
         await stream.WriteAsync(frame, Cancel);
     }
 
-    private static async Task<string> ReadAsync(SslStream stream)
+    internal static async Task<string> ReadAsync(SslStream stream)
     {
         var length = new byte[4];
         await stream.ReadExactlyAsync(length, Cancel);

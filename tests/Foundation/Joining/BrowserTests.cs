@@ -10,17 +10,33 @@ namespace Elastic.Foundation.Tests.Joining;
 public sealed class BrowserTests : JoinScene
 {
     [Fact]
-    public async Task A_seed_that_joined_is_reached_under_its_machine_s_names_and_those_that_a_person_adds()
+    public async Task A_seed_that_joined_has_the_names_of_its_token_and_those_of_any_machine_and_nobody_gives_it_more_over_the_network()
     {
-        await JoinAsync(await TokenAsync(Role.Seed), "seed2");
-        var files = FilesOf("seed2");
-        using (var own = Credentials.OfNode(files, TimeProvider.System))
-            await JoinClient.RenewAsync(Seed.Endpoint, own, ["LM.example", "10.0.0.5"], Cancel);
-        using var seed = Credentials.OfNode(files, TimeProvider.System);
-        var transport = TlsTransport.ForPbm(seed);
-        foreach (var name in new[] { "localhost", "127.0.0.1", "::1", "lm.example", "10.0.0.5" })
-            Assert.Equal(SslPolicyErrors.None, await VisitAsync(transport, name, files.Authority));
-        Assert.Equal(SslPolicyErrors.RemoteCertificateNameMismatch, await VisitAsync(transport, "other.example", files.Authority));
+        await JoinAsync(await TokenAsync(Role.Seed, names: "lm.example"), "seed2");
+        string[] own = ["127.0.0.1", "::1", "lm.example", "localhost"];
+        Assert.Equal(own, NamesOf("seed2"));
+        using (var shown = Credentials.OfNode(FilesOf("seed2"), TimeProvider.System))
+            await JoinClient.RenewAsync(Seed.Endpoint, shown, ["bank.example", "10.0.0.5"], Cancel);
+        Assert.Equal(own, NamesOf("seed2"));
+        using var seed = Credentials.OfNode(FilesOf("seed2"), TimeProvider.System);
+        var (transport, authority) = (TlsTransport.ForPbm(seed), FilesOf("seed2").Authority);
+        foreach (var name in own)
+            Assert.Equal(SslPolicyErrors.None, await VisitAsync(transport, name, authority));
+        Assert.Equal(SslPolicyErrors.RemoteCertificateNameMismatch, await VisitAsync(transport, "bank.example", authority));
+    }
+
+    [Fact]
+    public async Task Who_has_a_seed_s_token_gets_no_name_that_it_asks_for_but_its_own_address()
+    {
+        var asked = new[] { "bank.example", "localhost", "10.0.0.5", "192.0.2.7", "::1" };
+        Assert.Equal(["localhost", "192.0.2.7", "::1"], CertificateNames.OwnOf(System.Net.IPAddress.Parse("192.0.2.7"), asked));
+        Assert.Equal(["localhost", "::1"], CertificateNames.OwnOf(null, asked));
+        // As a request has it.
+        await using var stream = await AnonymousClientTests.AskAsync(Seed, await TokenAsync(Role.Seed), "\"bank.example\", \"127.0.0.1\"");
+        var answer = await AnonymousClientTests.ReadAsync(stream);
+        using var issued = X509Certificate2.CreateFromPem(
+            System.Text.Json.Nodes.JsonNode.Parse(answer)!["certificate"]!.GetValue<string>());
+        Assert.Equal(["127.0.0.1"], CertificateNames.Of(issued));
     }
 
     [Theory]
@@ -28,6 +44,10 @@ public sealed class BrowserTests : JoinScene
     [InlineData("lm example")]
     [InlineData("-lm")]
     [InlineData("")]
+    [InlineData("4090")]
+    [InlineData("10.5")]
+    [InlineData("[::1]:4090")]
+    [InlineData("fe80::1%1")]
     public async Task What_is_no_name_is_refused_and_costs_no_token(string name)
     {
         var token = await TokenAsync(Role.Seed);
@@ -46,7 +66,7 @@ public sealed class BrowserTests : JoinScene
         using var certificate = X509CertificateLoader.LoadCertificate(worker.CertificateBytes.Span);
         Assert.Empty(CertificateNames.Of(certificate));
         Assert.Contains("worker gpu1 serves no browser", (await Assert.ThrowsAsync<ElasticException>(
-            () => JoinClient.RenewAsync(Seed.Endpoint, worker, ["bank.example"], Cancel))).Message, StringComparison.Ordinal);
+            () => JoinClient.RenewAsync(Seed.Endpoint, worker, ["localhost"], Cancel))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -54,7 +74,7 @@ public sealed class BrowserTests : JoinScene
     {
         var time = new ManualTime();
         var (certificate, key, said) = (Path.Combine(Folder, "lm.pem"), Path.Combine(Folder, "lm.key"), new List<string>());
-        Make("lm.example");
+        Make(Folder, "lm.example");
         var served = new ServedCertificate(certificate, key, time, said.Add);
         var transport = TlsTransport.ForPbm(Seed.Credentials, served);
         Assert.Equal(SslPolicyErrors.None, await VisitAsync(transport, "lm.example", certificate));
@@ -64,23 +84,77 @@ public sealed class BrowserTests : JoinScene
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(SslPolicyErrors.None, await VisitAsync(transport, "lm.example", certificate));
         Assert.Contains("go on being shown the certificate that was read before", Assert.Single(said), StringComparison.Ordinal);
-        Make("other.example");
+        Make(Folder, "other.example");
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(SslPolicyErrors.None, await VisitAsync(transport, "other.example", certificate));
         Assert.Contains("cannot be read", Assert.Throws<ElasticException>(
             () => new ServedCertificate(certificate, Seed.Credentials.Files.Key, time, said.Add)).Message, StringComparison.Ordinal);
+    }
 
-        void Make(string name)
+    [Fact]
+    public void A_certificate_is_looked_at_behind_links_and_what_is_wrong_with_it_later_is_said()
+    {
+        var (time, said, folder) = (new ManualTime(), new List<string>(), Path.Combine(Folder, "tls"));
+        foreach (var name in new[] { "one", "two" })
+            Make(Directory.CreateDirectory(Path.Combine(folder, name)).FullName, name);
+        // As Kubernetes lays out a secret: it replaces the link of the folder, and those of the files stay as they are.
+        Show("one");
+        foreach (var file in new[] { "lm.pem", "lm.key" })
+            File.CreateSymbolicLink(Path.Combine(folder, file), Path.Combine("data", file));
+        var served = new ServedCertificate(Path.Combine(folder, "lm.pem"), Path.Combine(folder, "lm.key"), time, said.Add);
+        Show("two");
+        Assert.Equal("CN=two", Shown());
+        Assert.Empty(said);
+
+        var open = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead;
+        if (!OperatingSystem.IsWindows())
         {
-            using var own = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var request = new CertificateRequest($"CN={name}", own, HashAlgorithmName.SHA256);
-            var names = new SubjectAlternativeNameBuilder();
-            names.AddDnsName(name);
-            request.CertificateExtensions.Add(names.Build());
-            using var made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-            File.WriteAllText(key, own.ExportPkcs8PrivateKeyPem());
-            File.WriteAllText(certificate, made.ExportCertificatePem());
+            File.SetUnixFileMode(Path.Combine(folder, "two", "lm.key"), open);
+            Assert.Equal("CN=two", Shown());
+            Assert.Contains("lm.key is open to other users (mode 0604)", said[^1], StringComparison.Ordinal);
         }
+
+        time.Advance(TimeSpan.FromDays(2));
+        Assert.Equal("CN=two", Shown());
+        Assert.Contains("browsers are shown an old certificate: ", said[^1], StringComparison.Ordinal);
+        Directory.Delete(Path.Combine(folder, "data"));
+        Directory.CreateDirectory(Path.Combine(folder, "data", "lm.pem"));     // what is there is no file
+        Assert.Equal("CN=two", Shown());
+        Assert.Contains("the certificate that was read before", said[^1], StringComparison.Ordinal);
+        Assert.Contains("cannot be read", Assert.Throws<ElasticException>(
+            () => new ServedCertificate("", "", time, said.Add)).Message, StringComparison.Ordinal);
+
+        void Show(string name)
+        {
+            var link = Path.Combine(folder, "data");
+            if (Directory.Exists(link))
+                Directory.Delete(link);
+            Directory.CreateSymbolicLink(link, name);
+        }
+
+        string Shown()
+        {
+            time.Advance(TimeSpan.FromSeconds(2));
+            return served.Shown.TargetCertificate.Subject;
+        }
+    }
+
+    private static void Make(string folder, string name)
+    {
+        using var own = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", own, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(name);
+        request.CertificateExtensions.Add(names.Build());
+        using var made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        CertificateFiles.WriteSecret(Path.Combine(folder, "lm.key"), own.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(Path.Combine(folder, "lm.pem"), made.ExportCertificatePem());
+    }
+
+    private IEnumerable<string> NamesOf(string machine)
+    {
+        using var certificate = X509Certificate2.CreateFromPem(File.ReadAllText(FilesOf(machine).Certificate));
+        return [.. CertificateNames.Of(certificate).Order(StringComparer.Ordinal)];
     }
 
     // What a browser finds wrong with the server's certificate, where it trusts one authority.

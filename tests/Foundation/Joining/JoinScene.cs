@@ -45,10 +45,10 @@ public abstract class JoinScene : TemporaryFolder, IAsyncLifetime
 
     protected CertificateFiles FilesOf(string machine) => new(Path.Combine(Folder, machine));
 
-    protected async Task<JoinToken> TokenAsync(Role role = Role.Worker, int uses = 1, TimeSpan? lifetime = null)
+    protected async Task<JoinToken> TokenAsync(Role role = Role.Worker, int uses = 1, TimeSpan? lifetime = null, params string[] names)
     {
         using var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel);
-        return issuer.NewToken(role, uses, lifetime ?? TimeSpan.FromHours(1));
+        return issuer.NewToken(role, uses, lifetime ?? TimeSpan.FromHours(1), names);
     }
 
     private protected async Task JoinAsync(JoinToken token, string name, SeedPort? seed = null) =>

@@ -25,6 +25,24 @@ public sealed class RenewalTests : JoinScene
     }
 
     [Fact]
+    public async Task A_running_process_takes_a_certificate_behind_links_when_their_folder_is_replaced()
+    {
+        var (files, link, time) = (FilesOf("linked"), Path.Combine(Folder, "linked", "data"), new ManualTime());
+        Directory.CreateDirectory(files.Folder);
+        using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
+            foreach (var name in new[] { "gpu1", "gpu2" })
+                Issue(issuer, FilesOf(name), new Identity(name, Role.Worker));
+        Directory.CreateSymbolicLink(link, FilesOf("gpu1").Folder);
+        foreach (var file in new[] { files.Authority, files.Certificate, files.Key })
+            File.CreateSymbolicLink(file, Path.Combine("data", Path.GetFileName(file)));
+        using var running = Credentials.OfNode(files, time);
+        Directory.Delete(link);
+        Directory.CreateSymbolicLink(link, FilesOf("gpu2").Folder);
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal("gpu2", running.Self.Name);
+    }
+
+    [Fact]
     public async Task A_person_s_certificate_is_renewed_too_though_it_opens_nothing_else_of_that_port()
     {
         await JoinAsync(await TokenAsync(Role.Reader), "ada");

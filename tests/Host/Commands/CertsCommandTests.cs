@@ -129,6 +129,26 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
         Assert.Equal(ExitCodes.WrongUsage, await Run("certs", "renew", "--certs", mine));
         Assert.Contains("name a seed that has it with --seed", _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(ExitCodes.Unreachable, await Run("certs", "renew", "--seed", "127.0.0.1:1", "--certs", mine));
+        Assert.Equal(ExitCodes.WrongUsage, await Run(
+            "certs", "renew", "--seed", $"{seed.Endpoint}", "--certs", mine, "--address", "lm.example"));
+        Assert.Contains("holds no seed's certificate", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_seed_of_another_machine_gets_the_name_of_its_token_and_another_one_is_not_dropped_silently()
+    {
+        await Run("certs", "init", "--data-dir", Seed);
+        await Run("certs", "token", "--role", "seed", "--address", "LM.example", "--data-dir", Seed);
+        var (token, other) = (Path.Combine(Folder, "token"), Path.Combine(Folder, "other"));
+        await File.WriteAllTextAsync(token, _output.ToString());
+        await using var seed = new Port(SeedFiles);
+        var at = $"{seed.Endpoint}";
+        Assert.Equal(ExitCodes.Done, await Run("certs", "join", "--seed", at, "--token-file", token, "--data-dir", other));
+        Assert.Equal(ExitCodes.Done, await Run(
+            "certs", "renew", "--seed", at, "--address", "lm.example", "--address", "127.0.0.1", "--data-dir", other));
+        Assert.Equal(ExitCodes.Failed, await Run(
+            "certs", "renew", "--seed", at, "--address", "bank.example", "--address", "::1", "--data-dir", other));
+        Assert.Contains("renewed, but without bank.example: ", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -137,6 +157,7 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
     [InlineData("--uses 0: use 1 to 10000", "certs", "token", "--role", "worker", "--uses", "0")]
     [InlineData("--expires 24: use minutes, hours or days", "certs", "token", "--role", "worker", "--expires", "24")]
     [InlineData("--expires 31d: use minutes, hours or days", "certs", "token", "--role", "worker", "--expires", "31d")]
+    [InlineData("--address: a worker's certificate has no names", "certs", "token", "--role", "worker", "--address", "lm.example")]
     [InlineData("--days 0: use 1 to 3650", "certs", "node", "a", "--role", "worker", "--out", "x", "--days", "0")]
     [InlineData("--seed 10.0.0.5 is no address", "certs", "join", "--seed", "10.0.0.5", "--token-file", "x")]
     [InlineData("--token-file needs --seed HOST:PORT", "seed", "--token-file", "x")]

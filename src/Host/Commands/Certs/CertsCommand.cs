@@ -141,6 +141,9 @@ internal static class CertsCommand
                 throw new SettingsException([
                     $"{files.Folder} has not the authority's key: name a seed that has it with --seed HOST:PORT"]);
             var more = CertificateNames.Join(parsed.GetValue(addresses)!, []);
+            if (more.Count > 0 && !(held.Contains(Role.Worker) && await IsSeedsAsync(files, cancel)))
+                throw new SettingsException([
+                    $"--address: {files.Folder} holds no seed's certificate, and no other has names: leave it out"]);
             var certificates = new JsonArray();
             foreach (var kind in held)
             {
@@ -154,6 +157,11 @@ internal static class CertsCommand
                 certificates.Add(new JsonObject { ["file"] = files.Of(kind).Certificate, ["expires"] = ends });
             }
 
+            if (more.Count > 0 && await WithoutAsync(files, more, cancel) is { Length: > 0 } without)
+                throw new ElasticException(
+                    $"renewed, but without {without}: over the network a seed gives no name but localhost, and no address but the one that "
+                    + $"it is asked from. To get it, delete {files.Certificate} here, keep the key, and join anew with a token that has it "
+                    + "(elastic certs token --role seed --address NAME, where the authority's key is)");
             output.Result(new JsonObject { ["renewed"] = certificates });
             return ExitCodes.Done;
         });
@@ -175,6 +183,19 @@ internal static class CertsCommand
             ? Credentials.OfPerson(files, TimeProvider.System) : Credentials.OfNode(files, TimeProvider.System);
         using var present = X509CertificateLoader.LoadCertificate(credentials.CertificateBytes.Span);
         await JoinClient.RenewAsync(seed, credentials, NamesFor(present, more), cancel);
+    }
+
+    private static async Task<bool> IsSeedsAsync(CertificateFiles files, CancellationToken cancel)
+    {
+        using var node = X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(files.Certificate, cancel));
+        return CertificateAuthority.IdentityOf(node)?.Role == Role.Seed;
+    }
+
+    // Those of the names that the seed's certificate has not got.
+    private static async Task<string> WithoutAsync(CertificateFiles files, IReadOnlyList<string> names, CancellationToken cancel)
+    {
+        using var node = X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(files.Certificate, cancel));
+        return string.Join(", ", names.Except(CertificateNames.Of(node)));
     }
 
     // Certificates of seeds had none before: they get this machine's. People and workers serve no browser.
@@ -226,10 +247,10 @@ internal static class CertsCommand
         return command;
     }
 
-    private static Option<string[]> Addresses() => new("--address")
+    internal static Option<string[]> Addresses() => new("--address")
     {
-        Description = "Of a seed: a host name or an address under which browsers reach its dashboard; may be given several times. The "
-            + "machine's own ones are there without it, where its certificate is made on it.",
+        Description = "Of a seed: a host name or an address under which browsers reach its dashboard; may be given several times. It is "
+            + "given where the authority's key is, and nowhere else.",
         HelpName = "NAME",
         DefaultValueFactory = _ => [],
     };

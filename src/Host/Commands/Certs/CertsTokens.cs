@@ -55,7 +55,8 @@ internal static class CertsTokens
 
     public static Command Token()
     {
-        var (certs, dataDir, role) = (CommonOptions.Certs(), CommonOptions.DataDir(), RoleOption());
+        var (certs, dataDir, role, addresses) = (
+            CommonOptions.Certs(), CommonOptions.DataDir(), RoleOption(), CertsCommand.Addresses());
         var uses = new Option<int>("--uses")
         { Description = "How many machines may use it.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var expires = new Option<string>("--expires")
@@ -70,9 +71,10 @@ internal static class CertsTokens
             """
             (umask 077; elastic certs token --role worker > token)          one worker, within a day
             (umask 077; elastic certs token --role worker --uses 8 --expires 1h > token)
+            (umask 077; elastic certs token --role seed --address seed2.example > token)
             elastic certs token --role admin | ssh ada@laptop elastic certs join --seed 10.0.0.5:4053 --token-file -
             """)
-        { role, uses, expires, certs, dataDir };
+        { role, uses, expires, addresses, certs, dataDir };
         command.SetAction(async (parsed, cancel) =>
         {
             var (files, wanted, count) = (
@@ -86,10 +88,13 @@ internal static class CertsTokens
                 lifetime = default;
             }
 
+            var names = CertificateNames.Join(parsed.GetValue(addresses)!, []);
+            if (names.Count > 0 && wanted != Role.Seed)
+                problems.Add($"--address: a {Identity.Text(wanted)}'s certificate has no names, only a seed's has: leave it out");
             if (problems.Count > 0)
                 throw new SettingsException(problems);
             using var issuer = await Issuer.OpenAsync(files, TimeProvider.System, cancel);
-            var token = issuer.NewToken(wanted, count, lifetime);
+            var token = issuer.NewToken(wanted, count, lifetime, names);
             await parsed.InvocationConfiguration.Output.WriteLineAsync(token.ToText());
             var error = parsed.InvocationConfiguration.Error;
             await error.WriteLineAsync(

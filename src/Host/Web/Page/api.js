@@ -122,11 +122,15 @@ async function learnOthers() {
 function look() {
   const before = looker?.worker;
   if (before) setTimeout(() => before.terminate(), 2 * patience);
-  looker = { worker: new Worker(`${base}/look.js?${++looks}`), seeds: others };
+  const worker = new Worker(`${base}/look.js?${++looks}`);
+  const mine = looker = { worker, seeds: others };
+  worker.onerror = () => { mine.seeds = []; };             // it was not loaded: the next look at the list loads another one
 }
 
 async function probe(addresses) {
+  const asked = looker;
   const reached = await Promise.all(addresses.map(address => reaches(address, patience)));
+  if (addresses.length > 0 && !reached.includes(true)) mayConnectToNone(asked);
   unreached = [...unreached.filter(address => !addresses.includes(address)), ...addresses.filter((_, i) => !reached[i])];
 }
 
@@ -154,9 +158,15 @@ function reaches(address, milliseconds) {
 
 // Another seed has the same history: this page goes on there, where it stands.
 async function goElsewhere() {
+  const asked = looker;
   for (const address of others) {
     if (!await reaches(address, inHaste)) continue;
     location.replace(address + '/' + location.hash);
     return;
   }
+  mayConnectToNone(asked);
 }
+
+// Perhaps the seed did not know the others when it sent the worker, and with it what that may connect to: the next look at the list loads
+// another one.
+function mayConnectToNone(asked) { if (asked) asked.seeds = []; }
