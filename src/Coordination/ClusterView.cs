@@ -38,6 +38,10 @@ public sealed record ClusterView(
         ImmutableDictionary<InFlightWork, TimeSpan>.Empty, ImmutableDictionary<int, NodeId>.Empty, [],
         ImmutableDictionary<Digest, ImmutableHashSet<NodeId>>.Empty, false);
 
+    // Of InFlight, by work: a scheduler asks of thousands of pieces whether they are in flight, whenever one of them is answered.
+    private ImmutableDictionary<WorkKey, ImmutableHashSet<NodeId>> Runners { get; init; } =
+        ImmutableDictionary<WorkKey, ImmutableHashSet<NodeId>>.Empty;
+
     /// <summary>True while some nodes cannot fetch from each other: what they need goes by way of seeds, which all of them reach.</summary>
     public bool Relays { get; init; }
 
@@ -104,9 +108,8 @@ public sealed record ClusterView(
     };
 
     /// <summary>Marks a node as having nothing in flight.</summary>
-    public ClusterView PutDown(NodeId node) => this with
+    public ClusterView PutDown(NodeId node) => InFlight.Keys.Where(w => w.Node == node).Aggregate(this, (view, w) => view.Ended(w)) with
     {
-        InFlight = InFlight.RemoveRange(InFlight.Keys.Where(w => w.Node == node)),
         Queued = Queued.RemoveRange(Queued.Keys.Where(w => w.Node == node)),
         Attempts = Attempts.RemoveRange(Attempts.Keys.Where(w => w.Node == node)),
     };
@@ -116,6 +119,7 @@ public sealed record ClusterView(
     public ClusterView Give(WorkKey work, NodeId node, TimeSpan now, string? attempt = null) => Begun(new InFlightWork(work, node)) with
     {
         InFlight = InFlight.SetItem(new InFlightWork(work, node), now),
+        Runners = Runners.SetItem(work, Runners.GetValueOrDefault(work, []).Add(node)),
         Attempts = attempt is null
             ? Attempts.Remove(new InFlightWork(work, node)) : Attempts.SetItem(new InFlightWork(work, node), attempt),
     };
@@ -131,9 +135,8 @@ public sealed record ClusterView(
 
     /// <summary>Marks work as no longer in flight on the node.</summary>
     public ClusterView Answered(WorkKey work, NodeId node) =>
-        Begun(new InFlightWork(work, node)) with
+        Begun(new InFlightWork(work, node)).Ended(new InFlightWork(work, node)) with
         {
-            InFlight = InFlight.Remove(new InFlightWork(work, node)),
             Attempts = Attempts.Remove(new InFlightWork(work, node)),
         };
 
@@ -160,9 +163,9 @@ public sealed record ClusterView(
     public ImmutableHashSet<NodeId> HoldersOf(Digest set) => Holders.GetValueOrDefault(set, []);
 
     /// <summary>Nodes on which this work is in flight.</summary>
-    public IEnumerable<NodeId> RunnersOf(WorkKey work) => InFlight.Keys.Where(w => w.Work == work).Select(w => w.Node);
+    public IEnumerable<NodeId> RunnersOf(WorkKey work) => Runners.GetValueOrDefault(work, []);
 
-    public bool IsInFlight(WorkKey work) => RunnersOf(work).Any();
+    public bool IsInFlight(WorkKey work) => Runners.ContainsKey(work);
 
     /// <summary>Devices of a node that no work in flight occupies or is to occupy.</summary>
     public int Room(NodeId node) => Nodes[node].Devices.Length
@@ -174,5 +177,15 @@ public sealed record ClusterView(
         var load = InFlight.Keys.Where(w => w.Work.Kind == kind).GroupBy(w => w.Node).ToDictionary(g => g.Key, g => g.Count());
         return among.Order(Nodes.KeyComparer).Cast<NodeId?>()
             .MinBy(node => (load.GetValueOrDefault(node!.Value) + 1.0) / Math.Max(1, Nodes[node.Value].Devices.Length));
+    }
+
+    private ClusterView Ended(InFlightWork work)
+    {
+        var others = Runners.GetValueOrDefault(work.Work, []).Remove(work.Node);
+        return this with
+        {
+            InFlight = InFlight.Remove(work),
+            Runners = others.IsEmpty ? Runners.Remove(work.Work) : Runners.SetItem(work.Work, others),
+        };
     }
 }

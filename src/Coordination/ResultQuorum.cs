@@ -19,10 +19,10 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
     public static readonly ResultQuorum Empty = new([]);
 
     /// <summary>True while there are different results and none has won.</summary>
-    public bool IsDisputed => Winner is null && Votes.Select(v => v.Result).Distinct().Count() > 1;
+    public bool IsDisputed => Votes.Count > 1 && Winner is null && Votes.Select(v => v.Result).Distinct().Count() > 1;
 
     /// <summary>The result that two nodes agree on, one of which took all steps itself; null while there is none.</summary>
-    public ReplicaResult? Winner => Votes.GroupBy(v => v.Result)
+    public ReplicaResult? Winner => Votes.Count < 2 ? null : Votes.GroupBy(v => v.Result)
         .FirstOrDefault(g => g.Select(v => v.Node).Distinct().Count() > 1 && g.Any(v => v.ResumedFrom is null))?.Key;
 
     public bool HasVoted(NodeId node) => Votes.Any(v => v.Node == node);

@@ -93,7 +93,7 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWi
         {
             return _codec.Read(bytes);
         }
-        catch (UserEvilDeserializationException e) when (e.ToString().Contains(OldEvents, StringComparison.Ordinal))
+        catch (UserEvilDeserializationException e) when (e.BadTypeString?.Contains(OldEvents, StringComparison.Ordinal) is true)
         {
             throw new ElasticException(JournalRows.OldFormat, e);
         }

@@ -9,10 +9,10 @@ internal sealed class TemplateText
     /// <summary>The origin of what the template itself writes.</summary>
     public const int Template = -1;
 
-    // Characters of one origin side by side.
-    private readonly (int Length, int Origin)[] _runs;
+    // Characters of one origin side by side, each with where it ends: a template may cut a text of a million of them into as many parts.
+    private readonly (int End, int Origin)[] _runs;
 
-    private TemplateText(string text, (int Length, int Origin)[] runs) => (Text, _runs) = (text, runs);
+    private TemplateText(string text, (int End, int Origin)[] runs) => (Text, _runs) = (text, runs);
 
     /// <param name="origin">The number of the message that it comes from, or <see cref="Template"/>.</param>
     public TemplateText(string text, int origin = Template) : this(text, text.Length == 0 ? [] : [(text.Length, origin)])
@@ -28,19 +28,28 @@ internal sealed class TemplateText
         get
         {
             var at = 0;
-            foreach (var (length, origin) in _runs)
+            foreach (var (end, origin) in _runs)
             {
-                yield return (Text.Substring(at, length), origin);
-                at += length;
+                yield return (Text[at..end], origin);
+                at = end;
             }
         }
     }
 
     /// <exception cref="FormatException">The sum is longer than any text may be.</exception>
-    public static TemplateText Concat(params IReadOnlyList<TemplateText> texts) =>
-        texts.Sum(t => (long)t.Text.Length) <= TemplateRun.MostCharacters
-            ? new(string.Concat(texts.Select(t => t.Text)), [.. texts.SelectMany(t => t._runs)])
-            : throw new FormatException($"the chat template makes a text of more than {TemplateRun.MostCharacters} characters");
+    public static TemplateText Concat(params IReadOnlyList<TemplateText> texts)
+    {
+        if (texts.Sum(t => (long)t.Text.Length) > TemplateRun.MostCharacters)
+            throw new FormatException($"the chat template makes a text of more than {TemplateRun.MostCharacters} characters");
+        var (runs, at) = (new List<(int, int)>(texts.Sum(t => t._runs.Length)), 0);
+        foreach (var text in texts)
+        {
+            foreach (var (end, origin) in text._runs)
+                runs.Add((at + end, origin));
+            at += text.Text.Length;
+        }
+        return new TemplateText(string.Concat(texts.Select(t => t.Text)), [.. runs]);
+    }
 
     /// <summary>As a whole of the message that any of it comes from.</summary>
     public TemplateText With(string text) =>
@@ -49,13 +58,10 @@ internal sealed class TemplateText
     public TemplateText Slice(int start, int length)
     {
         var runs = new List<(int, int)>();
-        var at = 0;
-        foreach (var (run, origin) in _runs)
+        for (var (run, at) = (RunAt(start), 0); at < length; run++)
         {
-            var (from, to) = (Math.Max(at, start), Math.Min(at + run, start + length));
-            if (from < to)
-                runs.Add((to - from, origin));
-            at += run;
+            at = Math.Min(_runs[run].End - start, length);
+            runs.Add((at, _runs[run].Origin));
         }
         return new TemplateText(Text.Substring(start, length), [.. runs]);
     }
@@ -91,4 +97,19 @@ internal sealed class TemplateText
     public TemplateText Map(Func<string, string> map) => new(map(Text), _runs);
 
     public override string ToString() => Text;
+
+    // The run that a character belongs to.
+    private int RunAt(int character)
+    {
+        var (first, last) = (0, _runs.Length);
+        while (first < last)
+        {
+            var middle = (first + last) / 2;
+            if (_runs[middle].End <= character)
+                first = middle + 1;
+            else
+                last = middle;
+        }
+        return first;
+    }
 }
