@@ -29,9 +29,9 @@ internal static unsafe class KernelOperators
     public static Tensor BiasGradient(DeviceKernels kernels, Tensor dy)
     {
         var (N, C) = (dy.shape[0], (int)dy.shape[1]);
-        var (bias, sums) = (
-            zeros(C, float32, dy.device), empty(DeviceKernels.Parts(N, DeviceKernels.PartRows), C, float32, dy.device));
-        kernels.ColumnSums(At(bias), At(sums), At(dy), N, DeviceKernels.PartRows, C);
+        var partRows = DeviceKernels.PartRowsOf(N);
+        var (bias, sums) = (zeros(C, float32, dy.device), empty(DeviceKernels.Parts(N, partRows), C, float32, dy.device));
+        kernels.ColumnSums(At(bias), At(sums), At(dy), N, partRows, C);
         return bias;
     }
 
@@ -84,7 +84,8 @@ internal static unsafe class KernelOperators
         DeviceKernels kernels, Tensor dx, Tensor dy, Tensor x, Tensor gain, Tensor means, Tensor inverses, bool addsToDx)
     {
         var (N, C) = (x.shape[0], (int)x.shape[1]);
-        var sums = empty(2 * DeviceKernels.Parts(N, DeviceKernels.PartRows), C, float32, x.device);
+        var partRows = DeviceKernels.PartRowsOf(N);
+        var sums = empty(2 * DeviceKernels.Parts(N, partRows), C, float32, x.device);
         var (dGain, dBias) = (zeros(C, float32, x.device), zeros(C, float32, x.device));
         kernels.NormBackward(new NormBackward
         {
@@ -100,6 +101,7 @@ internal static unsafe class KernelOperators
             GainGradient = At(dGain),
             BiasGradient = At(dBias),
             Sums = At(sums),
+            PartRows = partRows,
         });
         return (dGain, dBias);
     }
