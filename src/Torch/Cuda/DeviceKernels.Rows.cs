@@ -5,19 +5,22 @@ namespace Elastic.Torch.Cuda;
 // Kernels over rows: norms, losses, sums over rows, embeddings.
 internal sealed unsafe partial class DeviceKernels
 {
-    /// <summary>Rows of a part of a sum over rows: enough parts for a whole GPU, and few enough to fold.</summary>
-    public const int PartRows = 128;
-
     /// <summary>Parts that a sum over rows can have: what <c>fold_parts</c> of column_sums.cu has memory for.</summary>
     public const int MaxParts = 4096;
 
+    // A block of norm_backward has 16 rows at once. A GPU of 132 multiprocessors has 512 blocks of it at once.
+    private const int FewestPartRows = 16, UsualPartRows = 128, EnoughParts = 512;
+
     private const int MaxPieces = 1024, MaxGroups = 32, FoldColumns = 32;
 
-    /// <summary>Rows of a part where there may be very many rows: <see cref="PartRows"/>, doubled until the parts are few enough.</summary>
+    /// <summary>
+    /// Rows of a part of a sum over so many rows: 16, doubled up to 128 until there are 512 parts at most, and beyond that only until there
+    /// are <see cref="MaxParts"/> at most. The number of rows alone decides: GPUs of any size add in one order.
+    /// </summary>
     public static int PartRowsOf(long rows)
     {
-        var partRows = PartRows;
-        while (Parts(rows, partRows) > MaxParts)
+        var partRows = FewestPartRows;
+        while (Parts(rows, partRows) > (partRows < UsualPartRows ? EnoughParts : MaxParts))
             partRows *= 2;
         return partRows;
     }
@@ -45,6 +48,7 @@ internal sealed unsafe partial class DeviceKernels
 
     /// <summary>
     /// sum = x + branch, where there is a branch, and y its <see cref="LayerNorm.Forward"/>; else y is that of x. (rows, columns)
+    /// Nothing that is written lies where something is read.
     /// </summary>
     /// <param name="y">Of the type of 16 bits where any of them is.</param>
     /// <param name="sum">Null where there is no branch.</param>
@@ -76,6 +80,9 @@ internal sealed unsafe partial class DeviceKernels
         var parts = Parts(norm.Rows, norm.PartRows);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
         MustBe(norm.Dy.Type, norm.NarrowDx);
+        // Narrow ones would be rounded with each addition.
+        if (norm.AddsToDx)
+            MustBe(ElementType.Fp32, norm.Dx);
         if (norm.Rows == 0)
             return;
         var sums = norm.GainGradient is null ? null : norm.Sums;
@@ -92,6 +99,7 @@ internal sealed unsafe partial class DeviceKernels
 
     /// <summary>target[j] += <see cref="ColumnSums.Add"/> of x: a bias's gradient, that of packed queries, keys and values too.</summary>
     /// <param name="sums">Memory: columns floats for each <paramref name="partRows"/> rows.</param>
+    /// <param name="partRows">E.g. <see cref="PartRowsOf"/> the rows.</param>
     public void ColumnSums(float* target, float* sums, DeviceMemory x, long rows, int partRows, int columns)
     {
         var parts = Parts(rows, partRows);

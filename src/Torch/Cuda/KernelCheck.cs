@@ -11,7 +11,7 @@ namespace Elastic.Torch.Cuda;
 /// </summary>
 internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
 {
-    private const int Rows = 96, Columns = 200, Count = Rows * Columns, PartRows = 32, Pairs = 20, Heads = 5, Length = 48;
+    private const int Rows = 96, Columns = 200, Count = Rows * Columns, LongRows = 16, PartRows = 32, Pairs = 20, Heads = 5, Length = 48;
 
     private readonly List<string> _wrong = [];
     private readonly float[] _x = Numbers(1, Count), _y = Numbers(2, Count), _z = Numbers(3, Count), _zeros = new float[Count],
@@ -29,8 +29,13 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
             CompareRotations(type);
             CompareNorms(type);
             CompareSums(type);
-            if (type != ElementType.Fp16)
-                CompareLosses(type);
+            if (type != ElementType.Fp32)
+                CompareNarrow(type);
+            if (type == ElementType.Fp16)
+                continue;
+            CompareLosses(type, Rows, Columns);
+            // More pieces than a block has groups of lanes.
+            CompareLosses(type, 1, 300);
         }
         CompareUpdates();
         return (_checks, _wrong);
@@ -106,63 +111,106 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
             p => kernels.RmsNormForward(
                 p[1], null, p[0], DeviceMemory.None, p[2].Floats, p[3].Floats, Rows, Columns, 1e-5f),
             p => RmsNorm.Forward(p[1], Columns, p[0], Columns, p[2], p[3], Rows, Columns, 1e-5f));
+        CompareNormGradients(ElementType.Fp32, type, ElementType.Fp32, Rows);
+        CompareLongNorms(type);
+    }
+
+    // Rows longer than what lanes keep in registers and what the threads of a block have at once.
+    private void CompareLongNorms(ElementType type)
+    {
+        const int rows = LongRows, columns = Count / LongRows;
         Compare(
-            "a norm's gradients", [zeros, branch, wide, gain, means, inverses],
-            p => NormBackward(p),
+            "root mean square norm of long rows",
+            [new(_x, type), new(_zeros, type), new(_z[..columns], ElementType.Fp32), new(_y[..rows], ElementType.Fp32)],
+            p => kernels.RmsNormForward(p[1], null, p[0], DeviceMemory.None, p[2].Floats, p[3].Floats, rows, columns, 1e-5f),
+            p => RmsNorm.Forward(p[1], columns, p[0], columns, p[2], p[3], rows, columns, 1e-5f));
+        CompareNormGradients(ElementType.Fp32, type, type, rows);
+    }
+
+    // That of fp32 is added to what is there, and is given rounded, too.
+    private void CompareNormGradients(ElementType ofDx, ElementType type, ElementType ofX, int rows)
+    {
+        const int parts = 4;
+        var (columns, partRows, adds) = (Count / rows, rows / parts, ofDx == ElementType.Fp32);
+        Compare(
+            "a norm's gradients",
+            [
+                new(_z, ofDx), new(_x, type), new(_y, ofX), new(_z[..(2 * columns)], ElementType.Fp32), new(_x[..rows], ElementType.Fp32),
+                new(_y[..rows], ElementType.Fp32), new(_zeros, type),
+            ],
+            p => kernels.NormBackward(new NormBackward
+            {
+                Dx = p[0],
+                AddsToDx = adds,
+                NarrowDx = adds ? p[6] : DeviceMemory.None,
+                Dy = p[1],
+                X = p[2],
+                // What it is multiplied by stays as it is.
+                Gain = Floats(_z),
+                Means = p[4].Floats,
+                Inverses = p[5].Floats,
+                Rows = rows,
+                Columns = columns,
+                GainGradient = p[3].Floats,
+                BiasGradient = p[3].Floats + columns,
+                Sums = Floats(_zeros),
+                PartRows = partRows,
+            }),
             p =>
             {
-                LayerNorm.Backward(p[0], Columns, p[1], Columns, p[2], Columns, p[3], p[4], p[5], Rows, Columns, true);
+                LayerNorm.Backward(p[0], columns, p[1], columns, p[2], columns, p[3], p[4], p[5], rows, columns, adds);
                 NormGradients.Add(
-                    p[3], p[3] + Columns, p[1], Columns, p[2], Columns, p[4], p[5], PartRows, Rows / PartRows, Columns, true);
+                    p[3], p[3] + columns, p[1], columns, p[2], columns, p[4], p[5], partRows, parts, columns, true);
+                if (adds)
+                    Ranges.Copy(p[6], p[0], Count);
             });
     }
 
-    private void NormBackward(DeviceMemory[] p)
+    // Kernels that take values of 16 bits where others take the residual stream.
+    private void CompareNarrow(ElementType type)
     {
-        // What it is multiplied by stays as it is.
-        var gain = Floats(_gain);
-        kernels.NormBackward(new NormBackward
-        {
-            Dx = p[0],
-            AddsToDx = true,
-            Dy = p[1],
-            X = p[2],
-            Gain = gain,
-            Means = p[4].Floats,
-            Inverses = p[5].Floats,
-            Rows = Rows,
-            Columns = Columns,
-            GainGradient = p[3].Floats,
-            BiasGradient = p[3].Floats + Columns,
-            Sums = Floats(_zeros),
-            PartRows = PartRows,
-        });
+        Operand x = new(_x, type), y = new(_y, type), z = new(_z, type), wide = new(_z, ElementType.Fp32);
+        Compare(
+            "a narrow residual with dropout", [x, y, wide],
+            p => kernels.Dropout(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)),
+            p => Dropout.Apply(p[2], p[0], p[1], 12345, 7, Count, DropoutRate.Of(0.3)));
+        Compare(
+            "dropout", [x, z], p => kernels.Dropout(p[1], p[0], DeviceMemory.None, 12345, 7, Count, DropoutRate.Of(0.3)),
+            p => Dropout.Apply(p[1], p[0], null, 12345, 7, Count, DropoutRate.Of(0.3)));
+        Compare(
+            "a scaled sum onto fp32", [x, y, wide], p => kernels.ScaledSum(p[2], p[0], p[1], 0.3f, Count),
+            p => Ranges.AddScaled(p[2], p[0], p[1], 0.3f, Count));
+        Compare("a multiple", [x, z], p => kernels.Scale(p[1], p[0], 0.3f, Count), p => Ranges.Scale(p[1], p[0], 0.3f, Count));
+        Compare("a conversion to fp32", [x, wide], p => kernels.Convert(p[1], p[0], Count), p => Ranges.Copy(p[1], p[0], Count));
+        CompareNormGradients(type, type, type, LongRows);
     }
 
+    // More parts than one warp folds.
     private void CompareSums(ElementType type)
     {
         Compare(
             "column sums", [new(_x, type), new(_gain, ElementType.Fp32)],
-            p => kernels.ColumnSums(p[1].Floats, Floats(_zeros), p[0], Rows, PartRows, Columns),
-            p => ColumnSums.Add(p[1], p[0], Columns, PartRows, (long)PartRows * Columns, Rows / PartRows, Columns, true));
+            p => kernels.ColumnSums(p[1].Floats, Floats(_zeros), p[0], Rows, 1, Columns),
+            p => ColumnSums.Add(p[1], p[0], Columns, 1, Columns, Rows, Columns, true));
     }
 
-    private void CompareLosses(ElementType type)
+    private void CompareLosses(ElementType type, int rows, int partLength)
     {
-        int[] targets = [.. Enumerable.Range(0, Rows).Select(i => i * 2)];
-        double[] ours = new double[Rows], theirs = new double[Rows];
+        var columns = Count / rows;
+        int[] targets = [.. Enumerable.Range(0, rows).Select(i => i * 2)];
+        double[] ours = new double[rows], theirs = new double[rows];
         var at = tensor(targets, int32).to(device);
-        var losses = zeros(Rows, float64, device);
+        var losses = zeros(rows, float64, device);
         Compare(
             "cross-entropy", [new(_x, type)],
             p => kernels.CrossEntropyRows(
-                p[0], Columns, Rows, Columns, Columns, Columns, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
+                p[0], columns, rows, columns, columns, partLength, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
                 (double*)Dispatcher.Data(losses)),
             p =>
             {
                 fixed (int* t = targets)
                 fixed (double* l = theirs)
-                    CrossEntropy.Rows(p[0], Columns, Rows, Columns, Columns, Columns, t, null, 0.1, 3, l);
+                    CrossEntropy.Rows(p[0], columns, rows, columns, columns, partLength, t, null, 0.1, 3, l);
             });
         losses.to(CPU).data<double>().CopyTo(ours);
         _checks++;

@@ -3,10 +3,6 @@ namespace Elastic.Torch.Cuda;
 /// <summary>What the backward pass of a norm reads and writes on a GPU. All is (Rows, Columns) but where it says otherwise.</summary>
 internal unsafe ref struct NormBackward
 {
-    public NormBackward()
-    {
-    }
-
     /// <summary>Of what the norm made: of the type that it made.</summary>
     public required DeviceMemory Dy { get; init; }
 
@@ -44,6 +40,6 @@ internal unsafe ref struct NormBackward
     /// <summary>Memory for the gradients of gain and bias: 2 · Columns floats for each part.</summary>
     public float* Sums { get; init; }
 
-    /// <summary>Rows of a part of these sums.</summary>
-    public int PartRows { get; init; } = DeviceKernels.PartRows;
+    /// <summary>Rows of a part of these sums, and of a block: e.g. <see cref="DeviceKernels.PartRowsOf"/> the rows.</summary>
+    public required int PartRows { get; init; }
 }

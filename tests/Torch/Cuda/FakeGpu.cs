@@ -28,6 +28,7 @@ internal sealed unsafe class FakeGpu
         string[] fused = RuntimeInformation.ProcessArchitecture == Architecture.X64 && System.Runtime.Intrinsics.X86.Fma.IsSupported
             ? ["-mfma"]
             : [];
+        // Kernels move neighbours as words (memory.cuh). Between accesses of two types a CPU's compiler would assume that they never meet.
         _driver = Load("libcuda.so.1", "fake_cuda.cpp", ["-O1", "-std=c++17", "-ffp-contract=off", "-fno-strict-aliasing", .. fused]);
         _nvrtc = Load("libnvrtc.so.12", "fake_nvrtc.c", []);
         Driver = new CudaDriver(_driver);

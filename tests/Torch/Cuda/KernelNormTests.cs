@@ -101,9 +101,10 @@ public sealed unsafe class KernelNormTests
         using TypedArray x = Some(rows * columns, 1), dy = Some(rows * columns, 2), gain = Some(columns, 3), means = Some(rows, 4),
             inverses = Some(rows, 5), dx = Some(rows * columns, 6), expected = Some(rows * columns, 6), dGain = Some(columns, 7),
             expectedGain = Some(columns, 7), sums = Some(columns, 8);
-        NormBackward Asked(DeviceMemory ofX, float* ofGain) => new()
+        NormBackward Asked(DeviceMemory ofX, float* ofGain, bool adds = false) => new()
         {
             Dx = ofX,
+            AddsToDx = adds,
             Dy = dy,
             X = x,
             Gain = gain.Floats,
@@ -113,10 +114,12 @@ public sealed unsafe class KernelNormTests
             Columns = columns,
             GainGradient = ofGain,
             Sums = sums.Floats,
+            PartRows = rows,
         };
         var kernels = FakeGpu.Shared.Kernels(0);
         kernels.NormBackward(Asked(dx, null));
         kernels.NormBackward(Asked(DeviceMemory.None, dGain.Floats));
+        Assert.Throws<ArgumentException>(() => kernels.NormBackward(Asked(new(dx.Memory.At, ElementType.Bf16), null, true)));
         LayerNorm.Backward(
             expected.Floats, columns, dy.Floats, columns, x.Floats, columns, gain.Floats, means.Floats, inverses.Floats, rows, columns,
             false);

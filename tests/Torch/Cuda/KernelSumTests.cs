@@ -37,7 +37,8 @@ public sealed unsafe class KernelSumTests
             FakeGpu.Shared.Kernels(0).ColumnSums(into, sums, source, rows, 4, columns);
         for (var j = 0; j < columns; j++)
             Assert.Equal(Enumerable.Range(0, rows).Sum(r => (double)x[r * columns + j]), ours[j], 1e-5);
-        Assert.Equal([128, 128, 256], new long[] { 1, 128 * 4096, 128 * 4096 + 1 }.Select(DeviceKernels.PartRowsOf));
+        long[] many = [1, 16 * 512, 16 * 512 + 1, 64 * 512 + 1, 128 * 4096, 128 * 4096 + 1];
+        Assert.Equal([16, 16, 32, 128, 128, 256], many.Select(DeviceKernels.PartRowsOf));
         Assert.Throws<ArgumentOutOfRangeException>(() => FakeGpu.Shared.Kernels(0).ColumnSums(null, null, DeviceMemory.None, 4097, 1, 1));
     }
 

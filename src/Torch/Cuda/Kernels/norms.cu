@@ -4,6 +4,9 @@
 // Channels of a row that its lanes keep in registers, 64 each; the others are read again.
 #define HELD 64
 
+// Whether all rows end before channel 16 k: short rows, those of heads, leave the steps out. Asked every eighth step.
+#define ENDS_BEFORE(k) ((k) % 8 == 0 && 16 * (k) >= columns)
+
 // sum = x + branch where there is a branch, else x itself; y = (sum - mean) inverse gain (+ bias).
 template <class Y, class X>
 INLINE void norm_forward(
@@ -20,17 +23,29 @@ INLINE void norm_forward(
         float held[HELD], total = 0, squares = 0, mean = 0;
         UNROLL
         for (int k = 0; k < HELD; k++)
+        {
+            if (ENDS_BEFORE(k))
+                break;
             if (int i = lane() + 16 * k; i < end)
                 held[k] = X::load(x + at + i);
+        }
         if (branch)
             UNROLL
             for (int k = 0; k < HELD; k++)
+            {
+                if (ENDS_BEFORE(k))
+                    break;
                 if (int i = lane() + 16 * k; i < end)
                     sum[at + i] = held[k] = held[k] + Y::load(branch + at + i);
+            }
         UNROLL
         for (int k = 0; k < HELD; k++)
+        {
+            if (ENDS_BEFORE(k))
+                break;
             if ((int)lane() + 16 * k < end)
                 total += held[k];
+        }
         for (int i = lane() + 16 * HELD; i < end; i += 16)
         {
             float v = X::load(x + at + i);
@@ -42,11 +57,15 @@ INLINE void norm_forward(
             mean = quotient(first_lane(fold(total)), columns);
         UNROLL
         for (int k = 0; k < HELD; k++)
+        {
+            if (ENDS_BEFORE(k))
+                break;
             if ((int)lane() + 16 * k < end)
             {
                 held[k] = held[k] - mean;
                 squares = fused(held[k], held[k], squares);
             }
+        }
         for (int i = lane() + 16 * HELD; i < end; i += 16)
         {
             float d = (branch ? sum[at + i] : X::load(x + at + i)) - mean;
@@ -61,11 +80,15 @@ INLINE void norm_forward(
         }
         UNROLL
         for (int k = 0; k < HELD; k++)
+        {
+            if (ENDS_BEFORE(k))
+                break;
             if (int i = lane() + 16 * k; i < end)
             {
                 float n = held[k] * inverse;
                 Y::store(y + at + i, bias ? fused(n, gain[i], bias[i]) : n * gain[i]);
             }
+        }
         for (int i = lane() + 16 * HELD; i < end; i += 16)
         {
             float n = ((branch ? sum[at + i] : X::load(x + at + i)) - mean) * inverse;
@@ -218,7 +241,7 @@ INLINE void norm_backward(
     } \
     ENTRY(norm_forward_##Y##_##X)
 
-// Four blocks at once: those of a GPU of 132 multiprocessors have the 512 parts of 65,536 rows all at once.
+// Four blocks at once: those of a GPU of 132 multiprocessors have the 512 parts of 8,192 to 65,536 rows all at once.
 #define NORM_BACKWARD(Dx, Dy, X) \
     extern "C" __global__ void RESIDENT(256, 4) norm_backward_##Dx##_##Dy##_##X( \
         Dx::Element *dx, Dy::Element *narrow, float *gains, float *biases, const Dy::Element *dy, const X::Element *x, const float *gain, \
