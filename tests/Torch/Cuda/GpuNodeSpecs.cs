@@ -43,7 +43,7 @@ public sealed class GpuNodeSpecs : IDisposable
         while (!gpus.Measured.SequenceEqual([0, 1]))
             await Task.Delay(5, deadline.Token);
         // In the middle of the first step's backward pass.
-        FakeGpu.Shared.Lose(gpu, 9);
+        FakeGpu.Shared.Lose(gpu, split == "none" ? 9 : 5);
         var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
 
         Assert.Equal(expected.Fingerprint, view.Fingerprint);
