@@ -3,6 +3,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
+using Elastic.Torch.Cuda.Passes;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -59,9 +60,20 @@ internal sealed partial class TorchDevice
             if ((uint)token >= (uint)Architecture.Vocabulary)
                 throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
         }
-        TorchPass Plain() => OpenPlain(tape, batch, parameters, seed, factor);
-        return _passes is { } passes ? passes.Open(tape, batch, parameters, seed, factor, Plain) : Plain();
+        return _passes is { } passes
+            ? passes.Open(tape, batch, parameters, seed, factor, inputs => Borrow(tape, parameters, inputs))
+            : OpenPlain(tape, batch, parameters, seed, factor);
     }
+
+    // For one operation of a pass by our kernels, which attends: what it reads of the batch is there already.
+    private TorchPass Borrow(Tape tape, PassParameters parameters, GpuPassInputs inputs) => new(
+        tape, name => parameters[name], inputs.Tokens.alias().DetachFromDisposeScope(), null, _device, float32)
+    {
+        Segments = inputs.Segments?.alias().DetachFromDisposeScope(),
+        SourceSegments = inputs.SourceSegments?.alias().DetachFromDisposeScope(),
+        Seed = inputs.Seed,
+        FirstMicroBatch = inputs.FirstMicroBatch,
+    };
 
     private TorchPass OpenPlain(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
     {
