@@ -61,18 +61,17 @@ internal sealed partial class TorchDevice
                 throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
         }
         return _passes is { } passes
-            ? passes.Open(tape, batch, parameters, seed, factor, inputs => Borrow(tape, parameters, inputs))
+            ? passes.Open(tape, batch, parameters, seed, factor, pass => Borrow(pass, parameters))
             : OpenPlain(tape, batch, parameters, seed, factor);
     }
 
     // For one operation of a pass by our kernels, which attends: what it reads of the batch is there already.
-    private TorchPass Borrow(Tape tape, PassParameters parameters, GpuPassInputs inputs) => new(
-        tape, name => parameters[name], inputs.Tokens.alias().DetachFromDisposeScope(), null, _device, float32)
+    private TorchPass Borrow(GpuPass pass, PassParameters parameters) => new(
+        pass.Tape, name => parameters[name], pass.Inputs.Tokens.alias().DetachFromDisposeScope(), null, _device, float32)
     {
-        Segments = inputs.Segments?.alias().DetachFromDisposeScope(),
-        SourceSegments = inputs.SourceSegments?.alias().DetachFromDisposeScope(),
-        Seed = inputs.Seed,
-        FirstMicroBatch = inputs.FirstMicroBatch,
+        Segments = pass.Inputs.Segments?.alias().DetachFromDisposeScope(),
+        SourceSegments = pass.Inputs.SourceSegments?.alias().DetachFromDisposeScope(),
+        AttentionFactors = (mask, shape) => pass.Tools.AttentionFactors(shape, pass.DropoutKeys(mask), mask.Rate),
     };
 
     private TorchPass OpenPlain(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)

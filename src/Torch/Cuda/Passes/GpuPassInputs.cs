@@ -34,7 +34,7 @@ internal sealed record GpuPassInputs : IDisposable
     public AttentionRules? Rules { get; init; }
 
     /// <summary>Opens a pass over the same tape by libtorch's plain operators, for what no kernel of ours computes.</summary>
-    public required Func<GpuPassInputs, ITapePass> Plain { get; init; }
+    public required Func<GpuPass, ITapePass> Plain { get; init; }
 
     /// <summary>Seeds the masks of a training pass.</summary>
     public DropoutSeed Seed { get; init; }

@@ -25,7 +25,7 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
     /// <param name="plain">Opens one over the same tape by libtorch's plain operators.</param>
     public GpuPass Open(
         Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor,
-        Func<GpuPassInputs, ITapePass> plain)
+        Func<GpuPass, ITapePass> plain)
     {
         ArgumentNullException.ThrowIfNull(tape);
         ArgumentNullException.ThrowIfNull(batch);
