@@ -52,6 +52,11 @@ internal sealed class TorchPass(
     /// </summary>
     public bool MultipliesNarrow { get; init; }
 
+    /// <summary>
+    /// Makes what dropout multiplies attention's weights by, (sequences, heads, queries, keys), on the device; null where the host does.
+    /// </summary>
+    public Func<DropoutMask, long[], Tensor>? AttentionFactors { get; init; }
+
     /// <summary>What the sum of the losses is multiplied by before its gradient is taken.</summary>
     public double LossFactor { get; init; } = 1;
 
@@ -263,7 +268,7 @@ internal sealed class TorchPass(
         if (Segments?.view(B, 1, T, 1) is { } segments)
             hidden = hidden | (segments != segments.transpose(2, 3));
         return Joined(PlainAttention.Attend(
-            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, T, T) : null));
+            parts[0], Grouped(parts[1]), Grouped(parts[2]), hidden, Factors(o.Mask, B, H, T, T)));
     }
 
     // -> (N, H D): no future to hide, and as many keys as the scope has.
@@ -280,7 +285,7 @@ internal sealed class TorchPass(
             hidden = ofQueries != ofKeys;
         }
         return Joined(PlainAttention.Attend(
-            q, k, v, hidden, o.Mask is { } mask ? Masks.OfAttention(mask, B, H, (int)q.shape[2], (int)k.shape[2]) : null));
+            q, k, v, hidden, Factors(o.Mask, B, H, (int)q.shape[2], (int)k.shape[2])));
     }
 
     // (B, H, T, D) -> (B T, H D)
@@ -307,6 +312,10 @@ internal sealed class TorchPass(
             return x;
         return x * Masks.Of(mask, x.shape[0], x.shape[1]).view(x.shape);
     }
+
+    private Tensor? Factors(DropoutMask? mask, int sequences, int heads, int queries, int keys) => mask is null ? null
+        : AttentionFactors is { } onDevice ? onDevice(mask, [sequences, heads, queries, keys])
+        : Masks.OfAttention(mask, sequences, heads, queries, keys);
 
     private TorchMasks Masks => new(tape.Shape, Seed, FirstMicroBatch, device, dtype);
 }

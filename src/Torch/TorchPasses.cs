@@ -3,6 +3,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
+using Elastic.Torch.Cuda.Passes;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -59,9 +60,19 @@ internal sealed partial class TorchDevice
             if ((uint)token >= (uint)Architecture.Vocabulary)
                 throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(batch));
         }
-        TorchPass Plain() => OpenPlain(tape, batch, parameters, seed, factor);
-        return _passes is { } passes ? passes.Open(tape, batch, parameters, seed, factor, Plain) : Plain();
+        return _passes is { } passes
+            ? passes.Open(tape, batch, parameters, seed, factor, pass => Borrow(pass, parameters))
+            : OpenPlain(tape, batch, parameters, seed, factor);
     }
+
+    // For one operation of a pass by our kernels, which attends: what it reads of the batch is there already.
+    private TorchPass Borrow(GpuPass pass, PassParameters parameters) => new(
+        pass.Tape, name => parameters[name], pass.Inputs.Tokens.alias().DetachFromDisposeScope(), null, _device, float32)
+    {
+        Segments = pass.Inputs.Segments?.alias().DetachFromDisposeScope(),
+        SourceSegments = pass.Inputs.SourceSegments?.alias().DetachFromDisposeScope(),
+        AttentionFactors = (mask, shape) => pass.Tools.AttentionFactors(shape, pass.DropoutKeys(mask), mask.Rate),
+    };
 
     private TorchPass OpenPlain(Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor)
     {

@@ -70,6 +70,13 @@ internal sealed unsafe partial class DeviceKernels
             "dropout", [y.Type, x.Type, residual.IsNone ? y.Type : residual.Type], count / 4 + 2,
             Moves(count, y, x, residual), y, x, residual, key, first, count, rate.Threshold, rate.Scale);
 
+    /// <summary><see cref="Kernels.Attention.AttentionMask.Fill"/>: the factors of one micro-batch's weights of attention.</summary>
+    /// <param name="mask">(rows, queries, keys).</param>
+    /// <param name="rows">The heads of all its sequences.</param>
+    public void AttentionMask(float* mask, long rows, int queries, int keys, ulong key, DropoutRate rate)
+        => OverFours(
+            "attention_mask", [], rows * queries * ((keys + 3) / 4 * 4), mask, rows, queries, keys, key, rate.Threshold, rate.Scale);
+
     /// <summary>y = x + scale · branch, rounded to fp32 once, then to y's type: a residual, an adapter's share.</summary>
     /// <param name="y">fp32, or of 16 bits where all are.</param>
     /// <param name="x">fp32, or of the branch's type.</param>

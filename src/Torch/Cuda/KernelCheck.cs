@@ -240,6 +240,10 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
                 Ranges.Add(p[2], p[0], p[2], Count);
             });
         CompareEmbeddings(x, zeros);
+        Compare(
+            "attention's dropout", [zeros],
+            p => kernels.AttentionMask(p[0].Floats, Heads, Rows, 37, 12345, DropoutRate.Of(0.3)),
+            p => Kernels.Attention.AttentionMask.Fill(p[0], 1, Heads, Rows, 37, 12345, DropoutRate.Of(0.3)));
         CompareSquares();
     }
 

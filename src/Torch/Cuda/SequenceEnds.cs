@@ -83,9 +83,11 @@ internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries
     private static SequenceEnds Of(List<int> queries, List<int> keys, Device device)
     {
         using var scope = NewDisposeScope();
-        Tensor On(List<int> ends) => tensor([.. ends], int32).to(device).DetachFromDisposeScope();
+        Tensor On(List<int> ends) => tensor([.. ends], int32).to(device, non_blocking: true);
         var ofQueries = On(queries);
-        return new SequenceEnds(ofQueries, ReferenceEquals(queries, keys) ? ofQueries : On(keys), Most(queries), Most(keys));
+        var ofKeys = ReferenceEquals(queries, keys) ? ofQueries : On(keys);
+        return new SequenceEnds(
+            ofQueries.DetachFromDisposeScope(), ofKeys.DetachFromDisposeScope(), Most(queries), Most(keys));
     }
 
     private static int Most(List<int> ends) => ends.Zip(ends.Skip(1), (begin, end) => end - begin).Max();

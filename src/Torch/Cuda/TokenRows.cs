@@ -25,10 +25,13 @@ internal sealed record TokenRows(Tensor Tokens, Tensor Starts, Tensor Rows, int 
         fixed (int* memory = workspace, from = tokens)
         {
             var plan = EmbeddingPlan.Build(memory, from, tokens.Length, vocabulary);
+            using var scope = NewDisposeScope();
             Tensor Copy(int* values, int count) =>
-                tensor(new ReadOnlySpan<int>(values, count).ToArray(), int32).to(device).DetachFromDisposeScope();
-            return new TokenRows(
-                Copy(plan.Tokens, plan.Count), Copy(plan.Starts, plan.Count + 1), Copy(plan.Rows, tokens.Length), plan.Count);
+                tensor(new ReadOnlySpan<int>(values, count).ToArray(), int32).to(device, non_blocking: true);
+            Tensor[] copies = [Copy(plan.Tokens, plan.Count), Copy(plan.Starts, plan.Count + 1), Copy(plan.Rows, tokens.Length)];
+            foreach (var copy in copies)
+                copy.DetachFromDisposeScope();
+            return new TokenRows(copies[0], copies[1], copies[2], plan.Count);
         }
     }
 }

@@ -84,6 +84,23 @@ public sealed unsafe class KernelElementTests
         }
     }
 
+    [Theory]
+    [InlineData(64, 0)]
+    [InlineData(37, 0)]
+    [InlineData(130, 1)]
+    public void Attention_drops_the_weights_that_it_drops_on_the_CPU(int keys, int skew)
+    {
+        const int sequences = 2, heads = 3, queries = 5;
+        const ulong key = 0x123456789abcdef0;
+        var expected = new float[sequences * heads * queries * keys];
+        using TypedArray mask = new(ElementType.Fp32, expected, skew);
+        var rate = DropoutRate.Of(0.3);
+        FakeGpu.Shared.Kernels(0).AttentionMask(mask.Floats, sequences * heads, queries, keys, key, rate);
+        fixed (float* factors = expected)
+            Kernels.Attention.AttentionMask.Fill(factors, sequences, heads, queries, keys, key, rate);
+        Numbers.AssertSameBits(expected, mask.Values);
+    }
+
     // Of the sum, of what is summed, of the branch.
     [Theory]
     [InlineData(ElementType.Fp32, ElementType.Fp32, ElementType.Fp32, 0)]

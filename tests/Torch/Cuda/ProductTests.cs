@@ -115,6 +115,20 @@ public sealed class ProductTests
         Assert.Empty(_fake.Products);
     }
 
+    [Fact]
+    public void What_libtorch_computes_of_16_bits_is_rounded_once_and_a_sum_of_fp32_not_at_all()
+    {
+        using var scope = NewDisposeScope();
+        // Beyond fp16's range.
+        var (left, sum) = (full(1, 1, 300, float16), full(1, 1, 1, float32));
+        ProductOperators.Write(null, left, left, sum, adds: true);
+        Assert.Equal(90_001, sum.item<float>());
+        // Between 256 and 258, of which the first is even: with the bias it is the second.
+        var (row, y) = (tensor(new float[] { 16, 1 }, bfloat16).view(1, 2), empty(1, 1, bfloat16));
+        ProductOperators.Write(null, row, row.t(), y, adds: false, ones(1, bfloat16));
+        Assert.Equal(258, y.to(float32).item<float>());
+    }
+
     [Theory]
     [InlineData(13, "the GPU program failed to execute")]
     [InlineData(14, "a status of the fake")]

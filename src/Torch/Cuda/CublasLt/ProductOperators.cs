@@ -20,13 +20,22 @@ internal static unsafe class ProductOperators
         var isDirect = result.dtype == float32 || result.dtype == left.dtype;
         if (products is not null && isDirect && Multiply(products, left, right, result, 1, adds ? 1 : 0, adds ? result : null, bias))
             return;
+        if (result.dtype == left.dtype && bias is not null && !adds)
+        {
+            // One rounding of both together.
+            result.copy_(addmm(bias, left, right, 1, 1));
+            return;
+        }
         if (result.dtype == left.dtype)
         {
             result.addmm_(left, right, beta: adds ? 1 : 0, alpha: 1);
         }
         else
         {
-            var product = left.dtype == float32 && products is not null ? Multiply(products, left, right) : left.mm(right);
+            // libtorch's products are of their operands' type: of fp32, so that nothing is rounded, or overflows, before it is added.
+            var product = left.dtype == float32 && products is not null
+                ? Multiply(products, left, right)
+                : left.to(float32).mm(right.to(float32));
             _ = adds ? result.add_(product) : result.copy_(product);
         }
         if (bias is not null)

@@ -1,9 +1,9 @@
 // Dropout (src/Kernels/Rows/Dropout.cs): element i of a site is kept if word i of its key's sequence is not below the threshold. The words
 // are Philox4x32-10's (Salmon et al. 2011): word i is word i % 4 of counter i / 4. A thread draws a counter and has its four elements.
 
-INLINE void philox(u64 key, u64 counter, u32 *words)
+INLINE void philox(u64 key, u64 counter, u32 third, u32 *words)
 {
-    u32 a = (u32)counter, b = (u32)(counter >> 32), c = 0, d = 0, key0 = (u32)key, key1 = (u32)(key >> 32);
+    u32 a = (u32)counter, b = (u32)(counter >> 32), c = third, d = 0, key0 = (u32)key, key1 = (u32)(key >> 32);
     for (int round = 0; round < 10; round++)
     {
         u32 high0 = multiply_high(a, 0xd2511f53), low0 = a * 0xd2511f53, high1 = multiply_high(c, 0xcd9e8d57), low1 = c * 0xcd9e8d57;
@@ -31,7 +31,7 @@ INLINE void dropout(
     for (i64 counter = first / 4 + first_index(); counter * 4 < end; counter += grid_threads())
     {
         u32 words[4];
-        philox(key, (u64)counter, words);
+        philox(key, (u64)counter, 0, words);
         // The first and the last counter may reach beyond this range of the site.
         Neighbours<4> n(counter * 4 - first, count, aligned);
         float v[4], r[4];

@@ -7,7 +7,7 @@ namespace Elastic.Torch.Cuda.Passes;
 
 /// <summary>A pass's parameters and the places of their gradients, by names.</summary>
 /// <param name="parameters">In fp32.</param>
-/// <param name="narrow">Copies of their vectors in 16 bits.</param>
+/// <param name="narrow">Copies of them in 16 bits.</param>
 /// <param name="precision">Says which type products read.</param>
 internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters, NarrowCopies narrow, Precision precision)
 {
@@ -23,8 +23,7 @@ internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters
         if (TypeOf(precision) is not { } type)
             return this[name];
         var segment = layout[name];
-        var vector = parameters.VectorOf(segment);
-        return narrow.Of(vector, type).narrow(0, segment.Offset - vector.First, segment.Count).view([.. segment.Shape]);
+        return narrow.Of(parameters.VectorOf(segment), segment, type).view([.. segment.Shape]);
     }
 
     /// <summary>The gradient of a parameter, a view to add to; null where it is frozen.</summary>

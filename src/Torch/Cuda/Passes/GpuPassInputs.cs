@@ -18,8 +18,14 @@ internal sealed record GpuPassInputs : IDisposable
     /// <summary>(N): the type of each token; null where all are of the first.</summary>
     public Tensor? Types { get; init; }
 
+    /// <summary>(N): rows of a sequence see each other only where this is the same; null where all do.</summary>
+    public Tensor? Segments { get; init; }
+
     /// <summary>(M), int32: the tokens of the sources; null where the network reads none.</summary>
     public Tensor? Sources { get; init; }
+
+    /// <summary>(M): 0 inside of a source, 1 behind its end; null where each is as long as there are places.</summary>
+    public Tensor? SourceSegments { get; init; }
 
     /// <summary>Which rows each token stands in, those of sources first; made when a backward pass first asks.</summary>
     public required Lazy<TokenRows> TokenRows { get; init; }
@@ -28,7 +34,7 @@ internal sealed record GpuPassInputs : IDisposable
     public AttentionRules? Rules { get; init; }
 
     /// <summary>Opens a pass over the same tape by libtorch's plain operators, for what no kernel of ours computes.</summary>
-    public required Func<ITapePass> Plain { get; init; }
+    public required Func<GpuPass, ITapePass> Plain { get; init; }
 
     /// <summary>Seeds the masks of a training pass.</summary>
     public DropoutSeed Seed { get; init; }
@@ -42,11 +48,19 @@ internal sealed record GpuPassInputs : IDisposable
     /// <summary>Elements of logits that are held at once.</summary>
     public required long LogitsAtOnce { get; init; }
 
+    private Tensor?[] All => [Tokens, Targets, Counted, Types, Segments, Sources, SourceSegments];
+
+    /// <summary>From now on its own <see cref="Dispose"/> frees its tensors, not the scope that they were made in.</summary>
+    public void KeepAfterScope()
+    {
+        foreach (var tensor in All)
+            tensor?.DetachFromDisposeScope();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        Tensor?[] all = [Tokens, Targets, Counted, Types, Sources];
-        foreach (var tensor in all)
+        foreach (var tensor in All)
             tensor?.Dispose();
         Rules?.Dispose();
         if (TokenRows.IsValueCreated)

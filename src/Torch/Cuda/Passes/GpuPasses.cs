@@ -16,28 +16,34 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
     private readonly NarrowCopies _narrow = new();
     private readonly Dictionary<(Tape, int, int), GpuPassPlan> _plans = [];
 
-    /// <summary>Elements of logits that are held at once: 2 GiB in bf16, 16,384 rows of GPT-2's vocabulary.</summary>
+    /// <summary>
+    /// Elements of logits that are held at once in bf16, and half as many in fp32: 2 GiB, 16,384 and 8,192 rows of GPT-2's vocabulary.
+    /// </summary>
     public long LogitsAtOnce { get; init; } = 1L << 30;
 
     /// <summary>A pass of one micro-batch.</summary>
     /// <param name="plain">Opens one over the same tape by libtorch's plain operators.</param>
     public GpuPass Open(
-        Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor, Func<ITapePass> plain)
+        Tape tape, MicroBatch batch, PassParameters parameters, DropoutSeed seed, double factor,
+        Func<GpuPass, ITapePass> plain)
     {
         ArgumentNullException.ThrowIfNull(tape);
         ArgumentNullException.ThrowIfNull(batch);
         using var scope = NewDisposeScope();
-        // For the pass, which may go on in a later call.
-        Tensor Kept(Tensor x) => x.to(tools.Device).DetachFromDisposeScope();
+        // The host does not wait until the GPU has come so far: the driver has copied what is not pinned when the call returns.
+        Tensor On(Tensor x) => x.to(tools.Device, non_blocking: true);
+        Tensor? Numbers(int[]? values) => values is null ? null : On(tensor(values, int64));
         var isGeneration = tape.Purpose == TapePurpose.Generation;
         int[] targets = [.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)], sources = batch.Sources ?? [];
         var inputs = new GpuPassInputs
         {
-            Tokens = Kept(tensor(batch.Inputs, int32)),
-            Targets = isGeneration ? null : Kept(tensor(targets, int32)),
-            Counted = isGeneration ? null : Kept(TorchPass.CountedOf(batch, float32)),
-            Types = batch.Types is { } types ? Kept(tensor(types, int64)) : null,
-            Sources = sources.Length > 0 ? Kept(tensor(sources, int32)) : null,
+            Tokens = On(tensor(batch.Inputs, int32)),
+            Targets = isGeneration ? null : On(tensor(targets, int32)),
+            Counted = isGeneration ? null : On(TorchPass.CountedOf(batch, float32)),
+            Types = Numbers(batch.Types),
+            Segments = Numbers(batch.Segments),
+            Sources = sources.Length > 0 ? On(tensor(sources, int32)) : null,
+            SourceSegments = batch.Sources is null || isGeneration ? null : Numbers(batch.SourceSegments()),
             TokenRows = new Lazy<TokenRows>(() => TokenRows.Of([.. sources, .. batch.Inputs], vocabulary, tools.Device)),
             Rules = tools.Flash is null ? null : new AttentionRules(tape, batch, tools.Device),
             Plain = plain,
@@ -46,6 +52,8 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
             LossFactor = factor,
             LogitsAtOnce = LogitsAtOnce,
         };
+        // The pass may go on in a later call.
+        inputs.KeepAfterScope();
         // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
         return new GpuPass(
             tape, inputs, isGeneration ? tools with { Products = null } : tools,

@@ -26,6 +26,20 @@ internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernel
             Kernels.Dropout(into.From(i * count), from.From(i * count), added.From(i * count), keys[i], 0, count, rate);
     }
 
+    /// <summary>
+    /// What dropout multiplies attention's weights by, 0 or 1 / (1 - p): fp32 (B, H, Tq, Tk), the sequences of micro-batches one after the
+    /// other.
+    /// </summary>
+    /// <param name="keys">One for each micro-batch.</param>
+    public Tensor AttentionFactors(long[] shape, ulong[] keys, DropoutRate rate)
+    {
+        var factors = empty(shape, float32, Device);
+        var (rows, queries, keysOfQuery) = (shape[0] / keys.Length * shape[1], (int)shape[2], (int)shape[3]);
+        for (var i = 0; i < keys.Length; i++)
+            Kernels.AttentionMask(Dispatcher.Floats(factors) + i * rows * queries * keysOfQuery, rows, queries, keysOfQuery, keys[i], rate);
+        return factors;
+    }
+
     /// <summary>target += the sums of the columns of x, in a fixed order: (C), (N, C).</summary>
     public void AddColumnSums(Tensor target, Tensor x)
     {

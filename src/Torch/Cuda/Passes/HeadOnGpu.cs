@@ -36,7 +36,7 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
             pass.Losses = last.to(float32).view(-1);                                                              // (V)
             return;
         }
-        var (N, V, rows) = (h.shape[0], weight.shape[0], RowsAtOnce(pass, h.shape[0], weight.shape[0]));
+        var (N, V, rows) = (h.shape[0], weight.shape[0], RowsAtOnce(pass, h.shape[0], weight.shape[0], type));
         var losses = empty(N, float64, h.device);
         var isTraining = pass.Tape.Purpose == TapePurpose.Training;
         var dh = isTraining && pass.Gradients.AreWanted(o.Inputs[0]) ? pass.Gradients.Into(o.Inputs[0]) : (Gradient: null, Adds: false);
@@ -58,9 +58,9 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
     }
 
     // A power of two: the last rows are a multiple, too, where the micro-batch's are.
-    private static long RowsAtOnce(GpuPass pass, long rows, long vocabulary)
+    private static long RowsAtOnce(GpuPass pass, long rows, long vocabulary, ScalarType type)
     {
-        var most = Math.Max(16, pass.Inputs.LogitsAtOnce / vocabulary);
+        var most = Math.Max(16, pass.Inputs.LogitsAtOnce / (type == bfloat16 ? 1 : 2) / vocabulary);
         return Math.Min(rows, 1L << (int)Math.Log2(most));
     }
 

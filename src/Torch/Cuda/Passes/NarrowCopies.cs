@@ -1,31 +1,34 @@
+using Elastic.Model.Vectors;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda.Passes;
 
 /// <summary>
-/// A device's copies of vectors of parameters in 16 bits, from which products read weights; each is made anew when its vector has changed:
-/// once in a step.
+/// A device's copies of parameters in 16 bits, from which products read them; each is made anew when the vector that it lies in has
+/// changed: once in a step.
 /// </summary>
 internal sealed class NarrowCopies : IDisposable
 {
-    private readonly Dictionary<TorchVector, (Tensor Elements, int Changes)> _copies = [];
+    private readonly Dictionary<(TorchVector Vector, long Offset), (Tensor Elements, int Changes)> _copies = [];
 
-    /// <summary>All elements of a vector of this device's memory, rounded.</summary>
-    public Tensor Of(TorchVector vector, ScalarType type)
+    /// <summary>A parameter of a vector of this device's memory, rounded: (elements).</summary>
+    public Tensor Of(TorchVector vector, Segment segment, ScalarType type)
     {
         ArgumentNullException.ThrowIfNull(vector);
-        var changes = vector.Changes;
-        if (_copies.TryGetValue(vector, out var copy) && copy.Elements.dtype == type && copy.Changes == changes)
+        ArgumentNullException.ThrowIfNull(segment);
+        var (key, changes) = ((vector, segment.Offset), vector.Changes);
+        if (_copies.TryGetValue(key, out var copy) && copy.Elements.dtype == type && copy.Changes == changes)
             return copy.Elements;
         using var scope = NewDisposeScope();
-        if (copy.Elements is not null && copy.Elements.dtype != type)
+        if (copy.Elements is { } other && other.dtype != type)
         {
-            copy.Elements.Dispose();
-            copy.Elements = null!;
+            _copies.Remove(key);
+            other.Dispose();
+            copy = default;
         }
-        var elements = copy.Elements ?? empty(vector.Flat.shape, type, vector.Flat.device).DetachFromDisposeScope();
-        elements.copy_(vector.Flat);
-        _copies[vector] = (elements, changes);
+        var elements = copy.Elements ?? empty(segment.Count, type, vector.Flat.device);
+        elements.copy_(vector.Range(segment.Offset, segment.Count));
+        _copies[key] = (elements.DetachFromDisposeScope(), changes);
         return elements;
     }
 

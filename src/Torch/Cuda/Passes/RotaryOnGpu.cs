@@ -34,7 +34,8 @@ internal sealed unsafe class RotaryOnGpu : GpuOperator<RotaryOperation>
         var tables = pass.Shared(o.Angles, () =>
         {
             var (cosines, sines) = o.Angles.Tables(T);
-            return tensor([.. cosines.Take(T * pairs), .. sines.Take(T * pairs)], float32, pass.Tools.Device);
+            return tensor([.. cosines.AsSpan(0, T * pairs), .. sines.AsSpan(0, T * pairs)], float32)
+                .to(pass.Tools.Device, non_blocking: true);
         });
         var cosines = Dispatcher.Floats(tables);
         pass.Tools.Kernels.Rotate(

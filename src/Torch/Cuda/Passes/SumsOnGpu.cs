@@ -1,4 +1,5 @@
 using Elastic.Model.Operators;
+using Elastic.Torch.Cuda.CublasLt;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda.Passes;
@@ -13,11 +14,12 @@ internal sealed class DropoutOnGpu : GpuOperator<DropoutOperation>
     /// <inheritdoc/>
     protected override void Backward(GpuPass pass, DropoutOperation o)
     {
-        if (!pass.Gradients.AreWanted(o.Inputs[0]))
+        var x = o.Inputs[0];
+        if (!pass.Gradients.AreWanted(x))
             return;
-        var dx = empty_like(pass.Dy);
+        var dx = empty(x.Rows, x.Columns, pass.Gradients.TypeOfNext(x), pass.Tools.Device);
         pass.Tools.Dropout(dx, pass.Dy, null, pass.DropoutKeys(o.Mask), o.Mask.Rate);
-        pass.Gradients.Give(o.Inputs[0], dx);
+        pass.Gradients.Give(x, dx);
     }
 }
 
@@ -60,9 +62,14 @@ internal sealed class AddRowOnGpu : GpuOperator<AddRowOperation>
         {
             // A product with ones where a row is of a type: each sum in one order.
             if (pass.Inputs.Types is { } types)
-                dTable.add_(types.unsqueeze(0).eq(arange(dTable.shape[0], int64, types.device).unsqueeze(1)).to(float32).mm(pass.Dy));
+            {
+                var ones = types.unsqueeze(0).eq(arange(dTable.shape[0], int64, types.device).unsqueeze(1)).to(float32);
+                ProductOperators.Write(pass.Tools.Products, ones, pass.Dy, dTable, adds: true);
+            }
             else
+            {
                 pass.Tools.AddColumnSums(dTable.narrow(0, 0, 1), pass.Dy);
+            }
         }
         if (pass.Gradients.AreWanted(o.Inputs[0]))
             pass.Gradients.Pass(pass.OutputGradient, o.Inputs[0]);
