@@ -37,7 +37,8 @@ internal sealed class GpusOfThisMachine : IGpus
     /// <inheritdoc/>
     public GpuStream StreamOf(int gpu, int part) => Streams.GetOrAdd(
         // Memory that is short now is no choice for good: what fails is tried again.
-        (gpu, part), _ => new(() => new GpuStream(CudaDriver.Load(), TorchStreams.Load(), gpu), LazyThreadSafetyMode.PublicationOnly)).Value;
+        (gpu, part),
+        _ => new(() => new GpuStream(CudaDriver.Load(), TorchStreams.Load(), gpu), LazyThreadSafetyMode.PublicationOnly)).Value;
 
     /// <inheritdoc/>
     public DeviceKernels? KernelsOf(int gpu, GpuStream? stream) => GpuKernels.Of(gpu, stream?.Handle ?? 0);

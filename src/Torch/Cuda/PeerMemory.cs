@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Whose memory the kernels of one GPU use in place. Another GPU is asked when its memory comes along, not before: to ask makes a context on
-/// it, which takes some hundred MB, and it may be somebody else's.
+/// Whose memory the kernels of one GPU use in place. Another GPU is asked when its memory comes along, not before: to ask makes a context
+/// on it, which takes some hundred MB, and it may be somebody else's.
 /// </summary>
 /// <param name="context">Of the GPU.</param>
 internal sealed class PeerMemory(CudaDriver driver, int gpu, nint context)
