@@ -26,34 +26,32 @@ internal static unsafe class StageEmbeddings
         into.Keep(tokens.Length);
     }
 
-    /// <summary>Roots to which other stages have sent rows: these lie on the device, as far as they reach into a slice.</summary>
-    /// <returns>The same roots where nobody sent any.</returns>
+    /// <summary>Roots to which other stages have sent rows: these lie on the device, in a table of zeros.</summary>
+    /// <param name="table">The tied embedding; null where there is none.</param>
+    /// <returns>The same roots where nobody sent any, or none of the slice.</returns>
     public static IReadOnlyList<SubtreeRoot> WithRows(
-        IReadOnlyList<SubtreeRoot> roots, Slice slice, Func<long, long, TorchVector> newVector, List<TorchVector> made)
+        IReadOnlyList<SubtreeRoot> roots, Slice slice, Segment? table, Func<long, long, TorchVector> newVector, List<TorchVector> made)
     {
-        if (roots.FirstOrDefault(r => r.Scattered.Count > 0)?.Scattered is not { } any)
-            return roots;
-        var (first, end) = (Math.Max(any.Offset, slice.First), slice.First + slice.Count);
-        var last = roots.Max(r => r.Scattered.Count == 0 ? 0 : any.Offset + (r.Scattered.Tokens[^1] + 1L) * any.Columns);
-        var count = Math.Min(last, end) - first;
-        if (count <= 0)
+        if (table is null || roots.All(r => r.Scattered.Count == 0)
+            || table.Offset >= slice.First + slice.Count || table.Offset + table.Count <= slice.First)
             return roots;
         return
         [
             .. roots.Select(root =>
             {
-                var values = new float[count];
-                for (var i = 0; i < root.Scattered.Count; i++)
-                {
-                    var row = any.Offset + (long)root.Scattered.Tokens[i] * any.Columns;
-                    var (low, high) = (Math.Max(row, first), Math.Min(row + any.Columns, first + count));
-                    if (low < high)
-                        new ReadOnlySpan<float>(root.Scattered.Rows + (long)i * any.Columns + (low - row), (int)(high - low))
-                            .CopyTo(values.AsSpan((int)(low - first)));
-                }
-                var rows = newVector(first, count);
+                var rows = newVector(table.Offset, table.Count);
                 made.Add(rows);
-                rows.CopyFrom(first, values);
+                if (root.Scattered is { Count: > 0 } sent)
+                {
+                    using var scope = NewDisposeScope();
+                    var device = rows.Flat.device;
+                    var tokens = tensor(sent.Tokens.ToArray(), int64).to(device);
+                    var packed = empty(sent.Count, sent.Columns, float32, device: CPU);                           // (tokens, C)
+                    var bytes = packed.numel() * sizeof(float);
+                    Buffer.MemoryCopy(sent.Rows, Dispatcher.Floats(packed), bytes, bytes);
+                    GC.KeepAlive(sent);
+                    rows.Flat.view(-1, sent.Columns).index_copy_(0, tokens, packed.to(device));                   // (V, C)
+                }
                 return root with { Gradient = ((PiecedVector)root.Gradient).With(rows) };
             }),
         ];

@@ -140,12 +140,17 @@ internal sealed partial class TorchDevice : TrainingDevice
     {
         using var scope = NewDisposeScope();
         var (into, rows) = (Gradient(slice), new List<TorchVector>());
-        roots = StageEmbeddings.WithRows(roots, slice, NewVector, rows);
-        var squares = _update is { } update
-            ? update.Fold(roots, slice, into)
-            : PlainFold.Fold(roots, totalMicroBatches, slice, into, Layout, _device);
-        rows.ForEach(r => r.Dispose());
-        return squares;
+        try
+        {
+            roots = StageEmbeddings.WithRows(roots, slice, _apart, NewVector, rows);
+            return _update is { } update
+                ? update.Fold(roots, slice, into)
+                : PlainFold.Fold(roots, totalMicroBatches, slice, into, Layout, _device);
+        }
+        finally
+        {
+            rows.ForEach(r => r.Dispose());
+        }
     }
 
     /// <inheritdoc/>
@@ -266,6 +271,20 @@ internal sealed partial class TorchDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
+    public override T Use<T>(Func<T> work) => OnDevice(work);
+
+    /// <inheritdoc/>
+    public override void Retire()
+    {
+        base.Retire();
+        // Sums of a step whose passes have ended may be read by other devices yet.
+        foreach (var stage in _stages.Where(s => s.Group.IsAtWork))
+            stage.Retire();
+        _folded.Dispose();
+        _rooms.ForEach(r => r.Dispose());
+    }
+
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         _passes?.Release();
@@ -338,12 +357,19 @@ internal sealed partial class TorchDevice : TrainingDevice
             // It does not say why. Where the GPU is lost, every call to it fails.
             OnDevice(() =>
             {
-                WaitFor("attention");
-                using var one = zeros(1, float32, _device);
-                return one.cpu();
-            }).Dispose();
+                CheckAnswers("attention");
+                return true;
+            });
             throw;
         }
+    }
+
+    // Throws where the GPU is lost: then every call to it fails.
+    private void CheckAnswers(string after)
+    {
+        WaitFor(after);
+        using var one = zeros(1, float32, _device);
+        using var read = one.cpu();
     }
 
     /// <summary>True for what the driver or libtorch says of a GPU that is lost to this process.</summary>

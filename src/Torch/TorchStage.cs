@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Kernels;
+using Elastic.Messages;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Splits;
@@ -32,6 +33,8 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     private double _lossScale;
     private GradientTree? _sums;
     private GradientBuffer? _into;
+    // Of the last stage: read when all micro-batches have begun, because a number that is read waits for all before it.
+    private readonly List<Tensor> _losses = [];
     private int _unit;
     private bool _isForward;
 
@@ -55,6 +58,8 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     /// <inheritdoc/>
     public override bool HasRows => _parameters.RowsFrom == number;
 
+    private DeviceId Device => device.Id;
+
     private bool IsLast => number == Group.Stages.Count - 1;
 
     /// <inheritdoc/>
@@ -62,7 +67,15 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     {
         _sums ??= new GradientTree(NewSum, (left, right) => _own[left].Add(_own[right]));
         _sums.Clear();
+        _losses.ForEach(l => l.Dispose());
+        _losses.Clear();
         (_units, _seed, _precision, _lossScale) = (units, seed, precision, lossScale);
+        // All stages copy what they read at once, before the first one has made anything for the next.
+        device.OnDevice(() =>
+        {
+            device.ParametersOf([.. _parameters.RangesHeldBy(number)]).Dispose();
+            return true;
+        });
     }
 
     /// <inheritdoc/>
@@ -78,7 +91,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         slot = new Slot(tape, parameters, device.Open(tape, batch, parameters, _seed, _lossScale / batch.StepTargets));
         var incoming = Group.IsApart
             ? Unpack(_stage.Over(tape, true, false))
-            : number > 0 ? Copied(((TorchStage)Group[number - 1]).SlotOf(unit).Made!, _stage.Incoming) : [];
+            : number > 0 ? Copied((TorchStage)Group[number - 1], s => s.SlotOf(unit).Made!, _stage.Incoming) : [];
         foreach (var (operation, x) in incoming)
             slot.Pass.Put(tape.Operations[operation].Output!, x);
         return true;
@@ -92,7 +105,8 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         var values = _stage.Over(slot.Tape, false, true).ToList();
         var incoming = Group.IsApart
             ? Unpack(values)
-            : IsLast ? [] : Copied(((TorchStage)Group[number + 1])._toPrevious[unit % _slots.Length]!, values.Select(v => v.Operation));
+            : IsLast ? [] : Copied(
+                (TorchStage)Group[number + 1], s => s._toPrevious[unit % _slots.Length]!, values.Select(v => v.Operation));
         foreach (var (operation, dy) in incoming)
             slot.Pass.PutGradient(slot.Tape.Operations[operation].Output!, dy);
         _into = _sums!.Rent();
@@ -131,17 +145,16 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     public override double[] Add(int unit) => device.OnDevice(() =>
     {
         var slot = SlotOf(unit);
-        double[] losses = [];
         if (IsLast)
-        {
-            using var sum = slot.Pass.Losses.sum();
-            losses = [sum.item<double>()];
-        }
+            _losses.Add(slot.Pass.Losses.sum());
         _sums!.Add(new TreeNode(BatchOf(unit).Index, 1), _into!);
         slot.Dispose();
         _slots[unit % _slots.Length] = null;
-        device.WaitFor($"the sum of micro-batch {BatchOf(unit).Index}");
-        return losses;
+        // The next passes come after it on this stream; other devices read the sums when the step's passes have ended.
+        if (unit < _units.Count - 1)
+            return [];
+        device.WaitFor($"the sums of {_units.Count} micro-batches");
+        return _losses.ConvertAll(l => l.item<double>()).ToArray();
     });
 
     /// <inheritdoc/>
@@ -168,8 +181,20 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
             slot?.Dispose();
         foreach (var gradients in _toPrevious)
             gradients?.Dispose();
+        Retire();
+    }
+
+    /// <summary>
+    /// Frees what no other device reads while the passes of a step run, which is all but what crosses a cut; the garbage collector frees
+    /// the rest.
+    /// </summary>
+    public void Retire()
+    {
+        foreach (var slot in _slots)
+            slot?.Retire();
         foreach (var own in _own.Values)
             own.Dispose();
+        _losses.ForEach(l => l.Dispose());
     }
 
     private MicroBatch BatchOf(int unit)
@@ -202,13 +227,13 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         return sum;
     }
 
-    private List<(int Operation, Tensor X)> Copied(Crossing from, IEnumerable<int> operations)
+    private List<(int Operation, Tensor X)> Copied(TorchStage neighbour, Func<TorchStage, Crossing> of, IEnumerable<int> operations)
     {
-        var copies = new List<(int, Tensor)>();
+        var (from, copies) = (of(neighbour), new List<(int, Tensor)>());
         foreach (var operation in operations)
         {
             var x = from.Tensors.First(t => t.Operation == operation).X;
-            copies.Add((operation, device.Copy(x)));
+            copies.Add((operation, device.CopyFrom(neighbour.Device, x)));
             CopiedBytes += x.numel() * sizeof(float);
         }
         return copies;
@@ -235,11 +260,17 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         /// <summary>What the next stage reads.</summary>
         public Crossing? Made { get; set; }
 
+        /// <summary>Frees all but what the next stage reads.</summary>
+        public void Retire()
+        {
+            Pass.Dispose();
+            Parameters.Dispose();
+        }
+
         public void Dispose()
         {
             Made?.Dispose();
-            Pass.Dispose();
-            Parameters.Dispose();
+            Retire();
         }
     }
 

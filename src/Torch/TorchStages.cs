@@ -1,5 +1,7 @@
+using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Splits;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using static TorchSharp.torch;
 
@@ -52,11 +54,32 @@ internal sealed partial class TorchDevice
         return empty(x.shape, float32, _device).copy_(x).DetachFromDisposeScope();
     }
 
+    /// <summary>A copy of what lies in another device's memory.</summary>
+    /// <exception cref="DeviceFailedException">The other GPU is lost, or this one.</exception>
+    internal Tensor CopyFrom(DeviceId other, Tensor x)
+    {
+        try
+        {
+            return Copy(x);
+        }
+        catch (Exception e) when (IsLoss(e))
+        {
+            // The copy fails where either of the two is lost. What this one answers tells which.
+            CheckAnswers("what it did before a copy");
+            throw new DeviceFailedException(other, isLost: true, $"{other} is lost to this process: {e.Message.Split('\n')[0]}");
+        }
+    }
+
     // Where other stages may be at work yet, the garbage collector frees what they read.
     private void CloseStage()
     {
-        foreach (var stage in _stages.Where(s => !s.Group.IsAtWork))
-            stage.Close();
+        foreach (var stage in _stages)
+        {
+            if (stage.Group.IsAtWork)
+                stage.Retire();
+            else
+                stage.Close();
+        }
         if (_stages.Count > 0)
         {
             // Of the parts that a stage reads, and slices that it updates.

@@ -10,21 +10,26 @@ namespace Elastic.Torch;
 /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
 internal sealed class VectorCopies(Device device, int gpu) : IDisposable
 {
-    // The copy of all, that of a slice, and those of ranges.
-    private const int OfAll = -1, OfSlice = 0;
+    // One copy of all, one of a slice, and one of each range: a device that has several stages keeps the ranges of all of them.
+    private enum Kind
+    {
+        All,
+        Slice,
+        Range,
+    }
 
-    private readonly Dictionary<(string Name, int Place), Copy> _copies = [];
+    private readonly Dictionary<(string Name, Kind Kind, long First, long Count), Copy> _copies = [];
 
     /// <summary>The vector, where it lies on this GPU; else a copy of all of it.</summary>
     public TorchVector Whole(ReplicaVectors vectors, string name)
     {
         var vector = (TorchVector)vectors[name];
-        return Of(vector, name, OfAll, 0, vector.Length);
+        return Of(vector, name, Kind.All, 0, vector.Length);
     }
 
     /// <summary>The vector, where it lies on this GPU; else a copy of that range of it.</summary>
     public TorchVector Part(ReplicaVectors vectors, string name, Slice slice) =>
-        Of((TorchVector)vectors[name], name, OfSlice, slice.First, slice.Count);
+        Of((TorchVector)vectors[name], name, Kind.Slice, slice.First, slice.Count);
 
     /// <summary>The vector, where it lies on this GPU, or its pieces; else copies of these ranges of it.</summary>
     public IReadOnlyList<TorchVector> Ranges(ReplicaVectors vectors, string name, IReadOnlyList<(long First, long Count)> ranges) =>
@@ -32,7 +37,7 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
         {
             PiecedVector pieces => pieces.Pieces,
             TorchVector whole when whole.Gpu == gpu => [whole],
-            var other => [.. ranges.Select((r, i) => Of((TorchVector)other, name, OfSlice + 1 + i, r.First, r.Count))],
+            var other => [.. ranges.Select(r => Of((TorchVector)other, name, Kind.Range, r.First, r.Count))],
         };
 
     /// <summary>
@@ -57,11 +62,11 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
         _copies.Clear();
     }
 
-    private TorchVector Of(TorchVector from, string name, int place, long first, long count)
+    private TorchVector Of(TorchVector from, string name, Kind kind, long first, long count)
     {
         if (from.Gpu == gpu)
             return from;
-        var (key, changes) = ((name, place), from.Changes);
+        var (key, changes) = (kind == Kind.Range ? (name, kind, first, count) : (name, kind, 0, 0), from.Changes);
         var vector = _copies.TryGetValue(key, out var copy) && copy.Vector.First == first && copy.Vector.Length == first + count
             ? copy.Vector
             : null;

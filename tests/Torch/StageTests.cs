@@ -72,6 +72,71 @@ public sealed class StageTests
         Assert.Equal(stages[0].CopiedBytes, stages[1].CopiedBytes);
     }
 
+    [Fact]
+    public async Task A_GPU_copies_what_each_of_its_pieces_reads_once_a_step()
+    {
+        var (model, copies) = (Kinds["gpt2"], new List<int>());
+        using var pool = new Pool(model, 2, true);
+        await pool.TrainAsync(Precision.Bf16, _ => (2, 2, 2), before: async number =>
+        {
+            if (number == 0)
+                return;
+            var parameters = new StageParameters(Architectures.Open(model), Architectures.LayoutOf(model), 4);
+            foreach (var piece in new[] { 1, 3 })
+            {
+                using var held = await pool.Devices[1].RunAsync(d => ((TorchDevice)d).ParametersOf([.. parameters.RangesHeldBy(piece)]));
+                copies.AddRange(parameters.HeldBy(piece).Select(p => held.VectorOf(p).Changes));
+            }
+        });
+        // That of the first step, and of the update after it.
+        Assert.NotEmpty(copies);
+        Assert.All(copies, c => Assert.Equal(2, c));
+    }
+
+    [Fact]
+    public async Task After_a_failed_step_a_device_keeps_nothing_but_what_crossed_a_cut()
+    {
+        var model = Kinds["gpt2"];
+        using var pool = new Pool(model, 2, false);
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => new TorchVector(length, CPU));
+        Initialization.Fill(vectors, 7);
+        for (var i = 0; i < 2; i++)
+            await pool.AttachAsync(i, vectors);
+        var microBatches = Samples.MicroBatches(model, MicroBatches, 2, 0);
+        microBatches[^1].Inputs[0] = model.Vocabulary;
+        await Assert.ThrowsAnyAsync<Exception>(() => new TrainingStep(
+            pool.Devices, new LocalCollective(pool.Devices), vectors.Layout, new AdamW(Settings), 1, stages: 2)
+            .RunAsync(microBatches, new DropoutSeed(1, 0, 0, 0), 1e-2, 1));
+        foreach (var device in pool.Devices)
+        {
+            var sum = (PiecedVector)await device.RunAsync(d => d.Stage!.Group.Sum(0, () => throw new InvalidOperationException("no sum")));
+            int Freed() => sum.Pieces.Count(p => p.Flat.IsInvalid);
+            var (freed, alive) = (Freed(), Tensor.TotalCount);
+            await device.RunAsync(d => d.Accumulate([], default, Precision.Fp32, 1));
+            Assert.True(Freed() > freed);
+            // Those of passes, beside the sums.
+            Assert.True(alive - Tensor.TotalCount > Freed() - freed);
+        }
+    }
+
+    [Fact]
+    public void What_a_device_folded_alone_is_freed_when_it_becomes_a_stage()
+    {
+        var model = Kinds["llama"];
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => new TorchVector(length, CPU));
+        Initialization.Fill(vectors, 7);
+        TorchDevice Open() => new(new DeviceId("torch:0"), CPU, Architectures.Open(model), 0);
+        using TorchDevice first = Open(), second = Open();
+        first.Attach(vectors);
+        second.Attach(vectors);
+        first.Accumulate(Samples.MicroBatches(model, 1, 2, 0), default, Precision.Fp32, 1);
+        var sum = second.FoldSlice(first.Roots, 1, new Slice(0, 1))[0];
+        Assert.True(sum > 0);
+        Assert.Equal(sum, second.SquaresOf(0).Sum());
+        second.OpenStage(new PipelineGroup(second.Architecture, 2), 1, 0);
+        Assert.Throws<InvalidOperationException>(() => second.SquaresOf(0));
+    }
+
     [Theory]
     [InlineData("gpt2", TrainingPrecision.Fp32, true)]
     [InlineData("transformer", TrainingPrecision.Bf16, false)]
@@ -150,7 +215,9 @@ public sealed class StageTests
         });
 
         /// <summary>All steps, each split as <paramref name="splitOf"/> says; all elements of parameters and moments.</summary>
-        public async Task<float[]> TrainAsync(Precision precision, Func<int, (int Devices, int Stages, int Chunks)> splitOf)
+        /// <param name="before">Called before each step, with its number.</param>
+        public async Task<float[]> TrainAsync(
+            Precision precision, Func<int, (int Devices, int Stages, int Chunks)> splitOf, Func<int, Task>? before = null)
         {
             using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => new TorchVector(length, CPU));
             Initialization.Fill(vectors, 7);
@@ -158,6 +225,7 @@ public sealed class StageTests
                 await AttachAsync(i, vectors);
             for (var number = 0; number < Steps; number++)
             {
+                await (before?.Invoke(number) ?? Task.CompletedTask);
                 var (devices, stages, chunks) = splitOf(number);
                 List<DeviceThread> taken = [.. Devices.Take(devices)];
                 await TakeAsync(new TrainingStep(

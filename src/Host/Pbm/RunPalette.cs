@@ -55,7 +55,7 @@ internal sealed class RunPalette
         + "S3-compatible store, in which your machine puts it, with credentials of its own.", Required: true, IsNewFolder: true);
 
     private static readonly ArgumentHelp Devices = new("d", "devices", "NUMBER",
-        "CPU devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
+        "Devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
 
     private static readonly ArgumentHelp Priority = new("p", "priority", "NUMBER",
         "-1000 to 1000; runs have 0 where nobody says otherwise.", Required: true);

@@ -198,12 +198,13 @@ public sealed class ApartStage : ICollective
                 {
                     await _links[reader]!.SendAsync(
                         StageFrame.Parameters, _step, piece, count * sizeof(float),
-                        into => _vectors.CopyTo(VectorSet.Parameters, first, MemoryMarshal.Cast<byte, float>(into.Span)), Patience);
+                        into => CopyAsync(() => _vectors.CopyTo(VectorSet.Parameters, first, MemoryMarshal.Cast<byte, float>(into.Span))),
+                        Patience);
                 }
                 else
                 {
                     var bytes = await _links[owner]!.ReceiveAsync(StageFrame.Parameters, _step, piece, count * sizeof(float), Patience);
-                    _vectors.CopyFrom(VectorSet.Parameters, first, MemoryMarshal.Cast<byte, float>(bytes.Span));
+                    await CopyAsync(() => _vectors.CopyFrom(VectorSet.Parameters, first, MemoryMarshal.Cast<byte, float>(bytes.Span)));
                 }
             }
         }
@@ -229,7 +230,7 @@ public sealed class ApartStage : ICollective
                 {
                     var into = whole.AsMemory((int)(first - start), count);
                     if (owner == 0)
-                        _vectors.CopyTo(vector, first, into.Span);
+                        await CopyAsync(() => _vectors.CopyTo(vector, first, into.Span));
                     else
                         MemoryMarshal.Cast<byte, float>((await _links[owner]!.ReceiveAsync(
                             StageFrame.Elements, _step, piece, count * sizeof(float), Patience)).Span).CopyTo(into.Span);
@@ -239,7 +240,8 @@ public sealed class ApartStage : ICollective
                     // The first stage reads it when it has stored all before it, however long that takes.
                     await _links[0]!.SendAsync(
                         StageFrame.Elements, _step, piece, count * sizeof(float),
-                        bytes => _vectors.CopyTo(vector, first, MemoryMarshal.Cast<byte, float>(bytes.Span)), _deadlines.Most);
+                        bytes => CopyAsync(() => _vectors.CopyTo(vector, first, MemoryMarshal.Cast<byte, float>(bytes.Span))),
+                        _deadlines.Most);
                 }
                 piece++;
             }
@@ -331,6 +333,13 @@ public sealed class ApartStage : ICollective
 
     private Task SendAsync(int stage, StageFrame frame, int number, byte[] bytes) =>
         _links[stage]!.SendAsync(frame, _step, number, bytes.Length, into => bytes.CopyTo(into), Patience);
+
+    // On the device's thread, because only there a lost GPU is told from what another attempt may mend.
+    private Task<bool> CopyAsync(Action copy) => OnDeviceAsync("copy of parameters", d => d.Use(() =>
+    {
+        copy();
+        return true;
+    }));
 
     private async Task<T> OnDeviceAsync<T>(string what, Func<TrainingDevice, T> work)
     {

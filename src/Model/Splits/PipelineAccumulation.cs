@@ -203,8 +203,10 @@ internal sealed class PipelineAccumulation(
                 ElasticException => e,
                 DeviceFailedException { IsLost: true } hangs when hangs.Device == devices[rank].Id && hangs.Message.StartsWith(
                     Name(rank), StringComparison.Ordinal) => e,
-                DeviceFailedException { IsLost: true } => new DeviceFailedException(
-                    devices[rank].Id, isLost: true, $"{Name(rank)} is gone in its {what}: {e.Message}", e),
+                // Also a neighbour whose memory this device has read.
+                DeviceFailedException { IsLost: true } lost => new DeviceFailedException(
+                    lost.Device, isLost: true,
+                    $"{Name(rank)} {(lost.Device == devices[rank].Id ? "is gone in" : "did not end")} its {what}: {e.Message}", e),
                 _ => new DeviceFailedException(devices[rank].Id, isLost: false, $"{Name(rank)} failed in its {what}: {e.Message}", e),
             });
             throw;

@@ -244,6 +244,14 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
             input.State.Append(input.Tokens.Span);
     }
 
+    /// <summary>Work with vectors that lie in the device's memory; where the device is lost in it, it says so.</summary>
+    /// <exception cref="DeviceFailedException">The device is lost.</exception>
+    public virtual T Use<T>(Func<T> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return work();
+    }
+
     /// <summary>
     /// Ends the device where others of the replica may be at work yet: frees all but the gradients, which they may still read. The garbage
     /// collector frees those.

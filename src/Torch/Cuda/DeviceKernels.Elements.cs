@@ -75,7 +75,8 @@ internal sealed unsafe partial class DeviceKernels
     /// <param name="rows">The heads of all its sequences.</param>
     public void AttentionMask(float* mask, long rows, int queries, int keys, ulong key, DropoutRate rate)
         => OverFours(
-            "attention_mask", [], rows * queries * ((keys + 3) / 4 * 4), mask, rows, queries, keys, key, rate.Threshold, rate.Scale);
+            "attention_mask", [], rows * queries * ((keys + 3) / 4 * 4), 4.0 * rows * queries * keys, mask, rows, queries, keys, key,
+            rate.Threshold, rate.Scale);
 
     /// <summary>y = x + scale · branch, rounded to fp32 once, then to y's type: a residual, an adapter's share.</summary>
     /// <param name="y">fp32, or of 16 bits where all are.</param>

@@ -1,3 +1,4 @@
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Optimization;
 using Elastic.Model.Tests.Collectives;
@@ -115,6 +116,22 @@ public sealed class PipelineTests
         Assert.Equal(
             "stage 1 of 2 of group 1 (cpu:3) failed in its preparation: no power",
             (await Assert.ThrowsAsync<DeviceFailedException>(() => SplitPool.TakeAsync(step, model, 1))).Message);
+    }
+
+    [Fact]
+    public async Task A_stage_that_finds_its_neighbours_memory_gone_tells_which_device_is_lost()
+    {
+        var model = PrecisionTests.Kinds["gpt2"];
+        using var vectors = Samples.Initialized(model);
+        using var pool = new SplitPool(model, 2);
+        await pool.AttachAsync(vectors);
+        var reader = new TroubledDevice(pool.Devices[1]);
+        var step = Step([pool.Devices[0], reader], vectors, 2, TimeProvider.System);
+        await SplitPool.TakeAsync(step, model, 0);
+        reader.Before = _ => throw new DeviceFailedException(pool.Devices[0].Id, isLost: true, "cpu:0 is lost to this process");
+        var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => SplitPool.TakeAsync(step, model, 1));
+        Assert.Equal((new DeviceId("cpu:0"), true), (lost.Device, lost.IsLost));
+        Assert.Equal("stage 1 of 2 (cpu:1) did not end its preparation: cpu:0 is lost to this process", lost.Message);
     }
 
     private static TrainingStep Step(IReadOnlyList<IDeviceThread> devices, ReplicaVectors vectors, int stages, TimeProvider time) => new(

@@ -47,6 +47,9 @@ internal sealed unsafe class FakeCublasLt
     /// <summary>The product after so many answers with a status.</summary>
     public void Fail(int after, int status) => ((delegate* unmanaged<int, int, void>)Export("fake_fail"))(after, status);
 
+    /// <summary>The next handle or question for an algorithm answers with a status.</summary>
+    public void FailNext(int status) => Set("fake_fail_next", status);
+
     /// <summary>Proposes nothing but split sums from now on.</summary>
     public void OnlySplits() => Set("fake_only_splits", 1);
 

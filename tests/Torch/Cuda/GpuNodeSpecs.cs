@@ -42,7 +42,7 @@ public sealed class GpuNodeSpecs : IDisposable
         // The node's agent begins with it, a moment later.
         while (!gpus.Measured.SequenceEqual([0, 1]))
             await Task.Delay(5, deadline.Token);
-        // In the middle of the first step's backward pass.
+        // In the middle of the first step's backward pass; a stage launches half as many kernels.
         FakeGpu.Shared.Lose(gpu, split == "none" ? 9 : 5);
         var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
 

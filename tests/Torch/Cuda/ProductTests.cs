@@ -136,10 +136,24 @@ public sealed class ProductTests
     public void An_error_has_the_librarys_words_and_is_the_products_while_the_driver_has_the_GPU(int status, string text)
     {
         _fake.Fail(0, status);
-        var error = Assert.Throws<CublasLtException>(
+        var error = Assert.ThrowsAny<Exception>(
             () => Run(_fake.On(0), ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 8, 16, 24)));
         Assert.Equal($"cublasLt answers cublasLtMatmul of fp32 8x16x24 NT to fp32 with status {status} ({text})", error.Message);
         Assert.False(TorchDevice.IsLoss(error));
+        // No other attempt is made after an ElasticException.
+        Assert.Equal(status == 7, error is ElasticException);
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(14)]
+    public void A_question_that_fails_can_be_asked_again(int status)
+    {
+        var (products, shape) = (_fake.On(0), ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 8, 16, 24));
+        _fake.FailNext(status);
+        var error = Assert.Throws<InvalidOperationException>(() => products.Choose(shape));
+        Assert.Contains("cublasLtMatmulAlgoGetHeuristic", error.Message, StringComparison.Ordinal);
+        Assert.NotNull(products.Choose(shape));
     }
 
     [Theory]
@@ -159,6 +173,11 @@ public sealed class ProductTests
             Assert.True(TorchDevice.IsLoss(error));
             Assert.Contains($"cublasLtMatmul of fp32 8x16x24 NT to fp32 with status {status}", error.Message, StringComparison.Ordinal);
             Assert.Contains("(CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure)", error.Message, StringComparison.Ordinal);
+            _fake.FailNext(status);
+            Assert.True(Assert.Throws<CudaException>(
+                () => products.Choose(ProductShape.Dense(ProductType.Fp32, ProductType.Fp32, false, true, 8, 8, 8))).IsLost);
+            _fake.FailNext(status);
+            Assert.True(Assert.Throws<CudaException>(() => _fake.On(1)).IsLost);
         }
         finally
         {

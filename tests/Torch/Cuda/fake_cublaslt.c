@@ -27,6 +27,7 @@ struct result { struct algorithm algorithm; size_t workspace; int state; float w
 static char *calls;
 static size_t used;
 static int fail_after = -1, fail_with, only_splits, variant, refused_tile = -1;
+static int fail_next;
 static uint64_t promised;
 
 static void record(const char *line)
@@ -42,6 +43,8 @@ const char *fake_calls(void) { return calls ? calls : ""; }
 void fake_clear(void) { used = 0; if (calls) *calls = 0; }
 /* The product after so many answers with a status; never where that is negative. */
 void fake_fail(int after, int status) { fail_after = after; fail_with = status; }
+/* The next handle or question for an algorithm answers with a status. */
+void fake_fail_next(int status) { fail_next = status; }
 /* Proposes nothing but split sums. */
 void fake_only_splits(int only) { only_splits = only; }
 /* Proposes other tiles from now on. */
@@ -62,7 +65,8 @@ const char *cublasLtGetStatusString(int status)
     return status == Failed ? "the GPU program failed to execute" : status == NotSupported ? "the function is not supported"
          : status == Invalid ? "an unsupported value or parameter" : "a status of the fake";
 }
-int cublasLtCreate(struct object **made) { *made = make(Handle); return Ok; }
+static int failure(void) { int status = fail_next; fail_next = 0; return status; }
+int cublasLtCreate(struct object **made) { *made = make(Handle); return failure(); }
 int cublasLtMatmulDescCreate(struct object **made, int compute, int scale)
 {
     if (compute != ComputeFp32 || scale != Fp32)
@@ -139,6 +143,9 @@ int cublasLtMatmulAlgoGetHeuristic(
     struct object *preference, int most, struct result *results, int *count)
 {
     int64_t inner = inner_of(d, a, b, of);
+    int failed = failure();
+    if (failed)
+        return failed;
     if (!is(handle, Handle) || inner == 0 || c != of || !is(preference, Preference) || most < 4)
         return Invalid;
     if (preference->alignments != 4 || !preference->no_splits)

@@ -29,6 +29,7 @@ internal sealed class DeviceProducts
     /// <param name="place">Where libtorch's tensors of the GPU lie.</param>
     /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
     /// <exception cref="ElasticException">The library lacks a function, or does not start.</exception>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
     public DeviceProducts(CudaDriver driver, CublasLtLibrary library, ProductChoices choices, int gpu, Device place, nint stream = 0)
     {
         ArgumentNullException.ThrowIfNull(driver);
@@ -39,8 +40,17 @@ internal sealed class DeviceProducts
         var bytes = WorkspaceBytesOf(driver.CapabilityOf(gpu));
         _context = driver.ContextOf(gpu);
         driver.Enter(_context);
-        _handle = library.NewHandle($"on GPU {gpu}");
-        _preference = library.NewPreference(bytes, AlignmentBytes);
+        try
+        {
+            _handle = library.NewHandle($"on GPU {gpu}");
+            _preference = library.NewPreference(bytes, AlignmentBytes);
+        }
+        catch (CublasLtException e)
+        {
+            // Where the GPU is lost, this says so.
+            Synchronize(e.Message);
+            throw;
+        }
         _workspace = empty(bytes, uint8, place).DetachFromDisposeScope();
     }
 
@@ -57,6 +67,9 @@ internal sealed class DeviceProducts
     public static long WorkspaceBytesOf((int Major, int Minor) capability) => (capability.Major >= 9 ? 32L : 4L) << 20;
 
     /// <summary>The algorithm for a shape; null where libtorch computes it.</summary>
+    /// <exception cref="CublasLtException">The library refuses it.</exception>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>
     public AlgorithmAttributes? Choose(ProductShape shape)
     {
         lock (_gate)
@@ -64,8 +77,15 @@ internal sealed class DeviceProducts
             _driver.Enter(_context);
             return _choices.Of(shape, () =>
             {
-                using var plan = Describe(shape);
-                return plan.Choose(_preference, MostProposals);
+                try
+                {
+                    using var plan = Describe(shape);
+                    return plan.Choose(_preference, MostProposals);
+                }
+                catch (CublasLtException e) when (e.IsExhausted || e.MayBeLoss)
+                {
+                    throw Passing(e);
+                }
             });
         }
     }
@@ -75,7 +95,7 @@ internal sealed class DeviceProducts
     /// <returns>False where no algorithm of cublasLt fits: nothing was computed.</returns>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    /// <exception cref="InvalidOperationException">Memory is short.</exception>
+    /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>
     /// <exception cref="ElasticException">This GPU cannot do what others chose.</exception>
     public bool Multiply(ProductShape shape, in ProductMemory at)
     {
@@ -94,16 +114,9 @@ internal sealed class DeviceProducts
                 return true;
             }
         }
-        catch (CublasLtException e) when (e.IsExhausted)
+        catch (CublasLtException e) when (e.IsExhausted || e.MayBeLoss)
         {
-            // Another attempt may find memory, which none is made at after an ElasticException.
-            throw new InvalidOperationException(e.Message, e);
-        }
-        catch (CublasLtException e) when (e.MayBeLoss)
-        {
-            // Where the GPU is lost, the driver says so from now on; else the failure is this product's.
-            Synchronize(e.Message);
-            throw;
+            throw Passing(e);
         }
     }
 
@@ -112,6 +125,15 @@ internal sealed class DeviceProducts
     {
         _driver.Enter(_context);
         _driver.Synchronize(what, _stream);
+    }
+
+    // Another attempt may find memory, or do what failed: none is made after an ElasticException. Where the GPU is lost, the driver says so
+    // from now on.
+    private InvalidOperationException Passing(CublasLtException e)
+    {
+        if (e.MayBeLoss)
+            Synchronize(e.Message);
+        return new InvalidOperationException(e.Message, e);
     }
 
     private unsafe ProductPlan Describe(ProductShape shape) =>
