@@ -287,7 +287,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _passes?.Release();
+        _passes?.Dispose();
         CloseStage();
         _copies.Dispose();
         _rooms.ForEach(r => r.Dispose());

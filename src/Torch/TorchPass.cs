@@ -4,6 +4,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
+using Elastic.Torch.Cuda.Passes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -174,12 +175,7 @@ internal sealed class TorchPass(
         _ => throw new UnreachableException($"operation {operation.GetType().Name}"),
     };
 
-    private ScalarType? Storage => tape.Precision.Storage switch
-    {
-        Elastic.Kernels.NarrowType.BFloat16 => bfloat16,
-        Elastic.Kernels.NarrowType.Float16 => float16,
-        _ => null,
-    };
+    private ScalarType? Storage => GpuParameters.TypeOf(tape.Precision);
 
     private Tensor Input(Operation operation) => _values[operation.Inputs[0]];
 

@@ -70,7 +70,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         _losses.ForEach(l => l.Dispose());
         _losses.Clear();
         (_units, _seed, _precision, _lossScale) = (units, seed, precision, lossScale);
-        // All stages copy what they read at once, before the first one has made anything for the next.
+        // Each stage copies what it reads now, so that few copies wait behind passes of the GPU where that lies.
         device.OnDevice(() =>
         {
             device.ParametersOf([.. _parameters.RangesHeldBy(number)]).Dispose();

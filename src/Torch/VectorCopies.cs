@@ -74,6 +74,7 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
             return vector;
         if (vector is null)
         {
+            _copies.Remove(key);
             copy?.Vector.Dispose();
             vector = new TorchVector(first, count, device, gpu);
         }

@@ -69,6 +69,21 @@ internal static class CommonOptions
         DefaultValueFactory = _ => "cuda:0",
     };
 
+    /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    /// <param name="otherwise">Where it is not given; null where it has to be.</param>
+    public static Option<int> Number(string name, string description, int least, int most, int? otherwise = null)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", Required = otherwise is null };
+        if (otherwise is { } value)
+            option.DefaultValueFactory = _ => value;
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var given && (given < least || given > most))
+                result.AddError($"{name} {given}: use a number from {least} to {most}");
+        });
+        return option;
+    }
+
     /// <summary>The device that an option of <see cref="Gpu"/> names.</summary>
     /// <exception cref="ElasticException">It names none.</exception>
     public static DeviceId GpuOf(ParseResult parsed, Option<string> device)

@@ -15,17 +15,7 @@ internal static class KernelsCommand
     public static Command Build()
     {
         var device = CommonOptions.Gpu("The GPU to measure.");
-        var micro = new Option<int>("--micro")
-        {
-            Description = "Sequences of 1024 tokens of a micro-batch.",
-            HelpName = "N",
-            DefaultValueFactory = _ => 4,
-        };
-        micro.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var given && given is < 1 or > MostRows)
-                result.AddError($"--micro {given}: use a number from 1 to {MostRows}");
-        });
+        var micro = CommonOptions.Number("--micro", "Sequences of 1024 tokens of a micro-batch.", 1, MostRows, 4);
         var json = CommandOutput.Option();
         var command = new TeachingCommand("kernels",
             "Takes training steps of GPT-2 124M in bf16 on a GPU, in builds for GPUs, and measures one of them kernel by kernel, by the "

@@ -12,10 +12,10 @@ internal static class NcclCommand
 
     public static Command Build()
     {
-        var rank = Number("--rank", "Which of the ranks this process is, from 0.", 0, MostRanks - 1, required: true);
-        var ranks = Number("--ranks", "How many processes there are.", 2, MostRanks, 2);
-        var exchanges = Number("--exchanges", "How often each sends 4 MiB to the next one.", 1, MostExchanges, 100);
-        var deadline = Number("--deadline", "Seconds after which an exchange counts as failed.", 1, 3600, 10);
+        var rank = CommonOptions.Number("--rank", "Which of the ranks this process is, from 0.", 0, MostRanks - 1);
+        var ranks = CommonOptions.Number("--ranks", "How many processes there are.", 2, MostRanks, 2);
+        var exchanges = CommonOptions.Number("--exchanges", "How often each sends 4 MiB to the next one.", 1, MostExchanges, 100);
+        var deadline = CommonOptions.Number("--deadline", "Seconds after which an exchange counts as failed.", 1, 3600, 10);
         var folder = new Option<string>("--dir")
         {
             Description = "Where the ranks find each other: a folder that is empty or not there yet, the same for all.",
@@ -50,18 +50,5 @@ internal static class NcclCommand
             return ExitCodes.Done;
         });
         return command;
-    }
-
-    private static Option<int> Number(string name, string description, int least, int most, int? otherwise = null, bool required = false)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", Required = required };
-        if (otherwise is { } value)
-            option.DefaultValueFactory = _ => value;
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var given && (given < least || given > most))
-                result.AddError($"{name} {given}: use a number from {least} to {most}");
-        });
-        return option;
     }
 }

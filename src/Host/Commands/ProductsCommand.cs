@@ -15,17 +15,7 @@ internal static class ProductsCommand
     public static Command Build()
     {
         var device = CommonOptions.Gpu("The GPU to measure.");
-        var rows = new Option<int>("--rows")
-        {
-            Description = "Tokens of a micro-batch.",
-            HelpName = "N",
-            DefaultValueFactory = _ => 4096,
-        };
-        rows.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var given && given is < 1 or > MostRows)
-                result.AddError($"--rows {given}: use a number from 1 to {MostRows}");
-        });
+        var rows = CommonOptions.Number("--rows", "Tokens of a micro-batch.", 1, MostRows, 4096);
         var json = CommandOutput.Option();
         var command = new TeachingCommand("products",
             "Measures the products of a training step of GPT-2 124M in bf16 on a GPU, in builds for GPUs: TFLOP/s of each shape, beside "

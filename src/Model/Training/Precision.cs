@@ -15,8 +15,8 @@ namespace Elastic.Model.Training;
 ///   what an operation makes (<see cref="Tapes.Operation.StaysWide"/> names those of which it is not rounded);
 ///   the gradient of what an operation makes, when all readers have added to it and its own backward pass begins.
 ///
-/// Master parameters, moments, sums of gradients, gains, biases (but on a GPU those that a product adds, which come from the working
-/// copy), embeddings' rows, logits (but on a GPU in bf16) and the residual stream stay fp32.
+/// Master parameters, moments, sums of gradients, gains, biases (but on a GPU those that a product in 16 bits adds, which come from
+/// the working copy), embeddings' rows, logits (but on a GPU in bf16) and the residual stream stay fp32.
 /// </summary>
 public sealed record Precision
 {

@@ -1,8 +1,8 @@
-using Elastic.Kernels;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
+using Elastic.Torch.Cuda.Passes;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda;
@@ -18,25 +18,27 @@ internal sealed class AttentionRules : IDisposable
     private readonly bool _areMixed;
     private readonly SequenceEnds? _tokens, _sources, _tokensToSources;
 
-    /// <param name="batch">Null where each sequence is one segment.</param>
     /// <param name="device">Where the pass computes.</param>
-    public AttentionRules(Tape tape, MicroBatch? batch, Device device)
+    public AttentionRules(Tape tape, MicroBatch batch, Device device)
     {
         (_tape, var shape) = (tape, tape.Shape);
-        _type = tape.Precision.Storage switch
+        _type = GpuParameters.TypeOf(tape.Precision);
+        if (_type is null)
+            return;
+        try
         {
-            NarrowType.BFloat16 => bfloat16,
-            NarrowType.Float16 => float16,
-            _ => null,
-        };
-        if (_type is null || batch is null)
-            return;
-        _tokens = batch.Segments is { } segments ? SequenceEnds.Of(segments, shape.Tokens, device) : null;
-        _areMixed = batch.Segments is not null && _tokens is null;
-        if (batch.Sources is null)
-            return;
-        _sources = SequenceEnds.OfPlaces(batch.SourceLengths, batch.SourceColumns, device);
-        _tokensToSources = SequenceEnds.OfSources(shape.Tokens, batch.SourceLengths, batch.SourceColumns, device);
+            _tokens = batch.Segments is { } segments ? SequenceEnds.Of(segments, shape.Tokens, device) : null;
+            _areMixed = batch.Segments is not null && _tokens is null;
+            if (batch.Sources is null)
+                return;
+            _sources = SequenceEnds.OfPlaces(batch.SourceLengths, batch.SourceColumns, device);
+            _tokensToSources = SequenceEnds.OfSources(shape.Tokens, batch.SourceLengths, batch.SourceColumns, device);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>

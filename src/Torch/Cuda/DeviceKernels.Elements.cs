@@ -84,13 +84,7 @@ internal sealed unsafe partial class DeviceKernels
     public void ScaledSum(DeviceMemory y, DeviceMemory x, DeviceMemory branch, float scale, long count)
         => OverEights("scaled_sum", [y.Type, x.Type, branch.Type], count, Moves(count, y, x, branch), y, x, branch, scale, count);
 
-    /// <summary>y += x.</summary>
-    public void Add(float* y, DeviceMemory x, long count) => ScaledSum(y, y, x, 1, count);
-
     /// <summary>y = factor · x, rounded to y's type.</summary>
     public void Scale(DeviceMemory y, DeviceMemory x, float factor, long count)
         => OverEights("scaled", [y.Type, x.Type], count, Moves(count, y, x), y, x, factor, count);
-
-    /// <summary>y = x, rounded to y's type: from fp32 and to it.</summary>
-    public void Convert(DeviceMemory y, DeviceMemory x, long count) => Scale(y, x, 1, count);
 }

@@ -46,7 +46,7 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
         OptimizerSettings settings, TorchVector parameters, TorchVector firstMoments, TorchVector secondMoments, TorchVector gradient,
         long first, long count, double weightDecay, OptimizerStep step)
         => kernels.AdamW(
-            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, DeviceMemory.None, count,
+            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, count,
             new AdamWStep(
                 step.Number, step.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weightDecay, step.ClipCoefficient));
 

@@ -145,7 +145,17 @@ internal sealed class DeviceProducts
         if (Choose(shape) is not { } chosen)
             return null;
         var plan = Describe(shape);
-        if (plan.Refusal(chosen) is not { } why)
+        string? why;
+        try
+        {
+            why = plan.Refusal(chosen);
+        }
+        catch (CublasLtException)
+        {
+            plan.Dispose();
+            throw;
+        }
+        if (why is null)
             return plan;
         plan.Dispose();
         throw new ElasticException(

@@ -71,18 +71,27 @@ internal sealed class ProductPlan : IDisposable
 
     /// <summary>Makes the algorithm from its attributes.</summary>
     /// <returns>Why the library refuses it; null where it computes this product from now on.</returns>
+    /// <exception cref="CublasLtException">Memory is short, or the GPU failed: another time the answer may be another.</exception>
     public string? Refusal(in AlgorithmAttributes attributes)
     {
         var status = _library.Make(_handle, _shape.Inputs, _shape.Result, attributes, out var made);
         if (status != 0)
-            return $"cublasLt does not make it: {_library.TextOf(status)}";
+            return $"cublasLt does not make it: {Lasting(status)}";
         status = _library.CheckAlgorithm(_handle, _description, _a, _b, _d, made, out var bytes);
         if (status != 0)
-            return $"cublasLt does not compute it: {_library.TextOf(status)}";
+            return $"cublasLt does not compute it: {Lasting(status)}";
         if (bytes > _workspaceBytes)
             return $"it needs {bytes} bytes of memory, and has {_workspaceBytes}";
         _algorithm = made;
         return null;
+    }
+
+    // What the library says of an algorithm. That it has no memory now, or that the GPU failed, says nothing of the algorithm.
+    private string Lasting(int status)
+    {
+        var text = _library.TextOf(status);
+        var error = new CublasLtException(status, $"cublasLt does not answer about an algorithm: {text}");
+        return error.IsExhausted || error.MayBeLoss ? throw error : text;
     }
 
     /// <summary>Begins the product on a stream of the current context. Does not wait for it.</summary>

@@ -1,5 +1,4 @@
-// AdamW over a range of flat vectors (src/Kernels/Optimization/AdamWUpdate.cs), with fp32 masters and, where there is one, their copy in
-// 16 bits, from which products read.
+// AdamW over a range of flat vectors (src/Kernels/Optimization/AdamWUpdate.cs).
 
 #define SMALLEST_MOMENT 1.17549435e-38f
 
@@ -9,9 +8,8 @@ struct AdamWStep
     float clip, decay, beta1, beta2, rest1, rest2, rate, root_correction, epsilon;
 };
 
-template <class Copy>
-INLINE void adamw_update(
-    float *parameters, const float *gradients, float *first_moments, float *second_moments, u16 *copy, i64 count, AdamWStep step)
+extern "C" __global__ void adamw_update(
+    float *parameters, const float *gradients, float *first_moments, float *second_moments, i64 count, AdamWStep step)
 {
     for (i64 i = first_index(); i < count; i += grid_threads())
     {
@@ -20,21 +18,9 @@ INLINE void adamw_update(
         float v = fused(second_moments[i], step.beta2, g * step.rest2 * g);
         m = SMALLEST_MOMENT > of_bits(bits_of(m) & 0x7fffffff) ? 0 : m;
         v = SMALLEST_MOMENT > v ? 0 : v;
-        float p = parameters[i] * step.decay - quotient(step.rate * m, fused(root(v), step.root_correction, step.epsilon));
-        parameters[i] = p;
+        parameters[i] = parameters[i] * step.decay - quotient(step.rate * m, fused(root(v), step.root_correction, step.epsilon));
         first_moments[i] = m;
         second_moments[i] = v;
-        if (copy)
-            Copy::store(copy + i, p);
     }
 }
-
-#define ADAMW(Copy) \
-    extern "C" __global__ void adamw_update_##Copy( \
-        float *parameters, const float *gradients, float *first_moments, float *second_moments, u16 *copy, i64 count, AdamWStep step) \
-    { \
-        adamw_update<Copy>(parameters, gradients, first_moments, second_moments, copy, count, step); \
-    } \
-    ENTRY(adamw_update_##Copy)
-
-FOR_EACH_NARROW_TYPE(ADAMW)
+ENTRY(adamw_update)

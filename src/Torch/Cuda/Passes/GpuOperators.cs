@@ -36,8 +36,6 @@ internal abstract class GpuOperator<TOperation> : GpuOperator
 /// <summary>Who computes what.</summary>
 internal static class GpuOperators
 {
-    private static readonly GpuOperator Plain = new PlainOnGpu();
-
     private static readonly Dictionary<Type, GpuOperator> All = new()
     {
         [typeof(EmbedOperation)] = new EmbedOnGpu(),
@@ -60,6 +58,6 @@ internal static class GpuOperators
         [typeof(CrossEntropyOperation)] = new HeadOnGpu(),
     };
 
-    /// <summary>Who computes an operation: libtorch's plain operators where nothing of ours does.</summary>
-    public static GpuOperator Of(Operation operation) => All.GetValueOrDefault(operation.GetType(), Plain);
+    /// <summary>Who computes an operation.</summary>
+    public static GpuOperator Of(Operation operation) => All[operation.GetType()];
 }

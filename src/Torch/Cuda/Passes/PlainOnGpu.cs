@@ -41,8 +41,16 @@ internal sealed class PlainOnGpu : GpuOperator
     private static (ITapePass Plain, int Index) Open(GpuPass pass, Operation operation)
     {
         var plain = pass.Inputs.Plain(pass);
-        foreach (var input in operation.Inputs.Distinct())
-            plain.Put(input, pass[input].to(TorchSharp.torch.float32).clone());
-        return (plain, pass.Tape.Operations.Index().First(o => o.Item == operation).Index);
+        try
+        {
+            foreach (var input in operation.Inputs.Distinct())
+                plain.Put(input, pass[input].to(TorchSharp.torch.float32).clone());
+            return (plain, pass.Tape.Operations.Index().First(o => o.Item == operation).Index);
+        }
+        catch
+        {
+            plain.Dispose();
+            throw;
+        }
     }
 }
