@@ -126,7 +126,7 @@ public sealed record NodeSettings : SettingsGroup
     public required int? DashboardPort { get; init; }
 
     [Setting("node.dashboard-certificate", null, """
-        On seeds: a certificate in PEM of an authority that browsers trust, a company's for example, with those of the authorities between
+        On seeds: a certificate in PEM of an authority that browsers trust, a company's for example, with its intermediate certificates
         after it. The dashboard shows it in place of the seed's certificate of this cluster, and is encrypted where there is none, too. A
         renewed file is shown within seconds. Set node.public-url to an address with one of the certificate's names, e.g.
         https://lm.example:4090: other seeds' pages open that.
@@ -134,7 +134,7 @@ public sealed record NodeSettings : SettingsGroup
     public required string? DashboardCertificate { get; init; }
 
     [Setting("node.dashboard-key", null, """
-        The key of node.dashboard-certificate, in PEM and not encrypted: a file that only its owner can read.
+        The key of node.dashboard-certificate, in PEM and not encrypted. Where others than its owner can read the file, the log says so.
         """, PartOfAnswer = false, IsPath = true)]
     public required string? DashboardKey { get; init; }
 
