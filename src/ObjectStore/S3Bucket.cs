@@ -129,7 +129,7 @@ public sealed class S3Bucket : IDisposable
     /// Stores a file, one that is longer than <see cref="PartBytes"/> in parts. An object is there as a whole or not at all.
     /// </summary>
     /// <exception cref="ObjectStoreException">The store does not take it.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="IOException">The file cannot be read: told at once, and not tried again.</exception>
     public Task PutAsync(string key, string path, CancellationToken cancel) => PutAsync(key, path, null, cancel);
 
     /// <param name="digest">The file's, which is stored with it; null for none.</param>
@@ -181,7 +181,14 @@ public sealed class S3Bucket : IDisposable
                 buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - into.Position)), wait.Token);
             if (count == 0)
                 throw new ObjectStoreException(StoreProblem.Unavailable, $"the connection ended after {into.Position} of {end} bytes");
-            await into.WriteAsync(buffer.AsMemory(0, count), wait.Token);
+            try
+            {
+                await into.WriteAsync(buffer.AsMemory(0, count), wait.Token);
+            }
+            catch (IOException e)
+            {
+                throw new LocalFileException(e);
+            }
         }
     }
 
@@ -222,6 +229,10 @@ public sealed class S3Bucket : IDisposable
             {
                 return await attempt(wait);
             }
+            catch (Exception e) when (e is not LocalFileException && LocalFileException.In(e) is { InnerException: IOException cause })
+            {
+                throw new LocalFileException(cause);
+            }
             catch (Exception e) when (
                 !cancel.IsCancellationRequested && IsOfStore(e) && ObjectStoreException.Of(e, Patience) is { } failure)
             {
@@ -235,9 +246,8 @@ public sealed class S3Bucket : IDisposable
         }
     }
 
-    // A file that cannot be read or written is the machine's affair.
-    private static bool IsOfStore(Exception e) =>
-        e is not (FileNotFoundException or DirectoryNotFoundException) && !(e is IOException io && DiskSpace.IsExhausted(io));
+    // A file that is not there, or fails, is the machine's affair.
+    private static bool IsOfStore(Exception e) => e is not (FileNotFoundException or DirectoryNotFoundException or LocalFileException);
 
     private static AmazonS3Config ConfigOf(S3Address address)
     {

@@ -1,6 +1,9 @@
 namespace Elastic.ObjectStore;
 
-/// <summary>A stream to be sent, which tells each time that some of it is taken: whoever waits for its end knows that it goes on.</summary>
+/// <summary>
+/// A stream to be sent, which tells each time that some of it is taken: whoever waits for its end knows that it goes on. That it cannot be
+/// read is a <see cref="LocalFileException"/>.
+/// </summary>
 internal sealed class WatchedStream(Stream inner, Action taken) : Stream
 {
     public override bool CanRead => true;
@@ -22,16 +25,30 @@ internal sealed class WatchedStream(Stream inner, Action taken) : Stream
     public override int Read(Span<byte> buffer)
     {
         taken();
-        return inner.Read(buffer);
+        try
+        {
+            return inner.Read(buffer);
+        }
+        catch (IOException e)
+        {
+            throw new LocalFileException(e);
+        }
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         taken();
-        return inner.ReadAsync(buffer, cancellationToken);
+        try
+        {
+            return await inner.ReadAsync(buffer, cancellationToken);
+        }
+        catch (IOException e)
+        {
+            throw new LocalFileException(e);
+        }
     }
 
     public override long Seek(long offset, SeekOrigin origin) => inner.Seek(offset, origin);

@@ -33,10 +33,9 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         var run = await node.RememberedAsync(name, cancel)
             ?? throw new ElasticException($"there is no run {name}: see pbm run list");
         var (folder, blobs) = (node.Paths.Checkpoints(run.Id), new BlobStore(node.Paths.Blobs(run.Id), readOnly: true));
-        foreach (var path in CheckpointFiles.In(folder))
+        foreach (var (_, manifest, _) in CheckpointFiles.Read(folder))
         {
-            var manifest = CheckpointManifest.Read(path);
-            if (blobs.IsThere(new Digest(manifest.Parameters)))
+            if (manifest is not null && blobs.IsThere(new Digest(manifest.Parameters)))
                 return new EvaluatedCheckpoint(
                     run.Id, manifest, manifest.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)));
         }

@@ -14,7 +14,7 @@ namespace Elastic.Storage;
 /// </summary>
 public sealed class ChainAudit
 {
-    private readonly IReadOnlyList<(string Path, CheckpointManifest Manifest)> _checkpoints;
+    private readonly IReadOnlyList<FoundCheckpoint> _checkpoints;
     private readonly RunSchedule _run;
     private readonly Lazy<IReadOnlyList<StreamWindow>> _windows;
     private readonly IReadOnlyList<TokenShard> _shards;
@@ -27,7 +27,7 @@ public sealed class ChainAudit
     private RunPlan _plan;
 
     private ChainAudit(
-        RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints,
+        RunId id, RunSchedule run, IReadOnlyList<FoundCheckpoint> checkpoints,
         IReadOnlyList<TokenShard> shards)
     {
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
@@ -38,10 +38,10 @@ public sealed class ChainAudit
 
     /// <summary>Audits a run whose corpus is in the data directory.</summary>
     /// <param name="events">All events of the run, oldest first.</param>
-    /// <param name="checkpoints">Manifests that were there when the events were read.</param>
+    /// <param name="checkpoints">Those that were there when the events were read.</param>
     /// <exception cref="ElasticException">There is no such run, or its corpus cannot be read.</exception>
     public static AuditReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events,
-        IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints, CancellationToken cancel)
+        IReadOnlyList<FoundCheckpoint> checkpoints, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(paths);
 
@@ -162,9 +162,11 @@ public sealed class ChainAudit
     private AuditReport Report()
     {
         CheckSamples();
-        foreach (var (path, checkpoint) in _checkpoints)
+        foreach (var (path, checkpoint, problem) in _checkpoints)
         {
-            if (checkpoint.Version >= _heads.Count)
+            if (checkpoint is null)
+                _problems.Add($"{path} cannot be read: {problem}");
+            else if (checkpoint.Version >= _heads.Count)
                 _problems.Add($"{path} is of round {checkpoint.Version}, but the journal ends at round {_state.Round}");
             else if (checkpoint.ChainHead != _heads[checkpoint.Version].Hex)
                 _problems.Add($"{path} has another hash chain than the journal at round {checkpoint.Version}");

@@ -54,7 +54,7 @@ public static class JournalAudit
     private static async Task<AuditReport> RunAsync(DataPaths paths, DatabaseAddress address, RunId run, CancellationToken cancel)
     {
         // Read before the events, so that no checkpoint is of a round that the events do not have yet.
-        var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run));
+        var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run)).ToList();
         var events = await JournalReader.ReadAsync(address, run, cancel);
         return await Task.Run(() => ChainAudit.Check(paths, run, events, checkpoints, cancel), cancel);
     }

@@ -60,7 +60,7 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
     {
         var bytes = new FileInfo(path).Length;
         _used.Add(name);
-        if (_there.TryGetValue(name, out var length) && length == bytes)
+        if (!CheckpointFiles.IsManifest(name) && _there.TryGetValue(name, out var length) && length == bytes)
             return;
         await _bucket.PutAsync(_prefix + name, path, cancel);
         _there[name] = bytes;
@@ -126,12 +126,12 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
             Directory.Delete(_staging, recursive: true);
     }
 
-    // A journal of the same length may be another one: it is fetched each time. All else has its name from its content.
+    // A journal or a manifest of the same length may be another one: they are fetched each time. All else has its name from its content.
     private async Task TakeAsync(string name, StoredObject found, string folder, CancellationToken cancel)
     {
         var path = Path.Combine(folder, name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        if (name == Journal)
+        if (name == Journal || CheckpointFiles.IsManifest(name))
             File.Delete(path);
         await _bucket.FetchAsync(found, null, path, cancel);
     }

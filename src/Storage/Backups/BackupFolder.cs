@@ -52,10 +52,13 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         return Task.CompletedTask;
     }
 
-    /// <summary>Copies a file; what is written once, or has its name from its content, is the same where it has the same length.</summary>
+    /// <summary>
+    /// Copies a file, unless one of its length is there: all but manifests of checkpoints is written once, or has its name from its
+    /// content.
+    /// </summary>
     internal static void Copy(string source, string target)
     {
-        if (File.Exists(target) && new FileInfo(target).Length == new FileInfo(source).Length)
+        if (!CheckpointFiles.IsManifest(target) && File.Exists(target) && new FileInfo(target).Length == new FileInfo(source).Length)
             return;
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var temporary = DurableFile.TemporaryPath(target);

@@ -18,7 +18,10 @@ public abstract class BackupPlace
     /// <summary>A name for the journal's copy, which <see cref="CompleteAsync"/> takes.</summary>
     public abstract string JournalCopy();
 
-    /// <summary>Copies a file, unless one of its name and length is there: what has a name from its content is the same then.</summary>
+    /// <summary>
+    /// Copies a file, unless one of its name and length is there: what has a name from its content is the same then. Manifests of
+    /// checkpoints have not, and are copied each time.
+    /// </summary>
     /// <exception cref="FileNotFoundException">It is gone.</exception>
     public abstract Task CopyAsync(string path, string name, CancellationToken cancel);
 

@@ -1,6 +1,7 @@
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 using Microsoft.Data.Sqlite;
 
 namespace Elastic.Storage;
@@ -66,7 +67,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
             }
 
             cancel.ThrowIfCancellationRequested();
-            var copied = await CopyCheckpointAsync(run.Id, [.. state.Checkpoints.Select(c => c.Version)], cancel);
+            var copied = await CopyCheckpointAsync(run.Id, state.Checkpoints, cancel);
             if (copied is null && !state.Checkpoints.IsEmpty)
                 gone.Add(run.Id);
             var corpus = state.Corpus is { } id && await CopyCorpusAsync(id, cancel) ? id.Hex : null;
@@ -115,10 +116,13 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
         return (DatabaseAddress.Parse($"sqlite:{path}", from.Root).Fresh(), path);
     }
 
-    private async Task<int?> CopyCheckpointAsync(RunId run, IReadOnlyList<int> versions, CancellationToken cancel)
+    // A run that went back may have a manifest of a round that came out differently: only the journal's own counts.
+    private async Task<int?> CopyCheckpointAsync(RunId run, IReadOnlyCollection<Checkpoint> known, CancellationToken cancel)
     {
-        foreach (var (path, manifest) in CheckpointFiles.Read(from.Checkpoints(run)).Where(c => versions.Contains(c.Manifest.Version)))
+        foreach (var (path, manifest, _) in CheckpointFiles.Read(from.Checkpoints(run)))
         {
+            if (manifest is null || !known.Any(c => c.Version == manifest.Version && c.Parameters.Hex == manifest.Parameters))
+                continue;
             try
             {
                 var store = new BlobStore(from.Blobs(run), readOnly: true);

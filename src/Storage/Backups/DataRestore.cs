@@ -98,7 +98,7 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = fal
         try
         {
             var blobs = new BlobStore(backup.Blobs(run), readOnly: true);
-            var (_, found) = CheckpointFiles.Read(backup.Checkpoints(run)).FirstOrDefault(c => c.Manifest.Version == version);
+            var found = CheckpointFiles.Read(backup.Checkpoints(run)).FirstOrDefault(c => c.Manifest?.Version == version).Manifest;
             return found is not null
                 && found.InnerStates.Append(found.Parameters).All(set => blobs.IsWhole(new Digest(set)));
         }

@@ -9,31 +9,36 @@ namespace Elastic.Storage;
 /// <summary>The manifests in a run's checkpoint folder.</summary>
 public static class CheckpointFiles
 {
-    private const string Pattern = "round-*.json";
+    private const string Begin = "round-", End = ".json";
 
-    /// <summary>Newest first.</summary>
+    /// <summary>The paths of the folder's manifests, newest first.</summary>
     public static IReadOnlyList<string> In(string folder) => !Directory.Exists(folder)
         ? []
-        : [.. Directory.EnumerateFiles(folder, Pattern).OrderDescending(StringComparer.Ordinal)];
+        : [.. Directory.EnumerateFiles(folder, Begin + "*" + End).Where(IsManifest).OrderByDescending(p => VersionOf(p)!.Value)];
 
-    /// <summary>What the folder's manifests say, newest first; skips one that retention removes meanwhile.</summary>
-    /// <exception cref="ElasticException">One of them cannot be read.</exception>
-    public static IReadOnlyList<(string Path, CheckpointManifest Manifest)> Read(string folder)
+    /// <summary>True where a file of this name is a manifest: a later one of the same name and length may say other things.</summary>
+    public static bool IsManifest(string path) => VersionOf(path) is not null;
+
+    /// <summary>
+    /// The folder's manifests, newest first, each read when it is asked for; one that retention removes meanwhile is left out.
+    /// </summary>
+    public static IEnumerable<FoundCheckpoint> Read(string folder)
     {
-        var found = new List<(string, CheckpointManifest)>();
         foreach (var path in In(folder))
         {
+            FoundCheckpoint? read = null;
             try
             {
-                found.Add((path, CheckpointManifest.Read(path)));
+                read = new FoundCheckpoint(path, CheckpointManifest.Read(path), null);
             }
-            catch (ElasticException) when (!File.Exists(path))
+            catch (ElasticException e)
             {
-                continue;
+                if (File.Exists(path))
+                    read = new FoundCheckpoint(path, null, e.Message);
             }
+            if (read is { } file)
+                yield return file;
         }
-
-        return found;
     }
 
     /// <summary>Forces what the checkpoint names onto the disk, then writes its manifest.</summary>
@@ -75,12 +80,11 @@ public static class CheckpointFiles
 
     private static (string Path, CheckpointManifest Manifest)? NewestWhole(string folder, BlobStore blobs)
     {
-        foreach (var path in In(folder))
+        foreach (var (path, manifest, _) in Read(folder))
         {
             try
             {
-                var manifest = CheckpointManifest.Read(path);
-                if (SetsOf(manifest).All(blobs.IsThere))
+                if (manifest is not null && SetsOf(manifest).All(blobs.IsThere))
                     return (path, manifest);
             }
             catch (Exception e) when (e is ElasticException or InvalidDataException)
@@ -95,5 +99,21 @@ public static class CheckpointFiles
     private static IEnumerable<Digest> SetsOf(CheckpointManifest manifest) =>
         manifest.InnerStates.Prepend(manifest.Parameters).Select(hex => new Digest(hex));
 
-    private static string NameOf(int version) => $"round-{version.ToString("D6", CultureInfo.InvariantCulture)}.json";
+    private static string NameOf(int version) => $"{Begin}{version.ToString("D6", CultureInfo.InvariantCulture)}{End}";
+
+    // Names have six digits, and more from round 1,000,000 on: their order as texts is not that of versions.
+    private static int? VersionOf(string path)
+    {
+        var name = Path.GetFileName(path);
+        return name.Length > Begin.Length + End.Length
+            && int.TryParse(name.AsSpan()[Begin.Length..^End.Length], NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            && name == NameOf(version)
+                ? version
+                : null;
+    }
 }
+
+/// <summary>A manifest file in a run's checkpoint folder.</summary>
+/// <param name="Manifest">What it says; null where it cannot be read.</param>
+/// <param name="Problem">Why it cannot be read, in a sentence; null where it can.</param>
+public readonly record struct FoundCheckpoint(string Path, CheckpointManifest? Manifest, string? Problem);

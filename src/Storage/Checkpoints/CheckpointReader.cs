@@ -22,11 +22,15 @@ public static class CheckpointReader
     public static LoadedCheckpoint LoadNewest(string runFolder)
     {
         var passed = new List<string>();
-        foreach (var path in CheckpointFiles.In(Path.Combine(runFolder, "checkpoints")))
+        foreach (var (path, manifest, problem) in CheckpointFiles.Read(Path.Combine(runFolder, "checkpoints")))
         {
+            if (manifest is null)
+            {
+                passed.Add($"{path}: {problem}");
+                continue;
+            }
             try
             {
-                var manifest = CheckpointManifest.Read(path);
                 var settings = manifest.ReadSettings();
                 return new LoadedCheckpoint(manifest, settings, LoadParameters(path, manifest, settings.Model), passed);
             }

@@ -36,7 +36,7 @@ public sealed class ResumeSpecs : IDisposable
         await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 5);
         // What the newest checkpoint does not need is the newest version's. (Its manifest is written meanwhile, and may be younger.)
         var folder = _tiny.RunFolder("damaged", "a");
-        var checkpoint = CheckpointFiles.Read(Path.Combine(folder, "checkpoints"))[0].Manifest;
+        var checkpoint = CheckpointFiles.Read(Path.Combine(folder, "checkpoints")).First().Manifest!;
         var blobs = new BlobStore(Path.Combine(folder, "blobs"), readOnly: true);
         var needed = checkpoint.InnerStates.Prepend(checkpoint.Parameters).Select(set => new Digest(set))
             .SelectMany(set => blobs.BlobsOf(set).Prepend(set))

@@ -1,6 +1,7 @@
 using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Messages.Work;
+using Elastic.Testing;
 
 namespace Elastic.Actors.Tests.Work;
 
@@ -11,8 +12,6 @@ public sealed class WorkKindTests
 
     // What all kinds share lies beside them.
     private static readonly string[] OfAllKinds = ["Scheduling", "WorkKind", "WorkKinds"];
-
-    private static readonly string Root = FindRoot();
 
     public static TheoryData<string> All => new(WorkKinds.All.Select(Stem));
 
@@ -51,19 +50,18 @@ public sealed class WorkKindTests
     public void Work_that_occupies_devices_is_done_on_devices_and_no_other_is() => Assert.All(
         WorkKinds.All, k => Assert.Equal(k.OccupiesDevices, WorkExecutors.Of(new WorkKey(k.Name, 0)).Lane == WorkLane.Devices));
 
+    [Fact]
+    public void The_page_on_the_architecture_says_what_each_kind_does()
+    {
+        var page = File.ReadAllText(Checkout.PathOf("docs/architecture.md"));
+        Assert.All(WorkKinds.All, k => Assert.Contains($"\n| `{k.Name}` | ", page, StringComparison.Ordinal));
+    }
+
     private static string Stem(WorkKind kind) => kind.GetType().Name[..^"Work".Length];
 
     private static IEnumerable<string> Stems(string folder, string ending) =>
-        Directory.GetFiles(Path.Combine(Root, folder), $"*{ending}.cs")
+        Directory.GetFiles(Checkout.PathOf(folder), $"*{ending}.cs")
             .Select(f => Path.GetFileNameWithoutExtension(f)[..^ending.Length]).Order(StringComparer.Ordinal);
 
-    private static string Read(string folder, string file) => File.ReadAllText(Path.Combine(Root, folder, file));
-
-    private static string FindRoot()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "Elastic.sln")))
-                return folder.FullName;
-        throw new InvalidOperationException("these tests are not inside the repository");
-    }
+    private static string Read(string folder, string file) => File.ReadAllText(Path.Combine(Checkout.PathOf(folder), file));
 }

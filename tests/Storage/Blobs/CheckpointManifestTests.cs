@@ -105,12 +105,36 @@ public sealed class CheckpointManifestTests : TemporaryFolder
     public void Manifests_are_listed_newest_first_and_a_run_without_any_has_none()
     {
         Assert.Empty(CheckpointFiles.In(Path.Combine(Folder, "none")));
-        foreach (var name in new[] { "round-000002.json", "round-000100.json", "round-000010.json", "other.json" })
+        foreach (var name in new[] { "round-000002.json", "round-1000000.json", "round-999999.json", "round-000100.json", "round-7.json", "other.json" })
             File.WriteAllText(Path.Combine(Folder, name), "");
-        Assert.Equal(["round-000100.json", "round-000010.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
-        CheckpointFiles.Retain(Folder, new BlobStore(Path.Combine(Folder, "blobs")), [100, 2], [], 0);
-        Assert.Equal(["round-000100.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
-        Assert.True(File.Exists(Path.Combine(Folder, "other.json")));
+        Assert.Equal(
+            ["round-1000000.json", "round-999999.json", "round-000100.json", "round-000002.json"],
+            CheckpointFiles.In(Folder).Select(Path.GetFileName));
+        CheckpointFiles.Retain(Folder, new BlobStore(Path.Combine(Folder, "blobs")), [1_000_000, 2], [], 0);
+        Assert.Equal(["round-1000000.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
+        Assert.True(File.Exists(Path.Combine(Folder, "other.json")) && File.Exists(Path.Combine(Folder, "round-7.json")));
+    }
+
+    [Fact]
+    public void A_damaged_manifest_is_said_and_the_others_are_read()
+    {
+        File.WriteAllText(Path.Combine(Folder, "round-000003.json"), "{");
+        File.WriteAllBytes(Path.Combine(Folder, "round-000002.json"), (Manifest with { Version = 2 }).ToBytes());
+        var found = CheckpointFiles.Read(Folder).ToList();
+        Assert.Contains("is no checkpoint manifest", found[0].Problem, StringComparison.Ordinal);
+        Assert.Equal((null, 2, null), (found[0].Manifest, found[1].Manifest?.Version, found[1].Problem));
+    }
+
+    [Fact]
+    public void A_backup_copies_a_manifest_of_the_same_length_again()
+    {
+        var (source, target) = (Path.Combine(Folder, "round-000002.json"), Path.Combine(Folder, "copy", "round-000002.json"));
+        foreach (var text in new[] { "one", "two" })
+        {
+            File.WriteAllText(source, text);
+            BackupFolder.Copy(source, target);
+            Assert.Equal(text, File.ReadAllText(target));
+        }
     }
 
     [Fact]
