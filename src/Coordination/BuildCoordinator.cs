@@ -6,9 +6,11 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Supervises the build of a corpus by nodes: pieces of its sources are read through the stages, or tokens are made of pieces of the kept
-// text, by any node that has a core for it. A piece that no node can do is the asker's: it does it itself, and says what is wrong with it
-// as it does without nodes.
+/// <summary>
+/// Supervises the build of a corpus by nodes: pieces of its sources are read through the stages, or tokens are made of pieces of the
+/// kept text, by any node that has a core for it. A piece that no node can do is the asker's: it does it itself, and says what is wrong
+/// with it as it does without nodes.
+/// </summary>
 public sealed class BuildCoordinator(RunId job, long term, WorkKindOfBuilds kind) : PiecesCoordinator(job, term, OneIsSlow)
 {
     // A piece of 256 MiB takes a minute or so, and a file that is read whole may take long: no harm is done where two nodes do it.

@@ -9,8 +9,11 @@ namespace Elastic.Coordination;
 /// <param name="Needed">False for what only saves time.</param>
 public readonly record struct Wanted(int Replica, IReadOnlySet<NodeId> Not, bool Needed);
 
-// Decides how often each replica's round is computed, and where: once; twice where it is audited, or its runner is slow or has no device
-// for it; once more where two results differ. Where a run has several stages, so many nodes compute a replica together each time.
+/// <summary>
+/// Decides how often each replica's round is computed, and where: once; twice where it is audited, or its runner is slow or has no
+/// device for it; once more where two results differ. Where a run has several stages, so many nodes compute a replica together each
+/// time.
+/// </summary>
 public static class Computations
 {
     /// <summary>The computations that are still to be given out, first computations first.</summary>

@@ -8,8 +8,11 @@ namespace Elastic.Coordination;
 /// <param name="Number">Names the work within the node.</param>
 public sealed record DeviceWork(int Number, WorkOrder Order, IReadOnlyList<DeviceId> Devices);
 
-// A node's devices, and the work that waits for them or is on them. Devices come and go: a replica moves to those that there are between
-// two of its steps, and until it has moved, no other work gets a device that it leaves. Other work finishes on the devices that it has.
+/// <summary>
+/// A node's devices, and the work that waits for them or is on them. Devices come and go: a replica moves to those that there are
+/// between two of its steps, and until it has moved, no other work gets a device that it leaves. Other work finishes on the devices
+/// that it has.
+/// </summary>
 internal sealed class DevicePool
 {
     private readonly List<(WorkOrder Order, int MostDevices, DeviceGroups Groups)> _waiting = [];

@@ -5,7 +5,7 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Supervises an evaluation over nodes: the pieces of a text are scored by nodes of one arithmetic.
+/// <summary>Supervises an evaluation over nodes: the pieces of a text are scored by nodes of one arithmetic.</summary>
 public sealed class EvaluationCoordinator(RunId job, long term) : PiecesCoordinator(job, term, OneIsSlow)
 {
     // A piece takes seconds. One that takes longer waits behind the round of a run, or its node hangs.

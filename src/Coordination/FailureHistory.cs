@@ -3,7 +3,7 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Remembers which work failed how often, where and why; decides whether to try again, when, elsewhere, or to give up.
+/// <summary>Remembers which work failed how often, where and why; decides whether to try again, when, elsewhere, or to give up.</summary>
 public sealed class FailureHistory
 {
     private const int MostAttempts = 4;

@@ -5,8 +5,11 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Finds out which vector sets are intact, and on which nodes. Each node is surveyed when it enlists, and all of them again after a loss.
-// One intact copy is enough; a set counts as lost only when all nodes have answered and nodes that may still enlist have had some time.
+/// <summary>
+/// Finds out which vector sets are intact, and on which nodes. Each node is surveyed when it enlists, and all of them again after a
+/// loss. One intact copy is enough; a set counts as lost only when all nodes have answered and nodes that may still enlist have had
+/// some time.
+/// </summary>
 public sealed class Inventory(TimeSpan patience, int mostDigests)
 {
     // This round's results are soon computed again; a version is worth a longer wait.

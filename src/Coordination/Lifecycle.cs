@@ -1,7 +1,5 @@
 namespace Elastic.Coordination;
 
-// Where a coordinator stands. One state, computed from facts that are each kept once; the first row that holds counts.
-//
 //   state       holds while                                              journalled        a node may leave
 //   Recovering  the journal is replayed, or the term is not known yet    no                no
 //   Failed      a failure that trying again cannot fix                   no                when what it holds is elsewhere
@@ -15,6 +13,10 @@ namespace Elastic.Coordination;
 //
 // A start leads out of Failed, Stopping, Paused, Stopped and Waiting, a resume out of Paused, a stop from Paused to Stopped; a loss leads
 // from Running, Stopping or Finished to Surveying.
+
+/// <summary>
+/// Where a coordinator stands. One state, computed from facts that are each kept once; the first row that holds counts.
+/// </summary>
 public enum Lifecycle
 {
     Recovering,

@@ -4,8 +4,11 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Decides what a node does with orders and commands: which work it begins on which devices, what it stops, hands over, answers and repeats.
-// Lives as long as the process, across supervisors, and knows neither actors nor clocks nor files. A simulation runs the same code.
+/// <summary>
+/// Decides what a node does with orders and commands: which work it begins on which devices, what it stops, hands over, answers and
+/// repeats. Lives as long as the process, across supervisors, and knows neither actors nor clocks nor files. A simulation runs the same
+/// code.
+/// </summary>
 public sealed partial class NodeCoordinator(NodeFacts facts)
 {
     private readonly PendingResults _pending = new();

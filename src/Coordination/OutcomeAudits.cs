@@ -3,8 +3,10 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// The outcomes of audited work other than replicas' rounds: sums, scores and version 0. None counts before two nodes have come to the same.
-// They are cheap, so that a supervisor that takes over has them done again: nothing of this is stored.
+/// <summary>
+/// The outcomes of audited work other than replicas' rounds: sums, scores and version 0. None counts before two nodes have come to the
+/// same. They are cheap, so that a supervisor that takes over has them done again: nothing of this is stored.
+/// </summary>
 public sealed class OutcomeAudits
 {
     private readonly Dictionary<WorkKey, List<WorkResult>> _results = [];

@@ -16,8 +16,10 @@ public enum Taken
     Known,
 }
 
-// The work in flight on a node, and its results until a supervisor acknowledges them. So neither a supervisor that died with a result in
-// its mailbox nor a broken connection loses a result: the node repeats it.
+/// <summary>
+/// The work in flight on a node, and its results until a supervisor acknowledges them. So neither a supervisor that died with a result
+/// in its mailbox nor a broken connection loses a result: the node repeats it.
+/// </summary>
 public sealed class PendingResults
 {
     private readonly Dictionary<(JobId Job, WorkKey Key), (WorkOrder Order, WorkOutcome? Outcome)> _works = [];

@@ -6,9 +6,11 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Supervises a job that is cut into pieces: gives them to nodes that may do them, again where a node is lost or slow, and keeps what they
-// come to until the asker has taken it. Nothing of it is stored: the asker says with each request what it has and what it wants, so that
-// another supervisor goes on from there. Knows neither actors nor clocks nor files; time and chance are arguments.
+/// <summary>
+/// Supervises a job that is cut into pieces: gives them to nodes that may do them, again where a node is lost or slow, and keeps what
+/// they come to until the asker has taken it. Nothing of it is stored: the asker says with each request what it has and what it wants,
+/// so that another supervisor goes on from there. Knows neither actors nor clocks nor files; time and chance are arguments.
+/// </summary>
 public abstract class PiecesCoordinator
 {
     // One is done while the next one is on its way.

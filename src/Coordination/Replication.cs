@@ -4,9 +4,11 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// Decides what must be copied, so that the loss of a node loses nothing committed: the version, the inner states and those of this round's
-// results are to be on two nodes. Contributions and hand-overs stay on the node that made them: they are made again when it dies, and
-// copied before it leaves.
+/// <summary>
+/// Decides what must be copied, so that the loss of a node loses nothing committed: the version, the inner states and those of this
+/// round's results are to be on two nodes. Contributions and hand-overs stay on the node that made them: they are made again when it
+/// dies, and copied before it leaves.
+/// </summary>
 public static class Replication
 {
     /// <summary>The copies to order now.</summary>

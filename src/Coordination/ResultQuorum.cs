@@ -11,9 +11,11 @@ namespace Elastic.Coordination;
 /// <param name="Others">Nodes that computed it together with this one, a stage each: its bytes do not say which of them was wrong.</param>
 public readonly record struct Vote(NodeId Node, ReplicaResult Result, Digest? ResumedFrom = null, int Others = 0);
 
-// The computations of one replica's round. All of them should give the same bytes; where they do not, a node's memory or disk is faulty,
-// and the bytes that two nodes agree on count. Nodes that went on from a hand-over may all repeat the fault of the node that made it:
-// among those who agree one must have taken all steps itself, and nobody is convicted for what followed from a hand-over.
+/// <summary>
+/// The computations of one replica's round. All of them should give the same bytes; where they do not, a node's memory or disk is
+/// faulty, and the bytes that two nodes agree on count. Nodes that went on from a hand-over may all repeat the fault of the node that
+/// made it: among those who agree one must have taken all steps itself, and nobody is convicted for what followed from a hand-over.
+/// </summary>
 public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 {
     public static readonly ResultQuorum Empty = new([]);

@@ -7,12 +7,14 @@ using static Elastic.Messages.Runs.RunEvent;
 
 namespace Elastic.Coordination;
 
-// The life of one training run, decided without clocks, actors or I/O. RunCoordinator adds what is not stored. RunRequests decides people's
-// requests, the file of each kind of work (Work) decides its results, this file decides the coordinator's own commands.
-//
 //   Waiting --- version 0 ---> Computing --- all replicas in ---> Averaging --- all chunks in ---> Assembling
 //                                  ^------------------- committed, rounds left -----------------------'
 //                                                          last round scored and durable -> Finished
+
+/// <summary>
+/// The life of one training run, decided without clocks, actors or I/O. RunCoordinator adds what is not stored. RunRequests decides
+/// people's requests, the file of each kind of work (Work) decides its results, this file decides the coordinator's own commands.
+/// </summary>
 public static class Run
 {
     public static Decision Decide(RunState run, RunPlan plan, CoordinatorCommand command) => command switch

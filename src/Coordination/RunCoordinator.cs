@@ -16,9 +16,11 @@ public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience)
     public int MostDigests { get; init; } = Part.MostDigests;
 }
 
-// Supervises a run: keeps the run as the journal has it and the view of the nodes, and decides what follows from both, without actors,
-// clocks, chance of its own or I/O, so that a simulation runs the very same code. The owner replays the journal, then calls Step for every
-// input and carries out the outputs, in order. See Lifecycle for its states.
+/// <summary>
+/// Supervises a run: keeps the run as the journal has it and the view of the nodes, and decides what follows from both, without actors,
+/// clocks, chance of its own or I/O, so that a simulation runs the very same code. The owner replays the journal, then calls Step for
+/// every input and carries out the outputs, in order. See Lifecycle for its states.
+/// </summary>
 public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
 {
     // Recovery from a snapshot replays at most so many rounds: some thousands of small events, a fraction of a second.
@@ -61,10 +63,13 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private bool _isAsked = settings.GoesOn;
     private string? _reason;
 
+    /// <summary>The run as its journal has it.</summary>
     public RunState Run { get; private set; } = RunState.Empty(id);
 
+    /// <summary>What the run's settings come to: its rounds, replicas and blocks; null until the run has been started.</summary>
     public RunPlan? Plan { get; private set; }
 
+    /// <summary>The nodes, what they have and what they work on, as far as this term has heard.</summary>
     public ClusterView View { get; private set; } = ClusterView.Empty;
 
     /// <summary>Why the run cannot go on; null while it can.</summary>

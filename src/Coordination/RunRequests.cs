@@ -8,7 +8,7 @@ using static Elastic.Messages.Runs.RunRequest;
 
 namespace Elastic.Coordination;
 
-// Decides what people ask of a run. A repeated request changes nothing.
+/// <summary>Decides what people ask of a run. A repeated request changes nothing.</summary>
 public static class RunRequests
 {
     // A request is repeated within minutes; people make a few in an hour.

@@ -2,8 +2,10 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Coordination;
 
-// Decides which node does what next. Computes all work that is due anew from the run and the view each time, and leaves out what is in
-// flight, so that a lost or a new node needs no code of its own.
+/// <summary>
+/// Decides which node does what next. Computes all work that is due anew from the run and the view each time, and leaves out what is in
+/// flight, so that a lost or a new node needs no code of its own.
+/// </summary>
 public static class Scheduler
 {
     /// <summary>

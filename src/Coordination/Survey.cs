@@ -4,8 +4,10 @@ using static Elastic.Messages.Runs.RunEvent;
 
 namespace Elastic.Coordination;
 
-// Decides where a run goes on after a recovery or a loss, by the sets of the journal that nodes still hold intact: from the newest version;
-// else from the newest intact checkpoint; else from the beginning.
+/// <summary>
+/// Decides where a run goes on after a recovery or a loss, by the sets of the journal that nodes still hold intact: from the newest
+/// version; else from the newest intact checkpoint; else from the beginning.
+/// </summary>
 public static class Survey
 {
     public static Decision Decide(RunState run, HashSet<Digest> asked, HashSet<Digest> intact)

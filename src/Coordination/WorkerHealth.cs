@@ -3,7 +3,7 @@ using Elastic.Messages.Nodes;
 
 namespace Elastic.Coordination;
 
-// Keeps the nodes' newest reports, and decides which nodes may compute for a run, which only store, and which rest.
+/// <summary>Keeps the nodes' newest reports, and decides which nodes may compute for a run, which only store, and which rest.</summary>
 public sealed class WorkerHealth
 {
     // A full disk may be cleared: the node is tried again after this long, and after twice as long each time that it fails again.

@@ -3,7 +3,7 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
-// The data planes that orders have named, newest first. Part of NodeAgent: used on its mailbox only.
+/// <summary>The data planes that orders have named, newest first. Part of NodeAgent: used on its mailbox only.</summary>
 internal sealed class KnownSources(Peers peers, Endpoint own)
 {
     // One order may name 400 endpoints. Endpoints of earlier orders are likely to be needed again, by corpus shards for instance.

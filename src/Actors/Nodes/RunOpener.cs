@@ -10,8 +10,10 @@ namespace Elastic.Actors.Nodes;
 /// <summary>The job that was opened on this node, or the reason why it could not be.</summary>
 internal sealed record RunOpened(RunId RunId, NodeJob? Job, string? Why) : Akka.Actor.INoSerializationVerificationNeeded;
 
-// Opens the runs that a node works for, which may take a while, since the corpus may have to be fetched. Part of NodeAgent: used on
-// its mailbox only, except for the tasks that it returns.
+/// <summary>
+/// Opens the runs that a node works for, which may take a while, since the corpus may have to be fetched. Part of NodeAgent: used on
+/// its mailbox only, except for the tasks that it returns.
+/// </summary>
 internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
 {
     // One store for each run, however often it is opened: only one may know which blobs are fresh. With the folder of all that

@@ -6,7 +6,9 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
-// Keeps the time that nodes spend on the inner steps of a run: what counted, what did not, and how long lost work lay about.
+/// <summary>
+/// Keeps the time that nodes spend on the inner steps of a run: what counted, what did not, and how long lost work lay about.
+/// </summary>
 internal sealed class GoodputLedger(RunId run)
 {
     private readonly HashSet<int> _computed = [];                      // replicas of this round that have a result

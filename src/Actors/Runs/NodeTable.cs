@@ -8,7 +8,10 @@ using Elastic.Messages.Observations;
 
 namespace Elastic.Actors.Runs;
 
-// The nodes that have enlisted, when each was last heard, and the references to their links. Part of RunsActor: used on its mailbox only.
+/// <summary>
+/// The nodes that have enlisted, when each was last heard, and the references to their links. Part of RunsActor: used on its mailbox
+/// only.
+/// </summary>
 internal sealed class NodeTable(TimeProvider time)
 {
     // A liveness connection reports a death at once. Without one (a firewall), only heartbeats show it.

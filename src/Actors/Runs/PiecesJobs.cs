@@ -8,8 +8,10 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
-// The jobs in pieces that are under way here (evaluations over nodes, builds of corpora), each with a supervisor of its own. Part of
-// RunsActor: used on its mailbox only.
+/// <summary>
+/// The jobs in pieces that are under way here (evaluations over nodes, builds of corpora), each with a supervisor of its own. Part of
+/// RunsActor: used on its mailbox only.
+/// </summary>
 internal sealed class PiecesJobs(Func<IActorContext> actors, NodeTable nodes, string prefix)
 {
     // Each keeps what its asker has not taken yet; people ask for one or two at a time.

@@ -4,7 +4,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
-// Which run a name means: the newest of that name. Part of RunsActor: used on its mailbox only.
+/// <summary>Which run a name means: the newest of that name. Part of RunsActor: used on its mailbox only.</summary>
 internal sealed class RunDirectory
 {
     private readonly Dictionary<RunName, RunId> _ids = [];

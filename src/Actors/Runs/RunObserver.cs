@@ -7,7 +7,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
-// Records the observations of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.
+/// <summary>Records the observations of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.</summary>
 internal sealed class RunObserver(RunId run, Observations observations)
 {
     // A run waits now and then for a moment; who is told of it should have something to do.

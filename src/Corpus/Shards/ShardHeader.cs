@@ -5,8 +5,6 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-// A token shard, all numbers little-endian:
-//
 //        0  header, 256 bytes, the field offsets below
 //      256  payload: tokens (u16, or i32 with what SampleElement says of them)
 //                    document index: start token (i64), text bytes (i32), source (i32) per document
@@ -14,6 +12,8 @@ namespace Elastic.Corpus;
 //           page table: XxHash3 (u64) of each 64 KiB of the payload, the last page shorter
 //
 // The hashes show a flipped byte anywhere: the header carries its own hash and the page table's, and the table those of the payload.
+
+/// <summary>The header of a token shard, whose file has the format above, all numbers little-endian.</summary>
 internal sealed record ShardHeader(
     int TokenWidth, long Tokens, long Documents, long TextBytes, long PayloadLength, int VocabularySize, string Tokenizer,
     byte[] PayloadSha256, ulong PageTableHash)

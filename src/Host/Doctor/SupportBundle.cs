@@ -12,8 +12,7 @@ namespace Elastic.Host.Doctor;
 
 /// <summary>
 /// One archive for whoever helps: the findings, the ends of the logs, the runs with their settings and what was observed of them. No
-/// weights,
-/// no text, no keys; a token that a log should not have and has is written as ***.
+/// weights, no text, no keys; a token that a log should not have and has is written as ***.
 /// </summary>
 internal sealed class SupportBundle
 {

@@ -5,8 +5,10 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
-// Commands to a trainer. They never leave the process: they pass tensors by reference, and the sender does not touch a tensor until the
-// answer is there.
+/// <summary>
+/// Commands to a trainer. They never leave the process: they pass tensors by reference, and the sender does not touch a tensor until
+/// the answer is there.
+/// </summary>
 internal abstract record TrainerCommand : INoSerializationVerificationNeeded
 {
     /// <summary>

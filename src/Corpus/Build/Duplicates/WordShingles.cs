@@ -6,8 +6,7 @@ namespace Elastic.Corpus.Build.Duplicates;
 
 /// <summary>
 /// The neighbouring words of a text, by which texts are compared: case, punctuation and white space do not count. A word is a run of
-/// letters,
-/// digits and their marks; of scripts that write without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) each character is one.
+/// letters, digits and their marks; of scripts that write without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) each character is one.
 /// </summary>
 internal static class WordShingles
 {

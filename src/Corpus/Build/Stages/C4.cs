@@ -6,9 +6,8 @@ namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
 /// The rules of Raffel et al. 2020 ("Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", section 2.2):
-/// lines
-/// that are no sentences go, and then documents with too few sentences, with filler text, and with curly brackets. They are made for web
-/// pages in English: scope them, for they delete code and much of other scripts. The list of bad words is not here.
+/// lines that are no sentences go, and then documents with too few sentences, with filler text, and with curly brackets. They are made
+/// for web pages in English: scope them, for they delete code and much of other scripts. The list of bad words is not here.
 /// </summary>
 public sealed class C4(C4Settings settings) : Stage
 {

@@ -4,10 +4,9 @@ using Elastic.Messages.Settings;
 namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
-/// The rules of Rae et al. 2021 ("Scaling Language Models: Methods, Analysis &amp; Insights from Training Gopher", appendix A.1.1) by which
-/// a
-/// text is prose. Words are what stands between white space. The stop words are English ones: for other languages name theirs, or 0 of
-/// them.
+/// The rules of Rae et al. 2021 ("Scaling Language Models: Methods, Analysis &amp; Insights from Training Gopher", appendix A.1.1) by
+/// which a text is prose. Words are what stands between white space. The stop words are English ones: for other languages name theirs, or
+/// 0 of them.
 /// </summary>
 public sealed class GopherQuality(GopherQualitySettings settings) : Stage
 {
