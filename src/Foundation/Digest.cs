@@ -25,6 +25,18 @@ public readonly record struct Digest
         return new Digest(Convert.ToHexStringLower(hash));
     }
 
+    /// <summary>Hashes what is left of a stream.</summary>
+    public static Digest Of(Stream stream)
+    {
+        Span<byte> hash = stackalloc byte[Length];
+        SHA256.HashData(stream, hash);
+        return new Digest(Convert.ToHexStringLower(hash));
+    }
+
+    /// <summary>Hashes what is left of a stream.</summary>
+    public static async Task<Digest> OfAsync(Stream stream, CancellationToken cancel) =>
+        new(Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancel)));
+
     /// <summary>Takes the hash that <paramref name="hash"/> has gathered so far, and resets it.</summary>
     public static Digest Of(IncrementalHash hash)
     {

@@ -84,7 +84,7 @@ public sealed class ObjectFolder
     public static async Task<Digest> HashAsync(string path, CancellationToken cancel)
     {
         await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-        return new Digest(Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel)));
+        return await Digest.OfAsync(file, cancel);
     }
 
     private string RecordOf(string name) => Path.Combine(_records, NameOf(name));

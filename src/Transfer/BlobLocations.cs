@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Storage;
@@ -70,7 +69,7 @@ public sealed class BlobLocations
                     if (_sound == state)
                         return true;
                     using var stream = File.OpenRead(path);
-                    _sound = Convert.ToHexStringLower(SHA256.HashData(stream)) == digest.Hex ? state : null;
+                    _sound = Digest.Of(stream) == digest ? state : null;
                     return _sound is not null;
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -50,7 +50,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
         if (!File.Exists(path))
             return false;
         await using var file = File.OpenRead(path);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel)) == digest.Hex;
+        return await Digest.OfAsync(file, cancel) == digest;
     }
 
     private async Task<long> LengthAsync(CancellationToken cancel)

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Security.Cryptography;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Storage;
@@ -88,6 +87,6 @@ internal sealed class AcknowledgedPieces(
     private static Digest DigestOf(string path)
     {
         using var file = File.OpenRead(path);
-        return new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+        return Digest.Of(file);
     }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Transfer;
@@ -87,7 +86,7 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
                     return known.Content.Hex == piece.Content ? (path, written) : null;
             }
             using var stream = File.OpenRead(path);
-            var content = new Digest(Convert.ToHexStringLower(SHA256.HashData(stream)));
+            var content = Digest.Of(stream);
             lock (_gate)
                 _seen[path] = (written, content);
             return content.Hex == piece.Content ? (path, written) : null;

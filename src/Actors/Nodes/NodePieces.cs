@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Storage;
@@ -128,6 +127,6 @@ internal abstract class NodePieces : NodeJob
     private static Digest DigestOf(string path)
     {
         using var file = File.OpenRead(path);
-        return new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+        return Digest.Of(file);
     }
 }

@@ -60,8 +60,10 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
     /// <returns>
-    /// A result; a hand-over if stopped before the last step; null if dropped, or stopped before its first step here, and of each stage but
-    /// the first one, whose node has the outcome. That another stage is lost, where it is, and this one was not told to stop.
+    /// The result; or
+    /// a hand-over, where it was stopped before the last step;
+    /// <see cref="StageLost"/>, where another stage is lost and this one was not told to stop;
+    /// null, where it was dropped, was stopped before its first step here, or computed another stage than the first, whose node answers.
     /// </returns>
     public async Task<WorkOutcome?> RunAsync()
     {
@@ -192,7 +194,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         }
     }
 
-    // Of a stage as if nothing of its part were here.
+    // Of a stage, all of its part counts as missing.
     private long MissingBytes(Digest parameters, Digest? fetched)
     {
         if (_memory.Share is { } share)

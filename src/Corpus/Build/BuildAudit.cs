@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
 
@@ -78,7 +77,7 @@ public sealed class BuildAudit
                 continue;
             }
             using var stream = File.OpenRead(path);
-            if (Convert.ToHexStringLower(SHA256.HashData(stream)) != file.Sha256)
+            if (Digest.Of(stream).Hex != file.Sha256)
                 Add($"{path} is not what the build wrote: its SHA-256 is another one");
         }
         var known = _text.Report.Files.Select(f => f.Name).Append(BuiltText.FileName).Append(DefaultMixture.FileName)

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -26,7 +25,7 @@ public sealed record BuiltFile(string Name, long Bytes, string Sha256)
         DurableFile.FlushFolder(Path.GetDirectoryName(path)!);
         using var written = File.OpenRead(path);
         return new BuiltFile(
-            Path.GetRelativePath(build, path).Replace('\\', '/'), written.Length, Convert.ToHexStringLower(SHA256.HashData(written)));
+            Path.GetRelativePath(build, path).Replace('\\', '/'), written.Length, Digest.Of(written).Hex);
     }
 }
 

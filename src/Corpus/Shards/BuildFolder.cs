@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -88,7 +87,7 @@ public sealed class BuildFolder : IDisposable
     private static Digest HashOf(string path)
     {
         using var file = File.OpenRead(path);
-        return new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+        return Digest.Of(file);
     }
 
     private ElasticException InTheWay() => new($"{_target} is in the way: it exists and has no {_last}; move or delete it");

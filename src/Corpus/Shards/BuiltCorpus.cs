@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Security.Cryptography;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -172,7 +171,7 @@ public sealed record CorpusFile(string Path, Digest Sha256, long MostBytes)
         if (!File.Exists(Path))
             return $"{Path} is missing";
         using var file = File.OpenRead(Path);
-        var found = new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+        var found = Digest.Of(file);
         return found == Sha256 ? null : $"{Path} has SHA-256 {found.Short}…, the manifest says {Sha256.Short}…";
     }
 }

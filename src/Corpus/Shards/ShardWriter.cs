@@ -65,7 +65,7 @@ internal sealed class ShardWriter : IDisposable
         _file.Write(header.ToBytes());
         _file.Flush(flushToDisk: true);
         _file.Position = 0;
-        var sha256 = new Digest(Convert.ToHexStringLower(SHA256.HashData(_file)));
+        var sha256 = Digest.Of(_file);
         return new ShardInfo(FileName, sha256, Tokens, TextBytes, _documents.Count) { Uncounted = Uncounted };
     }
 

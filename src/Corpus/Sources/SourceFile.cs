@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Elastic.Foundation;
@@ -118,7 +117,7 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
     internal Digest Hash()
     {
         using var stream = OpenRead();
-        return new Digest(Convert.ToHexStringLower(SHA256.HashData(stream)));
+        return Digest.Of(stream);
     }
 
     /// <summary>The corpus is named after what the files were: refuses one that is something else now.</summary>

@@ -3,14 +3,16 @@ namespace Elastic.Kernels.Attention;
 /// <summary>
 /// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), y = dropout(softmax(q k' / sqrt(D))) v, block by block, so that no
 /// (Tq, Tk) matrix is ever held (Dao et al. 2022, algorithms 1 and 4). Causal, with or without a window (Beltagy et al. 2020, section
-/// 3.1), full or between two sequences; heads in groups; segments. Blocks of keys that no query of a block sees are passed over.  The
-/// order of sums, for each query by itself. s[j] = (a chain of fused multiply-adds over d upwards from +0) scale, scale = 1 / sqrt(D).
-/// Keys pass in blocks of 64 that begin at key 0, 64, 128 ... ; for each block m' = max(m, the block's largest s), f = exp(m - m'), p[j]
-/// = exp(s[j] - m'), l = l f + sum of p, a fused multiply-add; the sum by 16 lanes, lane n adding p[n], p[n + 16] ..., then the fold by
-/// halves, o = o f, then a chain of fused multiply-adds over j upwards of p[j] v[j], and y = o (1 / l) + 0. With dropout o takes p[j]
-/// c[j], c[j] = 0 or the rate's scale (<see cref="AttentionDropout"/>), and l takes p[j] as it is. A key that is not seen adds nothing,
-/// so a query's bits do not depend on other queries, on padding, on keys behind those that it sees, nor on how many are computed at once.
-/// A query that sees nothing gives zeros. Invisible keys and values must be finite, too.
+/// 3.1), full or between two sequences; heads in groups; segments. Blocks of keys that no query of a block sees are passed over.
+///
+/// The order of sums, for each query by itself. s[j] = (a chain of fused multiply-adds over d upwards from +0) scale, scale = 1 / sqrt(D).
+/// Keys pass in blocks of 64 that begin at key 0, 64, 128 ... ; for each block
+///   m' = max(m, the block's largest s), f = exp(m - m'), p[j] = exp(s[j] - m'),
+///   l = l f + sum of p, a fused multiply-add; the sum by 16 lanes, lane n adding p[n], p[n + 16] ..., then the fold by halves,
+///   o = o f, then a chain of fused multiply-adds over j upwards of p[j] v[j],
+/// and y = o (1 / l) + 0. With dropout o takes p[j] c[j], c[j] = 0 or the rate's scale (<see cref="AttentionDropout"/>), and l takes p[j]
+/// as it is. A key that is not seen adds nothing, so a query's bits do not depend on other queries, on padding, on keys behind those that
+/// it sees, nor on how many are computed at once. A query that sees nothing gives zeros. Invisible keys and values must be finite, too.
 ///
 /// Backward: p[j] = exp(s[j] - m) (1 / l) from the saved m and 1 / l; delta = Σ over d of dy y, by 16 lanes of fused multiply-adds and the
 /// fold; ds = (p (c (dy · v[j]) - delta)) scale. dv[j] and dk[j] are chains over the group's heads upwards and then the queries upwards of

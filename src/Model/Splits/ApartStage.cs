@@ -18,7 +18,7 @@ namespace Elastic.Model.Splits;
 /// </summary>
 public sealed class ApartStage : ICollective
 {
-    // A tied embedding is larger than what should wait to be sent; and of what the first stage stores as many pieces wait as may.
+    // A tied embedding is larger than what should wait to be sent. Of what the first stage stores, as many pieces are queued as may be.
     private const int PieceElements = 1 << 18, StoredElements = 1 << 16;
 
     private readonly IDeviceThread _device;

@@ -4,8 +4,7 @@ namespace Elastic.Model.Training;
 
 /// <summary>
 /// Adds the rows of embeddings that all devices have summed to the gradient: for each token the sums of the subtrees, folded along the
-/// tree.
-/// A subtree without the token has the sum zero, which is left out: x + 0 is x, and no sum that began with +0 is -0.
+/// tree. A subtree without the token has the sum zero, which is left out: x + 0 is x, and no sum that began with +0 is -0.
 /// </summary>
 internal static unsafe class ScatteredFold
 {

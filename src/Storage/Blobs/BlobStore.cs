@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Elastic.Foundation;
 
 namespace Elastic.Storage;
@@ -164,7 +163,7 @@ public sealed class BlobStore
         try
         {
             using var stream = File.OpenRead(PathOf(digest));
-            if (Convert.ToHexStringLower(SHA256.HashData(stream)) == digest.Hex)
+            if (Digest.Of(stream) == digest)
                 return true;
         }
         catch (IOException)

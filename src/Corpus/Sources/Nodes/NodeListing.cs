@@ -1,5 +1,4 @@
 using System.IO.Enumeration;
-using System.Security.Cryptography;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 
@@ -86,7 +85,7 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
                 else
                 {
                     using var stream = File.OpenRead(real);
-                    var digest = new Digest(Convert.ToHexStringLower(SHA256.HashData(stream)));
+                    var digest = Digest.Of(stream);
                     files.Add(new ListedFile(name, stream.Length, digest.Hex));
                     found(digest, real);
                 }

@@ -132,6 +132,6 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
     private static async Task<string> HashAsync(string path, CancellationToken cancel)
     {
         await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel));
+        return (await Digest.OfAsync(file, cancel)).Hex;
     }
 }
