@@ -35,7 +35,7 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
     private const int MostHeadBytes = 8 << 10;
     private const int MostWords = 1000;
 
-    // An answer takes a while on its way.
+    // What an answer may take to arrive.
     private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Connecting = TimeSpan.FromSeconds(5);
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
