@@ -166,10 +166,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             // Other GPUs read what this one has written.
             WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
-            {
-                foreach (var vector in Vectors[name] is PiecedVector pieces ? pieces.Pieces : [(TorchVector)Vectors[name]])
-                    vector.Touch();
-            }
+                (Vectors[name] is PiecedVector ? _updated[name] : (TorchVector)Vectors[name]).Touch();
             _passes?.Copies.Renew(_updated[VectorSet.Parameters]);
             return true;
         });

@@ -88,8 +88,9 @@ internal sealed unsafe partial class DeviceKernels
             return;
         // One after the other, whichever are wanted.
         var ofOne = (long)parts * norm.Columns;
-        float *gains = norm.GainGradient is null ? null : norm.Sums, biases = norm.BiasGradient is null ? null : norm.Sums + ofOne,
-            branches = norm.BranchBiasGradient is null ? null : norm.Sums + 2 * ofOne;
+        var gains = norm.GainGradient is null ? null : norm.Sums;
+        var biases = norm.BiasGradient is null ? null : norm.Sums + ofOne;
+        var branches = norm.BranchBiasGradient is null ? null : norm.Sums + 2 * ofOne;
         var dx = norm.Dx.IsNone ? norm.X : norm.Dx;
         Start(
             "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, Threads,
