@@ -39,8 +39,8 @@ public sealed unsafe class KernelMadeSumTests
         float[] a = TypedArray.Rounded(type, Numbers.Some(rows * first, 1)), b = TypedArray.Rounded(type, Numbers.Some(rows * others, 2)),
             c = TypedArray.Rounded(type, Numbers.Some(rows * others, 3));
         var columns = first + 2 * others;
-        float[] all = [.. Enumerable.Range(0, rows).SelectMany(
-            r => a[(r * first)..((r + 1) * first)].Concat(b[(r * others)..((r + 1) * others)]).Concat(c[(r * others)..((r + 1) * others)]))];
+        static IEnumerable<float> Row(float[] x, int row, int width) => x.Skip(row * width).Take(width);
+        float[] all = [.. Enumerable.Range(0, rows).SelectMany(r => (float[])[.. Row(a, r, first), .. Row(b, r, others), .. Row(c, r, others)])];
         using TypedArray q = new(type, a, skew), k = new(type, b, skew), v = new(type, c), y = new(type, new float[all.Length]),
             alone = new(type, new float[all.Length]);
         using Sums sums = new(rows, partRows, columns), untouched = new(rows, partRows, columns);

@@ -1,5 +1,5 @@
-// Three matrices of as many rows side by side, and the sums of their columns: the gradients of queries, keys and values, and that of the bias
-// of the linear layer that made all three.
+// Three matrices of as many rows side by side, and the sums of their columns: the gradients of queries, keys and values, and that of the
+// bias of the linear layer that made all three.
 
 // y (rows, a_columns + 2 b_columns) = a (rows, a_columns), b and c (rows, b_columns); sums (parts, columns of y) as column_sums makes them,
 // which fold_parts goes on with, or null. A thread goes down a part's rows with four neighbouring columns of one of the three: as many

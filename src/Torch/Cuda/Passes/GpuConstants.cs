@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Elastic.Torch.Cuda.Passes;
 
 /// <summary>
-/// Tables in a device's memory that passes read and no step changes: the angles of positions. They are sent when a pass first asks, and stay
-/// for the passes after it; of more shapes than live at once, the oldest go.
+/// Tables in a device's memory that passes read and no step changes: those of positions. They are sent when a pass first asks, and stay for
+/// the passes after it; of more shapes than live at once, the oldest go.
 /// </summary>
 internal sealed class GpuConstants(Device device) : IDisposable
 {
@@ -46,12 +46,12 @@ internal sealed class GpuConstants(Device device) : IDisposable
     }
 }
 
-/// <summary>Names the cosines and sines of so many positions. Each tape has angles of its own: those of the same values are the same.</summary>
+/// <summary>Names the cosines and sines of so many positions. Each tape has angles of its own; those of equal values are the same.</summary>
 internal readonly record struct TurnsOf(RotaryAngles Angles, int Tokens)
 {
     /// <inheritdoc/>
-    public bool Equals(TurnsOf other) => Tokens == other.Tokens
-        && (Angles == other.Angles || Angles.Magnitude == other.Angles.Magnitude && Angles.Frequencies.SequenceEqual(other.Angles.Frequencies));
+    public bool Equals(TurnsOf other) => Tokens == other.Tokens && (Angles == other.Angles
+        || Angles.Magnitude == other.Angles.Magnitude && Angles.Frequencies.SequenceEqual(other.Angles.Frequencies));
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Tokens, Angles.Magnitude, Angles.Frequencies.Count);

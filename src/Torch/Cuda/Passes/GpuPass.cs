@@ -122,8 +122,8 @@ internal sealed class GpuPass : ITapePass
         => (T)_saved[operation][index];
 
     /// <summary>
-    /// The gradient of a bias to which the operation that makes the whole gradient of a value adds the sums of its columns, as it writes it:
-    /// the linear layer that made the value does not sum them again. Who asks and gets one adds them. Null for none.
+    /// The gradient of a bias to which the operation that makes the whole gradient of a value adds the sums of its columns, as it writes
+    /// it: the linear layer that made the value does not sum them again. Who asks and gets one adds them. Null for none.
     /// </summary>
     public Tensor? BiasGradientToSum(Value value)
     {

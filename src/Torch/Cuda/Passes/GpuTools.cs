@@ -46,7 +46,7 @@ internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernel
     /// <summary>target += the sums of the columns of x, in a fixed order: (C), (N, C).</summary>
     public void AddColumnSums(Tensor target, Tensor x) => Kernels.ColumnSums(Of(x), SumsInto(target, x.shape[0], (int)x.shape[1]));
 
-    /// <summary>Where the sums of the columns of a matrix go that a kernel makes: (C), (N, C). Lasts as long as the dispose scope.</summary>
+    /// <summary>Where the sums of the columns of a matrix go: (C), (N, C). Lasts as long as the dispose scope.</summary>
     /// <param name="target">Null where nobody asks for them.</param>
     public ColumnTarget SumsInto(Tensor? target, long rows, int columns)
     {

@@ -99,7 +99,7 @@ internal static unsafe class NormsOnGpu
             pass.Gradients.Round(x, narrow);
     }
 
-    // The branch of the residual sum that the norm read, where it is the last that adds to the sum's gradient: the branch gets what it writes.
+    // The branch of the residual sum that the norm read, where the norm is the last that adds to the sum's gradient: the branch gets that.
     private static Value? BranchOf(GpuPass pass, Value sum) =>
         sum.Producer is ResidualOperation { Mask: null } r && r == pass.Before && pass.Gradients.AreWanted(r.Branch) ? r.Branch : null;
 }

@@ -44,8 +44,8 @@ internal sealed class NarrowCopies : IDisposable
     }
 
     /// <summary>
-    /// Memory for the elements [first, first + count) of a vector in 16 bits, into which an update writes them besides; none where no product
-    /// has read any of the vector's in 16 bits.
+    /// Memory for the elements [first, first + count) of a vector in 16 bits, into which an update writes them besides; none where no
+    /// product has read any of the vector's in 16 bits.
     /// </summary>
     /// <param name="end">Behind the trained elements of the vector, all of which this device updates.</param>
     public DeviceMemory Into(TorchVector vector, long end, long first, long count)
