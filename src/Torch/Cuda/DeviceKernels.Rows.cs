@@ -113,7 +113,7 @@ internal sealed unsafe partial class DeviceKernels
 
     /// <summary>
     /// y = a, b and c side by side, (rows, first) (rows, others) (rows, others) -> (rows, first + 2 · others), all of one type; and the
-    /// sums of its columns where they are asked for: the gradients of queries, keys and values, and of the bias of the layer that made them.
+    /// sums of its columns where they are asked for: the gradients of queries, keys and values, and of the bias of what made them.
     /// </summary>
     /// <param name="sums">Of y; its target is null where nobody asks.</param>
     public void Pack(DeviceMemory y, DeviceMemory a, DeviceMemory b, DeviceMemory c, int first, int others, in ColumnTarget sums)

@@ -40,10 +40,11 @@ public sealed unsafe class KernelMadeSumTests
             c = TypedArray.Rounded(type, Numbers.Some(rows * others, 3));
         var columns = first + 2 * others;
         static IEnumerable<float> Row(float[] x, int row, int width) => x.Skip(row * width).Take(width);
-        float[] all = [.. Enumerable.Range(0, rows).SelectMany(r => (float[])[.. Row(a, r, first), .. Row(b, r, others), .. Row(c, r, others)])];
+        float[] all = [.. Enumerable.Range(0, rows).SelectMany(
+            r => Row(a, r, first).Concat(Row(b, r, others)).Concat(Row(c, r, others)))];
         using TypedArray q = new(type, a, skew), k = new(type, b, skew), v = new(type, c), y = new(type, new float[all.Length]),
             alone = new(type, new float[all.Length]);
-        using Sums sums = new(rows, partRows, columns), untouched = new(rows, partRows, columns);
+        using var sums = new Sums(rows, partRows, columns);
         Ours.Pack(y, q, k, v, first, others, sums.Made);
         Ours.Pack(alone, q, k, v, first, others, KernelSumTests.Into(null, null, rows, partRows, columns));
         Numbers.AssertSameBits(all, y.Values);

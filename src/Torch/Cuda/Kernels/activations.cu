@@ -66,8 +66,8 @@ INLINE void gradients(typename F::Element *dx, const typename F::Element *dy, co
 
 // The same of (rows, columns), and sums (parts, columns) of what dx is, part by part, as column_sums makes them: fold_parts goes on with
 // them. They are the gradient of the bias of the linear layer that made x, for which dx is not read again. A thread goes down a part's rows
-// with four neighbouring columns. So a warp has 128 neighbours of a row, whole sectors of memory. The 512 parts of 8,192 rows and more have,
-// at 3,072 columns, 393,216 threads, where an H100 holds 270,336; and the 64 parts of 1,024 rows have 49,152 yet, each with 64 bytes on
+// with four neighbouring columns, so a warp has 128 neighbours of a row, whole sectors of memory. The 512 parts of 8,192 rows and more
+// have, at 3,072 columns, 393,216 threads, where an H100 holds 270,336; the 64 parts of 1,024 rows have 49,152 yet, each with 64 bytes on
 // their way: 3 MB, where that GPU's bandwidth times the latency of its memory (about 0.7 us) is 2.3.
 template <class Function, class F>
 INLINE void gradients_and_sums(

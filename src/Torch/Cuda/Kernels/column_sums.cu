@@ -50,7 +50,7 @@ struct Targets
     float *at[MOST_TARGETS];
 };
 
-// at[t][j] += the fold of sums[t, 0, j], sums[t, 1, j] ... along the tree: (targets, parts, columns), of as many targets as blocks come for.
+// at[t][j] += the fold of sums[t, 0, j], sums[t, 1, j] ... along the tree: (targets, parts, columns), of as many targets as have blocks.
 // A block has 32 columns of a target. A warp of it folds runs of 16 parts, which are subtrees; then warps fold the runs' sums together.
 extern "C" __global__ void fold_parts(Targets targets, const float *sums, int parts, int columns)
 {

@@ -46,7 +46,7 @@ internal sealed class GpuConstants(Device device) : IDisposable
     }
 }
 
-/// <summary>Names the cosines and sines of so many positions. Each tape has angles of its own; those of equal values are the same.</summary>
+/// <summary>Names the cosines and sines of so many positions. Tapes have angles of their own; those of equal values are the same.</summary>
 internal readonly record struct TurnsOf(RotaryAngles Angles, int Tokens)
 {
     /// <inheritdoc/>
