@@ -166,10 +166,8 @@ internal sealed partial class TorchDevice : TrainingDevice
             // Other GPUs read what this one has written.
             WaitFor($"the update of {slice.Tiles} tiles");
             foreach (var name in names)
-            {
-                foreach (var vector in Vectors[name] is PiecedVector pieces ? pieces.Pieces : [(TorchVector)Vectors[name]])
-                    vector.Touch();
-            }
+                (Vectors[name] is PiecedVector ? _updated[name] : (TorchVector)Vectors[name]).Touch();
+            _passes?.Copies.Renew(_updated[VectorSet.Parameters]);
             return true;
         });
 
@@ -198,18 +196,19 @@ internal sealed partial class TorchDevice : TrainingDevice
     private void Update(Dictionary<string, TorchVector> near, Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
         var gradient = Gradient(slice);
+        var copies = CopiesToWrite(near[VectorSet.Parameters], slice);
         switch (optimizer)
         {
             case AdamW adamW:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
-                    Update(near, gradient, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
+                    Update(near, gradient, copies, adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;
             case Muon muon:
                 AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
                     Update(
-                        near, gradient, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0,
+                        near, gradient, copies, muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0,
                         muon.StepOfOthers(step));
                 foreach (var matrix in HiddenMatrix.In(Layout, slice))
                     TorchMuon.Update(
@@ -299,14 +298,15 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     // Our AdamW over one flat range; libtorch's fused one where there are no kernels.
     private void Update(
-        Dictionary<string, TorchVector> near, TorchVector gradient, Messages.Settings.OptimizerSettings settings, long first, long count,
-        double weightDecay, OptimizerStep step)
+        Dictionary<string, TorchVector> near, TorchVector gradient, NarrowCopies? copies, Messages.Settings.OptimizerSettings settings,
+        long first, long count, double weightDecay, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
         TorchVector p = near[VectorSet.Parameters], m = near[VectorSet.FirstMoment], v = near[VectorSet.SecondMoment];
         if (_update is { } update)
         {
-            update.AdamW(settings, p, m, v, gradient, first, count, weightDecay, step);
+            var copy = copies?.Into(p, TrainedEnd(p), first, count) ?? DeviceMemory.None;
+            update.AdamW(settings, p, m, v, gradient, copy, first, count, weightDecay, step);
             return;
         }
         Tensor[] Part(TorchVector vector) => [vector.Range(first, count)];

@@ -3,6 +3,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda.Passes;
 using static TorchSharp.torch;
 
@@ -38,6 +39,13 @@ internal sealed partial class TorchDevice
         pass.Forward(0, tape.Operations.Count);
         return pass.Losses.alias();
     }
+
+    // What an update writes in 16 bits, for the next passes: where this device updates all that is trained of a vector. Where several do,
+    // each makes its copies again from the vector that all have changed.
+    private NarrowCopies? CopiesToWrite(TorchVector parameters, Slice slice) =>
+        slice.First <= parameters.First && slice.First + slice.Count >= TrainedEnd(parameters) ? _passes?.Copies : null;
+
+    private long TrainedEnd(TorchVector parameters) => Math.Min(parameters.Length, Layout.TrainedLength);
 
     /// <summary>Of one micro-batch.</summary>
     internal static BatchShape ShapeOf(MicroBatch batch) => new(1, batch.Rows, batch.Columns, batch.SourceColumns);

@@ -84,7 +84,7 @@ internal static class CudaDescription
         }
     }
 
-    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 86 of 86 give the CPU's bits".</summary>
+    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 94 of 94 give the CPU's bits".</summary>
     public static string Of(DeviceKernels kernels, Device device)
     {
         ArgumentNullException.ThrowIfNull(kernels);

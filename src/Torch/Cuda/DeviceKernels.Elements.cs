@@ -32,6 +32,17 @@ internal sealed unsafe partial class DeviceKernels
         OverEights("activation_backward", [dx.Type], count, Moves(count, dx, dy, x), dx, dy, x, count, (int)function);
     }
 
+    /// <summary>The same of rows, and the sums of the columns of dx, as <see cref="ColumnSums"/> adds them.</summary>
+    public void ActivateBackward(ActivationKind function, DeviceMemory dx, DeviceMemory dy, DeviceMemory x, in ColumnTarget sums)
+    {
+        MustBe(dx.Type, dy, x);
+        var parts = PartsOf(sums);
+        OverFours(
+            "activation_backward_sums", [dx.Type], parts * RoundUpToFour(sums.Columns), Moves(sums.Rows * sums.Columns, dx, dy, x), dx, dy,
+            x, sums.Sums, sums.Rows, sums.PartRows, sums.Columns, (int)function);
+        FoldParts(sums.Sums, parts, sums.Columns, sums.Target);
+    }
+
     /// <summary>y = silu(gate) · up, <see cref="Activations.SwiGlu"/>; all of one type.</summary>
     public void SwiGlu(DeviceMemory y, DeviceMemory gate, DeviceMemory up, long count)
     {

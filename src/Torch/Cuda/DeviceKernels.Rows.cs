@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Elastic.Kernels;
 
 namespace Elastic.Torch.Cuda;
@@ -85,28 +86,45 @@ internal sealed unsafe partial class DeviceKernels
             MustBe(ElementType.Fp32, norm.Dx);
         if (norm.Rows == 0)
             return;
-        var sums = norm.GainGradient is null ? null : norm.Sums;
-        var biases = norm.BiasGradient is null ? null : sums + (long)parts * norm.Columns;
+        // One after the other, whichever are wanted.
+        var ofOne = (long)parts * norm.Columns;
+        var gains = norm.GainGradient is null ? null : norm.Sums;
+        var biases = norm.BiasGradient is null ? null : norm.Sums + ofOne;
+        var branches = norm.BranchBiasGradient is null ? null : norm.Sums + 2 * ofOne;
         var dx = norm.Dx.IsNone ? norm.X : norm.Dx;
         Start(
             "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, Threads,
             Moves(norm.Rows * norm.Columns, norm.Dx, norm.AddsToDx ? norm.Dx : default, norm.NarrowDx, norm.Dy, norm.X), norm.Dx,
-            norm.NarrowDx, sums, biases, norm.Dy, norm.X, norm.Gain, norm.Means, norm.Inverses, norm.Rows, norm.PartRows, norm.Columns,
-            norm.AddsToDx);
-        if (sums is not null)
-            FoldParts(norm.GainGradient, sums, norm.BiasGradient, biases, parts, norm.Columns);
+            norm.NarrowDx, gains, biases, branches, norm.Dy, norm.X, norm.Gain, norm.Means, norm.Inverses, norm.Rows, norm.PartRows,
+            norm.Columns, norm.AddsToDx);
+        if (gains is not null || branches is not null)
+            FoldParts(norm.Sums, parts, norm.Columns, norm.GainGradient, norm.BiasGradient, norm.BranchBiasGradient);
     }
 
-    /// <summary>target[j] += <see cref="ColumnSums.Add"/> of x: a bias's gradient, that of packed queries, keys and values too.</summary>
-    /// <param name="sums">Memory: columns floats for each <paramref name="partRows"/> rows.</param>
-    /// <param name="partRows">E.g. <see cref="PartRowsOf"/> the rows.</param>
-    public void ColumnSums(float* target, float* sums, DeviceMemory x, long rows, int partRows, int columns)
+    /// <summary>target[j] += <see cref="Kernels.ColumnSums.Add"/> of x: a bias's gradient.</summary>
+    public void ColumnSums(DeviceMemory x, in ColumnTarget sums)
     {
-        var parts = Parts(rows, partRows);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        var parts = PartsOf(sums);
         OverFours(
-            "column_sums", [x.Type], (long)parts * ((columns + 3) / 4 * 4), Moves(rows * columns, x), sums, x, rows, partRows, columns);
-        FoldParts(target, sums, null, null, parts, columns);
+            "column_sums", [x.Type], parts * RoundUpToFour(sums.Columns), Moves(sums.Rows * sums.Columns, x), sums.Sums, x, sums.Rows,
+            sums.PartRows, sums.Columns);
+        FoldParts(sums.Sums, parts, sums.Columns, sums.Target);
+    }
+
+    /// <summary>
+    /// y = a, b and c side by side, (rows, first) (rows, others) (rows, others) -> (rows, first + 2 · others), all of one type; and the
+    /// sums of its columns where they are asked for: the gradients of queries, keys and values, and of the bias of what made them.
+    /// </summary>
+    /// <param name="sums">Of y; its target is null where nobody asks.</param>
+    public void Pack(DeviceMemory y, DeviceMemory a, DeviceMemory b, DeviceMemory c, int first, int others, in ColumnTarget sums)
+    {
+        MustBe(y.Type, a, b, c);
+        var (parts, isAsked) = (PartsOf(sums), sums.Target is not null);
+        OverFours(
+            "pack", [y.Type], parts * (RoundUpToFour(first) + 2 * RoundUpToFour(others)),
+            2.0 * Moves(sums.Rows * sums.Columns, y), y, a, b, c, first, others, isAsked ? sums.Sums : null, sums.Rows, sums.PartRows);
+        if (isAsked)
+            FoldParts(sums.Sums, parts, sums.Columns, sums.Target);
     }
 
     /// <summary>
@@ -129,12 +147,30 @@ internal sealed unsafe partial class DeviceKernels
                 0, gradient, tokens, starts, rows, count, dy, partRows, columns);
     }
 
-    // What is folded is added to the target, and that of a second target, where there is one.
-    private void FoldParts(float* target, float* sums, float* target2, float* sums2, int parts, int columns)
+    private static int PartsOf(in ColumnTarget sums)
     {
+        var parts = Parts(sums.Rows, sums.PartRows);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        return parts;
+    }
+
+    private static long RoundUpToFour(int columns) => (columns + 3) / 4 * 4;
+
+    // What is folded is added to the targets, whose parts' sums follow one another; null where there are none.
+    private void FoldParts(float* sums, int parts, int columns, float* target, float* second = null, float* third = null)
+    {
+        var targets = new Targets { First = target, Second = second, Third = third };
+        var count = third is not null ? 3 : second is not null ? 2 : 1;
         if (columns > 0 && parts > 0)
             Start(
-                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (target2 is null ? 1L : 2), Threads,
-                Moves((long)parts * columns, sums, sums2), target, sums, target2, sums2, parts, columns);
+                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (long)count, Threads,
+                Moves((long)parts * columns, target, second, third), KernelArgument.Of(&targets), sums, parts, columns);
+    }
+
+    // Targets of column_sums.cu.
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Targets
+    {
+        public float* First, Second, Third;
     }
 }

@@ -53,14 +53,19 @@ internal sealed unsafe partial class DeviceKernels
     }
 
     /// <summary><see cref="AdamWUpdate.Run"/>.</summary>
+    /// <param name="copy">Gets the new parameters in 16 bits; or none.</param>
     public void AdamW(
-        float* parameters, float* gradients, float* firstMoments, float* secondMoments, long count, in AdamWStep step)
+        float* parameters, float* gradients, float* firstMoments, float* secondMoments, DeviceMemory copy, long count, in AdamWStep step)
     {
         var numbers = new StepNumbers(step);
-        OverElements(
-            "adamw_update", [], count,
-            Moves(count, parameters, parameters, gradients, firstMoments, firstMoments, secondMoments, secondMoments), parameters,
-            gradients, firstMoments, secondMoments, count, KernelArgument.Of(&numbers));
+        var moves = Moves(count, parameters, parameters, gradients, firstMoments, firstMoments, secondMoments, secondMoments, copy);
+        if (copy.IsNone)
+            OverFours(
+                "adamw_update", [], count, moves, parameters, gradients, firstMoments, secondMoments, count, KernelArgument.Of(&numbers));
+        else
+            OverFours(
+                "adamw_update", [copy.Type], count, moves, parameters, gradients, firstMoments, secondMoments, copy, count,
+                KernelArgument.Of(&numbers));
     }
 
     /// <summary>sums[k] = <see cref="Norms.SumOfSquares"/> of x over the range [firsts[k], firsts[k] + counts[k]).</summary>

@@ -136,7 +136,7 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
             "a norm's gradients",
             [
                 new(_z, ofDx), new(_x, type), new(_y, ofX), new(_z[..(2 * columns)], ElementType.Fp32), new(_x[..rows], ElementType.Fp32),
-                new(_y[..rows], ElementType.Fp32), new(_zeros, type),
+                new(_y[..rows], ElementType.Fp32), new(_zeros, type), new(_y[..columns], ElementType.Fp32),
             ],
             p => kernels.NormBackward(new NormBackward
             {
@@ -153,6 +153,7 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
                 Columns = columns,
                 GainGradient = p[3].Floats,
                 BiasGradient = p[3].Floats + columns,
+                BranchBiasGradient = p[7].Floats,
                 Sums = Floats(_zeros),
                 PartRows = partRows,
             }),
@@ -163,6 +164,9 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
                     p[3], p[3] + columns, p[1], columns, p[2], columns, p[4], p[5], partRows, parts, columns, true);
                 if (adds)
                     Ranges.Copy(p[6], p[0], Count);
+                var written = adds ? p[6] : p[0];
+                Round(type, written);
+                ColumnSums.Add(p[7], written, columns, partRows, (long)partRows * columns, parts, columns, true);
             });
     }
 
@@ -185,14 +189,46 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
         CompareNormGradients(type, type, type, LongRows);
     }
 
-    // More parts than one warp folds.
     private void CompareSums(ElementType type)
     {
+        const int parts = Rows / PartRows, first = Columns / 2, others = Columns / 4;
+        Operand x = new(_x, type), y = new(_y, type), made = new(_zeros, type), sums = new(_gain, ElementType.Fp32);
+        // More parts than one warp folds.
         Compare(
-            "column sums", [new(_x, type), new(_gain, ElementType.Fp32)],
-            p => kernels.ColumnSums(p[1].Floats, Floats(_zeros), p[0], Rows, 1, Columns),
+            "column sums", [x, sums], p => kernels.ColumnSums(p[0], SumsInto(p[1], 1)),
             p => ColumnSums.Add(p[1], p[0], Columns, 1, Columns, Rows, Columns, true));
+        Compare(
+            "an activation's gradient and its column sums", [x, y, made, sums],
+            p => kernels.ActivateBackward(ActivationKind.GeluTanh, p[2], p[1], p[0], SumsInto(p[3], PartRows)),
+            p =>
+            {
+                Activations.Backward<GeluTanh>(p[2], p[1], p[0], Count);
+                Round(type, p[2]);
+                ColumnSums.Add(p[3], p[2], Columns, PartRows, (long)PartRows * Columns, parts, Columns, true);
+            });
+        Compare(
+            "matrices side by side and their column sums", [x, y, made, sums],
+            p => kernels.Pack(p[2], p[0], p[1], p[1].From(Rows * others), first, others, SumsInto(p[3], PartRows)),
+            p =>
+            {
+                for (var row = 0; row < Rows; row++)
+                {
+                    Ranges.Copy(p[2] + row * Columns, p[0] + row * first, first);
+                    Ranges.Copy(p[2] + row * Columns + first, p[1] + row * others, others);
+                    Ranges.Copy(p[2] + row * Columns + first + others, p[1] + (Rows + row) * others, others);
+                }
+                ColumnSums.Add(p[3], p[2], Columns, PartRows, (long)PartRows * Columns, parts, Columns, true);
+            });
     }
+
+    private ColumnTarget SumsInto(DeviceMemory target, int partRows) => new()
+    {
+        Target = target.Floats,
+        Sums = Floats(_zeros),
+        Rows = Rows,
+        PartRows = partRows,
+        Columns = Columns,
+    };
 
     private void CompareLosses(ElementType type, int rows, int partLength)
     {
@@ -224,8 +260,17 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
         var step = new AdamWStep(3, 1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5);
         Compare(
             "AdamW", [x, y, zeros, zeros],
-            p => kernels.AdamW(p[0].Floats, p[1].Floats, p[2].Floats, p[3].Floats, Count, step),
+            p => kernels.AdamW(p[0].Floats, p[1].Floats, p[2].Floats, p[3].Floats, DeviceMemory.None, Count, step),
             p => AdamWUpdate.Run(p[0], p[1], p[2], p[3], Count, step));
+        foreach (var type in new[] { ElementType.Bf16, ElementType.Fp16 })
+            Compare(
+                "AdamW with a copy", [x, y, zeros, zeros, new(_zeros, type)],
+                p => kernels.AdamW(p[0].Floats, p[1].Floats, p[2].Floats, p[3].Floats, p[4], Count, step),
+                p =>
+                {
+                    AdamWUpdate.Run(p[0], p[1], p[2], p[3], Count, step);
+                    Ranges.Copy(p[4], p[0], Count);
+                });
         Compare(
             "a sum along the tree", [x, y, zeros],
             p => kernels.TreeSum(p[2].Floats, [(p[0].At, 0), (p[1].At, 4), (p[0].At, 6)], 0, Count),
@@ -304,6 +349,13 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
                 return;
             }
         }
+    }
+
+    // As what lies in memory as a type.
+    private static void Round(ElementType type, float* values)
+    {
+        if (type != ElementType.Fp32)
+            NarrowRows.Round(type == ElementType.Bf16 ? NarrowType.BFloat16 : NarrowType.Float16, values, Count);
     }
 
     private static ReadOnlySpan<int> Bits(Tensor tensor, Operand operand) => new(Dispatcher.Data(tensor), operand.Values.Length);

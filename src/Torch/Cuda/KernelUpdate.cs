@@ -42,11 +42,12 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
     public IReadOnlyList<double> SquaresOf(int tile, TorchVector gradient) => SquaresOf([.. PlainFold.PartsOf(layout, tile)], gradient);
 
     /// <summary>The step on elements [first, first + count), whose parameters decay alike, of vectors that this GPU reaches.</summary>
+    /// <param name="copy">Gets these parameters in 16 bits; or none.</param>
     public void AdamW(
         OptimizerSettings settings, TorchVector parameters, TorchVector firstMoments, TorchVector secondMoments, TorchVector gradient,
-        long first, long count, double weightDecay, OptimizerStep step)
+        DeviceMemory copy, long first, long count, double weightDecay, OptimizerStep step)
         => kernels.AdamW(
-            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, count,
+            parameters.Data + first, gradient.Data + first, firstMoments.Data + first, secondMoments.Data + first, copy, count,
             new AdamWStep(
                 step.Number, step.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, weightDecay, step.ClipCoefficient));
 

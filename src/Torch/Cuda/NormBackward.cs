@@ -37,7 +37,13 @@ internal unsafe ref struct NormBackward
     /// <summary>(Columns): the bias's gradient is added to it; null where there is none.</summary>
     public float* BiasGradient { get; init; }
 
-    /// <summary>Memory for the gradients of gain and bias: 2 · Columns floats for each part.</summary>
+    /// <summary>
+    /// (Columns): the sums of the columns of <see cref="NarrowDx"/> are added to it, or of dx where that is none: the gradient of the bias
+    /// of the layer that made a residual's branch. Null where nobody asks.
+    /// </summary>
+    public float* BranchBiasGradient { get; init; }
+
+    /// <summary>Memory for these three: 3 · Columns floats for each part.</summary>
     public float* Sums { get; init; }
 
     /// <summary>Rows of a part of these sums, and of a block: e.g. <see cref="DeviceKernels.PartRowsOf"/> the rows.</summary>

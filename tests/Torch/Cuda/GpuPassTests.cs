@@ -154,6 +154,9 @@ public sealed class GpuPassTests : IDisposable
         using var device = Open(model, recompute);
         device.Attach(vectors);
         device.Accumulate(batches, Seed, precision, 1);
+        // Tables of positions stay.
+        device.Losses(batches[0]);
+        device.Logits(model.ReadsPairs ? [4, 5] : [], [1, 2, 3]);
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         device.Accumulate(batches, Seed, precision, 1);
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);

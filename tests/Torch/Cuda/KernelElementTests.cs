@@ -186,25 +186,33 @@ public sealed unsafe class KernelElementTests
         Numbers.AssertSameBits(TypedArray.Rounded(type, expected), y.Values);
     }
 
-    [Fact]
-    public void AdamW_updates_parameters_and_moments()
+    // Where memory begins apart from the others, elements are moved one by one.
+    [Theory]
+    [InlineData(ElementType.Bf16, 0)]
+    [InlineData(ElementType.Fp16, 0)]
+    [InlineData(ElementType.Bf16, 3)]
+    [InlineData(null, 0)]
+    internal void AdamW_updates_parameters_moments_and_their_copy_in_16_bits(ElementType? type, int skew)
     {
-        const int count = 3000;
+        const int count = 3001;
         float[] p = Numbers.Some(count, 5), g = Numbers.Some(count, 6), m = new float[count], v = new float[count];
         g[7] = 1e-38f;                                                            // a moment that becomes zero
         float[] p2 = [.. p], m2 = [.. m], v2 = [.. v];
         var expected = p.Select(a => (double)a).ToArray();
+        using var copy = new TypedArray(type ?? ElementType.Fp32, p, skew);
         var kernels = FakeGpu.Shared.Kernels(0);
         fixed (float* p0 = p, g0 = g, m0 = m, v0 = v, p1 = p2, m1 = m2, v1 = v2)
         {
             for (var number = 1; number <= 3; number++)
             {
                 var step = new AdamWStep(number, 1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5);
-                kernels.AdamW(p0, g0, m0, v0, count, step);
+                kernels.AdamW(p0, g0, m0, v0, type is null ? DeviceMemory.None : copy, count, step);
                 AdamWUpdate.Run(p1, g0, m1, v1, count, step);
             }
         }
         Numbers.AssertSameBits([.. p2, .. m2, .. v2], [.. p, .. m, .. v]);
+        if (type is { } narrow)
+            Numbers.AssertSameBits(TypedArray.Rounded(narrow, p), copy.Values);
         // Loshchilov and Hutter 2019, algorithm 2, in double precision: with equal gradients the moments' ratio is 1.
         for (var i = 0; i < count; i++)
             for (var number = 1; number <= 3; number++)

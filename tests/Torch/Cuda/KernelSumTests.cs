@@ -20,7 +20,7 @@ public sealed unsafe class KernelSumTests
         using TypedArray source = new(type, x), into = new(ElementType.Fp32, before);
         fixed (float* from = x, other = theirs, sums = new float[parts * columns])
         {
-            FakeGpu.Shared.Kernels(0).ColumnSums(into.Floats, sums, source, rows, partRows, columns);
+            FakeGpu.Shared.Kernels(0).ColumnSums(source, Into(into.Floats, sums, rows, partRows, columns));
             ColumnSums.Add(other, from, columns, partRows, (long)partRows * columns, parts, columns, true);
         }
         Numbers.AssertSameBits(theirs, into.Values);
@@ -34,12 +34,13 @@ public sealed unsafe class KernelSumTests
         const int rows = 11, columns = 3;
         float[] x = Numbers.Some(rows * columns, 2), ours = new float[columns];
         fixed (float* source = x, into = ours, sums = new float[3 * columns])
-            FakeGpu.Shared.Kernels(0).ColumnSums(into, sums, source, rows, 4, columns);
+            FakeGpu.Shared.Kernels(0).ColumnSums(source, Into(into, sums, rows, 4, columns));
         for (var j = 0; j < columns; j++)
             Assert.Equal(Enumerable.Range(0, rows).Sum(r => (double)x[r * columns + j]), ours[j], 1e-5);
         long[] many = [1, 16 * 512, 16 * 512 + 1, 64 * 512 + 1, 128 * 4096, 128 * 4096 + 1];
         Assert.Equal([16, 16, 32, 128, 128, 256], many.Select(DeviceKernels.PartRowsOf));
-        Assert.Throws<ArgumentOutOfRangeException>(() => FakeGpu.Shared.Kernels(0).ColumnSums(null, null, DeviceMemory.None, 4097, 1, 1));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => FakeGpu.Shared.Kernels(0).ColumnSums(DeviceMemory.None, Into(null, null, 4097, 1, 1)));
     }
 
     [Fact]
@@ -101,4 +102,13 @@ public sealed unsafe class KernelSumTests
         }
         Numbers.AssertSameBits(theirs, ours);
     }
+
+    internal static ColumnTarget Into(float* target, float* sums, long rows, int partRows, int columns) => new()
+    {
+        Target = target,
+        Sums = sums,
+        Rows = rows,
+        PartRows = partRows,
+        Columns = columns,
+    };
 }

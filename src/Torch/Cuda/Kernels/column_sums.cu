@@ -1,5 +1,5 @@
 // Sums over rows, for each column, in a fixed order (src/Kernels/Rows/ColumnSums.cs): the rows come in parts; within a part they are added
-// in order from +0, then the parts' sums fold along the tree. Gradients of biases, those of packed queries, keys and values too. More parts
+// in order from +0, then the parts' sums fold along the tree. Gradients of biases, where no kernel sums what it makes itself. More parts
 // give more threads, and are another order: the caller says how many rows a part has.
 
 // sums (parts, columns): a thread has four neighbouring columns of a part. The last part may have fewer rows.
@@ -42,17 +42,28 @@ FOR_EACH_TYPE(COLUMN_SUMS)
 #define FOLD_COLUMNS 32
 #define RUN 16
 #define MOST_RUNS 256
+#define MOST_TARGETS 3
 
-// target[j] += the fold of sums[0, j], sums[1, j] ... along the tree; and of a second target, where there is one, in the second half of the
-// blocks. A block has 32 columns. A warp of it folds runs of 16 parts, which are subtrees; then warps fold the runs' sums together.
-extern "C" __global__ void fold_parts(float *target, const float *sums, float *target2, const float *sums2, int parts, int columns)
+// Where sums go, one after the other; null where nothing goes.
+struct Targets
+{
+    float *at[MOST_TARGETS];
+};
+
+// at[t][j] += the fold of sums[t, 0, j], sums[t, 1, j] ... along the tree: (targets, parts, columns), of as many targets as have blocks.
+// A block has 32 columns of a target. A warp of it folds runs of 16 parts, which are subtrees; then warps fold the runs' sums together.
+extern "C" __global__ void fold_parts(Targets targets, const float *sums, int parts, int columns)
 {
     __shared__ float folded[MOST_RUNS][FOLD_COLUMNS];
     int column = thread_index() % FOLD_COLUMNS, warp = thread_index() / FOLD_COLUMNS, warps = threads() / FOLD_COLUMNS;
     int of_one = (columns + FOLD_COLUMNS - 1) / FOLD_COLUMNS, runs = (parts + RUN - 1) / RUN;
-    bool is_second = block_index() >= (u32)of_one;
-    int j = ((int)block_index() - (is_second ? of_one : 0)) * FOLD_COLUMNS + column;
-    const float *from = is_second ? sums2 : sums;
+    int target = block_index() / of_one, j = (int)block_index() % of_one * FOLD_COLUMNS + column;
+    // Chosen, not indexed: an argument that is indexed goes to memory.
+    float *into = target == 0 ? targets.at[0] : target == 1 ? targets.at[1] : targets.at[2];
+    const float *from = sums + (i64)target * parts * columns;
+    // Of all threads of the block.
+    if (!into)
+        return;
     for (int run = warp; run < runs; run += warps)
     {
         float v[RUN];
@@ -75,9 +86,6 @@ extern "C" __global__ void fold_parts(float *target, const float *sums, float *t
         barrier();
     }
     if (warp == 0 && j < columns)
-    {
-        float *into = is_second ? target2 : target;
         into[j] = into[j] + folded[0][column];
-    }
 }
 ENTRY(fold_parts)

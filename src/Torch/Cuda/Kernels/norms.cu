@@ -202,14 +202,47 @@ INLINE void norm_columns_backward(
         }
 }
 
+// Four columns of a thread of the sums of y over rows [first, end), likewise. Other threads of the block have written y.
+template <class Y>
+INLINE void sum_columns(
+    float *sums, const typename Y::Element *y, i64 first, i64 end, int column, int apart, int columns, bool begins)
+{
+    float sum[4] = {0, 0, 0, 0};
+    UNROLL
+    for (int k = 0; k < 4; k++)
+        if (int j = column + k * apart; !begins && j < columns)
+            sum[k] = sums[j];
+    for (i64 row = first; row < end; row += 2)
+    {
+        float v[2][4];
+        UNROLL
+        for (int r = 0; r < 2; r++)
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                if (int j = column + k * apart; j < columns && row + r < end)
+                    v[r][k] = Y::load(y + (row + r) * columns + j);
+        UNROLL
+        for (int r = 0; r < 2; r++)
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                if (column + k * apart < columns && row + r < end)
+                    sum[k] += v[r][k];
+    }
+    UNROLL
+    for (int k = 0; k < 4; k++)
+        if (int j = column + k * apart; j < columns)
+            sums[j] = sum[k];
+}
+
 // A block has a part's rows, as many at once as it has groups of 16 lanes: it makes dx of them, where it is wanted, and goes through the
-// same rows by columns, while they are in its cache. gains and biases (parts, columns): fold_parts goes on with them; null where nothing is
-// trained. dx does not lie where dy or x does.
+// same rows by columns, while they are in its cache. gains, biases and branches (parts, columns): fold_parts goes on with them; null where
+// nothing is trained. branches are the sums of "narrow", or of dx where that is null: what a residual's branch gets, and so the gradient of
+// the bias of the linear layer that made the branch. dx does not lie where dy or x does.
 template <class Dx, class Dy, class X>
 INLINE void norm_backward(
-    typename Dx::Element *dx, typename Dy::Element *narrow, float *gains, float *biases, const typename Dy::Element *dy,
-    const typename X::Element *x, const float *gain, const float *means, const float *inverses, i64 rows, int part_rows, int columns,
-    int accumulate)
+    typename Dx::Element *dx, typename Dy::Element *narrow, float *gains, float *biases, float *branches,
+    const typename Dy::Element *dy, const typename X::Element *x, const float *gain, const float *means, const float *inverses, i64 rows,
+    int part_rows, int columns, int accumulate)
 {
     i64 begin = (i64)block_index() * part_rows, behind = begin + part_rows < rows ? begin + part_rows : rows;
     int groups = threads() / 16;
@@ -229,6 +262,14 @@ INLINE void norm_backward(
             norm_columns_backward<Dy, X>(
                 gains + part, biases ? biases + part : biases, dy, x, means, inverses, first, end, column, threads(), columns,
                 first == begin);
+        // Rows that follow are others: nobody writes what a thread still reads here.
+        if (branches)
+            barrier();
+        for (int column = thread_index(); branches && column < columns; column += 4 * threads())
+            if (narrow)
+                sum_columns<Dy>(branches + part, narrow, first, end, column, threads(), columns, first == begin);
+            else
+                sum_columns<Dx>(branches + part, dx, first, end, column, threads(), columns, first == begin);
     }
 }
 
@@ -244,11 +285,11 @@ INLINE void norm_backward(
 // Four blocks at once: those of a GPU of 132 multiprocessors have the 512 parts of 8,192 to 65,536 rows all at once.
 #define NORM_BACKWARD(Dx, Dy, X) \
     extern "C" __global__ void RESIDENT(256, 4) norm_backward_##Dx##_##Dy##_##X( \
-        Dx::Element *dx, Dy::Element *narrow, float *gains, float *biases, const Dy::Element *dy, const X::Element *x, const float *gain, \
-        const float *means, const float *inverses, i64 rows, int part_rows, int columns, int accumulate) \
+        Dx::Element *dx, Dy::Element *narrow, float *gains, float *biases, float *branches, const Dy::Element *dy, const X::Element *x, \
+        const float *gain, const float *means, const float *inverses, i64 rows, int part_rows, int columns, int accumulate) \
     { \
         norm_backward<Dx, Dy, X>( \
-            dx, narrow, gains, biases, dy, x, gain, means, inverses, rows, part_rows, columns, accumulate); \
+            dx, narrow, gains, biases, branches, dy, x, gain, means, inverses, rows, part_rows, columns, accumulate); \
     } \
     ENTRY(norm_backward_##Dx##_##Dy##_##X)
 

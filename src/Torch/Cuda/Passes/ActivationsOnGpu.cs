@@ -23,8 +23,13 @@ internal sealed class ActivationsOnGpu(Func<Operation, ActivationKind> kind) : G
             return;
         var type = pass.Gradients.TypeOfNext(x);
         var (given, dy, dx) = (pass[x].to(type), pass.Dy.to(type), empty(x.Rows, x.Columns, type, pass.Tools.Device));
-        pass.Tools.Kernels.ActivateBackward(
-            kind(operation), DeviceMemory.Of(dx), DeviceMemory.Of(dy), DeviceMemory.Of(given), dx.numel());
+        if (pass.BiasGradientToSum(x) is { } bias)
+            pass.Tools.Kernels.ActivateBackward(
+                kind(operation), DeviceMemory.Of(dx), DeviceMemory.Of(dy), DeviceMemory.Of(given),
+                pass.Tools.SumsInto(bias, x.Rows, x.Columns));
+        else
+            pass.Tools.Kernels.ActivateBackward(
+                kind(operation), DeviceMemory.Of(dx), DeviceMemory.Of(dy), DeviceMemory.Of(given), dx.numel());
         pass.Gradients.Give(x, dx);
     }
 }

@@ -43,7 +43,7 @@ internal sealed class AttentionOnGpu : GpuOperator
         if (operation.Inputs.Count == 1)
         {
             if (pass.Gradients.AreWanted(operation.Inputs[0]))
-                pass.Gradients.Give(operation.Inputs[0], cat(gradients, 1));
+                pass.Gradients.Give(operation.Inputs[0], Packed(pass, operation.Inputs[0], gradients));
             return;
         }
         for (var i = 0; i < 3; i++)
@@ -51,6 +51,17 @@ internal sealed class AttentionOnGpu : GpuOperator
             if (pass.Gradients.AreWanted(operation.Inputs[i]))
                 pass.Gradients.Give(operation.Inputs[i], gradients[i]);
         }
+    }
+
+    // (N, H D) (N, K D) (N, K D) -> (N, (H + 2 K) D), and the sums of its columns for the layer that made queries, keys and values.
+    private static Tensor Packed(GpuPass pass, Value qkv, Tensor[] gradients)
+    {
+        Tensor q = gradients[0].contiguous(), k = gradients[1].contiguous(), v = gradients[2].contiguous();
+        var packed = empty(qkv.Rows, qkv.Columns, q.dtype, q.device);
+        pass.Tools.Kernels.Pack(
+            DeviceMemory.Of(packed), DeviceMemory.Of(q), DeviceMemory.Of(k), DeviceMemory.Of(v), (int)q.shape[1], (int)k.shape[1],
+            pass.Tools.SumsInto(pass.BiasGradientToSum(qkv), qkv.Rows, qkv.Columns));
+        return packed;
     }
 
     private static AttentionRule? RuleOf(GpuPass pass, Operation operation) => operation is CausalAttentionOperation causal

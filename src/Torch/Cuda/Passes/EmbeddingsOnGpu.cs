@@ -54,7 +54,7 @@ internal sealed unsafe class EmbedPairsOnGpu : GpuOperator<EmbedPairsOperation>
     {
         // One micro-batch: the rows of its sources, then those of its sequences, whose places count from 0.
         var (y, table, C) = (pass.New(o.Output!), pass.Parameters.Table(o.Table), o.Positions.Width);                   // (M + N, C)
-        var places = tensor(o.Positions.Values, float32).to(pass.Tools.Device, non_blocking: true);
+        var places = pass.Tools.Constants.Of(o.Positions, () => o.Positions.Values);
         void Embed(long first, Tensor tokens, int length) => pass.Tools.Kernels.Embed(
             Dispatcher.Floats(y) + first * C, Dispatcher.Floats(table), (int*)Dispatcher.Data(tokens), Dispatcher.Floats(places), length,
             tokens.shape[0], C, o.Scale);

@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
+using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using static TorchSharp.torch;
 
@@ -16,7 +17,7 @@ internal sealed class GpuPass : ITapePass
 {
     private readonly Dictionary<Value, Tensor> _values = [];
     private readonly Dictionary<Operation, IDisposable[]> _saved = [];
-    private readonly Dictionary<object, Tensor> _shared = [];
+    private readonly HashSet<LinearOperation> _summed = [];
     private readonly Func<Tape, int, int, GpuPassPlan> _planOf;
     private GpuPassPlan? _plan;
     private Tensor? _losses;
@@ -120,13 +121,20 @@ internal sealed class GpuPass : ITapePass
         where T : IDisposable
         => (T)_saved[operation][index];
 
-    /// <summary>What several operations read that is no value, made when the first one asks.</summary>
-    public Tensor Shared(object key, Func<Tensor> make)
+    /// <summary>
+    /// The gradient of a bias to which the operation that makes the whole gradient of a value adds the sums of its columns, as it writes
+    /// it: the linear layer that made the value does not sum them again. Who asks and gets one adds them. Null for none.
+    /// </summary>
+    public Tensor? BiasGradientToSum(Value value)
     {
-        if (!_shared.TryGetValue(key, out var made))
-            _shared[key] = made = make().DetachFromDisposeScope();
-        return made;
+        if (_plan!.SummableFor(value) is not { } linear || Parameters.Gradient(linear.Bias!) is not { } gradient)
+            return null;
+        _summed.Add(linear);
+        return gradient;
     }
+
+    /// <summary>True where another operation has summed the gradient of a linear layer's bias.</summary>
+    public bool HasSummed(LinearOperation linear) => _summed.Contains(linear);
 
     /// <summary>The keys of a mask, one for each micro-batch.</summary>
     public ulong[] DropoutKeys(DropoutMask mask) =>
@@ -175,10 +183,9 @@ internal sealed class GpuPass : ITapePass
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in _values.Values.Concat(_shared.Values))
+        foreach (var tensor in _values.Values)
             tensor.Dispose();
         _values.Clear();
-        _shared.Clear();
         foreach (var operation in _saved.Keys.ToList())
             Release(operation);
         Gradients.Dispose();

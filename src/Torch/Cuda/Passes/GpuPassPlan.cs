@@ -1,5 +1,6 @@
 using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
+using Elastic.Model.Operators;
 using Elastic.Model.Splits;
 using Elastic.Model.Tapes;
 
@@ -13,6 +14,7 @@ internal sealed class GpuPassPlan
 {
     private readonly ILookup<int, Value> _ending;
     private readonly bool[] _keepsSaved;
+    private readonly Dictionary<Value, LinearOperation> _summable = [];
 
     /// <param name="first">Index of the range's first operation.</param>
     /// <param name="end">The index after its last one.</param>
@@ -55,6 +57,12 @@ internal sealed class GpuPassPlan
                 lastUse[output] = false;
         }
         _ending = ends.ToLookup(e => e.Step, e => e.Value);
+        var readers = tape.Operations.Where(o => HasGradient(tape, o)).SelectMany(o => o.Inputs).CountBy(v => v).ToDictionary();
+        foreach (var linear in tape.Operations.Take(end).Skip(first).OfType<LinearOperation>())
+        {
+            if (linear.Bias is { } bias && tape.Layout[bias].Parameter.IsTrained && readers.GetValueOrDefault(linear.Output!) == 1)
+                _summable[linear.Output!] = linear;
+        }
     }
 
     /// <summary>Index of the range's first operation.</summary>
@@ -77,6 +85,12 @@ internal sealed class GpuPassPlan
 
     /// <summary>True where what an operation saves at a step is for its backward pass, and not made again before.</summary>
     public bool KeepsSaved(int step) => _keepsSaved[step];
+
+    /// <summary>
+    /// The linear layer of the range that made a value, where its bias is trained and one operation makes the value's whole gradient: it
+    /// may sum the columns of what it writes, which are the bias's gradient. Null for none.
+    /// </summary>
+    public LinearOperation? SummableFor(Value value) => _summable.GetValueOrDefault(value);
 
     /// <summary>False where an operation's backward pass has nothing to do.</summary>
     public static bool HasGradient(Tape tape, Operation operation) => operation.Output is not { } output || tape.NeedsGradient(output);

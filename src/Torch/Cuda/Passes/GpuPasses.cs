@@ -13,8 +13,10 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
     // Shapes of micro-batches that one step, or one stage, has at once.
     private const int MostPlans = 16;
 
-    private readonly NarrowCopies _narrow = new();
     private readonly Dictionary<(Tape, int, int), GpuPassPlan> _plans = [];
+
+    /// <summary>Copies of parameters in 16 bits.</summary>
+    public NarrowCopies Copies { get; } = new();
 
     /// <summary>
     /// Elements of logits that are held at once in bf16, and half as many in fp32: 2 GiB, 16,384 and 8,192 rows of GPT-2's vocabulary.
@@ -57,7 +59,7 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
         // A text that grows by a token has another shape each time, and nothing of a run's answer depends on it.
         return new GpuPass(
             tape, inputs, isGeneration ? tools with { Products = null } : tools,
-            new GpuParameters(tape.Layout, parameters, _narrow, tape.Precision), PlanOf);
+            new GpuParameters(tape.Layout, parameters, Copies, tape.Precision), PlanOf);
     }
 
     // The same tape comes again and again in training.
@@ -74,8 +76,12 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
     }
 
     /// <summary>Frees the copies of vectors, whose memory the next ones need.</summary>
-    public void Release() => _narrow.Dispose();
+    public void Release() => Copies.Dispose();
 
     /// <inheritdoc/>
-    public void Dispose() => Release();
+    public void Dispose()
+    {
+        Release();
+        tools.Constants.Dispose();
+    }
 }

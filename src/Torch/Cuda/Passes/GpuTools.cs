@@ -12,6 +12,9 @@ namespace Elastic.Torch.Cuda.Passes;
 /// <param name="Products">By cublasLt; null where libtorch computes them.</param>
 internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernels, FlashAttention? Flash, DeviceProducts? Products)
 {
+    /// <summary>What passes read that no step changes.</summary>
+    public GpuConstants Constants { get; } = new(Device);
+
     /// <summary>y = x + scale · branch.</summary>
     public void ScaledSum(Tensor y, Tensor x, Tensor branch, float scale) =>
         Kernels.ScaledSum(Of(y), Of(x), Of(branch), scale, y.numel());
@@ -41,12 +44,21 @@ internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernel
     }
 
     /// <summary>target += the sums of the columns of x, in a fixed order: (C), (N, C).</summary>
-    public void AddColumnSums(Tensor target, Tensor x)
+    public void AddColumnSums(Tensor target, Tensor x) => Kernels.ColumnSums(Of(x), SumsInto(target, x.shape[0], (int)x.shape[1]));
+
+    /// <summary>Where the sums of the columns of a matrix go: (C), (N, C). Lasts as long as the dispose scope.</summary>
+    /// <param name="target">Null where nobody asks for them.</param>
+    public ColumnTarget SumsInto(Tensor? target, long rows, int columns)
     {
-        var (rows, columns) = (x.shape[0], (int)x.shape[1]);
         var partRows = DeviceKernels.PartRowsOf(rows);
-        var sums = empty(DeviceKernels.Parts(rows, partRows), columns, float32, x.device);
-        Kernels.ColumnSums(Dispatcher.Floats(target), Dispatcher.Floats(sums), Of(x), rows, partRows, columns);
+        return new ColumnTarget
+        {
+            Target = target is null ? null : Dispatcher.Floats(target),
+            Sums = target is null ? null : Dispatcher.Floats(empty(DeviceKernels.Parts(rows, partRows), columns, float32, Device)),
+            Rows = rows,
+            PartRows = partRows,
+            Columns = columns,
+        };
     }
 
     /// <summary>Adds the gradient of a table of embeddings, (V, C), from that of the rows, (N, C), in a fixed order.</summary>

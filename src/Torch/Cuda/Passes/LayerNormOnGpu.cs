@@ -68,9 +68,15 @@ internal static unsafe class NormsOnGpu
         if (!isWanted && dGain is null)
             return;
         var (dx, adds) = isWanted ? pass.Gradients.Into(x) : (null, false);
-        var narrow = isWanted ? OfBranch(pass, x) : null;
+        var branch = isWanted ? BranchOf(pass, x) : null;
+        var narrow = branch is not null && pass.Tape.IsNarrow(branch) && pass.Gradients.TypeOfNext(branch) != float32
+            ? empty(x.Rows, x.Columns, pass.NarrowType, pass.Tools.Device)
+            : null;
+        var dBranchBias = branch is null || channels != x.Columns ? null : pass.BiasGradientToSum(branch);
         var partRows = DeviceKernels.PartRowsOf(rows);
-        var sums = dGain is null ? null : empty(2 * DeviceKernels.Parts(rows, partRows), channels, float32, pass.Tools.Device);
+        var sums = dGain is null && dBranchBias is null
+            ? null
+            : empty(3 * DeviceKernels.Parts(rows, partRows), channels, float32, pass.Tools.Device);
         pass.Tools.Kernels.NormBackward(new NormBackward
         {
             Dy = DeviceMemory.Of(pass.Dy),
@@ -85,6 +91,7 @@ internal static unsafe class NormsOnGpu
             NarrowDx = narrow is null ? DeviceMemory.None : DeviceMemory.Of(narrow),
             GainGradient = dGain is null ? null : Dispatcher.Floats(dGain),
             BiasGradient = dBias is null ? null : Dispatcher.Floats(dBias),
+            BranchBiasGradient = dBranchBias is null ? null : Dispatcher.Floats(dBranchBias),
             Sums = sums is null ? null : Dispatcher.Floats(sums),
             PartRows = partRows,
         });
@@ -92,10 +99,7 @@ internal static unsafe class NormsOnGpu
             pass.Gradients.Round(x, narrow);
     }
 
-    // Memory for what the branch of a residual sum gets, rounded, where the norm is the last that adds to the sum's gradient.
-    private static Tensor? OfBranch(GpuPass pass, Value sum) =>
-        sum.Producer is ResidualOperation { Mask: null } r && r == pass.Before && pass.Gradients.AreWanted(r.Branch)
-            && pass.Tape.IsNarrow(r.Branch) && pass.Gradients.TypeOfNext(r.Branch) != float32
-            ? empty(sum.Rows, sum.Columns, pass.NarrowType, pass.Tools.Device)
-            : null;
+    // The branch of the residual sum that the norm read, where the norm is the last that adds to the sum's gradient: the branch gets that.
+    private static Value? BranchOf(GpuPass pass, Value sum) =>
+        sum.Producer is ResidualOperation { Mask: null } r && r == pass.Before && pass.Gradients.AreWanted(r.Branch) ? r.Branch : null;
 }

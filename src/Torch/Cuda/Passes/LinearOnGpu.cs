@@ -37,7 +37,7 @@ internal sealed class LinearOnGpu : GpuOperator<LinearOperation>
             else
                 ProductOperators.Write(products, dy.t(), from, dWeight, adds: true);
         }
-        if (o.Bias is not null && pass.Parameters.Gradient(o.Bias) is { } dBias)
+        if (o.Bias is not null && !pass.HasSummed(o) && pass.Parameters.Gradient(o.Bias) is { } dBias)
             pass.Tools.AddColumnSums(dBias, pass.Dy);
     }
 

@@ -4,12 +4,18 @@ using static TorchSharp.torch;
 namespace Elastic.Torch.Cuda.Passes;
 
 /// <summary>
-/// A device's copies of parameters in 16 bits, from which products read them; each is made anew when the vector that it lies in has
-/// changed: once in a step.
+/// A device's copies of parameters in 16 bits, from which products read them. Where the device alone updates a vector, its update writes
+/// the copies, too (<see cref="Into"/>): they lie side by side then, as the parameters do. Any other copy is made anew when the vector that
+/// it lies in has changed: once in a step.
 /// </summary>
 internal sealed class NarrowCopies : IDisposable
 {
+    // Of a copy that is not what it is a copy of.
+    private const int Old = -1;
+
     private readonly Dictionary<(TorchVector Vector, long Offset), (Tensor Elements, int Changes)> _copies = [];
+    private readonly Dictionary<TorchVector, Tensor> _rooms = [];
+    private readonly List<(TorchVector Vector, long First, long End, int Changes)> _written = [];
 
     /// <summary>A parameter of a vector of this device's memory, rounded: (elements).</summary>
     public Tensor Of(TorchVector vector, Segment segment, ScalarType type)
@@ -20,23 +26,85 @@ internal sealed class NarrowCopies : IDisposable
         if (_copies.TryGetValue(key, out var copy) && copy.Elements.dtype == type && copy.Changes == changes)
             return copy.Elements;
         using var scope = NewDisposeScope();
+        if (_rooms.GetValueOrDefault(vector) is { } room && room.dtype != type)
+        {
+            _rooms.Remove(vector);
+            room.Dispose();
+        }
         if (copy.Elements is { } other && other.dtype != type)
         {
             _copies.Remove(key);
             other.Dispose();
             copy = default;
         }
-        var elements = copy.Elements ?? empty(segment.Count, type, vector.Flat.device);
+        var elements = copy.Elements ?? New(vector, segment, type);
         elements.copy_(vector.Range(segment.Offset, segment.Count));
         _copies[key] = (elements.DetachFromDisposeScope(), changes);
         return elements;
     }
 
+    /// <summary>
+    /// Memory for the elements [first, first + count) of a vector in 16 bits, into which an update writes them besides; none where no
+    /// product has read any of the vector's in 16 bits.
+    /// </summary>
+    /// <param name="end">Behind the trained elements of the vector, all of which this device updates.</param>
+    public DeviceMemory Into(TorchVector vector, long end, long first, long count)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
+        if (RoomOf(vector, end) is not { } room)
+            return DeviceMemory.None;
+        _written.Add((vector, first, first + count, vector.Changes));
+        return DeviceMemory.Of(room).From(first - vector.First);
+    }
+
+    /// <summary>After the one change of a vector that its update tells of: what that has written is what the vector has.</summary>
+    public void Renew(TorchVector vector)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
+        // What an update wrote that failed before it told of its change is not.
+        var written = _written.Where(w => w.Vector == vector && w.Changes + 1 == vector.Changes).ToList();
+        foreach (var (key, copy) in _copies.Where(c => c.Key.Vector == vector).ToList())
+        {
+            if (written.Exists(w => w.First <= key.Offset && key.Offset + copy.Elements.numel() <= w.End))
+                _copies[key] = copy with { Changes = vector.Changes };
+        }
+        _written.Clear();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var (elements, _) in _copies.Values)
-            elements.Dispose();
+        foreach (var tensor in _copies.Values.Select(c => c.Elements).Concat(_rooms.Values))
+            tensor.Dispose();
         _copies.Clear();
+        _rooms.Clear();
+        _written.Clear();
+    }
+
+    private Tensor New(TorchVector vector, Segment segment, ScalarType type) =>
+        _rooms.GetValueOrDefault(vector) is { } room && segment.Offset - vector.First + segment.Count <= room.numel()
+            ? room.narrow(0, segment.Offset - vector.First, segment.Count)
+            : empty(segment.Count, type, vector.Flat.device);
+
+    // The copies that there are move into it.
+    private Tensor? RoomOf(TorchVector vector, long end)
+    {
+        if (_rooms.TryGetValue(vector, out var made))
+            return made;
+        var copies = _copies.Where(c => c.Key.Vector == vector && c.Key.Offset < end)
+            .Select(c => (c.Key, c.Value.Elements, Count: c.Value.Elements.numel())).ToList();
+        if (copies.Count == 0)
+            return null;
+        using var scope = NewDisposeScope();
+        var type = copies[0].Elements.dtype;
+        foreach (var (key, elements, _) in copies)
+        {
+            _copies.Remove(key);
+            elements.Dispose();
+        }
+        var room = _rooms[vector] = empty(end - vector.First, type, vector.Flat.device).DetachFromDisposeScope();
+        foreach (var (key, _, count) in copies)
+            _copies[key] = (room.narrow(0, key.Offset - vector.First, count).DetachFromDisposeScope(), Old);
+        return room;
     }
 }

@@ -30,14 +30,11 @@ internal sealed unsafe class RotaryOnGpu : GpuOperator<RotaryOperation>
     private static void Rotate(GpuPass pass, RotaryOperation o, Tensor x, bool isBackward)
     {
         var (T, pairs) = (pass.Tape.Shape.Tokens, o.Angles.Frequencies.Count);
-        // All layers share them.
-        var tables = pass.Shared(o.Angles, () =>
+        var cosines = Dispatcher.Floats(pass.Tools.Constants.Of(new TurnsOf(o.Angles, T), () =>
         {
             var (cosines, sines) = o.Angles.Tables(T);
-            return tensor([.. cosines.AsSpan(0, T * pairs), .. sines.AsSpan(0, T * pairs)], float32)
-                .to(pass.Tools.Device, non_blocking: true);
-        });
-        var cosines = Dispatcher.Floats(tables);
+            return [.. cosines.AsSpan(0, T * pairs), .. sines.AsSpan(0, T * pairs)];
+        }));
         pass.Tools.Kernels.Rotate(
             DeviceMemory.Of(x), x.shape[1], x.shape[0], (int)x.shape[1] / (2 * pairs), T, cosines, cosines + (long)T * pairs, pairs,
             isBackward);
