@@ -232,15 +232,18 @@ internal sealed partial class TorchDevice : TrainingDevice
         ArgumentNullException.ThrowIfNull(into);
         OnDevice(() =>
         {
-            using var scope = NewDisposeScope();
-            foreach (var name in names)
+            Across((TorchVector)Vectors[names[0]], () =>
             {
-                Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
-                ((TorchVector)into[name]).Touch();
-            }
-            // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element that
-            // is read waits for all of them.
-            _ = Flat(into[names[0]]).narrow(0, 0, 1).cpu();
+                using var scope = NewDisposeScope();
+                foreach (var name in names)
+                {
+                    Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
+                    ((TorchVector)into[name]).Touch();
+                }
+                // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element
+                // that is read waits for all of them.
+                _ = Flat(into[names[0]]).narrow(0, 0, 1).cpu();
+            });
             return true;
         });
     }

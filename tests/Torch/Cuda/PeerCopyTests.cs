@@ -82,10 +82,13 @@ public sealed class PeerCopyTests
         Assert.Equal(["a copy to GPU 0 did not wait for what had begun"], fake.Faults);
     }
 
+    // In a pipeline, and where each has the whole network.
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    public async Task A_GPU_that_is_lost_between_steps_is_named_whoever_reads_its_memory(int lost)
+    [InlineData(0, 2)]
+    [InlineData(1, 2)]
+    [InlineData(0, 1)]
+    [InlineData(1, 1)]
+    public async Task A_GPU_that_is_lost_between_steps_is_named_whoever_reads_its_memory(int lost, int stages)
     {
         using var pool = new StagePool(Model, 2, true);
         var parameters = new StageParameters(Architectures.Open(Model), Architectures.LayoutOf(Model), 2);
@@ -93,12 +96,12 @@ public sealed class PeerCopyTests
         try
         {
             var failure = await Assert.ThrowsAsync<DeviceFailedException>(() => pool.TrainAsync(
-                Precision.Fp32, _ => (2, 2, 1), async number =>
+                Precision.Fp32, _ => (2, stages, 1), async number =>
                 {
                     if (number == 0)
                         return;
                     FakeGpu.Shared.LoseNow(lost);
-                    // The stage's GPU reads the parameters of the home GPU.
+                    // The other GPU reads the parameters of the home GPU.
                     if (lost == 0)
                         AssertLost(await Record.ExceptionAsync(() => pool.Devices[1].RunAsync(
                             d => d.Use(() => ((TorchDevice)d).ParametersOf([.. parameters.RangesHeldBy(1)])))), lost);
