@@ -1,3 +1,4 @@
+using System.Numerics;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -30,7 +31,7 @@ public static class GpuMemory
         var groups = devices.Count / inUse.Stages;
         // Each micro-batch goes through a GPU alone.
         var units = (batch.MicroBatches + groups - 1) / groups;
-        var sums = GradientTree.MostSums(MicroBatchGroups.Nodes(0, units, 1)).Most;
+        var sums = MostSums(units);
         var pass = PassPlan.Of(
             architecture, new BatchShape(1, batch.Micro, settings.Model.Context), 1, batch.Recompute, precision, inUse.Stages, units,
             chunks: inUse.Chunks);
@@ -67,7 +68,7 @@ public static class GpuMemory
         var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var parts = new StageParameters(architecture, layout, stages);
         var (held, owned) = ((double)parts.HeldBy(stage).Sum(s => s.Count), (double)Trained(parts.OwnedBy(stage)));
-        var sums = GradientTree.MostSums(MicroBatchGroups.Nodes(0, settings.Batch.MicroBatches, 1)).Most;
+        var sums = MostSums(settings.Batch.MicroBatches);
         return new TrainingMemory(
             held * (sizeof(float) + (precision.IsNarrow ? NarrowBytes : 0)) + owned * optimizer.Vectors.Count * sizeof(float),
             owned * sums * sizeof(float),
@@ -110,6 +111,9 @@ public static class GpuMemory
 
     // As bf16 and fp16 take.
     private const int NarrowBytes = 2;
+
+    // Each micro-batch has a sum of its own, beside those of the subtrees before it: one for each bit of their number.
+    private static int MostSums(int microBatches) => 1 + BitOperations.Log2((uint)microBatches);
 
     private static long Trained(IEnumerable<Segment> segments) => segments.Where(s => s.Parameter.IsTrained).Sum(s => s.Count);
 

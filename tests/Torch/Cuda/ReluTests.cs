@@ -32,7 +32,7 @@ public sealed class ReluTests(ITestOutputHelper output) : IDisposable
     }
 
     // Measured in bf16 and fp16: 5.4e-2 and 1.8e-2 as it is, 1.0e-2 and 1.4e-3 with GELU, 4.1e-3 and 3.9e-4 with smaller weights, too.
-    // Others' tolerance is two units of the type; GPT-2's distances are 2.9e-3 and 1.0e-4, and with six times its weights 4.7e-3 and 4.0e-4.
+    // Others have two units of the type as their tolerance; GPT-2 has 2.9e-3 and 1.0e-4, with six times its weights 4.7e-3 and 4.0e-4.
     [Theory]
     [InlineData(TrainingPrecision.Bf16, 1.0 / 128)]
     [InlineData(TrainingPrecision.Fp16, 1.0 / 1024)]
