@@ -74,7 +74,7 @@ internal static class StageProcesses
     {
         var architecture = Architectures.Open(training.Model);
         var layout = new FlatLayout(architecture.Parameters);
-        using var vectors = ports.Count == 1 ? new ReplicaVectors(layout) : ApartStage.NewVectors(layout);
+        using var vectors = ports.Count == 1 ? new ReplicaVectors(layout) : new ReplicaVectors(layout, HostVector.Untouched);
         using var device = new DeviceThread(new DeviceId("cpu:0"), () =>
         {
             var cpu = new CpuDevice(new DeviceId("cpu:0"), architecture, 0, training.Threads);

@@ -112,7 +112,7 @@ public sealed class TorchBackend : IDeviceBackend
         if (_gpus is null)
             return new TorchVector(length, OnCpu());
         var gpu = NumberOf(device);
-        return new TorchVector(length, _gpus.PlaceOf(gpu), gpu);
+        return new TorchVector(length, _gpus.PlaceOf(gpu), gpu) { Home = device };
     }
 
     /// <inheritdoc/>
@@ -121,6 +121,20 @@ public sealed class TorchBackend : IDeviceBackend
         var (gpu, place) = _gpus is null ? (0, OnCpu()) : (NumberOf(device), _gpus.PlaceOf(NumberOf(device)));
         return new PiecedVector(
             length, [.. PiecedVector.WholeTiles(ranges, length).Select(r => new TorchVector(r.First, r.Count, place, gpu))]);
+    }
+
+    /// <inheritdoc/>
+    public (long Free, long All)? MemoryOf(DeviceId device)
+    {
+        try
+        {
+            return _gpus?.MemoryOf(NumberOf(device));
+        }
+        // Of a GPU that is lost, for instance: whoever works on it says so.
+        catch (ElasticException)
+        {
+            return null;
+        }
     }
 
     /// <inheritdoc/>

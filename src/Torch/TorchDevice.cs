@@ -64,7 +64,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             ? null
             : new GpuPasses(new GpuTools(device, kernels, flash, products), architecture.Vocabulary, recompute);
         _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
-        _copies = new VectorCopies(device, gpu);
+        _copies = new VectorCopies(device, gpu, Across);
         _folded = new FoldedSlices(device, gpu);
         _apart = PassParameters.ApartOf(NewTape(TapePurpose.Training, new BatchShape(1, 1, 1, architecture.SourceContext), null));
         _gradients = new GradientTree(
@@ -189,8 +189,12 @@ internal sealed partial class TorchDevice : TrainingDevice
     {
         if (_sends || ReferenceEquals(near, Vectors[name]) || Vectors[name] is PiecedVector)
             return;
-        using var scope = NewDisposeScope();
-        ((TorchVector)Vectors[name]).Range(slice.First, slice.Count).copy_(near.Range(slice.First, slice.Count));
+        var home = (TorchVector)Vectors[name];
+        Across(home, () =>
+        {
+            using var scope = NewDisposeScope();
+            home.Range(slice.First, slice.Count).copy_(near.Range(slice.First, slice.Count));
+        });
     }
 
     private void Update(Dictionary<string, TorchVector> near, Slice slice, IOptimizer optimizer, OptimizerStep step)
@@ -227,15 +231,18 @@ internal sealed partial class TorchDevice : TrainingDevice
         ArgumentNullException.ThrowIfNull(into);
         OnDevice(() =>
         {
-            using var scope = NewDisposeScope();
-            foreach (var name in names)
+            Across((TorchVector)Vectors[names[0]], () =>
             {
-                Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
-                ((TorchVector)into[name]).Touch();
-            }
-            // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element that
-            // is read waits for all of them.
-            _ = Flat(into[names[0]]).narrow(0, 0, 1).cpu();
+                using var scope = NewDisposeScope();
+                foreach (var name in names)
+                {
+                    Flat(into[name]).narrow(0, slice.First, slice.Count).copy_(Flat(Vectors[name]).narrow(0, slice.First, slice.Count));
+                    ((TorchVector)into[name]).Touch();
+                }
+                // The copies wait in the stream of the GPU on which the vectors lie, and other GPUs write there in the update: one element
+                // that is read waits for all of them.
+                _ = Flat(into[names[0]]).narrow(0, 0, 1).cpu();
+            });
             return true;
         });
     }
@@ -350,7 +357,7 @@ internal sealed partial class TorchDevice : TrainingDevice
         catch (Exception e) when (IsLoss(e))
         {
             // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
-            throw new DeviceFailedException(Id, isLost: true, $"{Id} is lost to this process: {e.Message.Split('\n')[0]}");
+            throw Lost(Id, e);
         }
         catch (AttentionException)
         {
@@ -363,6 +370,9 @@ internal sealed partial class TorchDevice : TrainingDevice
             throw;
         }
     }
+
+    private static DeviceFailedException Lost(DeviceId device, Exception e) =>
+        new(device, isLost: true, $"{device} is lost to this process: {e.Message.Split('\n')[0]}");
 
     // Throws where the GPU is lost: then every call to it fails.
     private void CheckAnswers(string after)

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Kernels;
-using Elastic.Messages;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Splits;
@@ -58,7 +57,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     /// <inheritdoc/>
     public override bool HasRows => _parameters.RowsFrom == number;
 
-    private DeviceId Device => device.Id;
+    private TorchDevice Device => device;
 
     private bool IsLast => number == Group.Stages.Count - 1;
 
@@ -73,6 +72,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         // Each stage copies what it reads now, so that few copies wait behind passes of the GPU where that lies.
         device.OnDevice(() =>
         {
+            device.FreeWholeCopies();
             device.ParametersOf([.. _parameters.RangesHeldBy(number)]).Dispose();
             return true;
         });

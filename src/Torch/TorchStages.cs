@@ -3,6 +3,7 @@ using Elastic.Messages.Vectors;
 using Elastic.Model.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -44,6 +45,9 @@ internal sealed partial class TorchDevice
     internal PassParameters ParametersOf(IReadOnlyList<(long First, long Count)> ranges) =>
         new(Layout, _copies.Ranges(Vectors, VectorSet.Parameters, ranges));
 
+    /// <summary>Frees the copy of all parameters that evaluations read, between which nothing changes them.</summary>
+    internal void FreeWholeCopies() => _copies.FreeWhole();
+
     /// <summary>Zeros on this device: elements [first, first + count) of a longer vector.</summary>
     internal TorchVector NewVector(long first, long count) => new(first, count, _device, _gpu);
 
@@ -54,19 +58,50 @@ internal sealed partial class TorchDevice
         return empty(x.shape, float32, _device).copy_(x).DetachFromDisposeScope();
     }
 
-    /// <summary>A copy of what lies in another device's memory.</summary>
-    /// <exception cref="DeviceFailedException">The other GPU is lost, or this one.</exception>
-    internal Tensor CopyFrom(DeviceId other, Tensor x)
+    /// <summary>A copy of what lies in another device's memory, made beside what that has begun since.</summary>
+    /// <exception cref="DeviceFailedException">The other GPU is lost.</exception>
+    internal Tensor CopyFrom(TorchDevice other, Tensor x)
     {
+        Tensor copy = null!;
+        Across(other.Id, other._gpu, () =>
+        {
+            if (_update is null || other._gpu == _gpu || !x.is_contiguous() || x.dtype != float32)
+            {
+                copy = Copy(x);
+                return;
+            }
+            using var scope = NewDisposeScope();
+            copy = empty(x.shape, float32, _device).DetachFromDisposeScope();
+            unsafe
+            {
+                _update.Kernels.Copies.Begin(
+                    (nint)Dispatcher.Data(x), other._gpu, (nint)Dispatcher.Data(copy), x.numel() * sizeof(float));
+            }
+        });
+        return copy;
+    }
+
+    // What moves numbers between a vector's memory and this GPU's.
+    private void Across(TorchVector vector, Action work) => Across(vector.Home, vector.Gpu, work);
+
+    // It fails where either GPU is lost: each is asked, so that the one that is there goes on.
+    private void Across(DeviceId other, int gpu, Action work)
+    {
+        if (gpu == _gpu)
+        {
+            work();
+            return;
+        }
+        if (_update?.Kernels.Copies.LossOf(gpu) is { } loss)
+            throw Lost(other, loss);
         try
         {
-            return Copy(x);
+            work();
         }
         catch (Exception e) when (IsLoss(e))
         {
-            // The copy fails where either of the two is lost. What this one answers tells which.
             CheckAnswers("what it did before a copy");
-            throw new DeviceFailedException(other, isLost: true, $"{other} is lost to this process: {e.Message.Split('\n')[0]}");
+            throw Lost(other, e);
         }
     }
 

@@ -1,3 +1,4 @@
+using Elastic.Messages;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Native;
 using TorchSharp;
@@ -6,30 +7,30 @@ using static TorchSharp.torch;
 namespace Elastic.Torch;
 
 /// <summary>A flat vector as a tensor, on a GPU or on libtorch's CPU.</summary>
-internal sealed unsafe class TorchVector : DeviceVector
+/// <param name="first">The elements [first, first + count) of a longer vector: zeros.</param>
+/// <param name="device">Where they lie.</param>
+/// <param name="gpu">Whose memory that is: the GPU's number; 0 on libtorch's CPU, which has one memory.</param>
+internal sealed unsafe class TorchVector(long first, long count, torch.Device device, int gpu) : DeviceVector(first + count, first)
 {
     private int _changes;
 
     /// <summary>Zeros on <paramref name="device"/>.</summary>
-    /// <param name="gpu">Whose memory it lies in: the GPU's number; 0 on libtorch's CPU, which has one memory.</param>
     public TorchVector(long length, torch.Device device, int gpu = 0)
         : this(0, length, device, gpu)
     {
     }
 
-    /// <summary>Zeros: the elements [first, first + count) of a longer vector.</summary>
-    public TorchVector(long first, long count, torch.Device device, int gpu)
-        : base(first + count, first)
-        => (Flat, Gpu) = (zeros(count, float32, device).DetachFromDisposeScope(), gpu);
-
     /// <summary>(Length - First).</summary>
-    public Tensor Flat { get; }
+    public Tensor Flat { get; } = zeros(count, float32, device).DetachFromDisposeScope();
 
     /// <summary>Where element 0 is, or would be.</summary>
     public float* Data => Dispatcher.Floats(Flat) - First;
 
     /// <summary>Whose memory it lies in.</summary>
-    public int Gpu { get; }
+    public int Gpu { get; } = gpu;
+
+    /// <summary>The device that it was allocated on, where others use it, too: who is lost with this memory.</summary>
+    public DeviceId Home { get; init; } = new($"cuda:{gpu}");
 
     /// <summary>Grows with each change that <see cref="Touch"/> tells of: copies elsewhere are then old.</summary>
     public int Changes => Volatile.Read(ref _changes);

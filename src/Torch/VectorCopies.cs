@@ -8,7 +8,8 @@ namespace Elastic.Torch;
 /// has changed (<see cref="TorchVector.Changes"/>).
 /// </summary>
 /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
-internal sealed class VectorCopies(Device device, int gpu) : IDisposable
+/// <param name="across">Does what moves numbers from a vector in another GPU's memory, or to it.</param>
+internal sealed class VectorCopies(Device device, int gpu, Action<TorchVector, Action> across) : IDisposable
 {
     // One copy of all, one of a slice, and one of each range: a device that has several stages keeps the ranges of all of them.
     private enum Kind
@@ -54,12 +55,19 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
         }
     }
 
+    /// <summary>Frees copies of whole vectors: a stage of a pipeline reads ranges, and all parameters in evaluations alone.</summary>
+    public void FreeWhole() => Free(k => k.Kind == Kind.All);
+
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => Free(_ => true);
+
+    private void Free(Func<(string Name, Kind Kind, long First, long Count), bool> which)
     {
-        foreach (var copy in _copies.Values)
-            copy.Vector.Dispose();
-        _copies.Clear();
+        foreach (var key in _copies.Keys.Where(which).ToList())
+        {
+            _copies.Remove(key, out var copy);
+            copy!.Vector.Dispose();
+        }
     }
 
     private TorchVector Of(TorchVector from, string name, Kind kind, long first, long count)
@@ -78,8 +86,11 @@ internal sealed class VectorCopies(Device device, int gpu) : IDisposable
             copy?.Vector.Dispose();
             vector = new TorchVector(first, count, device, gpu);
         }
-        using var scope = NewDisposeScope();
-        vector.Range(first, count).copy_(from.Range(first, count));
+        across(from, () =>
+        {
+            using var scope = NewDisposeScope();
+            vector.Range(first, count).copy_(from.Range(first, count));
+        });
         vector.Touch();
         _copies[key] = new Copy(vector, from, changes);
         return vector;

@@ -34,7 +34,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly Dictionary<RunId, NodePieces> _builds = [];
     private readonly Trainers _trainers;
     private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory, int Pieces, WorkActivity Activity)> _working = [];
-    private readonly ReplicaMemories _memories = new();
+    private readonly ReplicaMemories _memories;
     private readonly IActorRef _sums;
     private readonly IActorRef _store;
     private readonly IActorRef _corpusKeeper;
@@ -49,6 +49,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _sources = new KnownSources(context.Peers, context.Endpoint);
         _listings = new FileListings(context);
         _trainers = new Trainers(Context, context);
+        _memories = new ReplicaMemories(Warn);
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
         _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
         _corpusKeeper = context.Facts.Seed ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora), "corpus-keeper") : ActorRefs.Nobody;
@@ -184,8 +185,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 _context.Refuse(refused.Why);
                 break;
             case NodeOutput.Say say:
-                _log.Warning(say.Text);
-                _context.Say(say.Text);
+                Warn(say.Text);
                 break;
             case NodeOutput.Left:
                 _leaver?.Tell(Status.Success.Instance);
@@ -306,6 +306,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         if (_working.Remove(lost.Number, out var working))
             _memories.Abandon(working.Memory);
         Step(new NodeInput.DeviceLost(lost.Number, lost.Device, lost.Why));
+    }
+
+    private void Warn(string text)
+    {
+        _log.Warning(text);
+        _context.Say(text);
     }
 
     private void Tell(int work, object message)

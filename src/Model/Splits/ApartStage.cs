@@ -40,7 +40,7 @@ public sealed class ApartStage : ICollective
     /// <param name="device">Computes the stage; attached to <paramref name="vectors"/>.</param>
     /// <param name="number">Of the stage.</param>
     /// <param name="links">To each stage; null for this one. Who made them disposes of them.</param>
-    /// <param name="vectors">Of the whole network, of which only this stage's part takes memory: see <see cref="NewVectors"/>.</param>
+    /// <param name="vectors">Of the whole network; only this stage's part takes memory (<see cref="HostVector.Untouched"/>).</param>
     /// <param name="group">
     /// Sums of gradients and activations of steps before, which it uses again: of <see cref="NewGroup"/>; null for new ones.
     /// </param>
@@ -75,9 +75,6 @@ public sealed class ApartStage : ICollective
 
     /// <summary>The parameters that this stage updates, by offset.</summary>
     public IEnumerable<Segment> Own => _parameters.OwnedBy(_number);
-
-    /// <summary>Vectors of a whole network that take memory where they are written.</summary>
-    public static ReplicaVectors NewVectors(FlatLayout layout) => new(layout, HostVector.Untouched);
 
     /// <summary>What a stage keeps from one step to the next: sums of gradients of the whole network's places, and activations.</summary>
     /// <param name="stages">Of the network.</param>

@@ -38,6 +38,9 @@ public interface IDeviceBackend
     /// <summary>The same, of which the tiles take memory that hold these elements, and no others: a stage's part.</summary>
     DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges);
 
+    /// <summary>Bytes of a device's own memory that nobody has, and all; null where it has none of its own, or does not say.</summary>
+    (long Free, long All)? MemoryOf(DeviceId device) => null;
+
     /// <summary>How devices of this kind compute a replica together; one at a time for each device. No choice changes a bit.</summary>
     ICollective OpenCollective(IReadOnlyList<IDeviceThread> devices) => new LocalCollective(devices);
 

@@ -78,8 +78,10 @@ internal sealed class Ranks(
     private Exception Failure(int rank, string what, Exception cause) => cause switch
     {
         ElasticException => cause,
-        DeviceFailedException { IsLost: true } => new DeviceFailedException(
-            devices[rank].Id, isLost: true, $"{Name(rank)} is gone in its {what}: {cause.Message}", cause),
+        // Also another one, whose memory this rank has read.
+        DeviceFailedException { IsLost: true } lost => new DeviceFailedException(
+            lost.Device, isLost: true,
+            $"{Name(rank)} {(lost.Device == devices[rank].Id ? "is gone in" : "did not end")} its {what}: {cause.Message}", cause),
         _ => new DeviceFailedException(devices[rank].Id, isLost: false, $"{Name(rank)} failed in its {what}: {cause.Message}", cause),
     };
 }

@@ -12,6 +12,9 @@ internal sealed unsafe class CudaDriver
 
     // CUresult and CUdevice_attribute of cuda.h.
     private const int NotReady = 600, PeerAccessAlreadyEnabled = 704;
+
+    // CU_STREAM_NON_BLOCKING and CU_EVENT_DISABLE_TIMING.
+    private const uint NonBlocking = 1, WithoutTime = 2;
     private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
 
     private static readonly string[] Names =
@@ -20,6 +23,7 @@ internal sealed unsafe class CudaDriver
         "cuDeviceGetAttribute", "cuDeviceCanAccessPeer", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuCtxSynchronize",
         "cuCtxEnablePeerAccess", "cuStreamCreate", "cuStreamQuery", "cuStreamSynchronize", "cuModuleLoadData", "cuModuleGetFunction",
         "cuLaunchKernel", "cuDeviceGetPCIBusId", "cuEventCreate", "cuEventRecord", "cuEventElapsedTime", "cuEventDestroy_v2",
+        "cuStreamWaitEvent", "cuMemcpyPeerAsync", "cuMemGetInfo_v2",
     ];
 
     private readonly NativeFunctions _functions;
@@ -129,13 +133,15 @@ internal sealed unsafe class CudaDriver
         return Marshal.PtrToStringUTF8((nint)bus)!;
     }
 
-    /// <summary>
-    /// A stream of the current context that waits for the default stream, and for which that waits; kept until the process ends.
-    /// </summary>
-    public nint NewStream()
+    /// <summary>A stream of the current context, kept until the process ends.</summary>
+    /// <param name="isApart">
+    /// False where it waits for the default stream, and that for it; true where neither does but for <see cref="Wait"/>.
+    /// </param>
+    public nint NewStream(bool isApart = false)
     {
         nint stream;
-        Check(((delegate* unmanaged<nint*, uint, int>)_functions["cuStreamCreate"])(&stream, 0), "cuStreamCreate");
+        Check(
+            ((delegate* unmanaged<nint*, uint, int>)_functions["cuStreamCreate"])(&stream, isApart ? NonBlocking : 0), "cuStreamCreate");
         return stream;
     }
 
@@ -188,17 +194,38 @@ internal sealed unsafe class CudaDriver
         Check(launch(function, blocks, 1, 1, threads, 1, 1, 0, stream, arguments, null), $"the kernel {name}");
     }
 
-    /// <summary>A time stamp of the current context's.</summary>
-    public nint NewEvent()
+    /// <summary>A time stamp of the current context's, or what its streams wait for (<see cref="Wait"/>).</summary>
+    public nint NewEvent(bool hasTime = true)
     {
         nint stamp;
-        Check(((delegate* unmanaged<nint*, uint, int>)_functions["cuEventCreate"])(&stamp, 0), "cuEventCreate");
+        Check(((delegate* unmanaged<nint*, uint, int>)_functions["cuEventCreate"])(&stamp, hasTime ? 0 : WithoutTime), "cuEventCreate");
         return stamp;
     }
 
-    /// <summary>Stamps when the default stream has done all that was begun before.</summary>
-    public void Record(nint stamp) => Check(
-        ((delegate* unmanaged<nint, nint, int>)_functions["cuEventRecord"])(stamp, 0), "cuEventRecord");
+    /// <summary>Stamps when a stream of the current context has done all that was begun on it before.</summary>
+    /// <param name="stream">0 for the default stream.</param>
+    public void Record(nint stamp, nint stream = 0) => Check(
+        ((delegate* unmanaged<nint, nint, int>)_functions["cuEventRecord"])(stamp, stream), "cuEventRecord");
+
+    /// <summary>What begins on a stream of the current context from now on waits for the event as it was recorded last.</summary>
+    /// <param name="stream">0 for the default stream.</param>
+    public void Wait(nint stream, nint stamp) => Check(
+        ((delegate* unmanaged<nint, nint, uint, int>)_functions["cuStreamWaitEvent"])(stream, stamp, 0), "cuStreamWaitEvent");
+
+    /// <summary>Begins a copy from another context's memory into the current one's, whether or not they reach each other's.</summary>
+    /// <param name="stream">Of the current context.</param>
+    public void CopyFrom(nint from, nint itsContext, nint into, nint context, long bytes, nint stream) => Check(
+        ((delegate* unmanaged<nint, nint, nint, nint, nuint, nint, int>)_functions["cuMemcpyPeerAsync"])(
+            into, context, from, itsContext, (nuint)bytes, stream),
+        "cuMemcpyPeerAsync");
+
+    /// <summary>Bytes of the current context's GPU that nobody has, and all.</summary>
+    public (long Free, long All) Memory()
+    {
+        nuint free, all;
+        Check(((delegate* unmanaged<nuint*, nuint*, int>)_functions["cuMemGetInfo_v2"])(&free, &all), "cuMemGetInfo");
+        return ((long)free, (long)all);
+    }
 
     /// <summary>Between two stamps that the stream has passed.</summary>
     public double SecondsBetween(nint begin, nint end)

@@ -36,11 +36,14 @@ internal sealed unsafe partial class DeviceKernels
         driver.Enter(_context);
         _module = driver.LoadModule(compiler.Compile(major, minor));
         _memory = new PeerMemory(driver, index, _context);
-        Gpu = index;
+        (Gpu, Copies) = (index, new PeerCopies(driver, index, _context, stream));
     }
 
     /// <summary>The GPU's number.</summary>
     public int Gpu { get; }
+
+    /// <summary>Copies out of other GPUs' memory, for what the kernels' stream does next.</summary>
+    public PeerCopies Copies { get; }
 
     /// <summary>True where the kernels may use the memory of a GPU, this one's own or another's.</summary>
     public bool Reaches(int gpu) => _memory.Includes(gpu);

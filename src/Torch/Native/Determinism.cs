@@ -5,14 +5,17 @@ using Elastic.Torch.Cuda;
 namespace Elastic.Torch.Native;
 
 /// <summary>
-/// Asks libtorch for algorithms that give the same bits each time, for the whole process and for good (aten/src/ATen/Context.h).
+/// Asks libtorch for algorithms that give the same bits each time, and for sums in fp32, for the whole process and for good
+/// (aten/src/ATen/Context.h).
 /// An operator that has none then throws: a run that stops beats a wrong answer. Those that Elastic calls have one.
 /// </summary>
 internal static unsafe partial class Determinism
 {
     private const string Library = "libtorch_cpu.so", Context = "_ZN2at13globalContextEv",
         Algorithms = "_ZN2at7Context26setDeterministicAlgorithmsEbb",
-        FillMemory = "_ZN2at7Context39setDeterministicFillUninitializedMemoryEb";
+        FillMemory = "_ZN2at7Context39setDeterministicFillUninitializedMemoryEb",
+        Bf16Sums = "_ZN2at7Context27setAllowBF16ReductionCuBLASEbb", Fp16Sums = "_ZN2at7Context27setAllowFP16ReductionCuBLASEbb",
+        Fp16Accumulators = "_ZN2at7Context30setAllowFP16AccumulationCuBLASEb";
 
     // cuBLAS repeats its bits on several streams only with workspaces of fixed sizes (cuBLAS, "Results reproducibility"), and libtorch then
     // multiplies nothing without them. 8 of 4 MiB are libtorch's own choice for an H100; another size may choose other algorithms, so what
@@ -22,7 +25,8 @@ internal static unsafe partial class Determinism
     private static readonly Lazy<bool> Demanded = new(() =>
     {
         NativeTorch.Load();
-        var functions = new NativeFunctions(Library, NativeTorch.FindLoaded(Library), [Context, Algorithms, FillMemory]);
+        var functions = new NativeFunctions(
+            Library, NativeTorch.FindLoaded(Library), [Context, Algorithms, FillMemory, Bf16Sums, Fp16Sums, Fp16Accumulators]);
         var (algorithms, fillMemory) = (functions[Algorithms], functions[FillMemory]);
         var context = ((delegate* unmanaged<nint>)functions[Context])();
         // In the C library's environment, which libtorch and cuBLAS read; .NET has a copy of its own.
@@ -31,6 +35,11 @@ internal static unsafe partial class Determinism
         // Nobody reads memory before it is written, so that filling it first would be for nothing.
         ((delegate* unmanaged<nint, byte, void>)fillMemory)(context, 0);
         ((delegate* unmanaged<nint, byte, byte, void>)algorithms)(context, 1, 0);
+        // A product of 16 bits that is split along K may add its parts in 16 bits, which is what libtorch allows by itself: sums are fp32
+        // here. Whether it is split at all stays cuBLAS's choice: libtorch can forbid that on some of its ways only.
+        foreach (var sums in new[] { Bf16Sums, Fp16Sums })
+            ((delegate* unmanaged<nint, byte, byte, void>)functions[sums])(context, 0, 1);
+        ((delegate* unmanaged<nint, byte, void>)functions[Fp16Accumulators])(context, 0);
         return true;
     });
 

@@ -189,7 +189,7 @@ public sealed class ApartStageTests
     {
         var settings = DevicePool.Optimizer with { Kind = "muon" };
         var model = PrecisionTests.Kinds["gpt2"];
-        using var vectors = ApartStage.NewVectors(Architectures.LayoutOf(model));
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), HostVector.Untouched);
         using var device = new DeviceThread(new DeviceId("cpu:0"), () => Samples.Device(vectors, model));
         var stage = new ApartStage(device, Architectures.Open(model), 0, [null], vectors);
         var refused = Assert.Throws<ElasticException>(() => stage.Step(Optimizers.Open(settings), 1));
@@ -214,7 +214,7 @@ public sealed class ApartStageTests
             for (var number = 0; number < count; number++)
             {
                 var own = number;
-                var vectors = ApartStage.NewVectors(new FlatLayout(architecture.Parameters));
+                var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), HostVector.Untouched);
                 var device = new DeviceThread(new DeviceId($"cpu:{own}"), () =>
                 {
                     var cpu = new CpuDevice(new DeviceId($"cpu:{own}"), Architectures.Open(model), 0.1);

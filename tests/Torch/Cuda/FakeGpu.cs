@@ -63,6 +63,29 @@ internal sealed unsafe class FakeGpu
     /// <summary>Another process has a GPU for itself; none where that is negative.</summary>
     public void Take(int gpu) => ((delegate* unmanaged<int, void>)Export(_driver, "fake_take"))(gpu);
 
+    /// <summary>A GPU has fallen off the bus.</summary>
+    public void LoseNow(int gpu)
+    {
+        Lose(gpu, 0);
+        Driver.Enter(Driver.ContextOf(gpu));
+        Assert.Throws<CudaException>(Launch);
+
+        void Launch()
+        {
+            void* none;
+            Driver.Launch(0, 1, 1, &none, "any kernel", 0);
+        }
+    }
+
+    /// <summary>Copies that did not wait, or whose memory was written before, since this was asked last.</summary>
+    public IReadOnlyList<string> Faults =>
+        Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)Export(_driver, "fake_faults"))())!
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Bytes that each GPU has.</summary>
+    public void GiveMemory(long free, long all) =>
+        ((delegate* unmanaged<nuint, nuint, void>)Export(_driver, "fake_memory"))((nuint)free, (nuint)all);
+
     /// <summary>Whether the GPUs reach each other's memory.</summary>
     public void Separate(bool isSeparate) =>
         ((delegate* unmanaged<int, void>)Export(_driver, "fake_separate"))(isSeparate ? 1 : 0);

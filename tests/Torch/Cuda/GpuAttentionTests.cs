@@ -52,6 +52,10 @@ public sealed partial class GpuAttentionTests : IDisposable
         Assert.True(Says("23deterministicAlgorithms"));
         Assert.False(Says("31deterministicAlgorithmsWarnOnly"));
         Assert.False(Says("36deterministicFillUninitializedMemory"));
+        // CuBLASReductionOption of ATen/Context.h: 1 is fp32 whether a sum is split or not, and 0, libtorch's own, is not.
+        byte SumsOf(string type) => ((delegate* unmanaged<nint, byte>)Export($"_ZNK2at7Context24allow{type}ReductionCuBLASEv"))(context);
+        Assert.Equal((1, 1), (SumsOf("BF16"), SumsOf("FP16")));
+        Assert.False(Says("27allowFP16AccumulationCuBLAS"));
         Assert.Equal(":4096:8", Marshal.PtrToStringUTF8(Variable("CUBLAS_WORKSPACE_CONFIG")));
     }
 

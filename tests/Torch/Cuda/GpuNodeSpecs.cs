@@ -13,7 +13,11 @@ public sealed class GpuNodeSpecs : IDisposable
 {
     private readonly TinyRun _tiny = new();
 
-    public void Dispose() => _tiny.Dispose();
+    public void Dispose()
+    {
+        FakeGpu.Shared.GiveMemory(70L << 30, 80L << 30);
+        _tiny.Dispose();
+    }
 
     // The replica's vectors lie on the first of its GPUs: where they are left the step alone is repeated, and else the round begins anew.
     [Theory]
@@ -34,6 +38,8 @@ public sealed class GpuNodeSpecs : IDisposable
         using var gpus = FakeGpus.Register(2);
         var expected = await _tiny.TrainAsync(settings, "cuda:0", data: "undisturbed");
 
+        // Too little for the activations, as the node says; what the fakes use is the machine's memory.
+        FakeGpu.Shared.GiveMemory(1 << 10, 1L << 30);
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         var said = new ConcurrentQueue<string>();
         await using var node = await ElasticNode.StartAsync(
@@ -51,6 +57,8 @@ public sealed class GpuNodeSpecs : IDisposable
             split == "none"
                 ? $"device cuda:{gpu} is lost (rank {gpu} of 2 (cuda:{gpu}) is gone in its forward and backward pass"
                 : $"device cuda:{gpu} is lost (stage {gpu} of 2 (cuda:{gpu}) is gone in its ", StringComparison.Ordinal));
+        Assert.All(["cuda:0", "cuda:1"], device => Assert.Contains(said, s => s.StartsWith(
+            $"{device} may have no room for a replica: about ", StringComparison.Ordinal)));
         Assert.Equal([$"cuda:{1 - gpu}"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
         IReadOnlyList<StoredObservation> stored;
         // They are stored a moment later.

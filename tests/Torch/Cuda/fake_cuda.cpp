@@ -1,11 +1,14 @@
 // A fake CUDA driver for tests, not NVIDIA's: libcuda.so.1 as far as Elastic calls it. Two GPUs whose memory is that of the process and
 // which run kernels with fiber.h, at once, in the launch. It checks what a driver cannot: that a launch has one dimension, no shared memory
 // and no extras, that a thread entered a context before it works, that a stream is one of the context's, and that a block's threads come to
-// barriers together. fake_lose() makes a GPU fall off the bus. It stands for libtorch_cuda, too, as far as that takes streams. The tests put kernels.cu, the source that NVRTC would get, beside it.
+// barriers together. Copies between GPUs it carries out as late as a driver may: when their stream is waited for; until then their target
+// is no number, and what they read must not change. fake_lose() makes a GPU fall off the bus. It stands for libtorch_cuda, too, as far as
+// that takes streams. The tests put kernels.cu, the source that NVRTC would get, beside it.
 #include "fiber.h"
 #include "kernels.cu"
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace
 {
@@ -13,15 +16,21 @@ namespace
 constexpr int Gpus = 8, Visible = 2, Invalid = 1, Unavailable = 46, NoDevice = 101, NotFound = 500, NotReady = 600, LaunchFailed = 719, Hangs = 702;
 
 struct Gpu { int launches_left = -1, streams = 0; bool is_lost = false, was_busy = false; unsigned reached = 0; };
-struct Stream { Gpu *of; int number; };
-// When it was recorded: the fake's clock is the number of calls that it has noted, a millisecond each. Negative before.
-struct Event { float at = -1; };
+struct Copy { char *into; const char *from; std::string was; };
+// A stream that is apart does nothing but copy. It knows of how many launches of the thread that asks it has waited for.
+struct Stream { Gpu *of; int number; bool is_apart; long waited = -1; std::vector<Copy> copies; };
+// When it was recorded: the fake's clock is the number of calls that it has noted, a millisecond each. Negative before. And what had been
+// begun then: launches of the thread, or copies of the stream.
+struct Event { float at = -1; bool has_time; Stream *copies_of = nullptr; long launches = -1; };
 
 Gpu gpus[Gpus];
 thread_local Gpu *current;
 thread_local Stream *of_torch;
+thread_local long launches;
 std::mutex gate;
-std::string calls;
+std::string calls, faults;
+std::vector<Stream *> apart;
+size_t free_bytes = 70ull << 30, all_bytes = 80ull << 30;
 bool are_separate;
 int taken = -1;
 
@@ -31,6 +40,28 @@ void record(const char *what, const Stream *stream)
 {
     std::lock_guard<std::mutex> hold(gate);
     calls += std::string(what) + " " + std::to_string(current - gpus) + (stream ? "#" + std::to_string(stream->number) : "") + "\n";
+}
+
+void carry_out(Stream *stream)
+{
+    std::lock_guard<std::mutex> hold(gate);
+    for (auto &copy : stream->copies)
+    {
+        if (memcmp(copy.from, copy.was.data(), copy.was.size()) != 0)
+            faults += "memory of a copy from another GPU to " + std::to_string(stream->of - gpus) + " was written before it was read\n";
+        memcpy(copy.into, copy.from, copy.was.size());
+    }
+    stream->copies.clear();
+}
+
+std::vector<Stream *> apart_of(const Gpu *gpu)
+{
+    std::lock_guard<std::mutex> hold(gate);
+    std::vector<Stream *> found;
+    for (auto stream : apart)
+        if (stream->of == gpu)
+            found.push_back(stream);
+    return found;
 }
 }
 
@@ -42,6 +73,16 @@ void fake_take(int gpu) { taken = gpu; }
 void fake_separate(int separate) { are_separate = separate != 0; }
 void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
 const char *fake_calls() { std::lock_guard<std::mutex> hold(gate); static std::string copy; copy = calls; return copy.c_str(); }
+// A line for each copy that did not wait, or whose memory was written before it was carried out, since this was asked last.
+const char *fake_faults()
+{
+    std::lock_guard<std::mutex> hold(gate);
+    static std::string copy;
+    copy = faults;
+    faults.clear();
+    return copy.c_str();
+}
+void fake_memory(size_t free, size_t all) { free_bytes = free; all_bytes = all; }
 size_t fake_roots_bytes() { return sizeof(Roots); }
 // The kernels' names, a line each.
 const char *fake_kernels()
@@ -82,14 +123,25 @@ int cuDevicePrimaryCtxRetain(Gpu **context, int device)
     return device - 40 == taken ? Unavailable : 0;
 }
 int cuCtxSetCurrent(Gpu *context) { current = context; return 0; }
-int cuCtxSynchronize() { return state(); }
+int cuCtxSynchronize()
+{
+    if (current == nullptr)
+        return state();
+    record("synchronize", nullptr);
+    for (auto stream : apart_of(current))
+        carry_out(stream);
+    return state();
+}
+int cuMemGetInfo_v2(size_t *free, size_t *all) { *free = free_bytes; *all = all_bytes; return state(); }
 int cuStreamCreate(Stream **stream, unsigned flags)
 {
     *stream = nullptr;
-    if (flags != 0 || current == nullptr)
+    if (flags > 1 || current == nullptr)
         return Invalid;
     std::lock_guard<std::mutex> hold(gate);
-    *stream = new Stream{current, current->streams++};
+    *stream = new Stream{current, current->streams++, flags == 1};
+    if (flags == 1)
+        apart.push_back(*stream);
     return state();
 }
 int cuStreamSynchronize(Stream *stream)
@@ -97,6 +149,7 @@ int cuStreamSynchronize(Stream *stream)
     if (stream == nullptr || stream->of != current)
         return 400;
     record("synchronize", stream);
+    carry_out(stream);
     return state();
 }
 int cuCtxEnablePeerAccess(Gpu *other, unsigned flags)
@@ -158,6 +211,9 @@ int cuLaunchKernel(
         current->is_lost = true;
         return LaunchFailed;
     }
+    if (stream != nullptr && stream->is_apart)
+        return Invalid;
+    launches++;
     auto kernel = static_cast<const fiber::Entry *>(function);
     record(kernel->name, stream);
     return kernel->run(x, tx, arguments) ? 0 : Hangs;
@@ -165,16 +221,19 @@ int cuLaunchKernel(
 
 int cuEventCreate(Event **event, unsigned flags)
 {
-    if (flags != 0 || current == nullptr)
+    if ((flags != 0 && flags != 2) || current == nullptr)
         return Invalid;
     *event = new Event;
+    (*event)->has_time = flags == 0;
     return state();
 }
-int cuEventRecord(Event *event, void *stream)
+int cuEventRecord(Event *event, Stream *stream)
 {
-    if (stream != nullptr)
-        return Invalid;
+    if (stream != nullptr && stream->of != current)
+        return 400;
     std::lock_guard<std::mutex> hold(gate);
+    event->copies_of = stream != nullptr && stream->is_apart ? stream : nullptr;
+    event->launches = launches;
     event->at = 0;
     for (char c : calls)
         event->at += c == '\n';
@@ -182,12 +241,39 @@ int cuEventRecord(Event *event, void *stream)
 }
 int cuEventElapsedTime(float *milliseconds, const Event *begin, const Event *end)
 {
-    if (begin->at < 0 || end->at < 0)
+    if (begin->at < 0 || end->at < 0 || !begin->has_time || !end->has_time)
         return 400;
     *milliseconds = end->at - begin->at;
     return state();
 }
 int cuEventDestroy_v2(Event *event) { delete event; return 0; }
+int cuStreamWaitEvent(Stream *stream, const Event *event, unsigned flags)
+{
+    if (flags != 0 || current == nullptr || event->at < 0 || (stream != nullptr && stream->of != current))
+        return Invalid;
+    if (event->copies_of != nullptr)
+        carry_out(event->copies_of);
+    else if (stream != nullptr && stream->is_apart)
+        stream->waited = event->launches;
+    return state();
+}
+// On a stream apart alone: another one would wait for more than its copies.
+int cuMemcpyPeerAsync(char *into, Gpu *to, const char *from, Gpu *of, size_t bytes, Stream *stream)
+{
+    if (current == nullptr || to != current || of == current || bytes == 0)
+        return Invalid;
+    if (stream == nullptr || stream->of != current || !stream->is_apart)
+        return Invalid;
+    if (int error = of->is_lost ? LaunchFailed : state())
+        return error;
+    record("copy", stream);
+    std::lock_guard<std::mutex> hold(gate);
+    if (stream->waited != launches)
+        faults += "a copy to GPU " + std::to_string(current - gpus) + " did not wait for what had begun\n";
+    stream->copies.push_back({into, from, std::string(from, bytes)});
+    memset(into, 0xff, bytes);
+    return 0;
+}
 
 // ---- libtorch_cuda: AOTITorchError.
 int torch_set_current_cuda_stream(void *stream, int gpu)

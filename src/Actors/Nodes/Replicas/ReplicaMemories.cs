@@ -10,8 +10,10 @@ using Elastic.Model.Vectors;
 namespace Elastic.Actors.Nodes.Replicas;
 
 /// <summary>The replica memories of a node: work takes one, gives it back at its end, and the node keeps it for the next round.</summary>
-internal sealed class ReplicaMemories : IDisposable
+/// <param name="warn">Gets a sentence where a GPU's memory may run out.</param>
+internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 {
+    private readonly GpuRooms _gpus = new(warn);
     private const string Cpu = "cpu", InFile = "file";
 
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
@@ -47,6 +49,8 @@ internal sealed class ReplicaMemories : IDisposable
         {
             // Another run's memory, which may never come again; and of this run what other stages had.
             Free(m => m.Run != run.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
+            if (replica is not null && !devices[0].IsCpu)
+                _gpus.Check(run, devices, share);
             var offload = isInFile ? new FileOffload(run.Paths.Offload, [VectorSet.Parameters]) : share is null ? run.Offload : null;
             memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], offload, share);
             _all.Add((run.Id, location, memory));

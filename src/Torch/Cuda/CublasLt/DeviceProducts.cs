@@ -30,6 +30,7 @@ internal sealed class DeviceProducts
     /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
     /// <exception cref="ElasticException">The library lacks a function, or does not start.</exception>
     /// <exception cref="CudaException">The GPU is lost.</exception>
+    /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>
     public DeviceProducts(CudaDriver driver, CublasLtLibrary library, ProductChoices choices, int gpu, Device place, nint stream = 0)
     {
         ArgumentNullException.ThrowIfNull(driver);
@@ -45,11 +46,9 @@ internal sealed class DeviceProducts
             _handle = library.NewHandle($"on GPU {gpu}");
             _preference = library.NewPreference(bytes, AlignmentBytes);
         }
-        catch (CublasLtException e)
+        catch (CublasLtException e) when (e.IsExhausted || e.MayBeLoss)
         {
-            // Where the GPU is lost, this says so.
-            Synchronize(e.Message);
-            throw;
+            throw Passing(e);
         }
         _workspace = empty(bytes, uint8, place).DetachFromDisposeScope();
     }

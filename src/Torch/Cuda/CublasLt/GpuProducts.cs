@@ -17,7 +17,8 @@ internal static class GpuProducts
     /// <summary>Those of a GPU, on which libtorch has been started; null where libtorch computes them.</summary>
     /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost, or has no memory.</exception>
-    /// <exception cref="CublasLtException">The library cannot begin now.</exception>
+    /// <exception cref="CublasLtException">The library refuses to begin.</exception>
+    /// <exception cref="InvalidOperationException">It cannot begin now: memory is short, or it failed in it.</exception>
     public static DeviceProducts? Of(int gpu, nint stream = 0) => Find(gpu, stream).Products;
 
     /// <summary>E.g. "products by cublasLt 120803 on GPU 0, …", or why libtorch computes them.</summary>

@@ -1,0 +1,123 @@
+using System.Numerics;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
+using Elastic.Model.Tapes;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// What a replica, or a stage of one, takes of its GPUs' memory (docs/splits.md, "What a GPU holds"). Vectors and sums of gradients are
+/// those that are allocated. Activations are estimated by the plan of a CPU's pass (<see cref="PassPlan"/>), since a GPU's frees some
+/// sooner, keeps some in 16 bits, and has a library's workspaces beside them.
+/// </summary>
+public static class GpuMemory
+{
+    /// <summary>Of a replica: of each GPU by its whole name, e.g. "cuda:0", also where it is several devices.</summary>
+    /// <param name="devices">Of the replica; its vectors lie on the first one.</param>
+    /// <param name="split">As node.split.</param>
+    public static IReadOnlyDictionary<DeviceId, TrainingMemory> OfReplica(
+        TrainingSettings settings, IReadOnlyList<DeviceId> devices, ReplicaSplit split)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(devices);
+        var (architecture, optimizer, batch) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer), settings.Batch);
+        var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
+        var inUse = SplitInUse.Of(split, devices.Count, architecture);
+        var groups = devices.Count / inUse.Stages;
+        // Each micro-batch goes through a GPU alone.
+        var units = (batch.MicroBatches + groups - 1) / groups;
+        var sums = MostSums(units);
+        var pass = PassPlan.Of(
+            architecture, new BatchShape(1, batch.Micro, settings.Model.Context), 1, batch.Recompute, precision, inUse.Stages, units,
+            chunks: inUse.Chunks);
+        var parts = inUse.Stages == 1 ? null : new StageParameters(architecture, layout, inUse.Stages * inUse.Chunks);
+        var home = devices[0].Whole();
+        return devices.Select((device, i) => (Gpu: device.Whole(), Needs: Of(device.Whole() == home, i)))
+            .GroupBy(d => d.Gpu, d => d.Needs).ToDictionary(g => g.Key, g => new TrainingMemory(
+                g.Sum(n => n.VectorBytes) + (g.Key == home
+                    ? sizeof(float) * ((double)layout.Length + (double)optimizer.Vectors.Count * layout.TrainedLength) : 0),
+                g.Sum(n => n.GradientBytes), g.Sum(n => n.ActivationBytes)));
+
+        // Of one device, beside the replica's vectors: what it reads of the parameters, copied where they lie on another GPU.
+        TrainingMemory Of(bool isHome, int device)
+        {
+            // Devices beyond whole pipelines update only.
+            if (device >= groups * inUse.Stages)
+                return new TrainingMemory(0, (double)layout.TrainedLength / devices.Count * sizeof(float), 0);
+            IEnumerable<int> pieces = Enumerable.Range(0, inUse.Chunks).Select(c => c * inUse.Stages + device % inUse.Stages);
+            var held = parts is null ? layout.Length : pieces.Sum(p => parts.HeldBy(p).Sum(s => s.Count));
+            var summed = parts is null ? layout.TrainedLength
+                : pieces.Sum(p => Trained(parts.OwnedBy(p))) + layout.TrainedLength / devices.Count / sums;
+            return new TrainingMemory(
+                (double)held * ((isHome ? 0 : sizeof(float)) + (precision.IsNarrow ? NarrowBytes : 0)),
+                (double)summed * sums * sizeof(float), inUse.Stages == 1 ? pass.Bytes : pass.MostBytes);
+        }
+    }
+
+    /// <summary>Of a stage whose others are on other nodes.</summary>
+    /// <param name="stage">Of <paramref name="stages"/>.</param>
+    public static TrainingMemory OfStage(TrainingSettings settings, int stage, int stages)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var (architecture, optimizer) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer));
+        var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
+        var parts = new StageParameters(architecture, layout, stages);
+        var (held, owned) = ((double)parts.HeldBy(stage).Sum(s => s.Count), (double)Trained(parts.OwnedBy(stage)));
+        var sums = MostSums(settings.Batch.MicroBatches);
+        return new TrainingMemory(
+            held * (sizeof(float) + (precision.IsNarrow ? NarrowBytes : 0)) + owned * optimizer.Vectors.Count * sizeof(float),
+            owned * sums * sizeof(float),
+            PassPlan.OfStages(
+                architecture, new BatchShape(1, settings.Batch.Micro, settings.Model.Context), 1, settings.Batch.Recompute, precision,
+                stages, settings.Batch.MicroBatches)[stage].Bytes);
+    }
+
+    /// <summary>A sentence where a GPU has no room for what is sure, whatever else is on it; null where it has.</summary>
+    /// <param name="what">E.g. "a replica".</param>
+    /// <param name="allBytes">Of the GPU.</param>
+    public static string? Refusal(TrainingMemory needs, string what, DeviceId gpu, double allBytes, TrainingSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(needs);
+        var sure = needs.VectorBytes + needs.GradientBytes;
+        return sure <= allBytes ? null
+            : $"{gpu} has no room for {what}: {ByteSize.Text(sure)} of parameters, moments and gradients alone, and it has "
+              + $"{ByteSize.Text(allBytes)}: {StagesOf(settings)}, or lower model.width or model.layers";
+    }
+
+    /// <summary>A sentence where a GPU may have no room, by the estimate; null where it has.</summary>
+    /// <param name="freeBytes">Of the GPU.</param>
+    /// <inheritdoc cref="Refusal" path="/param"/>
+    public static string? Warning(TrainingMemory needs, string what, DeviceId gpu, double freeBytes, TrainingSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(needs);
+        ArgumentNullException.ThrowIfNull(settings);
+        if (needs.Bytes <= freeBytes)
+            return null;
+        string?[] remedies =
+        [
+            settings.Batch.Micro > 1 ? $"lower batch.micro ({settings.Batch.Micro})" : null,
+            settings.Batch.Recompute < RecomputeMode.Full
+                ? $"set batch.recompute = {(settings.Batch.Recompute == RecomputeMode.None ? "blocks" : "full")}" : null,
+            StagesOf(settings), "stop what else uses this GPU",
+        ];
+        return $"{gpu} may have no room for {what}: about {ByteSize.Text(needs.Bytes)} ({needs.Parts}), and {ByteSize.Text(freeBytes)} "
+               + $"are free; if memory runs out, {string.Join(", or ", remedies.OfType<string>())}";
+    }
+
+    // As bf16 and fp16 take.
+    private const int NarrowBytes = 2;
+
+    // Each micro-batch has a sum of its own, beside those of the subtrees before it: one for each bit of their number.
+    private static int MostSums(int microBatches) => 1 + BitOperations.Log2((uint)microBatches);
+
+    private static long Trained(IEnumerable<Segment> segments) => segments.Where(s => s.Parameter.IsTrained).Sum(s => s.Count);
+
+    private static string StagesOf(TrainingSettings settings) => settings.Run.Stages > 1
+        ? $"use more run.stages ({settings.Run.Stages})"
+        : "use more stages (node.split = pipeline:N over more GPUs, run.stages over more nodes)";
+}
