@@ -153,8 +153,8 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
         var connection = new StageConnection(await upgrade.UpgradeAsync(), () => ended.TrySetResult());
         if (!expected.Connection.TrySetResult(connection))
             return;
-        // Not until the other side has closed it, but until the work here has: the stream is the server's, and with the end of the request a
-        // read that is about to return the end of the bytes fails with any exception instead.
+        // Not until the other side has closed it, but until the work here has: the stream is the server's, and with the end of the request
+        // a read that is about to return the end of the bytes fails with any exception instead.
         await ended.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
