@@ -67,11 +67,12 @@ internal static class StageProcesses
         }
     }
 
-    /// <summary>Is one of the processes.</summary>
+    /// <summary>Is one of the processes; ends with the one that has started it.</summary>
     /// <param name="ports">Of all stages, in order.</param>
     /// <param name="file">Gets the stage's parameters, at their places.</param>
     public static async Task StageAsync(int number, IReadOnlyList<int> ports, StagedTraining training, string file)
     {
+        new Thread(EndWithInput) { IsBackground = true }.Start();
         var architecture = Architectures.Open(training.Model);
         var layout = new FlatLayout(architecture.Parameters);
         using var vectors = ports.Count == 1 ? new ReplicaVectors(layout) : new ReplicaVectors(layout, HostVector.Untouched);
@@ -112,6 +113,12 @@ internal static class StageProcesses
             $"stage {number} of {ports.Count}: {own.Sum(s => s.Count) / 1e6:0.0} M parameters, peak {peak} MiB resident, "
             + $"processor time {Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds:0.0} s, "
             + $"{seconds / training.Steps * 1000:0} ms a step, loss {loss:0.000000}"));
+    }
+
+    private static void EndWithInput()
+    {
+        Console.In.ReadToEnd();
+        Environment.Exit(1);
     }
 
     // What the stage has sent, beside what is planned of it.
@@ -218,7 +225,12 @@ internal static class StageProcesses
 
     private static Process Start(IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            RedirectStandardInput = true,                              // ends with this process: see StageAsync
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(StageProcesses).Assembly.Location);
         foreach (var argument in arguments)

@@ -3,10 +3,15 @@
 
   bench/corpus/measured.py FILE COMMAND...      FILE takes a line: seconds, seconds of processor time, MiB at most
 """
-import os, re, resource, shutil, subprocess, sys, time
+import ctypes, os, re, resource, shutil, signal, subprocess, sys, time
 from pathlib import Path
 
 ELASTIC = os.environ.get("ELASTIC") or Path(__file__).resolve().parents[2] / "src/Host/bin/Release/net10.0/elastic.dll"
+
+
+def end_with_parent():
+    """Linux kills this process when the one that has started it ends, however that ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)                      # PR_SET_PDEATHSIG
 
 
 def run(command, look=None, **streams):
@@ -16,7 +21,7 @@ def run(command, look=None, **streams):
     and "own" pages and those of "files", which are looked at ten times a second; look(seconds, MiB of each) is called each time.
     """
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    process = subprocess.Popen(command, **streams)
+    process = subprocess.Popen(command, preexec_fn=end_with_parent, **streams)
     most = dict.fromkeys(["VmHWM", "RssAnon", "RssFile"], 0)
     while process.poll() is None:
         try:
@@ -50,6 +55,7 @@ def build(sources, stages, data, look=None):
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
+    end_with_parent()                                               # a shell script
     code, wall, seconds, most = run(sys.argv[2:])
     Path(sys.argv[1]).write_text(f"{wall:.1f} {seconds:.1f} {most['all']:.0f}\n")
     sys.exit(code)

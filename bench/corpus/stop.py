@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+from measured import end_with_parent
+
 MOST = 50_000_000
 STAGES = """stages = [ { stage = mojibake }, { stage = clean }, { stage = boilerplate-lines }, { stage = gopher-quality },
   { stage = gopher-repetition }, { stage = fineweb-quality }, { stage = mask-personal-data }, { stage = exact-duplicates },
@@ -39,7 +41,7 @@ def processor_seconds(process):
 def stop(elastic, after):
     shutil.rmtree("data", ignore_errors=True)
     process = subprocess.Popen([elastic, "corpus", "build", "--manifest", "manifest.conf", "--data-dir", "data"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent)
     while process.poll() is None and processor_seconds(process.pid) < after:
         time.sleep(0.02)
     if process.poll() is not None:

@@ -45,7 +45,9 @@ export class Node {
     fs.mkdirSync(this.dir, { recursive: true });
     fs.writeFileSync(path.join(this.dir, 'pbm-token'), token + '\n', { mode: 0o600 });
     this.said = '';
-    const one = this.process = spawn(this.elastic, [this.role, '--data-dir', this.dir, '--port', '0', '--http-port', '0', ...this.args]);
+    // The kernel kills it when this program ends, however that ends.
+    const one = this.process = spawn('setpriv', [
+      '--pdeathsig', 'KILL', this.elastic, this.role, '--data-dir', this.dir, '--port', '0', '--http-port', '0', ...this.args]);
     atEnd(() => one.kill('SIGKILL'));
     for (const stream of [one.stdout, one.stderr]) stream.on('data', text => { this.said += text; });
     return this;

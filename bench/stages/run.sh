@@ -31,11 +31,15 @@ end_workers() {
 }
 finish() {
     end_workers
-    [ -z "${seed:-}" ] || kill "$seed" 2>/dev/null || true
+    kill $(jobs -p) 2>/dev/null || true
     wait 2>/dev/null || true
     for group in "$groups"/elastic-stages-*; do rmdir "$group" 2>/dev/null || true; done
 }
 trap finish EXIT
+trap 'exit 143' HUP INT TERM
+
+# It ends with the process that has started it, however that ends.
+guarded() { exec setpriv --pdeathsig KILL "$@"; }
 
 wait_for() {                                                # FILE WORDS
     for _ in $(seq 600); do grep -qs "$2" "$1" && return; sleep 0.2; done
@@ -51,7 +55,7 @@ start_worker() {                                            # NAME LIMIT_MIB (0:
     fi
     (
         [ "$2" -eq 0 ] || echo "$BASHPID" > "$group/cgroup.procs"
-        exec dotnet "$elastic" worker --seed "127.0.0.1:$port" --devices cpu:1 --set node.threads-per-device=1 \
+        guarded dotnet "$elastic" worker --seed "127.0.0.1:$port" --devices cpu:1 --set node.threads-per-device=1 \
             --data-dir "$1" --port 0 --http-port 0 > "$1.txt" 2>&1
     ) &
     echo $! > "$1.pid"
@@ -59,11 +63,11 @@ start_worker() {                                            # NAME LIMIT_MIB (0:
 }
 
 port=$((20000 + RANDOM % 20000))
-dotnet "$elastic" seed --data-dir seed --port "$port" --http-port 0 --pbm-port $((port + 1)) --no-dashboard > seed.txt 2>&1 &
-seed=$!
+guarded dotnet "$elastic" seed --data-dir seed --port "$port" --http-port 0 --pbm-port $((port + 1)) --no-dashboard > seed.txt 2>&1 &
 wait_for seed.txt "controls it"
 export ELASTIC_PBM_TOKEN_FILE="$PWD/seed/pbm-token"
-ask() { dotnet "$pbm" "127.0.0.1:$((port + 1))" "$@"; }
+# In the background, for a signal to end the script at once.
+ask() { guarded dotnet "$pbm" "127.0.0.1:$((port + 1))" "$@" & wait $!; }
 
 mkdir -p text
 [ -f text/numbers.txt ] || seq 200000 > text/numbers.txt
@@ -84,6 +88,7 @@ if [ -n "${KILL:-}" ]; then
         kill -9 "$(cat "w$KILL.pid")"
         mv "w$KILL.txt" "w$KILL-killed.txt"
         start_worker "w$KILL" "$limit"
+        while kill -0 $$ 2>/dev/null; do sleep 1; done      # the worker ends with this process, and that with the script
     ) &
 fi
 echo "$stages workers, $limit MiB each:"

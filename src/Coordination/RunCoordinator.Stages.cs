@@ -23,7 +23,7 @@ public sealed partial class RunCoordinator
     private const int LongestAttempt = 32;
 
     private readonly Dictionary<string, TimeSpan> _incomplete = [];
-    private readonly Dictionary<InFlightWork, OrderId> _attemptOrders = [];            // of attempts under way, the order of each stage
+    private readonly Dictionary<InFlightWork, OrderId> _attemptOrders = [];            // of replicas in flight, and of each of their stages
     private readonly Dictionary<OrderId, ImmutableArray<NodeId>> _teamOf = [];         // of this round, by the order of the first stage
     private readonly Dictionary<InFlightWork, TimeSpan> _queued = [];   // when a node last said so
     private readonly Dictionary<string, TimeSpan> _givesWay = [];       // attempts some stages of which wait, and until when they may
@@ -70,10 +70,10 @@ public sealed partial class RunCoordinator
 
     private void NoteAttempt(InFlightWork work, OrderId order, WorkContent content)
     {
-        if (!View.Attempts.ContainsKey(work))
+        if (ComputeWork.Of(content) is null)
             return;
         _attemptOrders[work] = order;
-        if (content is Compute { Stages: var stages })
+        if (View.Attempts.ContainsKey(work) && content is Compute { Stages: var stages })
             _teamOf[order] = [.. stages.Select(s => s.Node)];
     }
 
@@ -82,8 +82,14 @@ public sealed partial class RunCoordinator
     /// a node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before. So
     /// does what a node handed over and repeated, because nothing had acknowledged it yet.
     /// </summary>
+    /// <remarks>
+    /// A node that computes a replica alone keeps to an older order of it that it still has, and answers that one: what it repeats after
+    /// the newer order must have come is its answer to both. Work that failed rests before it is given out anew.
+    /// </remarks>
     public bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
-        && View.Attempts.ContainsKey(work) && _attemptOrders.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
+        && View.InFlight.TryGetValue(work, out var given)
+        && (View.Attempts.ContainsKey(work) || (result.Outcome is HandedOver && _now - given <= InTransit))
+        && _attemptOrders.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
 
     // Nothing is wrong where it was noticed: it counts against the node of the stage that is lost.
     private void TakeBack(WorkResult result, StageLost lost)
@@ -130,7 +136,7 @@ public sealed partial class RunCoordinator
     {
         foreach (var over in _incomplete.Keys.Where(a => !View.Attempts.ContainsValue(a)).ToList())
             _incomplete.Remove(over);
-        foreach (var over in _attemptOrders.Keys.Where(w => !View.Attempts.ContainsKey(w)).ToList())
+        foreach (var over in _attemptOrders.Keys.Where(w => !View.InFlight.ContainsKey(w)).ToList())
             _attemptOrders.Remove(over);
         foreach (var attempt in View.Attempts.GroupBy(a => a.Value, a => a.Key).ToList())
         {

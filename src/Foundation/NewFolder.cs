@@ -1,13 +1,8 @@
-using System.Text;
-
 namespace Elastic.Foundation;
 
 /// <summary>Folders that are made as a whole: written beside their place under another name, and renamed once all is on the disk.</summary>
 public static class NewFolder
 {
-    private const string Holder = ".being-made";
-    private const int LongestMachine = 256;
-
     /// <summary>Says before any work is done what would make <see cref="Make"/> fail.</summary>
     /// <param name="option">The option that names the folder, for the message.</param>
     /// <exception cref="ElasticException">
@@ -62,7 +57,7 @@ public static class NewFolder
         try
         {
             Directory.CreateDirectory(temporary);
-            held = Hold(temporary);
+            held = FolderHolder.Hold(temporary);
             await fill(temporary);
             // Without this file nobody takes the folder for a leftover.
             held?.Dispose();
@@ -87,27 +82,6 @@ public static class NewFolder
         }
     }
 
-    // A file in the folder that names the machine, and is locked as long as the process lives that makes the folder; it goes with the lock.
-    // Null where the disk knows no locks, so that a process that makes the folder cannot be told from one that was killed: without the file
-    // nobody takes the folder for a leftover.
-    private static FileStream? Hold(string temporary)
-    {
-        var path = Path.Combine(temporary, Holder);
-        var held = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
-        try
-        {
-            new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
-        }
-        catch (IOException)
-        {
-            held.Write(Encoding.UTF8.GetBytes(Environment.MachineName));
-            return held;
-        }
-
-        held.Dispose();
-        return null;
-    }
-
     // Of this very name and a drawn suffix, with the file in it that a process of this machine has locked no more. Any other folder stays.
     private static void RemoveLeftovers(string path)
     {
@@ -118,36 +92,6 @@ public static class NewFolder
             AttributesToSkip = FileAttributes.ReparsePoint,
         }))
             if (DurableFile.IsTemporaryOf(path, folder))
-                RemoveIfLeft(folder);
-    }
-
-    private static void RemoveIfLeft(string folder)
-    {
-        try
-        {
-            // Held until all else is gone: no other process removes the same folder at once.
-            var holder = Path.Combine(folder, Holder);
-            using (var left = new FileStream(holder, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
-            {
-                // Whoever has made the folder lets go of the file after it was removed: then the folder is whole, and about to be renamed.
-                if (!File.Exists(holder))
-                    return;
-                var machine = new byte[LongestMachine];
-                if (Encoding.UTF8.GetString(machine, 0, left.ReadAtLeast(machine, machine.Length, throwOnEndOfStream: false))
-                    != Environment.MachineName)
-                    return;                                            // its locks may not be seen here
-                foreach (var entry in Directory.EnumerateFileSystemEntries(folder).Where(e => Path.GetFileName(e) != Holder).ToList())
-                    if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null)
-                        Directory.Delete(entry, true);
-                    else
-                        File.Delete(entry);
-            }
-
-            Directory.Delete(folder, true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // It is being made, or is somebody else's.
-        }
+                FolderHolder.RemoveIfLeft(folder);
     }
 }

@@ -43,23 +43,6 @@ public static class WritePlace
         }
     }
 
-    /// <summary>Makes a temporary folder for what goes to a store, which takes whole files.</summary>
-    /// <param name="prefix">What its name begins with.</param>
-    /// <returns>Its path.</returns>
-    /// <exception cref="ElasticException">There is no place for it.</exception>
-    public static string Temporary(string prefix)
-    {
-        try
-        {
-            return Directory.CreateTempSubdirectory(prefix).FullName;
-        }
-        catch (Exception e) when (IsRefused(e))
-        {
-            throw new ElasticException($"what goes to a store is made in a temporary folder first, and {Path.GetTempPath()} takes none "
-                + $"({(DiskSpace.IsExhausted(e) ? "the disk is full" : e.Message.TrimEnd('.'))}): set TMPDIR to another folder", e);
-        }
-    }
-
     /// <summary>Whether it is the operating system's refusal of a file or folder.</summary>
     public static bool IsRefused(Exception e) => e is IOException or UnauthorizedAccessException;
 

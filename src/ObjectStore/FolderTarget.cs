@@ -9,14 +9,14 @@ namespace Elastic.ObjectStore;
 public sealed class FolderTarget : IDisposable
 {
     private readonly FolderUpload? _upload;
-    private readonly string? _temporary;
+    private readonly StagingFolder? _temporary;
 
     private FolderTarget(string folder) => Folder = folder;
 
     private FolderTarget(FolderUpload upload)
     {
-        (_upload, _temporary) = (upload, WritePlace.Temporary("elastic-upload-"));
-        Folder = Path.Combine(_temporary, "files");
+        (_upload, _temporary) = (upload, StagingFolder.Make("elastic-upload-"));
+        Folder = Path.Combine(_temporary.Path, "files");
     }
 
     /// <summary>The full path of the folder to make. One of this machine may be there already: that is for the caller to refuse.</summary>
@@ -71,7 +71,6 @@ public sealed class FolderTarget : IDisposable
     public void Dispose()
     {
         _upload?.Dispose();
-        if (_temporary is not null)
-            Directory.Delete(_temporary, recursive: true);
+        _temporary?.Dispose();
     }
 }

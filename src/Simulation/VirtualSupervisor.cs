@@ -123,10 +123,13 @@ public sealed class VirtualSupervisor(VirtualWorld world)
                 break;
             case WorkResult result:
                 var events = Journal.Count;
+                var work = new InFlightWork(result.Key, result.Node);
                 var newer = result.Outcome is HandedOver && IsThere && _coordinator.IsOfEarlierAttempt(result)
-                    ? View.Attempts[new InFlightWork(result.Key, result.Node)] : null;
+                    ? (View.InFlight[work], View.Attempts.GetValueOrDefault(work)) : ((TimeSpan, string?)?)null;
                 Step(new RunInput.Answered(result));
-                Invariant.Holds(newer is null || !IsThere || Journal.Count > events || View.Attempts.ContainsValue(newer),
+                Invariant.Holds(
+                    newer is null || !IsThere || Journal.Count > events
+                        || (View.InFlight.GetValueOrDefault(work), View.Attempts.GetValueOrDefault(work)) == newer,
                     $"{result} said nothing new, and ended an attempt that was given out after it");
                 if (Journal.Count > events && !Journal.Skip(events).Any(e => e is RunEvent.WorkLost or RunEvent.RolledBack))
                     Invariant.Holds(Coordination.Run.Decide(Run, world.PlanOf(Run), result).Events.Count == 0,

@@ -153,7 +153,9 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
         var connection = new StageConnection(await upgrade.UpgradeAsync(), () => ended.TrySetResult());
         if (!expected.Connection.TrySetResult(connection))
             return;
-        await ended.Task.WaitAsync(end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Not until the other side has closed it, but until the work here has: the stream is the server's, and with the end of the request
+        // a read that is about to return the end of the bytes fails with any exception instead.
+        await ended.Task.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     // What the work here expects on this route; null where it does not ask in time.

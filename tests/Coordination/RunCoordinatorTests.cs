@@ -181,6 +181,24 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_hand_over_that_comes_again_does_not_end_the_work_that_goes_on_from_it_unless_the_node_has_nothing_else_to_say()
+    {
+        Begin(1, A);
+        var earlier = Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute { Replica: 0 });
+        Step(new RunInput.Answered(Again()));
+        Assert.Equal(HandOver(1, 0, 2), Assert.Single(Taken(A).OfType<WorkOrder>().Select(o => o.Content).OfType<Compute>()).HandOver);
+        Step(new RunInput.Answered(Again()));
+        Assert.Empty(Sent(A));
+
+        // The newer order has come by now, or is lost: the node keeps to the older one.
+        After(4);
+        Step(new RunInput.Answered(Again()));
+        Assert.Equal(["DropWork", "compute"], Sent(A));
+
+        WorkResult Again() => Stopped(A, HandOver(1, 0, 2)) with { Order = earlier.Id };
+    }
+
+    [Fact]
     public void A_paused_run_goes_on_where_it_was_and_makes_a_checkpoint_meanwhile_that_somebody_asks_for()
     {
         Begin(1, A);

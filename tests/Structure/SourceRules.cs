@@ -27,6 +27,21 @@ internal static partial class SourceRules
                 yield return $"{path}:{i + 1} has {columns} columns, more than {Columns}: wrap it";
     }
 
+    /// <summary>
+    /// Expressions over somebody else's text that may take more time than in proportion to it. A timeout would have a build depend on how
+    /// fast the machine is, and the build's stop cannot interrupt a match.
+    /// </summary>
+    public static IEnumerable<string> Backtracking(string path, string text)
+    {
+        if ((Expression().IsMatch(text) && !text.Contains("RegexOptions.NonBacktracking", StringComparison.Ordinal))
+            || text.Contains("matchTimeout", StringComparison.Ordinal))
+            yield return $"{path} has an expression that backtracks: say RegexOptions.NonBacktracking, in place of a timeout";
+    }
+
+    [GeneratedRegex(@"\[GeneratedRegex\(|\bRegex \w+ = new\(|new Regex\(|Regex Pattern\(|\bRegex\.(IsMatch|Match|Replace|Split)\w*\(",
+        RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Expression();
+
     /// <summary>Paths of the machine that somebody worked on.</summary>
     public static IEnumerable<string> MachinePaths(string path, string text) =>
         MachinePath().Matches(text).Select(m => $"{path} names {m.Value}, which is a path of one machine");

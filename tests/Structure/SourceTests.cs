@@ -19,6 +19,16 @@ public class SourceTests
         Violations.None(Repository.Files([""], Texts).SelectMany(f => SourceRules.MachinePaths(f, Repository.Read(f))));
 
     [Fact]
+    public void No_expression_over_text_from_elsewhere_takes_more_time_than_in_proportion_to_it()
+    {
+        string[] places = ["src/Corpus/Build", "src/Corpus/Documents", "src/Corpus/Languages", "src/Corpus/Metrics"];
+        Violations.None(Repository.Files(places, ".cs").SelectMany(f => SourceRules.Backtracking(f, Repository.Read(f))));
+        Assert.Single(SourceRules.Backtracking("a.cs", "[GeneratedRegex(\"a\", RegexOptions.CultureInvariant)]"));
+        Assert.Single(SourceRules.Backtracking("a.cs", "Regex A = new(\"a\", RegexOptions.NonBacktracking, matchTimeout)"));
+        Assert.Empty(SourceRules.Backtracking("a.cs", "[GeneratedRegex(\"a\", RegexOptions.NonBacktracking)]"));
+    }
+
+    [Fact]
     public void These_tests_see_the_files()
     {
         Assert.InRange(Repository.Files(Code, ".cs").Count, 300, int.MaxValue);

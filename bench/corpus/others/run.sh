@@ -45,7 +45,7 @@ bzip2 -kc few.jsonl > few.jsonl.bz2
 xz -0kc few.jsonl > few.jsonl.xz
 
 # 4. A crawl, one without compression, and one of pages that were stored before. 404s make wget end with 8.
-python3 "$here/server.py" $web_port & servers+=($!)
+setpriv --pdeathsig KILL python3 "$here/server.py" $web_port & servers+=($!)
 for _ in $(seq 50); do wget -q -O /dev/null http://127.0.0.1:$web_port/ && break; sleep 0.1; done
 crawl() { rm -rf pages; wget -q -r -l 2 -P pages "$@" http://127.0.0.1:$web_port/ || [ $? -eq 8 ]; }
 crawl --compression=gzip --warc-cdx --warc-file=crawl
@@ -64,7 +64,7 @@ http {
 }
 CONF
 rm -f nginx/access.log
-root/usr/sbin/nginx -p "$PWD" -c "$PWD/nginx.conf" -e nginx/error.log & servers+=($!)
+setpriv --pdeathsig TERM root/usr/sbin/nginx -p "$PWD" -c "$PWD/nginx.conf" -e nginx/error.log & servers+=($!)
 
 # 6. Build; the first attempt is killed in the middle of the download.
 cat > manifest.conf <<CONF
@@ -75,7 +75,7 @@ sources = [
   { name = crawl, paths = [crawl.warc.gz, plain.warc, again.warc.gz] }
 ]
 CONF
-dotnet "$elastic" corpus build --manifest manifest.conf --data-dir data > first.log 2>&1 & first=$!
+setpriv --pdeathsig KILL dotnet "$elastic" corpus build --manifest manifest.conf --data-dir data > first.log 2>&1 & first=$!
 for _ in $(seq 600); do [ "$(cat data/downloads/*/*.part 2>/dev/null | wc -c)" -gt 3000000 ] && break; sleep 0.05; done
 kill -9 $first && wait $first || true
 dotnet "$elastic" corpus build --manifest manifest.conf --data-dir data

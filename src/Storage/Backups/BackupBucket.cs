@@ -20,7 +20,7 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
     private readonly string _prefix;
     private readonly Dictionary<string, long> _there = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
-    private string? _staging;
+    private StagingFolder? _staging;
 
     /// <param name="address">Of a prefix.</param>
     /// <param name="pause">Between attempts; null for the usual pauses.</param>
@@ -53,7 +53,7 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
 
     /// <inheritdoc/>
     public override string JournalCopy() =>
-        Path.Combine(_staging ??= WritePlace.Temporary("elastic-backup-"), Path.GetRandomFileName());
+        Path.Combine((_staging ??= StagingFolder.Make("elastic-backup-")).Path, Path.GetRandomFileName());
 
     /// <inheritdoc/>
     public override async Task CopyAsync(string path, string name, CancellationToken cancel)
@@ -122,8 +122,7 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
     public void Dispose()
     {
         _bucket.Dispose();
-        if (_staging is not null)
-            Directory.Delete(_staging, recursive: true);
+        _staging?.Dispose();
     }
 
     // A journal or a manifest of the same length may be another one: they are fetched each time. All else has its name from its content.

@@ -17,6 +17,12 @@ internal sealed unsafe class KernelCompiler
         "nvrtcGetCUBINSize", "nvrtcGetCUBIN", "nvrtcDestroyProgram",
     ];
 
+    // A machine has a kind or two of GPUs, and few versions of Elastic and of NVRTC at a time.
+    private const int MostKept = 32;
+
+    // Nobody writes one file for so long.
+    private static readonly TimeSpan Abandoned = TimeSpan.FromHours(1);
+
     private readonly NativeFunctions _functions;
     private readonly string _cache;
 
@@ -37,7 +43,7 @@ internal sealed unsafe class KernelCompiler
     /// <summary>Functions that the library lacks.</summary>
     public IReadOnlyList<string> Missing => _functions.Missing;
 
-    /// <summary>Where compiled kernels are kept on this machine.</summary>
+    /// <summary>Where compiled kernels are kept on this machine: the newest few.</summary>
     public static string DefaultCache { get; } = Path.Combine(LocalFolder(), "elastic", "kernels");
 
     /// <summary>The kernels for a compute capability, e.g. 9.0: a cubin.</summary>
@@ -86,12 +92,23 @@ internal sealed unsafe class KernelCompiler
     {
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            var folder = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             DurableFile.Write(path, [.. SHA256.HashData(cubin), .. cubin]);
+            Prune(folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
         }
+    }
+
+    // Each version of the source adds a file, and a process that was killed may leave one half written.
+    private static void Prune(DirectoryInfo folder)
+    {
+        var files = folder.GetFiles();
+        var old = files.Where(f => f.Extension == ".cubin").OrderByDescending(f => f.LastWriteTimeUtc).Skip(MostKept);
+        var half = files.Where(f => DurableFile.WithoutTemporary(f.Name) != f.Name && f.LastWriteTimeUtc < DateTime.UtcNow - Abandoned);
+        foreach (var file in old.Concat(half))
+            file.Delete();
     }
 
     private byte[] CompileNow(string[] options)

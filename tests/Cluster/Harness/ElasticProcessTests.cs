@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
@@ -38,6 +39,31 @@ public sealed class ElasticProcessTests : TemporaryFolder
         Assert.InRange(await worker.KillAsync(), worker.StartedAt, DateTime.UtcNow);
         Assert.NotEqual(0, await worker.EndAsync(Deadline));
         Assert.False(await worker.KillAsync(Deadline));
+    }
+
+    [Fact]
+    public async Task What_a_killed_program_has_started_ends_with_it()
+    {
+        Requirement.Need(!OperatingSystem.IsWindows(), "needs a shell, which Windows lacks: use Linux or macOS");
+        using Process one = Sleeping(), ended = Sleeping(), other = Sleeping();
+        try
+        {
+            var guard = new ProcessGuard();
+            foreach (var process in new[] { one, ended, other })
+                guard.Add(process.Id);
+            guard.Remove(ended.Id);
+            guard.Dispose();                                           // the pipe ends, as with the program
+            using var deadline = new CancellationTokenSource(Deadline);
+            await one.WaitForExitAsync(deadline.Token);
+            await other.WaitForExitAsync(deadline.Token);
+            Assert.False(ended.HasExited);
+        }
+        finally
+        {
+            ended.Kill();
+        }
+
+        static Process Sleeping() => Process.Start("sleep", "600");
     }
 
     [Fact]

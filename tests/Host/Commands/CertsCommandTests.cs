@@ -71,6 +71,21 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
     }
 
     [Fact]
+    public async Task The_names_that_a_token_gives_are_shown_whole()
+    {
+        string[] names = [.. Enumerable.Range(1, 6).Select(i => $"seed{i}.a-long-domain.example"), "10.0.0.5"];
+        await Run("certs", "init", "--data-dir", Seed);
+        Assert.Equal(ExitCodes.Done, await Run(
+            ["certs", "token", "--role", "seed", .. names.SelectMany(n => (string[])["--address", n]), "--data-dir", Seed]));
+        var token = JoinToken.Parse(_output.ToString().TrimEnd('\n'))!;
+        await Run("certs", "show", "--data-dir", Seed);
+        Assert.Contains(
+            $"\n{token.Hash.Short} also gets the names {string.Join(", ", names)}\n", _output.ToString(), StringComparison.Ordinal);
+        await Run("certs", "show", "--json", "--data-dir", Seed);
+        Assert.Equal(names, JsonNode.Parse(_output.ToString())!["tokens"]![0]!["names"]!.AsArray().Select(n => (string?)n));
+    }
+
+    [Fact]
     public async Task A_certificate_that_is_made_for_another_machine_is_shown_until_it_is_revoked()
     {
         await Run("certs", "init", "--data-dir", Seed);

@@ -32,6 +32,9 @@ public sealed class ElasticProcess : RunningCommand
             start.Environment[name] = value;
         StartedAt = DateTime.UtcNow;
         _process = Process.Start(start)!;
+        ProcessGuard.OfThisProcess.Add(Id = _process.Id);
+        _process.EnableRaisingEvents = true;
+        _process.Exited += (_, _) => ProcessGuard.OfThisProcess.Remove(Id);
         _process.OutputDataReceived += (_, e) => Read(e.Data, isError: false);
         _process.ErrorDataReceived += (_, e) => Read(e.Data, isError: true);
         _process.BeginOutputReadLine();
@@ -43,7 +46,7 @@ public sealed class ElasticProcess : RunningCommand
 
     public DateTime StartedAt { get; }
 
-    public int Id => _process.Id;
+    public int Id { get; }
 
     public override string Name => $"process {Id}";
 
@@ -129,6 +132,7 @@ public sealed class ElasticProcess : RunningCommand
     {
         if (!_process.HasExited)
             _process.Kill();
+        ProcessGuard.OfThisProcess.Remove(Id);
         _process.Dispose();
     }
 

@@ -53,6 +53,24 @@ public sealed class DriverTests : TemporaryFolder
     }
 
     [Fact]
+    public void Of_compiled_kernels_the_newest_are_kept_and_what_killed_processes_left_goes()
+    {
+        string[] half = [.. new[] { "a.cubin", "b.cubin" }.Select(name => DurableFile.TemporaryPath(Path.Combine(Folder, name)))];
+        foreach (var (age, name) in Enumerable.Range(1, 40).Select(i => Path.Combine(Folder, $"{i}.cubin")).Prepend(half[0]).Index())
+        {
+            File.WriteAllText(name, "old");
+            File.SetLastWriteTimeUtc(name, DateTime.UtcNow.AddHours(-2 - age));
+        }
+        File.WriteAllText(half[1], "being written");
+        _ = FakeGpu.Shared.Compiler(Folder).Compile(9, 0);
+        var left = Directory.GetFiles(Folder).Select(Path.GetFileName).ToList();
+        Assert.Equal(32 + 1, left.Count);
+        Assert.Contains(Path.GetFileName(half[1]), left);
+        Assert.Contains("31.cubin", left);
+        Assert.DoesNotContain("32.cubin", left);
+    }
+
+    [Fact]
     public void A_compilers_words_are_passed_on()
         => Assert.Equal(
             "NVRTC 12.8 does not compile the kernels with --gpu-architecture=sm_13 (NVRTC_ERROR_COMPILATION): " +

@@ -125,6 +125,6 @@ internal static partial class EpubFiles
     }
 
     [GeneratedRegex("<(?<tag>(?<name>title|script|style|textarea|iframe|noscript|noembed|noframes|xmp)(\\s[^<>]*)?)/>",
-        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex SelfClosed();
 }

@@ -57,6 +57,6 @@ internal static partial class LicenceText
     }
 
     [GeneratedRegex("""SPDX-License-Identifier:[ \t]*(?<id>[A-Za-z0-9.+\-]+([ \t]+(AND|OR|WITH)[ \t]+[A-Za-z0-9.+\-]+){0,8})""",
-        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Mark();
 }

@@ -18,7 +18,7 @@ internal static class CertsShow
         var json = new Option<bool>(ElasticCommandLine.JsonName) { Description = "One JSON object." };
         var command = new TeachingCommand("show",
             "Shows this machine's certificates, the authority's fingerprint and what was revoked; where the authority's key is, also what "
-            + "was issued and which join tokens are open. No secret is shown.",
+            + "was issued, and which join tokens are open, with the names that a seed's gives. No secret is shown.",
             """
             elastic certs show
             elastic certs show --json | jq -r '.issued[] | select(.state == "valid") | .name'
@@ -92,6 +92,9 @@ internal static class CertsShow
             foreach (var line in Table.Lay(["HASH", "ROLE", ">LEFT", "EXPIRES IN"], [.. tokens.Select(t => (string[])
                 [t.Hash.Short, Identity.Text(t.Role), $"{t.Left}", Expiry.InDays(t.Expires, now)])]))
                 yield return line;
+            // Whole, for who has the token is believed under each of them: a column would cut them.
+            foreach (var token in tokens.Where(t => t.Names.Count > 0))
+                yield return $"{token.Hash.Short} also gets the names {string.Join(", ", token.Names)}";
         }
         else
             yield return "no open join tokens: elastic certs token makes one";
@@ -121,7 +124,10 @@ internal static class CertsShow
             ["state"] = Word(i.Serial, i.Expires, revoked, now),
         })]);
         shown["tokens"] = new JsonArray([.. issuer.OpenTokens.Select(t => new JsonObject
-        { ["hash"] = t.Hash.Hex, ["role"] = Identity.Text(t.Role), ["left"] = t.Left, ["expires"] = t.Expires })]);
+        {
+            ["hash"] = t.Hash.Hex, ["role"] = Identity.Text(t.Role), ["left"] = t.Left, ["expires"] = t.Expires,
+            ["names"] = new JsonArray([.. t.Names.Select(n => (JsonNode)n)]),
+        })]);
         return shown;
     }
 
