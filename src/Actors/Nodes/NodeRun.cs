@@ -19,8 +19,8 @@ using Elastic.Transfer;
 namespace Elastic.Actors.Nodes;
 
 /// <summary>
-/// What a node knows of a run that it works for, under the settings of one segment, which never change. Beside them it keeps what was
-/// found out meanwhile: other segments, splits, replicas that were computed, times of pieces. Thread-safe: all of the node's actors share it.
+/// What a node knows of a run that it works for, under the settings of one segment, which never change. Beside them it keeps what was found
+/// out meanwhile: other segments, splits, replicas that were computed, times of pieces. Thread-safe: all of the node's actors share it.
 /// </summary>
 internal sealed class NodeRun : NodeJob
 {

@@ -82,7 +82,8 @@ public sealed class StoppedWorkTests : TemporaryFolder
         var open = new NodeCommand.OpenRun(new RunId("tiny-3k9v2mq7"))
         {
             Number = new OrderId(1, 1),
-            Settings = SettingsText.Write(TinySettings.Of("tiny") with { Evaluation = EvaluationSettings.Defaults with { EveryRounds = 0 } }),
+            Settings = SettingsText.Write(
+                TinySettings.Of("tiny") with { Evaluation = EvaluationSettings.Defaults with { EveryRounds = 0 } }),
             Corpus = corpus.Id,
             Manifest = null,
             Sources = [],
