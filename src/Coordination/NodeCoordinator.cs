@@ -16,6 +16,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
     private readonly DevicePool _devices = new();
     private readonly Dictionary<int, WorkOrder> _upkeep = [];           // work that needs no device, by number
     private readonly Dictionary<RunId, OpenedRun> _runs = [];
+    private readonly Dictionary<RunId, int> _futile = [];               // openings in progress of runs that were deleted meanwhile
     private readonly List<NodeOutput> _outputs = [];
     private int _works;
     private long _freeMemoryBytes;
@@ -140,7 +141,8 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
                     _pending.Drop(order.Job, order.Key);
                 foreach (var work in _pending.Works.Where(w => w.Job == delete.RunId.Job).ToList())
                     _pending.Drop(work.Job, work.Key);
-                _runs.Remove(delete.RunId);
+                if (_runs.Remove(delete.RunId, out var deleted) && deleted.Openings > 0)
+                    _futile[delete.RunId] = _futile.GetValueOrDefault(delete.RunId) + deleted.Openings;
                 _outputs.Add(new NodeOutput.Delete(delete.RunId));
                 LeaveIfReleased();
                 break;
@@ -179,6 +181,8 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
 
     private void Note(NodeInput.Opened opened)
     {
+        if (IsFutile(opened.Run))
+            return;
         var run = RunOf(opened.Run);
         run.Openings--;
         run.IsOpen |= opened.WhyNot is null;
@@ -201,6 +205,20 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         run.Held.Clear();
         foreach (var what in held)
             WhenOpen(run, what);
+    }
+
+    // The run was deleted while it was opened: what the opening has made goes, too. A run that is opened anew meanwhile keeps what it has.
+    private bool IsFutile(RunId run)
+    {
+        if (!_futile.TryGetValue(run, out var openings))
+            return false;
+        if (openings > 1)
+            _futile[run] = openings - 1;
+        else
+            _futile.Remove(run);
+        if (!_runs.TryGetValue(run, out var anew) || (anew.Openings == 0 && !anew.IsOpen))
+            _outputs.Add(new NodeOutput.Delete(run));
+        return true;
     }
 
     private void Take(OpenedRun run, WorkOrder order)

@@ -59,7 +59,7 @@ public abstract record NodeInput
 
     public sealed record Told(NodeNews News) : NodeInput;
 
-    /// <summary>A run was opened, or could not be, and why.</summary>
+    /// <summary>A run was opened, or could not be, and why. Answers <see cref="NodeOutput.Open"/>.</summary>
     /// <param name="MostDevices">Devices that one of its replicas can use.</param>
     /// <param name="MicroBatches">Of a step of a replica: devices beyond them lend their threads.</param>
     /// <param name="Priority">Of the run: of two, the one of the higher gets devices first.</param>
@@ -94,7 +94,10 @@ public abstract record NodeOutput
     /// <summary>Send this to the supervisors.</summary>
     public sealed record Send(IWireMessage Message) : NodeOutput;
 
-    /// <summary>Get ready to work for a run. Answered by <see cref="NodeInput.Opened"/>, once for each.</summary>
+    /// <summary>
+    /// Get ready to work for a run. Answered by <see cref="NodeInput.Opened"/>, once for each and in their order, also where the run is
+    /// deleted meanwhile.
+    /// </summary>
     public sealed record Open(NodeCommand.OpenRun Command) : NodeOutput;
 
     /// <summary>Blobs that are stored for the run from now on belong to this round.</summary>

@@ -178,6 +178,32 @@ public sealed class NodeCoordinatorTests
     }
 
     [Fact]
+    public void A_run_that_is_deleted_while_it_is_opened_leaves_nothing_and_the_node_drains()
+    {
+        Step(new NodeInput.Commanded(Open));
+        Step(Ordered(Replica(0)));
+        Step(new NodeInput.Commanded(new NodeCommand.DeleteRun(Id)));
+        Step(new NodeInput.Told(new NodeNews.Drain("7", Undo: false)));
+        Assert.Equal([new NodeOutput.Delete(Id)], Step(new NodeInput.Opened(Id, 1, null)));
+        Step(new NodeInput.Beat());
+        Assert.True(Sent(Step(new NodeInput.Beat())).OfType<NodeReport.Enlist>().Single().Drained);
+        Assert.Contains(Step(new NodeInput.Leave()), o => o is NodeOutput.Left);
+    }
+
+    [Fact]
+    public void A_run_that_is_opened_anew_is_open_only_when_its_own_opening_has_ended()
+    {
+        Step(new NodeInput.Commanded(Open));
+        Step(new NodeInput.Commanded(new NodeCommand.DeleteRun(Id)));
+        Step(new NodeInput.Commanded(Open));
+        Step(Ordered(Replica(0)));
+        Assert.Empty(Step(new NodeInput.Opened(Id, 1, null)));            // of what was deleted
+        Assert.Empty(Starts());
+        Assert.Contains(Step(new NodeInput.Opened(Id, 1, null)), o => o is NodeOutput.Reschedule);
+        Assert.Equal([1], Starts());
+    }
+
+    [Fact]
     public void A_node_that_works_for_no_run_may_go_at_once() => Assert.Contains(Step(new NodeInput.Leave()), o => o is NodeOutput.Left);
 
     [Fact]

@@ -12,7 +12,8 @@ namespace Elastic.Coordination.Tests;
 internal abstract class PiecesWorld(int seed, HashSet<string> reached)
 {
     /// <summary>What no seed comes to, a test says nothing about.</summary>
-    public static readonly HashSet<string> All = ["a message is lost", "a node dies", "a supervisor is replaced", "work fails"];
+    public static readonly HashSet<string> All =
+        ["a message is lost", "a node dies", "a supervisor is replaced", "work fails", "the job ends while a node opens it"];
 
     private static readonly TimeSpan End = TimeSpan.FromMinutes(10);
 
@@ -20,6 +21,7 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
     private readonly Dictionary<NodeId, Node> _nodes = [];
     private long _term = 1;
     private int _count;
+    private bool _isEnded;
 
     protected Random Chance { get; } = new(seed);
 
@@ -40,11 +42,8 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
         AskAgain();
         Tick();
         Accident();
-        while (!IsOver && Now < End && _events.TryDequeue(out var next, out var at))
-        {
-            Now = at.Item1;
-            next();
-        }
+        Go(() => !IsOver && Now < End);
+        EndJob();
     }
 
     protected abstract PiecesCoordinator Supervise(long term);
@@ -72,6 +71,37 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
             });
             Travel(() => node?.Step(input));
         }
+    }
+
+    private void Go(Func<bool> goesOn)
+    {
+        while (goesOn() && _events.TryDequeue(out var next, out var at))
+        {
+            Now = at.Item1;
+            next();
+        }
+    }
+
+    // A node joins late and is told of the job, which ends then. Afterwards no node has anything to do for it, and all may be switched off.
+    private void EndJob()
+    {
+        Start(new NodeId("late"));
+        var end = Now + TimeSpan.FromMilliseconds(Chance.Next(50, 400));
+        Go(() => Now < end);
+        _isEnded = true;
+        var told = Supervisor.End().OfType<RunOutput.Send>()
+            .Where(s => _nodes.ContainsKey(s.Node)).ToDictionary(s => _nodes[s.Node], s => (NodeCommand)s.Message);
+        foreach (var (node, delete) in told)
+            After(Chance.Next(60, 120), () =>                          // behind what is on its way
+            {
+                if (node.Opens > 0)
+                    reached.Add("the job ends while a node opens it");
+                node.Step(new NodeInput.Commanded(delete));
+                node.Step(new NodeInput.Told(new NodeNews.Drain("1", Undo: false)));
+            });
+        end = Now + TimeSpan.FromSeconds(5);
+        Go(() => Now < end);
+        Assert.True(told.Keys.All(n => n.IsDrained), $"seed {seed}: {told.Keys.FirstOrDefault(n => !n.IsDrained)?.Id} does not drain");
     }
 
     private void After(int milliseconds, Action what) =>
@@ -102,18 +132,24 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
 
     private void AskAgain()
     {
+        if (IsOver)
+            return;
         Ask();
         After(200, AskAgain);
     }
 
     private void Tick()
     {
+        if (_isEnded)
+            return;
         Carry(Supervisor.Step(new RunInput.Tick(), Now, Chance));
         After(250, Tick);
     }
 
     private void Accident()
     {
+        if (_isEnded)
+            return;
         switch (Chance.Next(3))
         {
             case 0:
@@ -164,6 +200,12 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
 
         public NodeId Id { get; }
 
+        /// <summary>Openings of the job that have not ended.</summary>
+        public int Opens { get; private set; }
+
+        /// <summary>As it has said last.</summary>
+        public bool IsDrained { get; private set; }
+
         public void Step(NodeInput input)
         {
             foreach (var output in _coordinator.Step(input))
@@ -172,6 +214,7 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
 
         private void Later(int milliseconds, NodeInput input) => _world.After(milliseconds, () =>
         {
+            Opens -= input is NodeInput.Opened ? 1 : 0;
             if (_world._nodes.GetValueOrDefault(Id) == this)
                 Step(input);
         });
@@ -181,12 +224,14 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
             switch (output)
             {
                 case NodeOutput.Send { Message: NodeReport report }:
+                    IsDrained = report is NodeReport.Enlist enlist ? enlist.Drained : IsDrained;
                     _world.Travel(() => Say(new RunInput.Reported(report)));
                     break;
                 case NodeOutput.Send { Message: WorkResult result }:
                     _world.Travel(() => Say(new RunInput.Answered(result)));
                     break;
                 case NodeOutput.Open open:
+                    Opens++;
                     Later(_world.Chance.Next(10, 300), new NodeInput.Opened(open.Command.RunId, 1, null));
                     break;
                 case NodeOutput.Reschedule:
@@ -200,7 +245,7 @@ internal abstract class PiecesWorld(int seed, HashSet<string> reached)
 
         private void Say(RunInput input)
         {
-            if (_world._nodes.GetValueOrDefault(Id) == this)
+            if (_world._nodes.GetValueOrDefault(Id) == this && !_world._isEnded)
                 _world.Carry(_world.Supervisor.Step(input, _world.Now, _world.Chance));
         }
     }

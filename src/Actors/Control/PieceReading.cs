@@ -17,6 +17,7 @@ internal sealed class PieceReading(
 {
     private readonly Dictionary<int, IReadOnlyList<SourcePiece>> _wanted = [];
     private readonly Lock _gate = new();
+    private BuildManifest? _manifest;
     private PiecesAsker? _asker;
 
     /// <summary>Nodes that read pieces now.</summary>
@@ -27,6 +28,7 @@ internal sealed class PieceReading(
     public async Task RunAsync(BuildManifest manifest, IReadOnlyList<SourcePiece> pieces, CancellationToken cancel)
     {
         var asker = _asker = new PiecesAsker(node, origin, ReadPieceWork.Kind, this, say);
+        _manifest = manifest;
         var (blobs, served) = (node.Context.Blobs, new HashSet<Digest>());
         node.Context.OwnBuilds[asker.Job] = SharedManifest.Of(manifest);
         try
@@ -57,13 +59,13 @@ internal sealed class PieceReading(
         }
     }
 
-    long IPiecesTaker.MostBytesOf(int piece) => PieceStore.MostBytes;
+    long IPiecesTaker.MostBytesOf(int piece) => PieceStore.MostBytesOf(Of(piece));
 
     void IPiecesTaker.TakeIn(int piece, string file)
     {
         using var pack = File.OpenRead(file);
         foreach (var part in Of(piece))
-            store.TakeIn(part, pack);
+            store.TakeIn(part, _manifest!, pack);
     }
 
     async Task IPiecesTaker.TakenAsync(int piece, CancellationToken cancel)

@@ -40,9 +40,9 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
                 && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
                 return;
 
-            var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
+            using var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
             for (var i = 0; i < places.Length; i++)
-                map.Cut.Read(shard, places[i], tokens.AsSpan(request.Part[i].Row * row, row));
+                map.Cut.Read(shard.Tokens, places[i], tokens.AsSpan(request.Part[i].Row * row, row));
         }));
         return tokens;
     }
@@ -55,7 +55,8 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
             var ask = new ReadSources(new ShardId(corpus.Id, place.Shard), heldOut, map.Cut.Kind, map.Cut.Context, place.Block);
             if (await AskAsync<SourcesRead>(ask, place.Shard, read => Answers(ask, read), cancel) is { } answer)
                 return answer.Runs;
-            return map.Cut.SourcesOf(await files.ShardAsync(corpus, heldOut, place.Shard), place.Block);
+            using var shard = await files.ShardAsync(corpus, heldOut, place.Shard);
+            return map.Cut.SourcesOf(shard.Tokens, place.Block);
         }));
 
     // False where the answer is not what was asked for: it comes from another node, and tokens are indices into the embedding.

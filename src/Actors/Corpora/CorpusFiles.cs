@@ -15,7 +15,7 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     internal const int MostManifestBytes = 64 << 20;
 
     private readonly ConcurrentDictionary<Digest, BuiltCorpus> _corpora = new();
-    private readonly ConcurrentDictionary<string, Lazy<Task<TokenShard>>> _open = new();
+    private readonly OpenShards _open = new();
 
     /// <summary>
     /// Opens the corpus; shards may still be missing here. Of one that is being built, what <paramref name="manifest"/> names; where no
@@ -52,8 +52,8 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
         return _corpora.AddOrUpdate(id, corpus, (_, other) => Further(other, corpus));
     }
 
-    // Shards come to a corpus that is being built, and none goes.
-    private static BuiltCorpus Further(BuiltCorpus one, BuiltCorpus other) =>
+    /// <summary>The one of the two that has all of the other: shards come to a corpus that is being built, and none goes.</summary>
+    public static BuiltCorpus Further(BuiltCorpus one, BuiltCorpus other) =>
         !one.IsGrowing || (other.IsGrowing && one.TrainShards.Count >= other.TrainShards.Count) ? one : other;
 
     /// <summary>Fetches every shard that is not here yet, and the tokenizer's file.</summary>
@@ -80,29 +80,21 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
         DurableFile.WriteDurably(copy, await File.ReadAllBytesAsync(corpus.TokenizerPath, cancel));
     }
 
-    /// <summary>Opens a shard, and fetches it first where it is missing. It stays open, because readers come back to it.</summary>
+    /// <summary>Opens a shard, and fetches it first where it is missing.</summary>
+    /// <returns>To be disposed of by who has read it.</returns>
     /// <exception cref="ElasticException">The shard is damaged; the message names file and offset.</exception>
-    public async Task<TokenShard> ShardAsync(BuiltCorpus corpus, bool heldOut, int index)
+    public Task<ShardLease> ShardAsync(BuiltCorpus corpus, bool heldOut, int index)
     {
         var shards = heldOut ? corpus.HeldOutShards : corpus.TrainShards;
         if (index < 0 || index >= shards.Count)
             throw new ElasticException($"the corpus {corpus.Id.Short} has {shards.Count} shards of this kind, and no shard {index}");
         var info = shards[index];
         var path = corpus.ShardPath(info);
-        var opening = _open.GetOrAdd(path, _ => new Lazy<Task<TokenShard>>(async () =>
+        return _open.TakeAsync(path, async () =>
         {
             if (!File.Exists(path))
                 await fetcher.FetchFileAsync(info.Sha256, path, info.MostFileBytes, CancellationToken.None);
             return TokenShard.Open(path, info, corpus.Manifest.VocabularySize);
-        }));
-        try
-        {
-            return await opening.Value;
-        }
-        catch
-        {
-            _open.TryRemove(new KeyValuePair<string, Lazy<Task<TokenShard>>>(path, opening));       // the next call tries again
-            throw;
-        }
+        });
     }
 }

@@ -19,7 +19,8 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CorpusFiles _files;
-    private Opened? _shard;
+    private Task<ShardLease>? _opening;
+    private ShardLease? _shard;
 
     public ShardReaderActor(CorpusFiles files)
     {
@@ -37,17 +38,25 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     public static Props Props(CorpusFiles files) =>
         Akka.Actor.Props.Create(() => new ShardReaderActor(files)).WithDispatcher("elastic.reading-dispatcher");
 
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        if (_opening is { } opening)
+            _ = CloseAsync(opening);
+    }
+
     private void Answer(object request, ShardId id, bool heldOut, Func<TokenShard, object> read)
     {
         if (_shard is null)
         {
             Stash.Stash();
-            _ = OpenAsync(id, heldOut).PipeTo(Self, success: opened => opened, failure: e => new Status.Failure(e));
+            _opening = OpenAsync(id, heldOut);
+            _ = _opening.PipeTo(Self, success: shard => new Opened(shard), failure: e => new Status.Failure(e));
             BecomeStacked(() =>
             {
                 Receive<Opened>(opened =>
                 {
-                    _shard = opened;
+                    _shard = opened.Shard;
                     UnbecomeStacked();
                     Stash.UnstashAll();
                 });
@@ -119,12 +128,19 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
             throw new InvalidDataException(problem);
     }
 
-    private async Task<Opened> OpenAsync(ShardId id, bool heldOut)
+    private async Task<ShardLease> OpenAsync(ShardId id, bool heldOut)
     {
         var corpus = await _files.OpenAsync(id.Corpus, null, CancellationToken.None);
-        var shard = await _files.ShardAsync(corpus, heldOut, id.Index);
-        return new Opened(shard);
+        return await _files.ShardAsync(corpus, heldOut, id.Index);
     }
 
-    private sealed record Opened(TokenShard Tokens);
+    // It may be opened only now, for nobody.
+    private static async Task CloseAsync(Task<ShardLease> opening)
+    {
+        await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (opening.IsCompletedSuccessfully)
+            (await opening).Dispose();
+    }
+
+    private sealed record Opened(ShardLease Shard);
 }

@@ -17,22 +17,29 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ended = new();
-    private readonly HashSet<(Digest Corpus, int Shards, bool IsGrowing)> _known = [];
 
-    public CorpusKeeperActor(CorpusFiles files)
+    // Of each corpus the state in which it has most shards: that has all of the others.
+    private readonly Dictionary<Digest, BuiltCorpus> _furthest = [];
+
+    public CorpusKeeperActor(Func<BuiltCorpus, CancellationToken, Task> complete)
     {
         Receive<BuiltCorpus>(corpus =>
         {
-            if (_known.Add((corpus.Id, corpus.TrainShards.Count, corpus.IsGrowing)))
-                Self.Tell(new Complete(corpus, 0));
+            if (_furthest.TryGetValue(corpus.Id, out var known) && CorpusFiles.Further(known, corpus) == known)
+                return;
+            _furthest[corpus.Id] = corpus;
+            Timers.Cancel(corpus.Id);
+            Self.Tell(new Complete(corpus, 0));
         });
-        Receive<Complete>(complete => _ = files.CompleteAsync(complete.Corpus, _ended.Token)
-            .PipeTo(Self, success: () => new Completed(complete.Corpus), failure: e => new Failed(complete, e)));
+        Receive<Complete>(due => _ = complete(due.Corpus, _ended.Token)
+            .PipeTo(Self, success: () => new Completed(due.Corpus), failure: e => new Failed(due, e)));
         Receive<Completed>(completed => _log.Info(
             completed.Corpus.IsGrowing ? "all that is finished of the corpus {0} is here" : "the corpus {0} is whole here",
             completed.Corpus.Id.Short));
         Receive<Failed>(failed =>
         {
+            if (_furthest[failed.What.Corpus.Id] != failed.What.Corpus)
+                return;                                                // what it lacks is fetched with the further one
             var pause = Retry.After(failed.What.Attempt);
             _log.Warning("the corpus {0} is not whole here ({1}); trying again in {2:0.0} s",
                 failed.What.Corpus.Id.Short, failed.Cause.Message, pause.TotalSeconds);
@@ -44,7 +51,9 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="CorpusKeeperActor"/>
-    public static Props Props(CorpusFiles files) => Akka.Actor.Props.Create(() => new CorpusKeeperActor(files));
+    /// <param name="complete">Fetches all of a corpus that is not here.</param>
+    public static Props Props(Func<BuiltCorpus, CancellationToken, Task> complete) =>
+        Akka.Actor.Props.Create(() => new CorpusKeeperActor(complete));
 
     /// <inheritdoc/>
     protected override void PostStop()

@@ -52,7 +52,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _memories = new ReplicaMemories(Warn);
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
         _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
-        _corpusKeeper = context.Facts.Seed ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora), "corpus-keeper") : ActorRefs.Nobody;
+        _corpusKeeper = context.Facts.Seed
+            ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora.CompleteAsync), "corpus-keeper") : ActorRefs.Nobody;
 
         Receive<Link>(link =>
         {

@@ -32,10 +32,10 @@ internal abstract class NodeJob(RunId id, NodeContext context, BlobStore blobs)
     /// <summary>Reads a small blob from here, or else from another node, without storing it.</summary>
     /// <param name="mostBytes">A longer blob is refused.</param>
     /// <exception cref="BlobLostException">No node has it.</exception>
-    public async Task<byte[]> ReadAsync(Digest blob, int mostBytes) =>
+    public async Task<byte[]> ReadAsync(Digest blob, int mostBytes, CancellationToken cancel) =>
         FindHere(blob) is { } bytes && bytes.Length <= mostBytes && Digest.Of(bytes) == blob
             ? bytes
-            : await Fetcher.ReadAsync(blob, mostBytes, CancellationToken.None);
+            : await Fetcher.ReadAsync(blob, mostBytes, cancel);
 
     protected byte[]? FindHere(Digest blob)
     {

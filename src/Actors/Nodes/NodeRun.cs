@@ -18,7 +18,10 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>What a node knows of a run that it works for. Immutable; shared by all of the node's actors.</summary>
+/// <summary>
+/// What a node knows of a run that it works for, under the settings of one segment, which never change. Beside them it keeps what was found
+/// out meanwhile: other segments, splits, replicas that were computed, times of pieces. Thread-safe: all of the node's actors share it.
+/// </summary>
 internal sealed class NodeRun : NodeJob
 {
     private readonly NodeRun? _opened;
@@ -132,30 +135,30 @@ internal sealed class NodeRun : NodeJob
 
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchAsync(Digest set) =>
-        Fetcher.FetchSetAsync(Blobs, set, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
+    public Task FetchAsync(Digest set, CancellationToken cancel) =>
+        Fetcher.FetchSetAsync(Blobs, set, Layout.TrainedLength, Layout.FrozenLength, cancel);
 
     /// <summary>Fetches the blobs of a vector set's parameters that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchParametersAsync(Digest set) =>
-        Fetcher.FetchVectorAsync(
-            Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
+    public Task FetchParametersAsync(Digest set, CancellationToken cancel) =>
+        Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, cancel);
 
     /// <summary>Fetches the chunks of some vectors of a set that hold what a stage needs, where they are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchAsync(Digest set, IEnumerable<string> vectors, StageShare share) => Fetcher.FetchChunksAsync(
-        Blobs, set, [.. vectors.Select(v => (v, (IReadOnlyList<int>)[.. VectorStore.ChunksOf(share.RangesOf(v))]))], Layout.TrainedLength,
-        CancellationToken.None);
+    public Task FetchAsync(Digest set, IEnumerable<string> vectors, StageShare share, CancellationToken cancel) =>
+        Fetcher.FetchChunksAsync(
+            Blobs, set, [.. vectors.Select(v => (v, (IReadOnlyList<int>)[.. VectorStore.ChunksOf(share.RangesOf(v))]))],
+            Layout.TrainedLength, cancel);
 
     /// <summary>
     /// The same, where other stores of this process may have them, whose blobs last only as long as their run needs them: what is there is
     /// copied, and the rest fetched.
     /// </summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public async Task CopyParametersAsync(Digest set)
+    public async Task CopyParametersAsync(Digest set, CancellationToken cancel)
     {
-        if (!await Task.Run(() => Blobs.CopySet(set, FindHere)))
-            await FetchParametersAsync(set);
+        if (!await Task.Run(() => Blobs.CopySet(set, FindHere), cancel))
+            await FetchParametersAsync(set, cancel);
     }
 
     /// <summary>Fetches the frozen parameters of a version, where they are missing here.</summary>

@@ -48,14 +48,23 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     {
         if (_stores.Remove(run, out var store))
             context.Blobs.Remove(store.Blobs);
-        var opening = _last.Remove(run, out var last) ? CloseAsync(last) : Task.CompletedTask;
-        return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), opening);
-    }
+        if (!_last.Remove(run, out var last))
+            return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), Task.CompletedTask);
+        var closing = CloseAsync(last);
+        // One that is under way ends before the run is opened anew. When it has ended, the run is closed once more.
+        if (!last.IsCompleted)
+            _last[run] = closing;
+        return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), closing);
 
-    private static async Task CloseAsync(Task<RunOpened> opening)
-    {
-        if ((await opening).Job is { } job)
-            await job.CloseAsync();
+        async Task<RunOpened> CloseAsync(Task<RunOpened> opening)
+        {
+            var opened = await opening;
+            if (store.Blobs is { } added)
+                context.Blobs.Remove(added);                           // the opening may have added it after all
+            if (opened.Job is { } job)
+                await job.CloseAsync();
+            return opened with { Job = null };
+        }
     }
 
     private string FolderOf(NodeCommand.OpenRun command) => command.Kind switch

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Remote.Transport;
@@ -89,20 +90,31 @@ internal sealed class StreamAssociation : AssociationHandle
 
     private async Task RunAsync()
     {
-        var reading = ReadAsync();
+        // Whatever happens, the connection ends, and its place is free.
         try
         {
-            await WriteAsync();
-        }
-        catch (Exception e) when (IsBroken(e))
-        {
-            _log.Debug("the connection with {0} broke: {1}", RemoteAddress, e.Message);
-        }
+            var reading = ReadAsync();
+            try
+            {
+                await WriteAsync();
+            }
+            catch (Exception e)
+            {
+                Note(e);
+            }
 
-        await _ended.CancelAsync();
-        Cut();
-        await reading;
-        _closed.SetResult();
+            await _ended.CancelAsync();
+            Cut();
+            await reading;
+        }
+        catch (Exception e)
+        {
+            Note(e);
+        }
+        finally
+        {
+            _closed.TrySetResult();
+        }
     }
 
     private async Task WriteAsync()
@@ -166,17 +178,13 @@ internal sealed class StreamAssociation : AssociationHandle
                     break;
             }
         }
-        catch (Exception e) when (IsBroken(e))
+        catch (Exception e)
         {
-            _log.Debug("the connection with {0} broke: {1}", RemoteAddress, e.Message);
-        }
-        catch (InvalidDataException e)
-        {
-            _log.Warning("closing the connection with {0}: {1}", RemoteAddress, e.Message);
+            Note(e);
         }
 
-        listener?.Notify(new Disassociated(DisassociateInfo.Unknown));
         Close();
+        listener?.Notify(new Disassociated(DisassociateInfo.Unknown));
     }
 
     // Null where the frame is not complete.
@@ -194,6 +202,21 @@ internal sealed class StreamAssociation : AssociationHandle
         return frame.IsSingleSegment ? ByteString.CopyFrom(frame.FirstSpan) : UnsafeByteOperations.UnsafeWrap(frame.ToArray());
     }
 
-    private static bool IsBroken(Exception e) =>
-        e is OperationCanceledException or IOException or ObjectDisposedException or InvalidOperationException or NotSupportedException;
+    private void Note(Exception e)
+    {
+        if (e is InvalidDataException)
+            _log.Warning("closing the connection with {0}: {1}", RemoteAddress, e.Message);
+        else if (IsBroken(e))
+            _log.Debug("the connection with {0} broke: {1}", RemoteAddress, e.Message);
+        else
+            _log.Error(e, "the connection with {0} ends: report this", RemoteAddress);
+    }
+
+    // A stream that was closed under who reads or writes it says so in several ways.
+    private bool IsBroken(Exception e)
+    {
+        lock (_gate)
+            return e is OperationCanceledException or IOException or SocketException or ObjectDisposedException
+                || (_closing && e is InvalidOperationException or NotSupportedException);
+    }
 }

@@ -104,10 +104,18 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
             first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
-        context.Activity.Does("fetches and loads what it starts from");
-        await LoadAsync();
-        await ComputeOnAsync(context.Devices);
-
+        try
+        {
+            context.Activity.Does("fetches and loads what it starts from");
+            await LoadAsync(context.Stop);
+            await ComputeOnAsync(context.Devices);
+            context.Activity.Does("waits for the blocks of step", first);
+            await read.ArrivesAsync(context.Stop);
+        }
+        catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
+        {
+            return null;                                               // the devices are free at once, not when a slow link has brought all
+        }
         for (var step = first; step < _steps; step++)
         {
             // Stages stop after the same step: each knows at its end whether one of them was asked to.
@@ -166,7 +174,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
             ? devices.Step(run, () => _memory.Mirror) : _stage.Step(devices, _memory, context.Stop));
     }
 
-    private async Task LoadAsync()
+    private async Task LoadAsync(CancellationToken stop)
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
         var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
@@ -176,20 +184,20 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         {
             _memory.LoadParameters(run.Blobs, parameters);
             _memory.LoadMoments(run.Blobs, moments);
-        });
+        }, stop);
 
         async Task<bool> FetchAsync()
         {
             if (_memory.Share is { } share)
             {
-                await run.FetchAsync(parameters, [VectorSet.Parameters], share);
+                await run.FetchAsync(parameters, [VectorSet.Parameters], share, stop);
                 if (fetched is { } theirs)
-                    await run.FetchAsync(theirs, run.InnerVectors, share);
+                    await run.FetchAsync(theirs, run.InnerVectors, share, stop);
                 return true;
             }
-            await run.FetchParametersAsync(parameters);
+            await run.FetchParametersAsync(parameters, stop);
             if (fetched is { } missing)
-                await run.FetchAsync(missing);
+                await run.FetchAsync(missing, stop);
             return true;
         }
     }

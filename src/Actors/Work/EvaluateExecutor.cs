@@ -17,9 +17,20 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
 
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
-        var (order, context) = ((Evaluate)content, devices!);
+        try
+        {
+            return await EvaluateAsync(run, (Evaluate)content, devices!);
+        }
+        catch (OperationCanceledException) when (devices!.Stop.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private static async Task<WorkOutcome?> EvaluateAsync(NodeRun run, Evaluate order, DeviceContext context)
+    {
         var reader = run.Reader(true);
-        await run.FetchParametersAsync(order.Parameters);
+        await run.FetchParametersAsync(order.Parameters, context.Stop);
         await Task.Run(() => context.Memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
 
@@ -27,8 +38,8 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
         var (samples, sources) = (new List<Sample>(), new List<IReadOnlyList<SourceRun>>());
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
         {
-            samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, CancellationToken.None), rows.Length));
-            sources.AddRange(await reader.SourcesAsync(rows, CancellationToken.None));
+            samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, context.Stop), rows.Length));
+            sources.AddRange(await reader.SourcesAsync(rows, context.Stop));
         }
 
         var scores = await context.Devices.EvaluateAsync(

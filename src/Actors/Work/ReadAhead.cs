@@ -29,6 +29,10 @@ internal sealed class ReadAhead<T>
         return read;
     }
 
+    /// <summary>Waits until the next step has what it needs.</summary>
+    /// <exception cref="OperationCanceledException">Nobody waits any more; what is being read comes all the same.</exception>
+    public Task ArrivesAsync(CancellationToken cancel) => _reading.TryPeek(out var read) ? read.WaitAsync(cancel) : Task.CompletedTask;
+
     private void Begin()
     {
         if (_next < _end)

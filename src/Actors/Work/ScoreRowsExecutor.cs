@@ -17,11 +17,18 @@ internal sealed class ScoreRowsExecutor : WorkExecutor<NodeRun>
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var (order, context) = ((ScoreRows)content, devices!);
-        var bytes = await run.ReadAsync(order.Rows, ScoredPiece.MostBytes(run.Settings.Model.Context));
-        var rows = ScoredPiece.Read(bytes, run.Settings.Model);
-        await run.CopyParametersAsync(order.Parameters);
-        if (context.Stop.IsCancellationRequested)
+        IReadOnlyList<ScoredRow> rows;
+        try
+        {
+            var bytes = await run.ReadAsync(order.Rows, ScoredPiece.MostBytes(run.Settings.Model.Context), context.Stop);
+            rows = ScoredPiece.Read(bytes, run.Settings.Model);
+            await run.CopyParametersAsync(order.Parameters, context.Stop);
+        }
+        catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
+        {
             return null;
+        }
+
         await Task.Run(() => context.Memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
         return new RowsScored(await context.Devices.ScoreAsync(rows, AnyToken, run.Faults.Deadlines?.Invoke(), run.PieceTimes));

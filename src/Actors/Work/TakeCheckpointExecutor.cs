@@ -16,7 +16,7 @@ internal sealed class TakeCheckpointExecutor : WorkExecutor<NodeRun>
     {
         var take = (TakeCheckpoint)content;
         foreach (var set in take.InnerStates.Prepend(take.Parameters))
-            await run.FetchAsync(set);
+            await run.FetchAsync(set, CancellationToken.None);
         await run.KeepTokenizerAsync();
         return new CheckpointWritten(CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
             1, run.Id.Value, take.Version, run.Architecture.Signature, run.In(take.Changes).SettingsCanonical, run.CorpusId.Hex,

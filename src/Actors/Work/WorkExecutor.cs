@@ -30,8 +30,10 @@ internal enum WorkLane
 /// <param name="GoBackAsync">
 /// Tells that a device was lost, and that the step can be repeated without it; ends with the devices to go on with.
 /// </param>
-/// <param name="Stop">Asks to stop at the next step boundary, and to hand over.</param>
-/// <param name="Drop">Asks to stop without a hand-over: no node waits for the result.</param>
+/// <param name="Stop">
+/// Asks to stop at the next step boundary, and to hand over; before the first step, to end at once without an outcome.
+/// </param>
+/// <param name="Drop">Asks to stop without a hand-over: no node waits for the result. <paramref name="Stop"/> asks then, too.</param>
 internal sealed record DeviceContext(
     DeviceGroup Devices, DeviceMoves Moves, ReplicaMemory Memory, WorkActivity Activity, Action<NodeReport> Progress, Action Moved,
     Func<DeviceFailedException, Task<DeviceGroup>> GoBackAsync, CancellationToken Stop, CancellationToken Drop);

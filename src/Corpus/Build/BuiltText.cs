@@ -1,7 +1,5 @@
-using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
-using ZstdSharp;
 
 namespace Elastic.Corpus.Build;
 
@@ -158,25 +156,9 @@ public sealed record BuiltText(string Folder, BuildReport Report)
             yield break;
         foreach (var path in Directory.GetFiles(folder, "*.jsonl.zst").Order(StringComparer.Ordinal))
         {
-            using var unpacked = new DecompressionStream(File.OpenRead(path), leaveOpen: false);
-            using var reader = new StreamReader(unpacked, Encoding.UTF8);
-            while (ReadLine(reader, path) is { } line)
-            {
-                cancel.ThrowIfCancellationRequested();
-                yield return PieceLines.Read<T>(Encoding.UTF8.GetBytes(line), path);
-            }
-        }
-    }
-
-    private static string? ReadLine(StreamReader reader, string path)
-    {
-        try
-        {
-            return reader.ReadLine();
-        }
-        catch (Exception e) when (e is ZstdException or EndOfStreamException)
-        {
-            throw new ElasticException($"{path} is damaged ({OneLine.Of(e.Message)}): delete its build and build it again", e);
+            foreach (var line in ZstdLines.Read(path, int.MaxValue, why => new ElasticException(
+                $"{path} is damaged ({OneLine.Of(why)}): delete its build and build it again"), cancel))
+                yield return PieceLines.Read<T>(line, path);
         }
     }
 }

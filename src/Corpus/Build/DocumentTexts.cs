@@ -51,7 +51,7 @@ public sealed class DocumentTexts : IDisposable
             var bytes = MemoryMarshal.AsBytes(new Span<Place>(ref place));
             if (RandomAccess.Read(_places, bytes, number * bytes.Length) < bytes.Length)
                 throw new ElasticException($"{_path} was cut short while it was used: give the same command again");
-            return PieceStore.TextOf(Frame(place.Piece, place.Frame), place.At, place.Bytes);
+            return TextFrames.TextOf(Frame(place.Piece, place.Frame), place.At, place.Bytes);
         }
     }
 
@@ -75,7 +75,7 @@ public sealed class DocumentTexts : IDisposable
         {
             var oldest = _recent.First!.Value;
             // That of a long text is too large for the usual ones.
-            buffer = oldest.Buffer.Length > PieceStore.UsualFrameBytes ? [] : oldest.Buffer;
+            buffer = oldest.Buffer.Length > TextFrames.UsualBytes ? [] : oldest.Buffer;
             _frames.Remove(oldest.Key);
             _recent.RemoveFirst();
         }

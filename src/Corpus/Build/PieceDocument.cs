@@ -87,12 +87,30 @@ internal static class PieceLines
 
     public static byte[] Of<T>(T line) => JsonSerializer.SerializeToUtf8Bytes(line, Json);
 
+    /// <summary>All lines, and of each whether it is the last one.</summary>
+    /// <inheritdoc cref="ZstdLines.Read"/>
+    public static IEnumerable<(byte[] Line, bool IsLast)> Lines(
+        string path, int mostBytes, Func<string, Exception> damaged, CancellationToken cancel)
+    {
+        byte[]? before = null;
+        foreach (var line in ZstdLines.Read(path, mostBytes, damaged, cancel))
+        {
+            if (before is not null)
+                yield return (before, false);
+            before = line;
+        }
+        yield return (before ?? throw damaged("it is empty"), true);
+    }
+
+    /// <exception cref="JsonException">The line is damaged.</exception>
+    public static T Parse<T>(ReadOnlySpan<byte> line) => JsonSerializer.Deserialize<T>(line, Json) ?? throw new JsonException("it is null");
+
     /// <exception cref="ElasticException">The line is damaged.</exception>
     public static T Read<T>(ReadOnlySpan<byte> line, string path)
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(line, Json) ?? throw new JsonException("it is null");
+            return Parse<T>(line);
         }
         catch (JsonException e)
         {

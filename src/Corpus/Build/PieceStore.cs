@@ -1,7 +1,5 @@
 using System.Buffers.Binary;
-using System.Text;
 using Elastic.Foundation;
-using ZstdSharp;
 
 namespace Elastic.Corpus.Build;
 
@@ -14,14 +12,8 @@ public sealed class PieceStore
     /// <summary>Bytes of a file of texts or documents, at most: they are packed, and one of more is no piece of a corpus.</summary>
     public const long MostBytes = 1L << 42;
 
-    // Enough for a good compression, and little to unpack for one document.
-    private const int FrameBytes = 1 << 20;
-
-    /// <summary>Bytes that hold all frames but those that end with a long text.</summary>
-    internal const int UsualFrameBytes = FrameBytes + (FrameBytes >> 3);
-
-    // What Zstandard's programs take by default.
-    private const int Level = 3;
+    // Text that was packed as a whole is packed again a megabyte at a time, and a document of a few bytes has sketches of some hundred.
+    private const int MostBytesEach = 256, Room = 1 << 24;
 
     private const string TextsEnd = ".texts", DocumentsEnd = ".documents.jsonl.zst";
 
@@ -46,32 +38,12 @@ public sealed class PieceStore
     {
         ArgumentNullException.ThrowIfNull(piece);
         ArgumentNullException.ThrowIfNull(manifest);
-        var statistics = new ReadStatistics();
         string texts = DurableFile.TemporaryPath(TextsPath(piece)), documents = DurableFile.TemporaryPath(DocumentsPath(piece));
         try
         {
             PieceSummary summary;
             using (var writer = new PieceWriter(texts, documents))
-            {
-                var takenDown = 0L;
-                var file = piece.File with { Cancel = cancel };
-                foreach (var document in DocumentReader.Read(file, statistics))
-                {
-                    cancel.ThrowIfCancellationRequested();
-                    _step?.Invoke(BuildWatch.Reads);
-                    var read = Through(document, piece, manifest, cancel);
-                    takenDown += read.Document.TakenDown ? 1 : 0;
-                    writer.Append(read);
-                    if (statistics.Documents < piece.Limit)
-                        continue;
-                    file.CheckUnchanged(file.Hash());
-                    break;
-                }
-                // A library that takes the word to stop for damage ends a file early: nothing of that is kept.
-                cancel.ThrowIfCancellationRequested();
-                summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
-                writer.Complete(summary);
-            }
+                summary = new PieceReader(piece, manifest, _step, cancel).Read(writer);
             Keep(texts, documents, piece.Identity);
             return summary;
         }
@@ -111,8 +83,13 @@ public sealed class PieceStore
         DurableFile.FlushFolder(_folder);
     }
 
+    /// <summary>What <see cref="Write"/> writes of some pieces, bytes at most: another machine's word alone would fill the disk.</summary>
+    public static long MostBytesOf(IEnumerable<SourcePiece> pieces) =>
+        pieces.Aggregate(0L, (sum, piece) => Math.Min(MostBytes, sum + Room + MostBytesEach * Math.Min(piece.Bytes, MostBytes)));
+
     /// <summary>
-    /// Writes a piece that is here behind what is in a stream, for <see cref="TakeIn(SourcePiece, Stream)"/> of another store.
+    /// Writes a piece that is here behind what is in a stream, for <see cref="TakeIn(SourcePiece, BuildManifest, Stream)"/> of another
+    /// store.
     /// </summary>
     public void Write(SourcePiece piece, Stream into)
     {
@@ -127,19 +104,20 @@ public sealed class PieceStore
         }
     }
 
-    /// <summary>Takes a piece in that another machine has read.</summary>
+    /// <summary>Takes a piece in that another machine has read; looks at all of it before.</summary>
     /// <param name="from">At what <see cref="Write"/> wrote, checked by its digest; afterwards behind it.</param>
     /// <exception cref="ElasticException">It is no piece.</exception>
-    public void TakeIn(SourcePiece piece, Stream from)
+    public void TakeIn(SourcePiece piece, BuildManifest manifest, Stream from)
     {
         ArgumentNullException.ThrowIfNull(piece);
+        ArgumentNullException.ThrowIfNull(manifest);
         ArgumentNullException.ThrowIfNull(from);
         string texts = DurableFile.TemporaryPath(TextsPath(piece)), documents = DurableFile.TemporaryPath(DocumentsPath(piece));
         try
         {
             Copy(from, texts);
             Copy(from, documents);
-            _ = PieceLines.Read<PieceSummary>(Lines(documents, default).Last().Line, documents);
+            new ReceivedPiece(piece, manifest, texts, documents).Check();
             Keep(texts, documents, piece.Identity);
         }
         catch (EndOfStreamException e)
@@ -205,15 +183,14 @@ public sealed class PieceStore
             {
                 if (document.Bytes > 0 && document.Frame != frame)
                     (frame, unpacked) = (document.Frame, Frame(piece, document.Frame, ref buffer));
-                yield return (document, document.Bytes == 0 ? "" : TextOf(unpacked, document.At, document.Bytes));
+                yield return (document, document.Bytes == 0 ? "" : TextFrames.TextOf(unpacked, document.At, document.Bytes));
             }
         }
     }
 
     /// <summary>Texts that are packed together, unpacked.</summary>
     /// <param name="frame">Where they begin in the piece's file.</param>
-    /// <param name="buffer">Takes them, a larger one in its place where it is too small: an array for each frame is garbage of the size of
-    /// the corpus, in the heap that is collected last.</param>
+    /// <param name="buffer">See <see cref="TextFrames.Read"/>.</param>
     /// <exception cref="ElasticException">The file is damaged.</exception>
     internal ReadOnlyMemory<byte> Frame(SourcePiece piece, long frame, ref byte[] buffer)
     {
@@ -221,60 +198,12 @@ public sealed class PieceStore
         try
         {
             using var file = File.OpenHandle(path);
-            using var unpacking = new Decompressor();
-            Span<byte> length = stackalloc byte[sizeof(int)];
-            if (RandomAccess.Read(file, length, frame) < length.Length)
-                throw Damaged(path, "it was cut short");
-            var packed = new byte[Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(length), 0, RandomAccess.GetLength(file))];
-            if (RandomAccess.Read(file, packed, frame + length.Length) < packed.Length)
-                throw Damaged(path, "it was cut short");
-            var bytes = Decompressor.GetDecompressedSize(packed);
-            if (bytes > (ulong)Array.MaxLength)
-                throw Damaged(path, $"a frame of it says that it has {bytes} bytes");
-            if (buffer.Length < (int)bytes)
-                buffer = new byte[Math.Max((int)bytes, UsualFrameBytes)];
-            return buffer.AsMemory(0, unpacking.Unwrap(packed, buffer));
+            return TextFrames.Read(file, frame, Array.MaxLength, ref buffer).Texts;
         }
-        catch (ZstdException e)
+        catch (InvalidDataException e)
         {
             throw Damaged(path, e.Message);
         }
-    }
-
-    /// <summary>A text in an unpacked frame.</summary>
-    internal static string TextOf(ReadOnlyMemory<byte> frame, int at, int bytes) => at >= 0 && bytes >= 0 && at <= frame.Length - bytes
-        ? Encoding.UTF8.GetString(frame.Span.Slice(at, bytes))
-        : throw new ElasticException("a text ends behind its frame: delete the folder of pieces, and give the same command again");
-
-    private (PieceDocument Document, string Text) Through(
-        Document document, SourcePiece piece, BuildManifest manifest, CancellationToken cancel)
-    {
-        var source = manifest.Sources[piece.Source];
-        var facts = new DocumentFacts(source.Name, document.Name, document.Format ?? piece.File.Format)
-        {
-            Line = document.Line,
-            Licence = document.Licence ?? source.Licence,
-            Language = source.Language ?? document.Language,
-            Subset = source.Subsets && document.Source != piece.File.Name ? document.Source : null,
-            Url = document.Url,
-            Date = document.Date,
-            Code = document.Code,
-        };
-        var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);
-        if (manifest.TakeDowns.Cover(facts))
-            return (new PieceDocument(facts, 0, 0, 0, signals, sketches) { TakenDown = true }, "");
-        var draft = new Draft(facts, document.Text) { Cancel = cancel };
-        foreach (var (i, planned) in manifest.Stages.Index())
-        {
-            if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))
-                continue;
-            // A document may be large, and a stage slow.
-            cancel.ThrowIfCancellationRequested();
-            _step?.Invoke(planned.Kind.Name);
-            signals[i] = planned.Stage.Read(draft);
-            sketches[i] = (planned.Stage as SketchingStage)?.Sketch(draft);
-        }
-        return (new PieceDocument(draft.Facts, 0, 0, 0, signals, sketches), draft.Text);
     }
 
     private static void Copy(Stream from, string path)
@@ -305,21 +234,8 @@ public sealed class PieceStore
     private static ElasticException Damaged(string path, string why) =>
         new($"{path} is damaged ({why}): delete it, and the file of the same name beside it, and give the same command again");
 
-    private static IEnumerable<(byte[] Line, bool IsLast)> Lines(string path, CancellationToken cancel)
-    {
-        using var file = File.OpenRead(path);
-        using var unpacked = new DecompressionStream(file);
-        using var reader = new StreamReader(unpacked, Encoding.UTF8);
-        byte[]? before = null;
-        while (reader.ReadLine() is { } line)
-        {
-            cancel.ThrowIfCancellationRequested();
-            if (before is not null)
-                yield return (before, false);
-            before = Encoding.UTF8.GetBytes(line);
-        }
-        yield return (before ?? throw Damaged(path, "it is empty"), true);
-    }
+    private static IEnumerable<(byte[] Line, bool IsLast)> Lines(string path, CancellationToken cancel) =>
+        PieceLines.Lines(path, int.MaxValue, why => Damaged(path, why), cancel);
 
     private string TextsPath(SourcePiece piece) => TextsPath(piece.Identity);
 
@@ -328,62 +244,4 @@ public sealed class PieceStore
     private string TextsPath(Digest piece) => Path.Combine(_folder, piece.Hex + TextsEnd);
 
     private string DocumentsPath(Digest piece) => Path.Combine(_folder, piece.Hex + DocumentsEnd);
-
-    /// <summary>Writes the two files of a piece.</summary>
-    private sealed class PieceWriter(string texts, string documents) : IDisposable
-    {
-        private readonly FileStream _texts = new(texts, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        private readonly Compressor _packing = new(Level);
-        private readonly MemoryStream _frame = new();
-        private readonly CompressionStream _documents = new(
-            new FileStream(documents, FileMode.CreateNew, FileAccess.Write, FileShare.None), Level, leaveOpen: false);
-
-        public void Append((PieceDocument Document, string Text) document)
-        {
-            var text = Encoding.UTF8.GetBytes(document.Text);
-            var line = PieceLines.Of(document.Document with
-            {
-                Bytes = text.Length,
-                Frame = _texts.Position,
-                At = (int)_frame.Length,
-                Lot = BatchTokenizer.LotOf(Digest.Of(text)),
-            });
-            _frame.Write(text);
-            WriteLine(line);
-            if (_frame.Length >= FrameBytes)
-                FlushFrame();
-        }
-
-        public void Complete(PieceSummary summary)
-        {
-            FlushFrame();
-            WriteLine(PieceLines.Of(summary));
-        }
-
-        public void Dispose()
-        {
-            _texts.Dispose();
-            _packing.Dispose();
-            _frame.Dispose();
-            _documents.Dispose();
-        }
-
-        private void WriteLine(byte[] line)
-        {
-            _documents.Write(line);
-            _documents.WriteByte((byte)'\n');
-        }
-
-        private void FlushFrame()
-        {
-            if (_frame.Length == 0)
-                return;
-            var packed = _packing.Wrap(_frame.GetBuffer().AsSpan(0, (int)_frame.Length));
-            Span<byte> length = stackalloc byte[sizeof(int)];
-            BinaryPrimitives.WriteInt32LittleEndian(length, packed.Length);
-            _texts.Write(length);
-            _texts.Write(packed);
-            _frame.SetLength(0);
-        }
-    }
 }

@@ -30,6 +30,11 @@ public abstract class SketchingStage : Stage
 {
     /// <summary>Bytes that stand for a document; empty for one that has nothing to do with others.</summary>
     public abstract byte[] Sketch(Draft draft);
+
+    /// <summary>Whether <see cref="Sketch"/> can have made it of some text: it may come from another machine.</summary>
+    /// <param name="sketch">Not empty.</param>
+    /// <param name="characters">UTF-16 characters of the text.</param>
+    public abstract bool IsSketch(ReadOnlySpan<byte> sketch, int characters);
 }
 
 /// <summary>A stage whose decision about a document depends on others: on duplicates, for example.</summary>

@@ -19,6 +19,21 @@ public sealed class ReadAheadTests
         Assert.Equal([3, 4, 5, 6, 7, 8, 9], begun);
     }
 
+    [Fact]
+    public async Task The_next_step_is_waited_for_as_long_as_somebody_waits()
+    {
+        var first = new TaskCompletionSource<int>();
+        var read = new ReadAhead<int>(0, 1, 4, _ => first.Task);
+        using var stop = new CancellationTokenSource();
+        var waits = read.ArrivesAsync(stop.Token);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
+        first.SetResult(7);
+        await read.ArrivesAsync(CancellationToken.None);
+        Assert.Equal(7, await read.NextAsync());
+        await read.ArrivesAsync(stop.Token);                             // there is no next one
+    }
+
     [Theory]
     [InlineData(4 * 33, 8)]
     [InlineData(16 * 1025, 3)]

@@ -72,7 +72,7 @@ public sealed class ElasticProcessTests : TemporaryFolder
         using var worker = new ElasticProcess(Waiting);
         await SpeaksAsync(worker);
         worker.AskToEnd();
-        await worker.EndAsync(Deadline);
+        Assert.Equal(130, await worker.EndAsync(Deadline));
     }
 
     [Fact]

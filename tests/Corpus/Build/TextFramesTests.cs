@@ -25,7 +25,7 @@ public sealed class TextFramesTests : IDisposable
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
         // A string takes two bytes a character, a frame one, and there are buffers of two sizes.
-        Assert.InRange(allocated, 2 * AllCharacters, 2 * AllCharacters + LongCharacters + 3L * PieceStore.UsualFrameBytes / 2);
+        Assert.InRange(allocated, 2 * AllCharacters, 2 * AllCharacters + LongCharacters + 3L * TextFrames.UsualBytes / 2);
 
         long Texts() => store.WithTexts(piece, documents).Sum(d => (long)d.Text.Length);
     }

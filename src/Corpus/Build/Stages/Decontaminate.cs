@@ -49,6 +49,22 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
     }
 
     /// <inheritdoc/>
+    public override bool IsSketch(ReadOnlySpan<byte> sketch, int characters)
+    {
+        if (sketch.Length < sizeof(int) + MatchBytes || (sketch.Length - sizeof(int)) % MatchBytes != 0
+            || BinaryPrimitives.ReadInt32LittleEndian(sketch) != characters)
+            return false;
+        for (var at = sizeof(int); at < sketch.Length; at += MatchBytes)
+        {
+            var (from, to) = (
+                BinaryPrimitives.ReadInt32LittleEndian(sketch[(at + 8)..]), BinaryPrimitives.ReadInt32LittleEndian(sketch[(at + 12)..]));
+            if (from < 0 || from > to || to > characters)
+                return false;
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
     public override IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, StageWork work)
     {
         using var matches = work.Sort<Match>((a, b) => (a.Hash, a.Number, a.From).CompareTo((b.Hash, b.Number, b.From)));

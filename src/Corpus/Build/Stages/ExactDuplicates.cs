@@ -28,6 +28,9 @@ public sealed class ExactDuplicates : CorpusStage
     }
 
     /// <inheritdoc/>
+    public override bool IsSketch(ReadOnlySpan<byte> sketch, int characters) => sketch.Length == SketchBytes;
+
+    /// <inheritdoc/>
     public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, StageWork work)
     {
         using var sort = work.Sort<Entry>((a, b) => (a.Hash, a.Number).CompareTo((b.Hash, b.Number)));

@@ -34,6 +34,10 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     }
 
     /// <inheritdoc/>
+    public override bool IsSketch(ReadOnlySpan<byte> sketch, int characters) =>
+        sketch.Length == settings.Bands * settings.Rows * sizeof(uint);
+
+    /// <inheritdoc/>
     public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, StageWork work)
     {
         using var pairs = work.Sort<Pair>((a, b) => (a.Later, a.Earlier).CompareTo((b.Later, b.Earlier)));

@@ -39,7 +39,7 @@ public sealed class OtherReadersTests : IDisposable
                     using var pack = new MemoryStream();
                     there.Write(piece, pack);
                     pack.Position = 0;
-                    store.TakeIn(piece, pack);
+                    store.TakeIn(piece, Manifest, pack);
                     came(piece);
                 }
             },

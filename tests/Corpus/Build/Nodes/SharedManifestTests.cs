@@ -49,12 +49,12 @@ public sealed class SharedManifestTests : IDisposable
         there.Write(piece, pack);
         pack.Position = 0;
         var taken = new PieceStore(_folders["taken"]);
-        taken.TakeIn(piece, pack);
+        taken.TakeIn(piece, manifest, pack);
         Assert.Equal(BuiltFolders.FilesOf(_folders["here"]), BuiltFolders.FilesOf(_folders["taken"]));
         Assert.Equal(pack.Length / 2, pack.Position);
         pack.SetLength(pack.Length - 1);
         Assert.Contains(
-            "is cut short", Assert.Throws<ElasticException>(() => taken.TakeIn(piece, pack)).Message, StringComparison.Ordinal);
+            "is cut short", Assert.Throws<ElasticException>(() => taken.TakeIn(piece, manifest, pack)).Message, StringComparison.Ordinal);
         Assert.Equal(BuiltFolders.FilesOf(_folders["here"]), BuiltFolders.FilesOf(_folders["taken"]));
     }
 
