@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Security.Cryptography;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
@@ -29,7 +28,7 @@ internal sealed class AcknowledgedPieces(
                     p => p.Documents is null ? tokens.Has(p.Piece) : store.Has(p.Piece)))
                     Serve(piece);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             Warn(e);
         }
@@ -52,7 +51,7 @@ internal sealed class AcknowledgedPieces(
         {
             await new BuildPieces(database).AddAsync(build, stored, cancel);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             Warn(e);
         }
