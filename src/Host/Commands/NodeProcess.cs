@@ -83,7 +83,10 @@ internal sealed class NodeProcess
         if (webhook is not null)
             beside.Begin("the webhook", webhook.RunAsync);
         if (_request.Seed)
-            beside.Begin("going on with builds of corpora", cancel => node.Builds.ResumeAsync(CorpusPalette.PlanOf, Say, cancel));
+        {
+            beside.Begin("going on with builds of corpora", cancel => node.Builds.GoOnAsync(CorpusPalette.PlanOf, Say, cancel));
+            beside.Begin("fetching the builds of other seeds", cancel => node.Builds.StandByAsync(CorpusPalette.PlanOf, cancel));
+        }
         if (node.Observations is { } seen)
             beside.Begin("the drawing of diagrams", new ClusterDiagrams(
                 new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say).RunAsync);
