@@ -6,8 +6,8 @@ namespace Elastic.Actors.Runs;
 // How long RunsActor waits before it makes the supervisor of a run anew. Part of RunsActor: used on its mailbox only.
 internal sealed class RunRetries(Backoff pause, TimeProvider time)
 {
-    // A supervisor that lasted so long could read and write its journal: what ended it is another failure than the one before it. Four times
-    // the longest pause, so that one that ends at once again and again is never taken for it.
+    // A supervisor that lasted so long could read and write its journal: what ended it is another failure than the one before it. It is
+    // longer than the database is tried for, half a minute, so that one that never reached it does not count.
     private static readonly TimeSpan Lasting = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<RunId, (int Failures, long Made)> _runs = [];

@@ -299,7 +299,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Context.Parent.Tell(JournalIsOlder.Instance);
     }
 
-    // What is no failure of the database is a bug: it is named, and no promise is made that trying again helps.
+    // What is no failure of the database is a bug: nobody should look for its cause in the database.
     private void FenceFailed(Exception cause)
     {
         if (cause is DatabaseUnavailableException)

@@ -3,8 +3,8 @@ using System.Data.Common;
 namespace Elastic.Storage;
 
 /// <summary>
-/// The database is down, refuses, or was too slow for a call's deadline: then nobody knows whether the call took effect. Its message is that
-/// of the cause, which is its inner exception.
+/// The database is down, refuses, or was too slow for a call's deadline: then nobody knows whether the call took effect. The message is
+/// that of the cause, which is the inner exception.
 /// </summary>
 public sealed class DatabaseUnavailableException : DbException
 {

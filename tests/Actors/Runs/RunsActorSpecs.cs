@@ -297,8 +297,8 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
             view = Assert.IsType<RunView>(await watcher.ReceiveAsync(Deadline));
         while (view.Failure is null);
         Assert.Equal(
-            "the supervisor failed (InvalidOperationException: a bug): give the same command again, it goes on from the journal; log.txt has "
-            + "the details", view.Failure);
+            "the supervisor failed (InvalidOperationException: a bug): give the same command again, it goes on from the journal; log.txt "
+            + "has the details", view.Failure);
 
         var warning = "";
         while (!warning.StartsWith($"run {run}: the database cannot be reached (SQLite Error 1: 'no such table", StringComparison.Ordinal))
