@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Storage;
@@ -28,7 +27,7 @@ internal sealed class AcknowledgedPieces(
                     p => p.Documents is null ? tokens.Has(p.Piece) : store.Has(p.Piece)))
                     Serve(piece);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             Warn(e);
         }
@@ -51,7 +50,7 @@ internal sealed class AcknowledgedPieces(
         {
             await new BuildPieces(database).AddAsync(build, stored, cancel);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             Warn(e);
         }

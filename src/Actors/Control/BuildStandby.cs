@@ -1,5 +1,3 @@
-using System.Data.Common;
-using System.Text.Json;
 using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Corpus.Build;
@@ -12,7 +10,8 @@ namespace Elastic.Actors.Control;
 /// On a seed that could take over the builds of others: fetches what was read for them, and the tokens that were made, while they go on, so
 /// that it need not be done again where their seed is lost. Removes the tokens of builds that are over.
 /// </summary>
-internal sealed class BuildStandby(ElasticNode node)
+/// <param name="tell">Is told what keeps it from fetching for a while.</param>
+internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
 {
     // A seed that is lost has read little in between.
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
@@ -26,6 +25,7 @@ internal sealed class BuildStandby(ElasticNode node)
     /// <param name="plan">Makes a plan of what was stored; throws where its files are not on this machine.</param>
     public async Task RunAsync(Func<StoredBuild, BuildPlan> plan, CancellationToken cancel)
     {
+        var failures = new PassingFailures(tell);
         while (!cancel.IsCancellationRequested)
         {
             var follows = false;
@@ -40,16 +40,15 @@ internal sealed class BuildStandby(ElasticNode node)
                     _builds.Remove(gone);
                 foreach (var build in builds)
                     follows |= await FollowAsync(build, plan, cancel);
+                failures.End();
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {
                 return;
             }
-            catch (Exception e) when (e is DbException or TimeoutException or ElasticException or HttpRequestException
-                or IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
+            catch (Exception e) when (PassingFailures.MayPass(e))
             {
-                // The database, the supervisors or the other seed are away, the disk is full, or another version has stored what this one
-                // cannot read: it is tried again.
+                failures.Meet(e);
             }
             await Task.Delay(follows ? Look : LookForBuilds, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

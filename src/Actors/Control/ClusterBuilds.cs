@@ -1,6 +1,6 @@
-using System.Data.Common;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using Akka.Event;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -24,9 +24,12 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _ended = new();
+    // Builds that a person has stopped, and of which the database, which was away, does not know it yet.
+    private readonly HashSet<string> _stopped = [];
     private RunningBuild? _build;
     private (string Build, Digest Corpus)? _last;
-    private Task _work = Task.CompletedTask;
+    // Why the database does not know how the build ended; null where it does, or the build goes on.
+    private Task<string?> _work = Task.FromResult<string?>(null);
 
     /// <summary>Begins a build, or finds the one of this manifest that is under way here.</summary>
     /// <returns>Its name.</returns>
@@ -78,10 +81,10 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
     }
 
     /// <summary>Stops a build of this seed. What was read stays: the same build goes on with it.</summary>
-    /// <exception cref="ElasticException">Another seed builds it, or it is over.</exception>
+    /// <exception cref="ElasticException">Another seed builds it, or it is over; or it is stopped, and the database is away.</exception>
     public async Task StopAsync(string build, CancellationToken cancel)
     {
-        Task? work = null;
+        Task<string?>? work = null;
         lock (_gate)
         {
             if (_build?.Build == build)
@@ -92,7 +95,10 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         }
         if (work is not null)
         {
-            await work.WaitAsync(cancel);
+            if (await work.WaitAsync(cancel) is { } why)
+                throw new ElasticException(
+                    $"the build {build} has ended here, and the list of builds does not say so: {why}; a build that was stopped stays "
+                    + "so while this seed runs, which notes it when the database is back");
             return;
         }
         var stored = (await StoredAsync(list => list.ReadAsync(cancel))).FirstOrDefault(b => b.Build == build);
@@ -108,38 +114,45 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
     /// <summary>Goes on with builds that this seed began, and with those of seeds that are gone; until it is cancelled.</summary>
     /// <param name="plan">Makes a plan of what was stored; throws where its files are not on this machine.</param>
     /// <param name="say">Is told of each.</param>
-    public Task ResumeAsync(Func<StoredBuild, BuildPlan> plan, Action<string> say, CancellationToken cancel) =>
-        Task.WhenAll(GoOnAsync(plan, say, cancel), new BuildStandby(node).RunAsync(plan, cancel));
-
-    private async Task GoOnAsync(Func<StoredBuild, BuildPlan> plan, Action<string> say, CancellationToken cancel)
+    public async Task GoOnAsync(Func<StoredBuild, BuildPlan> plan, Action<string> say, CancellationToken cancel)
     {
         var missed = new Dictionary<string, int>();
+        var failures = new PassingFailures(reason => Log("no build of a corpus goes on for now, and it is tried again: {0}", reason));
         while (!cancel.IsCancellationRequested)
         {
             try
             {
+                // Before the list is read: one that ends in between is in it as if it went on.
+                var wasIdle = IsIdle;
                 var here = (await node.Control.Nodes(cancel)).Select(n => n.Node).ToHashSet();
-                var builds = await StoredAsync(list => list.ReadAsync(cancel));
-                foreach (var stored in builds.Where(b => b.State == BuildState.Running && IsIdle))
+                var builds = await WithoutStoppedAsync(await StoredAsync(list => list.ReadAsync(cancel)), cancel);
+                foreach (var stored in builds.Where(b => b.State == BuildState.Running && wasIdle && IsIdle))
                 {
                     var isOwn = stored.Seed == Self;
                     missed[stored.Build] = here.Contains(stored.Seed) ? 0 : missed.GetValueOrDefault(stored.Build) + 1;
                     if (isOwn || missed[stored.Build] >= RoundsUntilGone)
                         await ResumeAsync(stored, isOwn, plan, say, cancel);
                 }
+                failures.End();
                 await Task.Delay(BetweenRounds, cancel);
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {
                 return;
             }
-            catch (ElasticException)
+            catch (Exception e) when (PassingFailures.MayPass(e))
             {
-                // The supervisors or the database are away: they are asked again.
+                failures.Meet(e);
                 await Task.Delay(Look, CancellationToken.None);
             }
         }
     }
+
+    /// <summary>Fetches what is read for builds of other seeds, in case that this one goes on with them; until it is cancelled.</summary>
+    /// <inheritdoc cref="GoOnAsync" path="/param"/>
+    public Task StandByAsync(Func<StoredBuild, BuildPlan> plan, CancellationToken cancel) => new BuildStandby(
+        node, reason => Log("nothing is fetched of the builds of other seeds for now, and it is tried again: {0}", reason))
+        .RunAsync(plan, cancel);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -184,6 +197,23 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
             return _build?.Build == build ? _build.Sight : null;
     }
 
+    private void Log(string what, string reason) => Logging.GetLogger(node.System, typeof(ClusterBuilds)).Warning(what, reason);
+
+    // Notes of each build that was stopped while the database was away that it is: none of them goes on here.
+    private async Task<IReadOnlyList<StoredBuild>> WithoutStoppedAsync(IReadOnlyList<StoredBuild> builds, CancellationToken cancel)
+    {
+        List<string> stopped;
+        lock (_gate)
+            stopped = [.. _stopped];
+        foreach (var build in stopped)
+        {
+            await EndAsync(build, Self, BuildState.Stopped, WasStopped, cancel);
+            lock (_gate)
+                _stopped.Remove(build);
+        }
+        return [.. builds.Where(b => !stopped.Contains(b.Build))];
+    }
+
     private async Task<BuildStatus> FindAsync(string build, CancellationToken cancel) =>
         (await ListAsync(cancel)).FirstOrDefault(b => b.Build == build)
             ?? throw new ElasticException($"there is no build {build}: see pbm corpus list");
@@ -195,7 +225,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
             return await call(new BuildList(
                 node.Database ?? throw new ElasticException("this process has no journal: ask a seed to build a corpus")));
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             throw new ElasticException($"the database cannot be reached ({e.Message}): see that it runs, then try again", e);
         }
@@ -214,6 +244,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         {
             if (_build is not null || _ended.IsCancellationRequested)
                 return false;
+            _stopped.Remove(build);
             _build = new RunningBuild(build, plan, TimeProvider.System);
             _work = Task.Run(() => RunAsync(_build, origin));
             return true;
@@ -259,7 +290,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
     }
 
     // Where this process ends first, the database says that the build goes on.
-    private async Task RunAsync(RunningBuild build, Origin origin)
+    private async Task<string?> RunAsync(RunningBuild build, Origin origin)
     {
         var (state, note) = (BuildState.Running, "");
         try
@@ -289,10 +320,15 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
                 RemoveTokens(build.Build);
                 await EndAsync(build.Build, Self, state, note, CancellationToken.None);
             }
+            return null;
         }
-        catch (ElasticException)
+        catch (ElasticException e)
         {
-            // It begins anew, and finds everything there.
+            // One that was not stopped begins anew, and finds everything there.
+            if (state == BuildState.Stopped)
+                lock (_gate)
+                    _stopped.Add(build.Build);
+            return e.Message;
         }
         finally
         {

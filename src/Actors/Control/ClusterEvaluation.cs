@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Elastic.Corpus;
@@ -20,12 +19,6 @@ public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest,
 /// </summary>
 internal sealed class ClusterEvaluation(ElasticNode node)
 {
-    // Longer than a supervisor takes to move to another seed.
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan BetweenQuestions = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan BetweenReports = TimeSpan.FromSeconds(5);
-
     /// <summary>The newest checkpoint that is whole here.</summary>
     /// <exception cref="ElasticException">There is no such run, or it has no checkpoint here.</exception>
     public async Task<EvaluatedCheckpoint> CheckpointAsync(RunName name, CancellationToken cancel)
@@ -48,64 +41,28 @@ internal sealed class ClusterEvaluation(ElasticNode node)
     /// <param name="pieces">The rows, cut by <see cref="ScoredPiece.Cut"/>; read as they are needed.</param>
     /// <param name="progress">Is told how far it is, and what it waits for.</param>
     /// <returns>For each piece, in order, the sum of the cross-entropies of each row.</returns>
-    /// <exception cref="ElasticException">It cannot be done, and why; or no supervisor answers.</exception>
+    /// <exception cref="ElasticException">It cannot be done, and why.</exception>
     public async IAsyncEnumerable<double[]> ScoreAsync(
         EvaluatedCheckpoint checkpoint, IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress,
         [EnumeratorCancellation] CancellationToken cancel)
     {
         var job = new RunId($"eval-{checkpoint.Run.Name}-{Identifier.Drawn(RandomNumberGenerator.GetBytes(Identifier.DrawnBytes))}");
-        var folder = node.Paths.Evaluation(job, isAsker: true);
-        var store = new BlobStore(folder);
-        node.Context.Blobs.Add(store);
+        using var asker = new JobAsker<EvaluationView>(
+            (request, within, stop) => node.AskAsync<EvaluationView>(request, within, stop), node.Context.Blobs,
+            node.Paths.Evaluation(job, isAsker: true), new EvaluationRequest.End(job), progress.Report);
         try
         {
-            var request = await Task.Run(() => Request(job, checkpoint, origin, store), cancel);
-            var kept = new HashSet<Digest>(store.BlobsOf(request.Parameters)) { request.Parameters, request.Manifest };
-            using var rows = pieces.GetEnumerator();
-            var (waiting, hasMore, reported) = (new List<(Digest Piece, int Rows)>(), true, Stopwatch.GetTimestamp());
-            while (true)
-            {
-                while (hasMore && waiting.Count < EvaluationRequest.MostPieces)
-                {
-                    if (hasMore = await Task.Run(rows.MoveNext, cancel))
-                        waiting.Add((store.Put(ScoredPiece.Write(rows.Current)), rows.Current.Count));
-                }
-                if (waiting.Count == 0)
-                    yield break;
-                request = request with { Pieces = [.. waiting.Select(w => w.Piece)], Rows = [.. waiting.Select(w => w.Rows)] };
-                var view = await node.AskAsync<EvaluationView>(request, Deadline, cancel);
-                if (view.Failure is { } failure)
-                    throw new ElasticException($"the evaluation of run {checkpoint.Run.Name} cannot go on: {failure}");
-                foreach (var score in Fitting(view, request))
-                    yield return score.Nats;
-                var taken = Fitting(view, request).Count;
-                waiting.RemoveRange(0, taken);
-                request = request with { First = request.First + taken, Arithmetic = view.Arithmetic };
-                if (taken > 0)
-                    store.Collect(kept.Concat(waiting.Select(w => w.Piece)).ToHashSet(), round: 1);
-                if (Stopwatch.GetElapsedTime(reported) >= BetweenReports)
-                {
-                    reported = Stopwatch.GetTimestamp();
-                    progress.Report($"scored {request.First} pieces, {waiting.Count} on their way to {view.Nodes} "
-                        + (view.Nodes == 1 ? "node" : "nodes") + (view.WaitsFor is { } what ? $"; waits for {what}" : ""));
-                }
-                if (taken == 0)
-                    await Task.Delay(BetweenQuestions, cancel);
-            }
+            var request = await Task.Run(() => Request(job, checkpoint, origin, asker.Store), cancel);
+            HashSet<Digest> kept = [.. asker.Store.BlobsOf(request.Parameters), request.Parameters, request.Manifest];
+            var scored = new ScoredPieces(asker, checkpoint.Run.Name, request, kept, progress);
+            await foreach (var nats in scored.RunAsync(pieces, cancel))
+                yield return nats;
         }
         finally
         {
-            await EndAsync(job);
-            node.Context.Blobs.Remove(store);
-            Directory.Delete(folder, recursive: true);
+            await asker.EndAsync();
         }
     }
-
-    // An answer to an earlier request says nothing about this one.
-    private static IReadOnlyList<PieceScore> Fitting(EvaluationView view, EvaluationRequest.Score request) =>
-        view.First != request.First
-            ? []
-            : [.. view.Scores.Take(request.Rows.Length).TakeWhile((score, piece) => score.Nats.Length == request.Rows[piece])];
 
     private EvaluationRequest.Score Request(RunId job, EvaluatedCheckpoint checkpoint, Origin origin, BlobStore store)
     {
@@ -141,18 +98,5 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         string[] folders = [node.Paths.Corpus(corpus), node.Paths.FetchedCorpus(corpus)];
         return folders.Select(f => Path.Combine(f, CorpusManifest.FileName)).FirstOrDefault(File.Exists) ?? throw new ElasticException(
             $"the corpus {corpus.Short} of the run is not on this seed: evaluate on a seed that has it ({folders[0]})");
-    }
-
-    // Where nobody answers, nodes and supervisors end it by themselves.
-    private async Task EndAsync(RunId job)
-    {
-        try
-        {
-            await node.AskAsync<EvaluationView>(new EvaluationRequest.End(job), EndDeadline);
-        }
-        catch (UnavailableException)
-        {
-            // They notice that nobody asks any more.
-        }
     }
 }

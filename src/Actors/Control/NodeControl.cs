@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Globalization;
 using Akka.Actor;
 using Akka.Cluster;
@@ -61,7 +60,7 @@ internal sealed class NodeControl(ElasticNode node)
         {
             return await read(node.Database ?? throw new ElasticException("this process has no journal: ask a seed"));
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             throw new ElasticException($"the database cannot be read ({e.Message}): see that it runs, then try again", e);
         }

@@ -37,11 +37,6 @@ internal interface IPiecesTaker
 internal sealed class PiecesAsker(
     ElasticNode node, Origin origin, WorkKindOfBuilds kind, IPiecesTaker taker, Action<string> say) : IAsyncDisposable
 {
-    // Longer than a supervisor takes to move to another seed.
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan BetweenQuestions = TimeSpan.FromMilliseconds(200);
-
     // A disk writes no faster from more.
     private const int FetchedAtOnce = 4;
 
@@ -52,9 +47,8 @@ internal sealed class PiecesAsker(
     private readonly Dictionary<int, Task> _fetches = [];
     private readonly HashSet<int> _lost = [];
     private readonly Dictionary<int, int> _losses = [];
-    private BlobStore? _blobs;
+    private JobAsker<BuildView>? _job;
     private Digest _manifest;
-    private string? _waits;
     private long _number;
     private int _nodes;
 
@@ -72,14 +66,15 @@ internal sealed class PiecesAsker(
     /// <summary>Serves what the pieces are done by.</summary>
     public void Begin(byte[] manifest)
     {
-        _blobs = new BlobStore(Folder);
-        node.Context.Blobs.Add(_blobs);
-        _manifest = _blobs.Put(manifest);
+        _job = new JobAsker<BuildView>(
+            (request, within, cancel) => node.AskAsync<BuildView>(request, within, cancel), node.Context.Blobs, Folder,
+            new BuildRequest.End(Job), say);
+        _manifest = _job.Store.Put(manifest);
     }
 
     /// <summary>Wants a piece, from the next turn on.</summary>
     /// <param name="description">What it is.</param>
-    public void Want(int piece, byte[] description) => _wanted[piece] = _blobs!.Put(description);
+    public void Want(int piece, byte[] description) => _wanted[piece] = _job!.Store.Put(description);
 
     /// <summary>Asks once, and takes what has come. Where nothing has, it waits for a moment.</summary>
     /// <param name="hurries">There is more to want: it does not wait.</param>
@@ -89,21 +84,22 @@ internal sealed class PiecesAsker(
         if (await AskAsync(cancel) is { } view)
             await TakeAsync(view, cancel);
         if (!await CollectAsync(cancel) && !hurries)
-            await Task.Delay(BetweenQuestions, cancel);
+            await Task.Delay(JobAsker<BuildView>.BetweenQuestions, cancel);
     }
 
     /// <summary>Ends the job, and removes what it needed.</summary>
     public async ValueTask DisposeAsync()
     {
-        await EndAsync();
-        await Task.WhenAll(_fetches.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_blobs is null)
+        if (_job is null)
             return;
-        node.Context.Blobs.Remove(_blobs);
-        Directory.Delete(Folder, recursive: true);
+        using (_job)
+        {
+            await _job.EndAsync();
+            await Task.WhenAll(_fetches.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
-    // Null where nobody answers: what the nodes have done, they keep.
+    // Null where nobody answers.
     private async Task<BuildView?> AskAsync(CancellationToken cancel)
     {
         var request = new BuildRequest.Do(Job)
@@ -117,29 +113,14 @@ internal sealed class PiecesAsker(
             Pieces = [.. _wanted.Values],
             Lost = [.. _lost],
         };
-        _lost.Clear();
-        try
-        {
-            var view = await node.AskAsync<BuildView>(request, Deadline, cancel);
-            if (view.Refusal is { } refusal)
-                throw new ElasticException(refusal);
-            Volatile.Write(ref _nodes, view.Nodes);
-            Tell(view.WaitsFor);
-            return view;
-        }
-        catch (UnavailableException e)
-        {
-            _lost.UnionWith(request.Lost);
-            Tell($"the supervisors: {e.Message}");
+        if (await _job!.AskAsync(request, cancel) is not { } view)
             return null;
-        }
-    }
-
-    private void Tell(string? waits)
-    {
-        if (waits is not null && waits != _waits)
-            say($"waits for {waits}");
-        _waits = waits;
+        if (view.Refusal is { } refusal)
+            throw new ElasticException(refusal);
+        _lost.Clear();
+        Volatile.Write(ref _nodes, view.Nodes);
+        _job.WaitFor(view.WaitsFor);
+        return view;
     }
 
     // What a view names stays wanted until it is taken in: the node that has done it keeps it until then.
@@ -184,13 +165,13 @@ internal sealed class PiecesAsker(
             _wanted.Remove(piece);
         }
         if (over.Count > 0)
-            _blobs!.Collect(_wanted.Values.Append(_manifest).ToHashSet(), round: 1);
+            _job!.Store.Collect(_wanted.Values.Append(_manifest).ToHashSet(), round: 1);
         return over.Count > 0;
     }
 
     private async Task GiveUpAsync(int piece, string why, CancellationToken cancel)
     {
-        await taker.GiveUpAsync(piece, _blobs!.Read(_wanted[piece]), why, cancel);
+        await taker.GiveUpAsync(piece, _job!.Store.Read(_wanted[piece]), why, cancel);
         _wanted.Remove(piece);
     }
 
@@ -207,18 +188,5 @@ internal sealed class PiecesAsker(
         await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, taker.MostBytesOf(seen.Number), cancel);
         taker.TakeIn(seen.Number, fetched);
         File.Delete(fetched);
-    }
-
-    // Where nobody answers, nodes and supervisors end it by themselves.
-    private async Task EndAsync()
-    {
-        try
-        {
-            await node.AskAsync<BuildView>(new BuildRequest.End(Job), EndDeadline);
-        }
-        catch (UnavailableException)
-        {
-            // They notice that nobody asks any more.
-        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
@@ -67,7 +66,7 @@ internal sealed class Contacts(
             await registry.AnnounceAsync(NameOf(self), cancel);
             return await OthersAsync(self, attempt, AddressesOf(up), cancel);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             throw new ElasticException($"the database cannot be asked who else is there ({e.Message}): trying again", e);
         }
@@ -95,7 +94,7 @@ internal sealed class Contacts(
         {
             await (registry?.LeaveAsync(NameOf(self), CancellationToken.None) ?? Task.CompletedTask);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException)
         {
             // The registry forgets this seed within seconds all the same.
         }

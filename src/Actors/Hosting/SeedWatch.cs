@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Cluster;
@@ -63,7 +62,7 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
             Remove(await NewcomersToRemoveAsync(registry, self));
             _reached = Stopwatch.GetTimestamp();
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             // While the database is down for all, a new seed cannot read the list either.
             if (Stopwatch.GetElapsedTime(_reached) < _patience)
@@ -81,7 +80,7 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         {
             Remove(await NewcomersToRemoveAsync(registry, Contacts.NameOf(_cluster.SelfAddress), joined));
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             _log.Debug("the database cannot be asked about a new seed: {0}", e.Message);
         }

@@ -76,8 +76,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             var shows = _coordinator.WaitsFor is not null && Now - _published >= BetweenWaits;
             Step(new RunInput.Tick(), shows);
         });
-        Command<Status.Failure>(failure => GiveUp(
-            $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
+        Command<Status.Failure>(failure => FenceFailed(failure.Cause));
         Command<RunWatch.Watch>(_ =>
         {
             Context.Watch(Sender);
@@ -125,9 +124,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreRestart(Exception? reason, object? message)
     {
-        Fail(
-            $"the supervisor failed ({reason?.Message}): give the same command again, it goes on from the journal; "
-            + "log.txt has the details");
+        Fail(Failed(reason?.Message));
         base.PreRestart(reason!, message!);
     }
 
@@ -246,8 +243,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 Context.Parent.Tell(new RunDiscarded(_id, delete.Request, (IActorRef)delete.Asker!));
                 break;
             case RunOutput.Reply reply:
-                if (_coordinator.Run.Exists)
-                    Context.Parent.Tell(new RunExists(_id));             // before the answer: who has it may ask for the list
+                // Before the answer: who has it may ask for the list.
+                Context.Parent.Tell(new RunAnswered(_id, (IActorRef)reply.Asker!, _coordinator.Run.Exists));
                 ((IActorRef)reply.Asker!).Tell(reply.Answer);
                 break;
             case RunOutput.BeginTerm begin:
@@ -302,6 +299,25 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Context.Parent.Tell(JournalIsOlder.Instance);
     }
 
+    // What is no failure of the database is a bug: nobody should look for its cause in the database.
+    private void FenceFailed(Exception cause)
+    {
+        if (cause is DatabaseUnavailableException)
+        {
+            GiveUp($"the database cannot be reached ({cause.GetBaseException().Message})", cause);
+            return;
+        }
+
+        _log.Error(cause, "run {0}: the supervisor failed", _id);
+        var why = Failed(OneLine.Of($"{cause.GetType().Name}: {cause.Message}"));
+        Fail(why);
+        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Context.Stop(Self);
+    }
+
+    private static string Failed(string? why) =>
+        $"the supervisor failed ({why}): give the same command again, it goes on from the journal; log.txt has the details";
+
     // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.
     private void GiveUp(string why, Exception? cause)
     {
@@ -348,37 +364,3 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         public static readonly Tick Instance = new();
     }
 }
-
-/// <summary>The database lacks events of the run that it had.</summary>
-internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
-{
-    public static readonly JournalIsOlder Instance = new();
-}
-
-/// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>
-internal sealed record RunUnreadable(RunId RunId, string Why);
-
-/// <summary>
-/// What a node tells the supervisors, from the link with which it enlisted. It has no serializer: only the actor that has looked at the
-/// link says it to a run's supervisor, whom other processes reach, too.
-/// </summary>
-internal sealed record FromNode(IWireMessage Message) : INoSerializationVerificationNeeded;
-
-/// <summary>The run's start is in the journal.</summary>
-internal sealed record RunExists(RunId RunId);
-
-/// <summary>The run is not wanted any more: somebody deletes it, or starts another one of its name.</summary>
-/// <param name="Asker">Whom to answer.</param>
-internal sealed record RunDiscarded(RunId RunId, RunRequest Request, IActorRef Asker);
-
-/// <summary>To a run's supervisor: the run is not in the list any more.</summary>
-internal sealed record RunDeleted
-{
-    public static readonly RunDeleted Instance = new();
-}
-
-/// <summary>A node is dead, or is suspected to be.</summary>
-internal sealed record NodeLost(NodeId Node);
-
-/// <summary>A node's results were wrong.</summary>
-internal sealed record NodeDistrusted(NodeId Node);

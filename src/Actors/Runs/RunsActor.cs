@@ -4,25 +4,14 @@ using Akka.Event;
 using Elastic.Actors.Hosting;
 using Elastic.Coordination;
 using Elastic.Foundation;
-using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using Elastic.Storage;
-using Elastic.Transfer;
 
 namespace Elastic.Actors.Runs;
-
-/// <summary>What the singleton knows of the process that it runs in.</summary>
-/// <param name="List">The list of all runs, in the database.</param>
-/// <param name="Endpoint">The endpoint of that process's data plane.</param>
-/// <param name="Version">The version of Elastic.</param>
-/// <param name="Credentials">Null where the process runs without certificates.</param>
-internal sealed record RunsContext(
-    SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness,
-    Credentials? Credentials = null);
 
 /// <summary>
 /// The cluster singleton above all runs: it makes one <see cref="RunSupervisor"/> for each, and nodes report to it first. The list of
@@ -40,9 +29,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly RunDirectory _runs = new();
     private readonly CertificateExchange _certificates;
     private readonly PiecesJobs _jobs;
-    private readonly Dictionary<RunId, int> _retries = [];
+    private readonly RunRetries _retries = new(Retry, TimeProvider.System);
 
-    // The last asker for each run: RunsActor answers it when the journal turns out to be unreadable, since the supervisor cannot.
+    // The last asker for each run that has no answer yet: RunsActor answers it when the journal turns out to be unreadable, since the
+    // supervisor cannot.
     private readonly Dictionary<RunId, (RunName Name, IActorRef Sender)> _starts = [];
 
     // Starts that wait until the list is read, or until their run is entered in the list.
@@ -108,7 +98,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             if (_runs.Knows(again.RunId))
                 Supervisor(again.RunId);
         });
-        Receive<RunExists>(run => _runs.Started(run.RunId));
+        Receive<RunAnswered>(Answered);
         Receive<RunDiscarded>(Delete);
         Receive<Removed>(EndDelete);
         Receive<RunsListed>(Listed);
@@ -213,6 +203,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             _log.Info("run {0} is deleted ({1})", id, request.Origin.Who);
             Context.Child($"{SupervisorPrefix}{id}").Tell(RunDeleted.Instance);
             _runs.Forget(request.Run);
+            _retries.Forget(id);
+            _starts.Remove(id);
             foreach (var link in _nodes.Links)
                 link.Tell(new NodeCommand.DeleteRun(id));
             if (request is RunRequest.Start start)
@@ -323,9 +315,18 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (!known.IsNobody())
             return known;
         var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _context.Supervisors), name));
+        _retries.Made(id);
         foreach (var (report, link) in _nodes.Enlisted)
             supervisor.Tell(new FromNode(report), link);
         return supervisor;
+    }
+
+    private void Answered(RunAnswered answered)
+    {
+        if (answered.Exists)
+            _runs.Started(answered.RunId);
+        if (_starts.TryGetValue(answered.RunId, out var start) && start.Sender.Equals(answered.Asker))
+            _starts.Remove(answered.RunId);
     }
 
     private void Unreadable(RunUnreadable run)
@@ -347,15 +348,14 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _jobs.Ended(run);
         if (!_context.Supervisors.Settings.GoesOn || !_runs.Knows(run))
             return;
-        var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
-        Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt - 1));
+        Timers.StartSingleTimer($"again {run}", new Again(run), _retries.Ended(run));
     }
 
     private void ListRuns() => _ = _context.List.ReadAsync(_ended.Token).PipeTo(Self, success: runs => new RunsListed(runs));
 
     private void Listed(RunsListed list)
     {
-        _listed = true;
+        (_listed, _listAttempts) = (true, 0);
         foreach (var lost in _runs.Read(list.Runs))
             _log.Error("run {0} is not in the database any more, which was set back to a state before the run began: "
                 + "put the newer copy back, or start the run anew", lost);

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Storage;
@@ -55,7 +54,7 @@ internal sealed class KeptRuns
                     .OrderBy(r => r.Id.Name.Value, StringComparer.Ordinal).ThenBy(r => r.Id.Value, StringComparer.Ordinal),
             ]);
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             throw new ElasticException(
                 $"the journal {address} cannot be read ({e.Message}): "

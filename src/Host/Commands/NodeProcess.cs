@@ -72,24 +72,29 @@ internal sealed class NodeProcess
         using var export = TelemetryExport.Begin($"{node.Endpoint}", _request.Node.OpsPort is not null);
         await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(node, port, export!, interrupted) : null;
 
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
-        var preempted = PreemptionAsync(ending.Token);
-        var spans = export is not null && node.Observations is { } observations
-            ? RoundSpans.FollowAsync(observations, ending.Token) : Task.CompletedTask;
+        using var beside = new BackgroundTasks(Say, interrupted);
+        var preempted = PreemptionAsync(beside.Ending);
+        if (export is not null && node.Observations is { } observations)
+            beside.Begin("the spans of rounds", cancel => RoundSpans.FollowAsync(observations, cancel));
         using var backup = _request.Seed ? ContinuousBackup.Of(_request.Node, node, Say) : null;
-        var copying = backup?.RunAsync(ending.Token) ?? Task.CompletedTask;
+        if (backup is not null)
+            beside.Begin("the backup", backup.RunAsync);
         using var webhook = WebhookOf(node);
-        var telling = webhook?.RunAsync(ending.Token) ?? Task.CompletedTask;
-        var building = _request.Seed ? node.Builds.ResumeAsync(CorpusPalette.PlanOf, Say, ending.Token) : Task.CompletedTask;
-        var drawing = node.Observations is { } seen
-            ? new ClusterDiagrams(new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say)
-                .RunAsync(ending.Token)
-            : Task.CompletedTask;
-        var announcing = web is not null ? AnnounceAsync(node, web, ending.Token) : Task.CompletedTask;
+        if (webhook is not null)
+            beside.Begin("the webhook", webhook.RunAsync);
+        if (_request.Seed)
+        {
+            beside.Begin("going on with builds of corpora", cancel => node.Builds.GoOnAsync(CorpusPalette.PlanOf, Say, cancel));
+            beside.Begin("fetching the builds of other seeds", cancel => node.Builds.StandByAsync(CorpusPalette.PlanOf, cancel));
+        }
+        if (node.Observations is { } seen)
+            beside.Begin("the drawing of diagrams", new ClusterDiagrams(
+                new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say).RunAsync);
+        if (web is not null)
+            beside.Begin("telling other seeds of the dashboard", cancel => AnnounceAsync(node, web, cancel));
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
-        await ending.CancelAsync();
-        await Task.WhenAll(spans, telling, drawing, building, copying, announcing);
+        await beside.EndAsync();
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
         if (isPreempted)

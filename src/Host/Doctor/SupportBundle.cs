@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
@@ -103,7 +102,7 @@ internal sealed class SupportBundle
 
             add("observations.txt", text.ToString());
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             add("observations.txt", $"the database cannot be read: {e.Message}");
         }

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Actors;
 using Elastic.Foundation;
 using Elastic.Messages.Runs;
@@ -78,7 +77,7 @@ internal sealed class ContinuousBackup(
                 .Select(r => $"run {r.Run} after round {r.Checkpoint}"))}");
             return true;
         }
-        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException or DbException or TimeoutException)
+        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException or DatabaseUnavailableException)
         {
             if (_failures++ == 0)
                 say($"the backup in {to} is not up to date ({e.Message.TrimEnd('.')}): trying again; nothing is lost here");

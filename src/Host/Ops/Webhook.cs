@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -105,7 +104,7 @@ internal sealed class Webhook : IDisposable
                 await _cursors.AdvanceAsync(_cursor, observed.Id, cancel);
             }
         }
-        catch (Exception e) when (e is DbException or TimeoutException or IOException)
+        catch (DatabaseUnavailableException)
         {
             // The database is down: the supervisor says so, and the next look is in a second.
         }
@@ -138,7 +137,9 @@ internal sealed class Webhook : IDisposable
         {
             // With its length, which simple receivers want.
             using var body = new StringContent(BodyOf(observed).ToJsonString(), Encoding.UTF8, "application/json");
-            using var answer = await _http.PostAsync(_address, body, deadline.Token);
+            using var request = new HttpRequestMessage(HttpMethod.Post, _address) { Content = body };
+            // What the receiver has to say besides its status is not read: it may be of any length.
+            using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token);
             return answer.IsSuccessStatusCode
                 ? null : string.Create(CultureInfo.InvariantCulture, $"status {(int)answer.StatusCode}");
         }

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -43,7 +42,7 @@ public static class JournalAudit
                     ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, " +
                                                   $"where its folder in {paths.Runs} is there, restore journal.db from a copy"));
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException e)
         {
             throw new ElasticException(
                 $"the journal {address} cannot be read ({e.Message}): " +

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -73,7 +72,7 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = fal
                 else if (await DamagedDatabase.ProblemAsync(DatabaseAddress.Parse(null, backup.Root), cancel) is { } problem)
                     problems.Add(problem);
             }
-            catch (Exception e) when (e is DbException or TimeoutException)
+            catch (DatabaseUnavailableException e)
             {
                 problems.Add($"{backup.Journal} cannot be read ({e.Message})");
             }

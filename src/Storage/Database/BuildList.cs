@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Text.Json;
 using Elastic.Messages;
 
@@ -46,8 +45,7 @@ public sealed class BuildList(DatabaseAddress database)
     private static readonly TimeSpan StatementDeadline = TimeSpan.FromSeconds(10);
 
     /// <summary>Enters a build that begins. Asking again is safe, and changes nothing.</summary>
-    /// <exception cref="DbException">The database is down; it was tried for half a minute.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down; it was tried for half a minute.</exception>
     public async Task AddAsync(
         string build, NodeId seed, string path, string text, IReadOnlyList<string> sets, string who, CancellationToken cancel)
     {
@@ -87,8 +85,7 @@ public sealed class BuildList(DatabaseAddress database)
         cancel, ("build", build), ("from", from.Value), ("to", to.Value), ("state", WordOf(BuildState.Running))) == 1;
 
     /// <summary>All builds, the oldest first.</summary>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<IReadOnlyList<StoredBuild>> ReadAsync(CancellationToken cancel) => database.CallAsync(
         StatementDeadline, (connection, token) => connection.QueryAsync(
             "SELECT build, seed, path, manifest, sets, who, started_at, state, note FROM elastic_builds ORDER BY started_at, build",

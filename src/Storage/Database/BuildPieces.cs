@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Text.Json;
 using Elastic.Foundation;
 
@@ -23,8 +22,7 @@ public sealed class BuildPieces(DatabaseAddress database)
     private const int RowsAtOnce = 100;
 
     /// <summary>Notes pieces that are durable at the building seed. Asking again is safe.</summary>
-    /// <exception cref="DbException">The database is down; it was tried for half a minute.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down; it was tried for half a minute.</exception>
     public Task AddAsync(string build, IReadOnlyList<StoredPiece> pieces, CancellationToken cancel) => database.RetryAsync(
         Patience, StatementDeadline, (connection, token) => connection.ExecuteAsync(
             """
@@ -37,8 +35,7 @@ public sealed class BuildPieces(DatabaseAddress database)
     /// <summary>The next pieces of a build in the order in which they were noted.</summary>
     /// <param name="after">The number of the last row that is known; 0 for none.</param>
     /// <returns>Empty where there is nothing new.</returns>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<IReadOnlyList<(long Number, IReadOnlyList<StoredPiece> Pieces)>> ReadAsync(
         string build, long after, CancellationToken cancel) => database.CallAsync(StatementDeadline, (connection, token) =>
             connection.QueryAsync(

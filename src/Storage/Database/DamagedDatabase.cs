@@ -20,8 +20,9 @@ public static class DamagedDatabase
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(1);
 
     /// <summary>A sentence that names the file and what is wrong with it; null where it is whole, not there, or no SQLite file.</summary>
-    /// <exception cref="System.Data.Common.DbException">It cannot be opened.</exception>
-    /// <exception cref="TimeoutException">It is too large to be looked at in a minute.</exception>
+    /// <exception cref="DatabaseUnavailableException">
+    /// It cannot be opened; or it is too large to be looked at in a minute: then the cause is a <see cref="TimeoutException"/>.
+    /// </exception>
     public static async Task<string?> ProblemAsync(DatabaseAddress database, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
@@ -35,7 +36,7 @@ public static class DamagedDatabase
                 Deadline, (connection, token) => connection.ScalarAsync("PRAGMA quick_check(1)", token), cancel);
             return found is "ok" ? null : Sentence($"{found}");
         }
-        catch (SqliteException e) when (e.SqliteErrorCode == Corrupt)
+        catch (DatabaseUnavailableException e) when (e.InnerException is SqliteException { SqliteErrorCode: Corrupt })
         {
             return Sentence(e.Message);
         }

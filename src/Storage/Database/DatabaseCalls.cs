@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Net.Sockets;
 using Elastic.Foundation;
 using Microsoft.Data.Sqlite;
 using Npgsql;
@@ -16,8 +17,9 @@ public static class DatabaseCalls
     private const int StatementSeconds = 8;
 
     /// <summary>Runs <paramref name="call"/> off the caller's thread: SQLite's "asynchronous" calls block.</summary>
-    /// <exception cref="TimeoutException">It took longer than <paramref name="deadline"/>; whether it took effect is unknown.</exception>
-    /// <exception cref="DbException">The database is down, or refuses.</exception>
+    /// <exception cref="DatabaseUnavailableException">
+    /// The database is down, or refuses; or it took longer than <paramref name="deadline"/>, and whether the call took effect is unknown.
+    /// </exception>
     public static async Task<T> CallAsync<T>(
         this DatabaseAddress database, TimeSpan deadline, Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
     {
@@ -31,15 +33,19 @@ public static class DatabaseCalls
                 return await call(connection, limit.Token);
             }, limit.Token).WaitAsync(deadline, cancel);
         }
-        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        catch (Exception e) when (e is TimeoutException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
-            throw new TimeoutException($"{database} did not answer within {deadline.TotalSeconds} s", e);
+            throw new DatabaseUnavailableException(new TimeoutException($"{database} did not answer within {deadline.TotalSeconds} s", e));
+        }
+        // Npgsql lets what cuts a connection through as it is.
+        catch (Exception e) when (e is DbException or IOException or SocketException)
+        {
+            throw new DatabaseUnavailableException(e);
         }
     }
 
     /// <summary>Repeats <see cref="CallAsync"/> while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
-    /// <exception cref="DbException">The last failure.</exception>
-    /// <exception cref="TimeoutException">The last failure.</exception>
+    /// <exception cref="DatabaseUnavailableException">The last failure.</exception>
     public static async Task<T> RetryAsync<T>(this DatabaseAddress database, TimeSpan patience, TimeSpan deadline,
         Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
     {
@@ -50,7 +56,7 @@ public static class DatabaseCalls
             {
                 return await database.CallAsync(deadline, call, cancel);
             }
-            catch (Exception e) when (MayPass(e))
+            catch (DatabaseUnavailableException e) when (e.IsTransient)
             {
                 var delay = Pause.After(attempt);
                 if (TimeProvider.System.GetElapsedTime(started) + delay > patience)
@@ -61,14 +67,14 @@ public static class DatabaseCalls
     }
 
     /// <summary>
-    /// Whether the same call may succeed later: the server is down or starting, the file is locked, the connection is cut.
+    /// Whether a call that failed so may succeed later: the server is down or starting, the file is locked, the connection is cut.
     /// </summary>
     public static bool MayPass(Exception e) => e switch
     {
         SqliteException sqlite => sqlite.SqliteErrorCode is 5 or 6,                          // SQLITE_BUSY, SQLITE_LOCKED
         // shut down or starting
         PostgresException postgres => postgres.IsTransient || postgres.SqlState.StartsWith("57P", StringComparison.Ordinal),
-        NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException => true,
+        NpgsqlException or TimeoutException or IOException or SocketException => true,
         _ => false,
     };
 

@@ -34,14 +34,14 @@ public static class DatabasePreparation
                 await database.CallAsync(AttemptDeadline, (connection, token) => CreateAsync(database, connection, token), cancel);
                 return;
             }
-            catch (SqliteException e) when (!DatabaseCalls.MayPass(e))
+            catch (DatabaseUnavailableException e) when (e is { InnerException: SqliteException, IsTransient: false })
             {
-                throw new ElasticException(Describe(database, e), e);
+                throw new ElasticException(Describe(database, e.InnerException!), e);
             }
-            catch (Exception e) when (e is DbException or TimeoutException or IOException or System.Net.Sockets.SocketException)
+            catch (DatabaseUnavailableException e)
             {
                 var delay = Retry.After(attempt);
-                say($"{Describe(database, e)}; " +
+                say($"{Describe(database, e.InnerException!)}; " +
                     $"the next attempt is in {delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s");
                 await Task.Delay(delay, cancel);
             }
@@ -55,7 +55,7 @@ public static class DatabasePreparation
             if (await DamagedDatabase.ProblemAsync(database, cancel) is { } problem)
                 throw new ElasticException($"{problem}: {DamagedDatabase.Remedy}");
         }
-        catch (TimeoutException)
+        catch (DatabaseUnavailableException e) when (e.InnerException is TimeoutException)
         {
             say($"the journal {database} is so large that it is used without a look at all of its pages");
         }

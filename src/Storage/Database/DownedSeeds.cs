@@ -14,15 +14,13 @@ public sealed class DownedSeeds(DatabaseAddress database)
     /// <summary>Enters <paramref name="seeds"/>, unless <paramref name="judge"/> is on the list itself. Asking again is safe.</summary>
     /// <param name="ended">Owners of leases whose processes have ended: their leases are free at once, not a time-to-live later.</param>
     /// <returns>Null when it is done; else who downed the judge.</returns>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task<string?> DownAsync(
         string judge, IReadOnlyCollection<string> seeds, IReadOnlyCollection<string> ended, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => DownAsync(connection, judge, seeds, ended, token), cancel);
 
     /// <summary>Who downed <paramref name="seed"/>; null for nobody.</summary>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task<string?> JudgeOfAsync(string seed, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => JudgeOfAsync(connection, seed, token), cancel);
 

@@ -1,4 +1,3 @@
-using System.Data.Common;
 
 namespace Elastic.Storage;
 
@@ -12,8 +11,7 @@ public sealed class ObservationCursors(DatabaseAddress database)
     /// <summary>
     /// The id of the last observation that was told of. A new name begins at the newest there is: what was before is history.
     /// </summary>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<long> ReadAsync(string name, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
     {
         await connection.ExecuteAsync(
@@ -24,8 +22,7 @@ public sealed class ObservationCursors(DatabaseAddress database)
     }, cancel);
 
     /// <summary>Notes that everything up to an observation was told of. Never goes back.</summary>
-    /// <exception cref="DbException">The database is down: it may be told of once more.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: it may be told of once more.</exception>
     public Task<int> AdvanceAsync(string name, long last, CancellationToken cancel) => database.CallAsync(Deadline,
         (connection, token) => connection.ExecuteAsync(
             "UPDATE elastic_cursors SET last = @last WHERE name = @name AND last < @last", token, ("name", name), ("last", last)), cancel);

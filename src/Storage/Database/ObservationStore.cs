@@ -51,8 +51,7 @@ public sealed class ObservationStore(DatabaseAddress database)
 
     /// <summary>Appends a batch.</summary>
     /// <param name="batch">Each with its age.</param>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise; they may have been stored all the same.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down; they may have been stored all the same.</exception>
     public Task<int> AppendAsync(IReadOnlyList<(Observation What, TimeSpan Age)> batch, CancellationToken cancel) =>
         database.CallAsync(Deadline, async (connection, token) =>
         {
@@ -62,14 +61,12 @@ public sealed class ObservationStore(DatabaseAddress database)
         }, cancel);
 
     /// <summary>The id of the newest one; 0 where there is none.</summary>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<long> NewestAsync(CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
         (await connection.QueryAsync("SELECT COALESCE(MAX(id), 0) FROM elastic_observations", row => row.GetInt64(0), token))[0], cancel);
 
     /// <summary>True where the same was stored before.</summary>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<bool> HasAsync(RunObservation what, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(what);
@@ -80,8 +77,7 @@ public sealed class ObservationStore(DatabaseAddress database)
     }
 
     /// <summary>Reads, oldest first.</summary>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public async Task<IReadOnlyList<StoredObservation>> ReadAsync(ObservationQuery query, CancellationToken cancel)
     {
         var kinds = query.Kinds?
@@ -100,8 +96,7 @@ public sealed class ObservationStore(DatabaseAddress database)
 
     /// <summary>Deletes rows that are too old or too many.</summary>
     /// <param name="rowsOfAKind">See <see cref="RowsOfAKind"/>.</param>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<int> PruneAsync(int rowsOfAKind, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
     {
         var deleted = await connection.ExecuteAsync(

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Elastic.Foundation;
@@ -180,7 +179,7 @@ public sealed class Observations : IAsyncDisposable
             await call();
             return true;
         }
-        catch (Exception e) when (e is DbException or TimeoutException or IOException)
+        catch (DatabaseUnavailableException)
         {
             return false;
         }

@@ -15,8 +15,7 @@ public static class OlderDatabase
     private const int MostNamed = 8;
 
     /// <summary>What the folders of the runs have and the database does not know, a sentence each; none where all is well.</summary>
-    /// <exception cref="System.Data.Common.DbException">The database cannot be read.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
     public static async Task<IReadOnlyList<string>> SignsAsync(DatabaseAddress database, DataPaths paths, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);

@@ -21,8 +21,7 @@ public sealed class RunList(DatabaseAddress database)
     /// Asking again is safe, and changes nothing.
     /// </summary>
     /// <returns>The run that has the name from now on: this one, or the one that had it before.</returns>
-    /// <exception cref="System.Data.Common.DbException">The database is down; it was tried for half a minute.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down; it was tried for half a minute.</exception>
     public Task<RunId> AddAsync(RunId run, string name, CancellationToken cancel) => database.RetryAsync(
         Patience, StatementDeadline, async (connection, token) =>
         {
@@ -39,15 +38,13 @@ public sealed class RunList(DatabaseAddress database)
         }, cancel);
 
     /// <summary>Removes a run from the list; its events stay. Asking again is safe, and changes nothing.</summary>
-    /// <exception cref="System.Data.Common.DbException">The database is down; it was tried for half a minute.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down; it was tried for half a minute.</exception>
     public Task RemoveAsync(RunId run, CancellationToken cancel) => database.RetryAsync(
         Patience, StatementDeadline, (connection, token) => connection.ExecuteAsync(
             "DELETE FROM elastic_runs WHERE run = @run", token, ("run", run.Value)), cancel);
 
     /// <summary>All runs, oldest first, and those that an older version of Elastic recorded, which it did not enter here.</summary>
-    /// <exception cref="System.Data.Common.DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task<IReadOnlyList<ListedRun>> ReadAsync(CancellationToken cancel) => database.CallAsync(
         StatementDeadline, (connection, token) => connection.QueryAsync(
         // The second half reads first events only: one for each run, by an index.

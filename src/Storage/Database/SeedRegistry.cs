@@ -21,21 +21,18 @@ public sealed class SeedRegistry(DatabaseAddress database)
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
     /// <summary>"host:port" of the other seeds that are up.</summary>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task<IReadOnlyList<string>> OthersAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Believed, token), cancel);
 
     /// <summary>"host:port" of the other seeds that were up not long ago.</summary>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task<IReadOnlyList<string>> RecentAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Remembered, token), cancel);
 
     /// <summary>Enters this seed as the first of a new cluster.</summary>
     /// <returns>False when another one is up, or was faster.</returns>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task<bool> TryFormAsync(string self, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
     {
         await using var exclusive = await database.BeginExclusiveAsync(connection, token);
@@ -50,26 +47,22 @@ public sealed class SeedRegistry(DatabaseAddress database)
     /// Enters this seed before it asks to be let into the cluster: whoever then finds it among the members and not in the database knows
     /// that it is none. It counts as up from its first beat on.
     /// </summary>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task AnnounceAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => EnterAsync(connection, self, Remembered, token), cancel);
 
     /// <summary>"host:port" of the other seeds that have entered themselves, be they up, on their way or gone not long ago.</summary>
-    /// <exception cref="DbException">The database is down: nothing is known.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: nothing is known.</exception>
     public Task<IReadOnlyList<string>> EnteredAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Entered, token), cancel);
 
     /// <summary>Notes that this seed is up.</summary>
-    /// <exception cref="DbException">The database is down.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
     public Task BeatAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => BeatAsync(connection, self, token), cancel);
 
     /// <summary>Notes that this seed is not up any more. It is still a seed: others see it in the cluster until it has left.</summary>
-    /// <exception cref="DbException">The database is down: the last beat expires a little later.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database is down: the last beat expires a little later.</exception>
     public Task LeaveAsync(string self, CancellationToken cancel) => AnnounceAsync(self, cancel);
 
     private async Task<IReadOnlyList<string>> OthersAsync(DbConnection connection, string self, TimeSpan within, CancellationToken cancel)

@@ -19,8 +19,7 @@ public static class JournalReader
 
     /// <summary>All events of a run, oldest first; none where there is no such run.</summary>
     /// <exception cref="ElasticException">An event is missing or damaged, or the journal is of an older version of Elastic.</exception>
-    /// <exception cref="DbException">The database cannot be read.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
     public static Task<IReadOnlyList<RunEvent>> ReadAsync(DatabaseAddress database, RunId run, CancellationToken cancel) =>
         ReadAsync(database, run, 0, cancel);
 

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Foundation;
 using Elastic.Messages;
 
@@ -17,8 +16,7 @@ public sealed class RunCurves(DatabaseAddress database)
 
     /// <summary>The newest run of that name; null where there is none.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
-    /// <exception cref="DbException">The database cannot be read.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
     public async Task<RunCurve?> ReadAsync(RunName name, CancellationToken cancel)
     {
         if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)

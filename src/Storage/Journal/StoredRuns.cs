@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -22,8 +21,7 @@ public sealed record StoredRun(RunId Id, RunName Name, RunState? State, string? 
 public static class StoredRuns
 {
     /// <summary>All runs of the list, oldest first.</summary>
-    /// <exception cref="DbException">The database cannot be read.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
     public static async Task<IReadOnlyList<StoredRun>> ReadAsync(DatabaseAddress database, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
@@ -47,8 +45,7 @@ public static class StoredRuns
 
     /// <summary>The newest run of that name as all its events say; null where there is none.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
-    /// <exception cref="DbException">The database cannot be read.</exception>
-    /// <exception cref="TimeoutException">Likewise.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
     public static async Task<RunState?> StateAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
@@ -73,7 +70,7 @@ public static class StoredRuns
                 ? new RememberedRun(listed.Run, SettingsInForce.AtStart(run), run.Corpus!.Value) { Newest = SettingsInForce.Newest(run) }
                 : null;
         }
-        catch (Exception e) when (e is DbException or TimeoutException)
+        catch (DatabaseUnavailableException)
         {
             return null;                                               // the start, which needs the database, says what is wrong with it
         }

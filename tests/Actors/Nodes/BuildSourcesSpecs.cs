@@ -84,7 +84,7 @@ public sealed class BuildSourcesSpecs : IDisposable
             "second", NodeDuty.Seed(), faults, deadline.Token, s => s with { Database = database });
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
         var build = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
-        var standby = new BuildStandby(second).RunAsync(_ => _build.Plan, enough.Token);
+        var standby = new BuildStandby(second, _ => { }).RunAsync(_ => _build.Plan, enough.Token);
         var pieces = Path.Combine(_build.Root, "second", "pieces");
         while (!Directory.Exists(pieces) || Directory.GetFiles(pieces, "*.documents.jsonl.zst").Length < SmallBuild.Files / 2)
             await Task.Delay(20, deadline.Token);
@@ -97,7 +97,8 @@ public sealed class BuildSourcesSpecs : IDisposable
             build, first.Context.Facts.Id, second.Context.Facts.Id, deadline.Token));
         (read, isHeld) = (0, false);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
-        var resuming = second.Builds.ResumeAsync(_ => _build.Plan, _ => { }, over.Token);
+        var resuming = Task.WhenAll(
+            second.Builds.GoOnAsync(_ => _build.Plan, _ => { }, over.Token), second.Builds.StandByAsync(_ => _build.Plan, over.Token));
         Assert.Equal(BuildState.Done, (await SmallBuild.WatchAsync(second, build, deadline.Token)).State);
         await over.CancelAsync();
         await resuming;

@@ -44,7 +44,7 @@ public sealed class BuildSpecs : IDisposable
         await using var seed = await _build.StartAsync("seed", NodeDuty.Seed(), NodeFaults.None, deadline.Token);
         using (var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token))
         {
-            var resuming = seed.Builds.ResumeAsync(_ => _build.Plan, _ => { }, enough.Token);
+            var resuming = seed.Builds.GoOnAsync(_ => _build.Plan, _ => { }, enough.Token);
             var build = await SmallBuild.WatchAsync(seed, (await seed.Control.Builds(deadline.Token))[^1].Build, deadline.Token);
             Assert.Equal((BuildState.Done, true), (build.State, Directory.Exists(build.Note)));
             Assert.Single(Directory.GetFiles(build.Note, "documents-*.parquet"));

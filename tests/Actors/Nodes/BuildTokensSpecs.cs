@@ -48,7 +48,7 @@ public sealed class BuildTokensSpecs : IDisposable
             "second", NodeDuty.Seed(), Faults(true), deadline.Token, s => s with { Database = database });
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
         var build = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
-        var standby = new BuildStandby(second).RunAsync(_ => _build.Plan, enough.Token);
+        var standby = new BuildStandby(second, _ => { }).RunAsync(_ => _build.Plan, enough.Token);
         var tokens = second.Paths.TokensOf(build);
         while (!Directory.Exists(tokens) || Directory.GetFiles(tokens, "*.tokens").Length < Made)
             await Task.Delay(20, deadline.Token);
@@ -66,7 +66,8 @@ public sealed class BuildTokensSpecs : IDisposable
         Assert.InRange(steps, Made + 1, int.MaxValue);
         _goesOn.Set();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
-        var resuming = second.Builds.ResumeAsync(_ => _build.Plan, _ => { }, over.Token);
+        var resuming = Task.WhenAll(
+            second.Builds.GoOnAsync(_ => _build.Plan, _ => { }, over.Token), second.Builds.StandByAsync(_ => _build.Plan, over.Token));
         Assert.Equal(BuildState.Done, (await SmallBuild.WatchAsync(second, build, deadline.Token)).State);
         await over.CancelAsync();
         await resuming;

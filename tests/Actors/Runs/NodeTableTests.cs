@@ -194,15 +194,4 @@ public sealed class NodeTableTests
         Works = [],
         Leaving = false,
     };
-
-    private sealed class HandClock : TimeProvider
-    {
-        private long _ticks = TimeSpan.TicksPerDay;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => _ticks;
-
-        public void Advance(double seconds) => _ticks += TimeSpan.FromSeconds(seconds).Ticks;
-    }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.Serialization;
 using Akka.Actor;
+using Akka.Event;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Runs;
 using Elastic.Actors.Serialization;
@@ -276,6 +277,44 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
             await Task.Delay(20);
         Assert.Equal("a StopRun cannot be sent: it has 318000 bytes; the run cannot go on without it", view.Failure);
         Assert.Null((await runs.Ask<RunView>(new RunWatch.Look(new RunName("tiny-2")), Deadline)).Failure);
+    }
+
+    // The fence's table is away, as a database may be, when the next supervisor begins its term.
+    [Fact]
+    public async Task A_supervisor_that_fails_by_a_bug_names_the_bug_and_one_that_cannot_reach_the_database_says_that()
+    {
+        var runs = Begin();
+        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        await _database.CallAsync(
+            Deadline, (connection, cancel) => connection.ExecuteAsync("ALTER TABLE elastic_fence RENAME TO away", cancel), default);
+        using Inbox watcher = Inbox.Create(_system), warnings = Inbox.Create(_system);
+        _system.EventStream.Subscribe(warnings.Receiver, typeof(Warning));
+        var supervisor = await _system.ActorSelection($"/user/runs/run-{run}").ResolveOne(Deadline);
+        watcher.Send(supervisor, new RunWatch.Watch(Name));
+        watcher.Send(supervisor, new Status.Failure(new InvalidOperationException("a bug")));
+        RunView view;
+        do
+            view = Assert.IsType<RunView>(await watcher.ReceiveAsync(Deadline));
+        while (view.Failure is null);
+        Assert.Equal(
+            "the supervisor failed (InvalidOperationException: a bug): give the same command again, it goes on from the journal; log.txt "
+            + "has the details", view.Failure);
+
+        var warning = "";
+        while (!warning.StartsWith($"run {run}: the database cannot be reached (SQLite Error 1: 'no such table", StringComparison.Ordinal))
+            warning = $"{Assert.IsType<Warning>(await warnings.ReceiveAsync(Deadline)).Message}";
+    }
+
+    [Fact]
+    public async Task A_start_that_was_answered_is_not_refused_when_the_journal_becomes_unreadable_later()
+    {
+        var runs = Begin();
+        using var asker = Inbox.Create(_system);
+        asker.Send(runs, Start(Name));
+        var run = Assert.IsType<RunReply.Accepted>(await asker.ReceiveAsync(Deadline)).RunId;
+        runs.Tell(new RunUnreadable(run, "the disk is gone"));
+        asker.Send(runs, new RunsQuery.Names());
+        Assert.IsType<RunsAnswer.Names>(await asker.ReceiveAsync(Deadline));
     }
 
     private Task<RunReply> StartAsync(IActorRef runs, RunName name) =>

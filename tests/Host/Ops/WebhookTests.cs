@@ -24,6 +24,7 @@ public sealed class WebhookTests : IAsyncLifetime
     private readonly ConcurrentQueue<string> _said = [];
     private readonly ConcurrentQueue<int> _answers = [];               // statuses of the next calls; 200 where there are none left
     private int _silences;                                             // next calls that get no answer
+    private bool _isEndless;                                           // an answer's body has no end
     private DatabaseAddress _database = null!;
     private ObservationStore _store = null!;
     private HttpHost _receiver = null!;
@@ -46,6 +47,8 @@ public sealed class WebhookTests : IAsyncLifetime
             if (context.Response.StatusCode != StatusCodes.Status200OK)
                 return;
             _received.Enqueue((await JsonDocument.ParseAsync(context.Request.Body)).RootElement);
+            while (_isEndless)
+                await context.Response.WriteAsync("more ", context.RequestAborted);
             if (Interlocked.Decrement(ref _silences) >= 0)
                 await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
         }), default);
@@ -132,6 +135,18 @@ public sealed class WebhookTests : IAsyncLifetime
         Assert.Equal(3, ids.Distinct().Count());
         Assert.Equal("the webhook at 127.0.0.1 did not take run-waits (no answer within 0.3 s): trying again", _said.First());
         Assert.All(_said, line => Assert.DoesNotContain("s3cr3t", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_receiver_whose_answer_has_no_end_is_not_listened_to_and_gets_the_next_event()
+    {
+        _isEndless = true;
+        await using var hook = Begin(() => true);
+        await ReadyAsync();
+        await StoreAsync(new RunWaits(Run, "a node"), new RunFinished(Run, 5, "0a1b"));
+        await ReceivedAsync(2);
+        Assert.Equal(["run-waits", "run-finished"], _received.Select(r => r.GetProperty("event").GetString()));
+        Assert.Empty(_said);
     }
 
     [Theory]

@@ -1,0 +1,42 @@
+// What the supervisors of runs and the actor above them tell each other, in one process.
+using Akka.Actor;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Runs;
+
+/// <summary>The database lacks events of the run that it had.</summary>
+internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
+{
+    public static readonly JournalIsOlder Instance = new();
+}
+
+/// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>
+internal sealed record RunUnreadable(RunId RunId, string Why);
+
+/// <summary>
+/// What a node tells the supervisors, from the link with which it enlisted. It has no serializer: only the actor that has looked at the
+/// link says it to a run's supervisor, whom other processes reach, too.
+/// </summary>
+internal sealed record FromNode(IWireMessage Message) : INoSerializationVerificationNeeded;
+
+/// <summary>A request of the run was answered.</summary>
+/// <param name="Asker">Who has the answer.</param>
+/// <param name="Exists">The run's start is in the journal.</param>
+internal sealed record RunAnswered(RunId RunId, IActorRef Asker, bool Exists);
+
+/// <summary>The run is not wanted any more: somebody deletes it, or starts another one of its name.</summary>
+/// <param name="Asker">Whom to answer.</param>
+internal sealed record RunDiscarded(RunId RunId, RunRequest Request, IActorRef Asker);
+
+/// <summary>To a run's supervisor: the run is not in the list any more.</summary>
+internal sealed record RunDeleted
+{
+    public static readonly RunDeleted Instance = new();
+}
+
+/// <summary>A node is dead, or is suspected to be.</summary>
+internal sealed record NodeLost(NodeId Node);
+
+/// <summary>A node's results were wrong.</summary>
+internal sealed record NodeDistrusted(NodeId Node);

@@ -1,0 +1,21 @@
+using System.Data.Common;
+
+namespace Elastic.Storage;
+
+/// <summary>
+/// The database is down, refuses, or was too slow for a call's deadline: then nobody knows whether the call took effect. The message is
+/// that of the cause, which is the inner exception.
+/// </summary>
+public sealed class DatabaseUnavailableException : DbException
+{
+    public DatabaseUnavailableException() { }
+
+    public DatabaseUnavailableException(string message) : base(message) { }
+
+    public DatabaseUnavailableException(string message, Exception inner) : base(message, inner) { }
+
+    internal DatabaseUnavailableException(Exception cause) : base(cause.Message, cause) { }
+
+    /// <summary>Whether the same call may succeed later: see <see cref="DatabaseCalls.MayPass"/>.</summary>
+    public override bool IsTransient => InnerException is { } cause && DatabaseCalls.MayPass(cause);
+}

@@ -1,0 +1,49 @@
+using Elastic.Testing;
+using Microsoft.Data.Sqlite;
+
+namespace Elastic.Storage.Tests;
+
+public sealed class DatabaseCallsTests : TemporaryFolder
+{
+    private static readonly TimeSpan Enough = TimeSpan.FromSeconds(60);
+
+    private DatabaseAddress Database => DatabaseAddress.Parse(null, Folder);
+
+    [Fact]
+    public async Task Whatever_keeps_the_database_from_answering_is_one_exception_that_says_whether_it_may_pass_and_a_bug_stays_what_it_is()
+    {
+        var refused = await FailAsync(Enough, cancel => throw new SqliteException("no such table", 1));
+        Assert.Equal(("no such table", false), (refused.Message, refused.IsTransient));
+        Assert.IsType<SqliteException>(refused.InnerException);
+        Assert.True((await FailAsync(Enough, cancel => throw new SqliteException("locked", 5))).IsTransient);
+        Assert.True((await FailAsync(Enough, cancel => throw new IOException("cut"))).IsTransient);
+
+        var slow = await FailAsync(TimeSpan.FromMilliseconds(1), cancel => Task.Delay(Timeout.Infinite, cancel));
+        Assert.Equal(($"{Database} did not answer within 0.001 s", true), (slow.Message, slow.IsTransient));
+
+        await Assert.ThrowsAsync<InvalidDataException>(() => CallAsync(Enough, cancel => throw new InvalidDataException("a state")));
+    }
+
+    [Fact]
+    public async Task A_call_that_was_cut_is_tried_again_and_one_that_was_refused_is_not()
+    {
+        var calls = 0;
+        Assert.Equal(3, await Database.RetryAsync(
+            Enough, Enough, (_, _) => ++calls < 3 ? throw new IOException("cut") : Task.FromResult(calls), default));
+        await Assert.ThrowsAsync<DatabaseUnavailableException>(() => Database.RetryAsync<int>(Enough, Enough, (_, _) =>
+        {
+            calls++;
+            throw new SqliteException("no such table", 1);
+        }, default));
+        Assert.Equal(4, calls);
+    }
+
+    private Task<DatabaseUnavailableException> FailAsync(TimeSpan deadline, Func<CancellationToken, Task> call) =>
+        Assert.ThrowsAsync<DatabaseUnavailableException>(() => CallAsync(deadline, call));
+
+    private Task<int> CallAsync(TimeSpan deadline, Func<CancellationToken, Task> call) => Database.CallAsync(deadline, async (_, cancel) =>
+    {
+        await call(cancel);
+        return 0;
+    }, default);
+}
