@@ -33,7 +33,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
         if (named.Built is { } built)
             return built;
 
-        Directory.CreateDirectory(paths.Corpora);
+        paths.MakeCorpora();
         var (id, files, settings, folder) = (named.Id, named.Files, named.Settings, paths.Corpus(named.Id));
         var tokenizer = OpenTokenizer(named);
         if (CorpusSources.AreTokenShards(files))
