@@ -19,7 +19,8 @@ public static class CorpusTexts
         ArgumentNullException.ThrowIfNull(files);
         var known = Of(corpus);
         var all = files.Select(f => Path.GetDirectoryName(f.Path)).OfType<string>().Distinct()
-            .Select(BuiltText.WithFilesIn).OfType<BuiltText>().Select(t => t.Report.Id).Concat(known).Distinct().Order().ToList();
+            .Select(BuiltText.WithFilesIn).OfType<BuiltText>().Select(t => t.Report.Id).Concat(known)
+            .Distinct().Order(StringComparer.Ordinal).ToList();
         if (all.Count > known.Length)
             DurableFile.WriteDurably(PathOf(corpus), Encoding.UTF8.GetBytes(string.Concat(all.Select(id => id + "\n"))));
     }
