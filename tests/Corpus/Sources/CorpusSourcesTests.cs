@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;
 
