@@ -153,12 +153,17 @@ public sealed partial class RunCoordinator
     private void TakeBack(WorkResult result, WorkFailed failed)
     {
         Send(result.Node, new NodeCommand.DropWork(id, [result.Key]));
-        // A node that was lost, or is a round behind, may fail at work that is long done: its blobs are gone. It repeats the failure until
-        // DropWork reaches it.
-        var work = new InFlightWork(result.Key, result.Node);
-        if (View.InFlight.ContainsKey(work) && !_failures.IsResting(work))
-            TakeBack(work, failed);
+        // A node that was lost, or is a round behind, may fail at work that is long done: its blobs are gone.
+        if (TakesBack(result))
+            TakeBack(new InFlightWork(result.Key, result.Node), failed);
     }
+
+    /// <summary>
+    /// Whether a failure takes work back from its node: not where it is repeated, as it is until DropWork reaches the node, nor where
+    /// another stage has ended the attempt by saying the same.
+    /// </summary>
+    public bool TakesBack(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
+        && View.InFlight.ContainsKey(work) && !_failures.IsResting(work) && !IsOfEarlierAttempt(result);
 
     // The work rests where it failed, before it is given out again.
     private void TakeBack(InFlightWork work, WorkFailed failed)

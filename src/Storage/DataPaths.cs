@@ -35,6 +35,22 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>Folders of models that were fetched from stores, for runs that start from them.</summary>
     public string Models => Path.Combine(Root, "models");
 
+    /// <summary>Makes the folder of built corpora, if it is not there.</summary>
+    /// <exception cref="ElasticException">It cannot be made.</exception>
+    public void MakeCorpora()
+    {
+        try
+        {
+            Directory.CreateDirectory(Corpora);
+        }
+        catch (Exception e) when (CorporaFolder is not null && e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException(
+                $"node.corpora-dir = {CorporaFolder} cannot be created ({e.Message}): name a folder that this user may write, or leave it "
+                + "out", e);
+        }
+    }
+
     /// <summary>The folder of one built corpus.</summary>
     public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
 

@@ -321,6 +321,18 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_failure_that_its_node_repeats_takes_the_work_back_once()
+    {
+        Begin(1, A);
+        var order = Taken(A).OfType<WorkOrder>().First();
+        var failed = new WorkResult(
+            order.Job, A, order.Id, order.Key, order.From, new WorkFailed("IOException: Input/output error", WorkFailure.Transient));
+        Assert.True(Coordinator.TakesBack(failed));
+        Step(new RunInput.Answered(failed));
+        Assert.False(Coordinator.TakesBack(failed));
+    }
+
+    [Fact]
     public void A_run_started_without_devices_takes_the_arithmetic_of_most_devices_and_the_others_only_store()
     {
         Recover(new RunEvent.RunStarted(

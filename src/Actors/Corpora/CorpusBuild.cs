@@ -30,11 +30,22 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
     public async Task<BuiltCorpus> RunAsync(
         NamedCorpus named, IProgress<CorpusProgress>? progress, CorpusGrowth? growth, ITokenPass? others, CancellationToken cancel)
     {
-        if (named.Built is { } built)
-            return built;
-
-        Directory.CreateDirectory(paths.Corpora);
         var (id, files, settings, folder) = (named.Id, named.Files, named.Settings, paths.Corpus(named.Id));
+        if (named.Built is { } built)
+        {
+            try
+            {
+                CorpusTexts.Note(folder, files);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // A folder that others share and only they may write: what they build they note.
+            }
+            return built;
+        }
+
+        paths.MakeCorpora();
+        CorpusTexts.Note(folder, files);
         var tokenizer = OpenTokenizer(named);
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);

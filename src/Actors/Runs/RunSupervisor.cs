@@ -190,10 +190,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         if (((result.Outcome as WorkFailed)?.Why ?? (result.Outcome as StageLost)?.Why) is { } why)
         {
             _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, why);
-            // Each stage of an attempt says that one is lost: the first that says so ends the attempt.
-            if (new InFlightWork(result.Key, result.Node) is var work && _coordinator.View.InFlight.ContainsKey(work)
-                && !_coordinator.IsOfEarlierAttempt(result))
-                _observer.GivenAgain(work, why, Now);
+            if (_coordinator.TakesBack(result))
+                _observer.GivenAgain(new InFlightWork(result.Key, result.Node), why, Now);
         }
 
         Step(new RunInput.Answered(result));

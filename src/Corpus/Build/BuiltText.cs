@@ -100,6 +100,11 @@ public sealed record BuiltText(string Folder, BuildReport Report)
         return Path.GetFileName(path) == NameOf(Split.Train) && Path.GetDirectoryName(path) is { } build ? TryOpen(build) : null;
     }
 
+    /// <summary>The build that wrote the files of a folder as one of its parts; null where no build did.</summary>
+    internal static BuiltText? WithFilesIn(string folder) =>
+        Enum.GetValues<Split>().Select(NameOf).Contains(Path.GetFileName(folder)) && Path.GetDirectoryName(folder) is { } build
+            ? TryOpen(build) : null;
+
     /// <summary>The build that a corpus of these settings has all training text of, and no other; null for any other corpus.</summary>
     public static BuiltText? Of(CorpusSettings settings)
     {

@@ -35,7 +35,7 @@ public static class CorpusSources
         var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search);
         if (rejects is not null)
             files.RemoveAll(f => IsUnreadable(f with { Reading = f.Reading with { PassesOverRejects = true } }, rejects, cancel));
-        var validation = Ordered(settings.Validation, search).ConvertAll(f => f with { IsValidation = true });
+        var validation = Ordered(settings.Validation, search, isValidation: true).ConvertAll(f => f with { IsValidation = true });
         files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
         files.AddRange(validation);
         return Checked(files, settings, passedOver);
@@ -57,8 +57,8 @@ public static class CorpusSources
     }
 
     // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
-    private static List<SourceFile> Ordered(IReadOnlyList<string> sources, FolderSearch search) =>
-        [.. sources.SelectMany(s => Expand(s, search)).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal)];
+    private static List<SourceFile> Ordered(IReadOnlyList<string> sources, FolderSearch search, bool isValidation = false) =>
+        [.. sources.SelectMany(s => Expand(s, search, isValidation)).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal)];
 
     private static SourceSet Checked(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver)
     {
@@ -138,24 +138,25 @@ public static class CorpusSources
     private static bool IsNamed(SourceFile file, CorpusSettings settings) =>
         settings.Sources.Concat(settings.Validation).Any(s => Path.GetFullPath(s) == file.Path);
 
-    private static IReadOnlyList<SourceFile> Expand(string source, FolderSearch search)
+    private static IReadOnlyList<SourceFile> Expand(string source, FolderSearch search, bool isValidation)
     {
+        var named = isValidation ? $"corpus.validation = {source}" : $"corpus source {source}";
         var path = Path.GetFullPath(source);
         if (File.Exists(path))
         {
             return DocumentFormats.Of(path) is var (format, packing)
                 ? [new SourceFile(path, Path.GetFileName(path), format.Format) { Packing = packing }]
                 : throw new ElasticException(
-                    $"corpus source {source} is not supported: use a file of {DocumentFormats.Endings}, or a folder of such files");
+                    $"{named} is not supported: use a file of {DocumentFormats.Endings}, or a folder of such files");
         }
         if (!Directory.Exists(path))
             throw new ElasticException(
-                $"corpus source {source} does not exist: " +
-                "name a file or folder of text, or leave corpus.sources empty for the default corpus");
+                $"{named} does not exist: name a file or folder of text, or leave "
+                + (isValidation ? "it out, and corpus.held-out decides" : "corpus.sources empty for the default corpus"));
         var files = search.FilesIn(path, path);
         return files.Count > 0
             ? files
             : throw new ElasticException(
-                $"corpus source {source} holds no file of {search.Endings}{search.Limits}: name a folder with text");
+                $"{named} holds no file of {search.Endings}{search.Limits}: name a folder with text");
     }
 }

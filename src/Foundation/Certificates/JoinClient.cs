@@ -73,8 +73,8 @@ public static class JoinClient
         ArgumentNullException.ThrowIfNull(say);
         var (certificatePath, keyPath) = files.Of(token.Role);
         CertificateFiles.MakeFolder(files.Folder);
-        // The key of a request that was never answered is used again: the authority knows it, if the answer was lost on the way.
-        using var key = File.Exists(keyPath) && !File.Exists(certificatePath) ? ReadKey(keyPath) : NewKey(keyPath);
+        var asked = KeyToAskWith(certificatePath, keyPath);
+        using var key = File.Exists(asked) ? ReadKey(asked) : NewKey(asked);
         var request = new JoinRequest(
             token.Secret, Identity.Text(token.Role), name, Convert.ToBase64String(new PublicKey(key).ExportSubjectPublicKeyInfo()),
             token.Role == Role.Seed ? [.. CertificateNames.OfMachine()] : null);
@@ -99,7 +99,7 @@ public static class JoinClient
             var greeting = await JoinProtocol.ReadAsync<JoinGreeting>(stream, JoinProtocol.MostRequestBytes, limit.Token);
             using var authority = Pinned(greeting, token, shown!, seed);
             var answer = await TalkAsync(stream, greeting, request, seed, limit.Token);
-            Keep(answer, authority, key, files, certificatePath, seed);
+            Keep(answer, authority, key, files, certificatePath, seed, () => File.Move(asked, keyPath, overwrite: true));
             say($"{seed} has given the certificate of {new Identity(name, token.Role)}: it is in {files.Folder}");
         }
         catch (Exception e) when (e is not ElasticException)
@@ -174,7 +174,8 @@ public static class JoinClient
 
     // The certificate last: with it the folder is complete.
     private static void Keep(
-        JoinAnswer answer, X509Certificate2 authority, ECDsa key, CertificateFiles files, string certificatePath, Endpoint seed)
+        JoinAnswer answer, X509Certificate2 authority, ECDsa key, CertificateFiles files, string certificatePath, Endpoint seed,
+        Action? keepKey = null)
     {
         using var certificate = X509Certificate2.CreateFromPem(answer.Certificate);
         if (!Credentials.IsIssued(authority, certificate, out _)
@@ -188,6 +189,7 @@ public static class JoinClient
         }
 
         CertificateFiles.WritePublic(files.Authority, authority.ExportCertificatePem());
+        keepKey?.Invoke();
         CertificateFiles.WritePublic(certificatePath, certificate.ExportCertificatePem());
     }
 
@@ -213,6 +215,30 @@ public static class JoinClient
         var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(JoinProtocol.Deadline + TimeSpan.FromSeconds(2));
         return limit;
+    }
+
+    // The file of the key to ask with. The key of a request that was never answered is used again: the authority knows it, if the answer
+    // was lost on the way. So is the key of a certificate that cannot be read: for another key the authority gives none, since the name is
+    // taken. Beside a certificate that counts no more a new key is drawn, into a file of its own: where no seed gives a certificate for it,
+    // the folder is as it was.
+    private static string KeyToAskWith(string certificatePath, string keyPath)
+    {
+        if (!File.Exists(certificatePath))
+            return keyPath;
+        try
+        {
+            ReadKey(keyPath).Dispose();
+            X509Certificate2.CreateFromPemFile(certificatePath, keyPath).Dispose();
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return keyPath;
+        }
+        catch (ElasticException)
+        {
+            // The key cannot be read, and is of no use.
+        }
+        return keyPath + ".drawn";
     }
 
     private static ECDsa NewKey(string path)

@@ -63,9 +63,8 @@ internal static class TakenDownTexts
             .Where(path => Path.GetFileName(path).StartsWith(id, StringComparison.Ordinal))
             .Select(path => CorpusManifest.WhyTakenDown(path[..^CorpusManifest.TakenDownSuffix.Length])).FirstOrDefault();
 
-    // The table of metadata beside the shards says of which text they were made.
     private static IEnumerable<string> CorporaOf(DataDirectory data, BuiltText text) => !Directory.Exists(data.Corpora) ? []
-        : Directory.EnumerateDirectories(data.Corpora).Where(c => File.Exists(Path.Combine(c, MetadataTable.NameOf(text))));
+        : Directory.EnumerateDirectories(data.Corpora).Where(c => CorpusTexts.IsMadeOf(c, text));
 
     private static void DeleteRests(DataDirectory data)
     {
@@ -84,5 +83,6 @@ internal static class TakenDownTexts
         foreach (var last in Last)
             File.Delete(Path.Combine(folder, last));
         Directory.Delete(folder, recursive: true);
+        CorpusTexts.Forget(folder);
     }
 }

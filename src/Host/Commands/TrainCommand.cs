@@ -21,8 +21,21 @@ internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Pl
         changes is null ? this : this with { Changes = ChangesFile.Read(changes, Settings.Training) };
 
     /// <exception cref="SettingsException">Nothing would ever compute.</exception>
-    public TrainRequest Checked() => Settings.Node.Devices != "none" ? this : throw new SettingsException(
-        "node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N");
+    public TrainRequest Checked()
+    {
+        var problems = new List<string>();
+        if (Settings.Node.Devices == "none")
+            problems.Add("node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N");
+        if (!DryRun && Settings.Training.Run.Stages is > 1 and var stages)
+            problems.Add(
+                $"run.stages = {stages} needs {stages} nodes, and elastic train is one: start elastic seed, elastic worker on each of "
+                + "them, and the run with pbm run start; or set run.stages = 1");
+        if (!DryRun && Labels.Of(Settings.Training.Run.Needs).Except(Labels.Of(Settings.Node.Labels)).ToList() is [_, ..] lacks)
+            problems.Add(
+                $"run.needs = \"{Settings.Training.Run.Needs}\": elastic train is one node, and node.labels does not give it "
+                + $"{string.Join(", ", lacks)}; set node.labels, too, or run.needs = null");
+        return problems.Count == 0 ? this : throw new SettingsException(problems);
+    }
 }
 
 /// <summary><c>elastic train</c>: trains in one process; starts a run, or resumes the run of that name.</summary>

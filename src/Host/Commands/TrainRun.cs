@@ -69,10 +69,6 @@ internal sealed class TrainRun
     private async Task TrainAsync(CancellationToken interrupted)
     {
         var settings = _request.Settings.Training with { Corpus = DefaultMixture.Apply(_request.Settings.Training.Corpus) };
-        if (settings.Run.Stages is > 1 and var stages)
-            throw new ElasticException(
-                $"run.stages = {stages} needs {stages} nodes, and elastic train is one: start elastic seed, elastic worker on each of "
-                + "them, and the run with pbm run start; or set run.stages = 1");
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
         await using var web = await DashboardAsync(node, interrupted);
         var growing = settings.Corpus.Order == CorpusOrder.Stream

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;
 
@@ -9,6 +10,16 @@ public class CorpusSourcesTests
         Refusal.Says(
             "corpus source /no/such/corpus does not exist: name a file or folder of text",
             () => CorpusSources.Resolve(["/no/such/corpus"]));
+
+    [Fact]
+    public void Held_out_text_that_does_not_exist_is_named_with_its_own_setting()
+    {
+        using var folder = new TemporaryFolder();
+        var settings = CorpusSettings.Defaults with { Sources = [folder.Write("a.txt", "x")], Validation = ["/no/such/text"] };
+        Refusal.Says(
+            "corpus.validation = /no/such/text does not exist: name a file or folder of text, or leave it out",
+            () => CorpusSources.Find(settings));
+    }
 
     [Fact]
     public void A_file_that_is_not_supported_is_named_with_what_is()

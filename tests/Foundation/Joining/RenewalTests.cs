@@ -82,6 +82,43 @@ public sealed class RenewalTests : JoinScene
     }
 
     [Fact]
+    public async Task A_certificate_that_cannot_be_read_costs_no_key_whether_a_token_brings_another_one_or_not()
+    {
+        var token = await TokenAsync(uses: 2);
+        await JoinAsync(token, "gpu1");
+        await JoinAsync(token, "gpu2");
+        var files = FilesOf("gpu1");
+        var (certificate, key) = (await File.ReadAllTextAsync(files.Certificate, Cancel), await File.ReadAllTextAsync(files.Key, Cancel));
+        await File.WriteAllTextAsync(files.Certificate, "half", Cancel);
+        await Assert.ThrowsAsync<ElasticException>(() => JoinAsync(token, "gpu1"));
+        await File.WriteAllTextAsync(files.Certificate, certificate, Cancel);
+        Credentials.OfNode(files, TimeProvider.System).Dispose();
+
+        // The name is taken: the authority knows it by its key.
+        await File.WriteAllTextAsync(files.Certificate, "half", Cancel);
+        await JoinAsync(await TokenAsync(), "gpu1");
+        Credentials.OfNode(files, TimeProvider.System).Dispose();
+        Assert.Equal(key, await File.ReadAllTextAsync(files.Key, Cancel));
+    }
+
+    [Fact]
+    public async Task A_key_that_is_drawn_for_a_revoked_certificate_s_successor_replaces_the_old_one_when_that_is_here()
+    {
+        var token = await TokenAsync();
+        await JoinAsync(token, "gpu1");
+        var files = FilesOf("gpu1");
+        var key = await File.ReadAllTextAsync(files.Key, Cancel);
+        using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
+            issuer.Revoke("gpu1");
+        await Assert.ThrowsAsync<ElasticException>(() => JoinAsync(token, "gpu1"));
+        Assert.Equal(key, await File.ReadAllTextAsync(files.Key, Cancel));
+        await JoinAsync(await TokenAsync(), "gpu1");
+        Assert.NotEqual(key, await File.ReadAllTextAsync(files.Key, Cancel));
+        Credentials.OfNode(files, TimeProvider.System).Dispose();
+        Assert.Empty(Directory.GetFiles(files.Folder, "*.drawn"));
+    }
+
+    [Fact]
     public async Task A_revoked_certificate_is_not_renewed_once_the_running_seed_has_noticed_the_list()
     {
         await JoinAsync(await TokenAsync(), "gpu1");

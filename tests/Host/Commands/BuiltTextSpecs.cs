@@ -66,13 +66,22 @@ public sealed class BuiltTextSpecs : IDisposable
         Assert.Contains("has no corpus with corpus.tokenizer = byte and corpus.held-out = 0.5",
             _error.ToString(), StringComparison.Ordinal);
 
+        // Among other files, where no table says what the corpus is made of.
+        Write("more.txt", "Words of somebody else.");
+        Assert.Equal(ExitCodes.Done, await Elastic(
+            "build", "--corpus", Path.Combine(_folder, "data", "texts", text, "text"), "--corpus", Path.Combine(_folder, "more.txt")));
+        var mixed = Assert.Single(Directory.GetDirectories(Path.Combine(_folder, "data", "corpora")), c => c != corpus);
+
         File.AppendAllText(Path.Combine(_folder, "web.conf"), "\ntakedown { urls = [\"https://example.com/3\"], licences = [MIT] }");
         await Says("build", ["--manifest", Path.Combine(_folder, "web.conf")],
             "nothing was found to take down licence MIT: write it as",
-            $"the text {text[..12]}, and the corpus {Path.GetFileName(corpus)[..12]} that was made of it still hold 1 document that the "
-            + "manifest takes down: the same command with --purge deletes them");
+            $"the text {text[..12]}, and the corpus ", $", and the corpus {Path.GetFileName(corpus)[..12]} that was made of it",
+            $", and the corpus {Path.GetFileName(mixed)[..12]} that was made of it",
+            " still hold 1 document that the manifest takes down: the same command with --purge deletes them");
         await Says("build", ["--manifest", Path.Combine(_folder, "web.conf"), "--purge"], $"deleted: the text {text[..12]}");
         Assert.False(Directory.Exists(corpus));
+        Assert.False(Directory.Exists(mixed));
+        Assert.Single(Directory.GetFiles(Path.Combine(_folder, "data", "corpora"), "*.made-of"));
         Assert.Equal(ExitCodes.NotFound, await Elastic("audit", "--text", text));
         Assert.Contains("was deleted, because it held 1 document that the manifest of a later build takes down: what was read of it can "
             + "no longer be proven",

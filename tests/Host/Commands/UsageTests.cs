@@ -33,6 +33,8 @@ public sealed class UsageTests : IDisposable
     [InlineData("seed", "--host", "[::]")]
     [InlineData("seed", "--set", "run.seed=1")]
     [InlineData("train", "--devices", "none")]
+    [InlineData("train", "--set", "run.stages=2")]
+    [InlineData("train", "--set", "run.needs=big", "--set", "node.labels=small")]
     [InlineData("train", "--config", "/proc/self/mem")]
     public async Task A_wrong_value_is_wrong_usage_and_starts_nothing(params string[] args)
     {
