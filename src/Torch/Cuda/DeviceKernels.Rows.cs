@@ -84,6 +84,8 @@ internal sealed unsafe partial class DeviceKernels
         // Narrow ones would be rounded with each addition.
         if (norm.AddsToDx)
             MustBe(ElementType.Fp32, norm.Dx);
+        if (norm.BiasGradient is not null && norm.GainGradient is null)
+            throw new ArgumentException("a norm's bias is trained with its gain", nameof(norm));
         if (norm.Rows == 0)
             return;
         // One after the other, whichever are wanted.

@@ -191,7 +191,8 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
 
     private void CompareSums(ElementType type)
     {
-        const int parts = Rows / PartRows, first = Columns / 2, others = Columns / 4;
+        const int parts = Rows / PartRows, first = 80, others = (Columns - first) / 2;
+        // All begin at multiples of what is moved at once, as in models.
         Operand x = new(_x, type), y = new(_y, type), made = new(_zeros, type), sums = new(_gain, ElementType.Fp32);
         // More parts than one warp folds.
         Compare(

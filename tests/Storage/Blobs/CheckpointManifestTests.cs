@@ -105,7 +105,8 @@ public sealed class CheckpointManifestTests : TemporaryFolder
     public void Manifests_are_listed_newest_first_and_a_run_without_any_has_none()
     {
         Assert.Empty(CheckpointFiles.In(Path.Combine(Folder, "none")));
-        foreach (var name in new[] { "round-000002.json", "round-1000000.json", "round-999999.json", "round-000100.json", "round-7.json", "other.json" })
+        foreach (var name in new[]
+            { "round-000002.json", "round-1000000.json", "round-999999.json", "round-000100.json", "round-7.json", "other.json" })
             File.WriteAllText(Path.Combine(Folder, name), "");
         Assert.Equal(
             ["round-1000000.json", "round-999999.json", "round-000100.json", "round-000002.json"],

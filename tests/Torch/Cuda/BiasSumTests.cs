@@ -31,7 +31,7 @@ public sealed class BiasSumTests : IDisposable
     [InlineData("gpt2", 0, false, 0, 2, 0, 2, 9)]
     // Plain operators attend, and dropout makes what the branches of residuals get.
     [InlineData("gpt2", 0.1, false, 6, 2, 0, 0, 13)]
-    // Their biases are frozen: norms alone are trained besides.
+    // All but the adapters is frozen, and they have no biases: nothing is summed.
     [InlineData("gpt2", 0, true, 0, 0, 2, 2, 0)]
     // Three layers make queries, keys and values, and the head has an activation of its own.
     [InlineData("bert", 0, false, 7, 3, 0, 0, 16)]

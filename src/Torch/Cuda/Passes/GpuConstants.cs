@@ -5,7 +5,7 @@ namespace Elastic.Torch.Cuda.Passes;
 
 /// <summary>
 /// Tables in a device's memory that passes read and no step changes: those of positions. They are sent when a pass first asks, and stay for
-/// the passes after it; of more shapes than live at once, the oldest go.
+/// the passes after it; of more shapes than live at once, those go that nobody has asked for the longest.
 /// </summary>
 internal sealed class GpuConstants(Device device) : IDisposable
 {
@@ -20,10 +20,12 @@ internal sealed class GpuConstants(Device device) : IDisposable
         where TKey : notnull
     {
         ArgumentNullException.ThrowIfNull(values);
-        foreach (var (known, there) in _all)
+        if (_all.FindIndex(c => key.Equals(c.Key)) is var at && at >= 0)
         {
-            if (key.Equals(known))
-                return there;
+            var known = _all[at];
+            _all.RemoveAt(at);
+            _all.Add(known);
+            return known.Values;
         }
         if (_all.Count == Most)
         {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Elastic.Torch.Cuda.Passes;
 
 /// <summary>
-/// A device's copies of parameters in 16 bits, from which products read them. Where the device alone updates a vector, its update writes
-/// the copies, too (<see cref="Into"/>): they lie side by side then, as the parameters do. Any other copy is made anew when the vector that
+/// A device's copies of parameters in 16 bits, from which products read them. Where the device alone updates a vector, AdamW writes the
+/// copies, too (<see cref="Into"/>): they lie side by side then, as the parameters do. Any other copy is made anew when the vector that
 /// it lies in has changed: once in a step.
 /// </summary>
 internal sealed class NarrowCopies : IDisposable
@@ -14,7 +14,7 @@ internal sealed class NarrowCopies : IDisposable
     private const int Old = -1;
 
     private readonly Dictionary<(TorchVector Vector, long Offset), (Tensor Elements, int Changes)> _copies = [];
-    private readonly Dictionary<TorchVector, Tensor> _rooms = [];
+    private readonly Dictionary<TorchVector, (Tensor Elements, long First)> _rooms = [];
     private readonly List<(TorchVector Vector, long First, long End, int Changes)> _written = [];
 
     /// <summary>A parameter of a vector of this device's memory, rounded: (elements).</summary>
@@ -26,10 +26,10 @@ internal sealed class NarrowCopies : IDisposable
         if (_copies.TryGetValue(key, out var copy) && copy.Elements.dtype == type && copy.Changes == changes)
             return copy.Elements;
         using var scope = NewDisposeScope();
-        if (_rooms.GetValueOrDefault(vector) is { } room && room.dtype != type)
+        if (_rooms.TryGetValue(vector, out var room) && room.Elements.dtype != type)
         {
             _rooms.Remove(vector);
-            room.Dispose();
+            room.Elements.Dispose();
         }
         if (copy.Elements is { } other && other.dtype != type)
         {
@@ -45,16 +45,19 @@ internal sealed class NarrowCopies : IDisposable
 
     /// <summary>
     /// Memory for the elements [first, first + count) of a vector in 16 bits, into which an update writes them besides; none where no
-    /// product has read any of the vector's in 16 bits.
+    /// product has read a parameter that begins among them in 16 bits.
     /// </summary>
     /// <param name="end">Behind the trained elements of the vector, all of which this device updates.</param>
     public DeviceMemory Into(TorchVector vector, long end, long first, long count)
     {
         ArgumentNullException.ThrowIfNull(vector);
-        if (RoomOf(vector, end) is not { } room)
+        // Of matrices that something else updates, no copy is written; nor of tables that only lookups read, which lie before all that
+        // products read.
+        if (!_copies.Keys.Any(c => c.Vector == vector && c.Offset >= first && c.Offset < first + count)
+            || RoomOf(vector, end) is not { } room || first < room.First)
             return DeviceMemory.None;
         _written.Add((vector, first, first + count, vector.Changes));
-        return DeviceMemory.Of(room).From(first - vector.First);
+        return DeviceMemory.Of(room.Elements).From(first - room.First);
     }
 
     /// <summary>After the one change of a vector that its update tells of: what that has written is what the vector has.</summary>
@@ -74,7 +77,7 @@ internal sealed class NarrowCopies : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in _copies.Values.Select(c => c.Elements).Concat(_rooms.Values))
+        foreach (var tensor in _copies.Values.Select(c => c.Elements).Concat(_rooms.Values.Select(r => r.Elements)))
             tensor.Dispose();
         _copies.Clear();
         _rooms.Clear();
@@ -82,29 +85,31 @@ internal sealed class NarrowCopies : IDisposable
     }
 
     private Tensor New(TorchVector vector, Segment segment, ScalarType type) =>
-        _rooms.GetValueOrDefault(vector) is { } room && segment.Offset - vector.First + segment.Count <= room.numel()
-            ? room.narrow(0, segment.Offset - vector.First, segment.Count)
+        _rooms.TryGetValue(vector, out var room) && segment.Offset >= room.First
+            && segment.Offset - room.First + segment.Count <= room.Elements.numel()
+            ? room.Elements.narrow(0, segment.Offset - room.First, segment.Count)
             : empty(segment.Count, type, vector.Flat.device);
 
-    // The copies that there are move into it.
-    private Tensor? RoomOf(TorchVector vector, long end)
+    // From the first parameter that a product has read to the end. The copies that there are move into it.
+    private (Tensor Elements, long First)? RoomOf(TorchVector vector, long end)
     {
         if (_rooms.TryGetValue(vector, out var made))
             return made;
         var copies = _copies.Where(c => c.Key.Vector == vector && c.Key.Offset < end)
-            .Select(c => (c.Key, c.Value.Elements, Count: c.Value.Elements.numel())).ToList();
+            .Select(c => (c.Key, c.Value.Elements, c.Value.Changes, Count: c.Value.Elements.numel())).ToList();
         if (copies.Count == 0)
             return null;
         using var scope = NewDisposeScope();
-        var type = copies[0].Elements.dtype;
-        foreach (var (key, elements, _) in copies)
+        // One that nobody reads any more may be of another type.
+        var (type, from) = (copies.MaxBy(c => c.Changes).Elements.dtype, copies.Min(c => c.Key.Offset));
+        foreach (var (key, elements, _, _) in copies)
         {
             _copies.Remove(key);
             elements.Dispose();
         }
-        var room = _rooms[vector] = empty(end - vector.First, type, vector.Flat.device).DetachFromDisposeScope();
-        foreach (var (key, _, count) in copies)
-            _copies[key] = (room.narrow(0, key.Offset - vector.First, count).DetachFromDisposeScope(), Old);
+        var room = _rooms[vector] = (empty(end - from, type, vector.Flat.device).DetachFromDisposeScope(), from);
+        foreach (var (key, _, _, count) in copies)
+            _copies[key] = (room.Elements.narrow(0, key.Offset - from, count).DetachFromDisposeScope(), Old);
         return room;
     }
 }
