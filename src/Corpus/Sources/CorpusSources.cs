@@ -149,9 +149,7 @@ public static class CorpusSources
                     $"corpus source {source} is not supported: use a file of {DocumentFormats.Endings}, or a folder of such files");
         }
         if (!Directory.Exists(path))
-            throw new ElasticException(
-                $"corpus source {source} does not exist: " +
-                "name a file or folder of text, or leave corpus.sources empty for the default corpus");
+            throw new NotFoundException($"corpus source {source} does not exist: name a file or folder of text that does");
         var files = search.FilesIn(path, path);
         return files.Count > 0
             ? files

@@ -22,7 +22,7 @@ internal static class UsageProblems
         var unknown = parsed.UnmatchedTokens;
         if (unknown.Count == 0)
             return parsed.Errors.Select(e => Commands(command) is { Length: > 0 } commands && e.SymbolResult is CommandResult
-                ? $"{command.Name} needs a command: {commands}" : e.Message);
+                ? $"{command.Name} needs a command: {commands}" : Said(e));
 
         // The first word that is no command is a misspelt one; what follows it belongs to the command that was meant.
         if (!IsOption(unknown[0]))
@@ -30,8 +30,24 @@ internal static class UsageProblems
 
         // Words behind an unknown option are its values. Missing options are not told: one of them may be misspelt.
         return unknown.Index().Where(t => IsOption(t.Item)).Select(t => About(t.Item, unknown.ElementAtOrDefault(t.Index + 1), command))
-            .Concat(parsed.Errors.Where(e => e.SymbolResult is OptionResult { Tokens.Count: > 0 }).Select(e => e.Message));
+            .Concat(parsed.Errors.Where(e => e.SymbolResult is OptionResult { Tokens.Count: > 0 }).Select(Said));
     }
+
+    // The library names a type of .NET where a value has another form.
+    private static string Said(ParseError e)
+    {
+        var result = e.SymbolResult as OptionResult ?? e.SymbolResult?.Parent as OptionResult;
+        return result is { Tokens: [.., var value] } && e.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal)
+            ? $"{result.Option.Name} {value.Value}: use {FormOf(result.Option.ValueType)}" : e.Message;
+    }
+
+    private static string FormOf(Type type) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        TypeCode.Int32 or TypeCode.Int64 or TypeCode.UInt64 => "a whole number",
+        TypeCode.Double or TypeCode.Single => "a number",
+        TypeCode.Boolean => "true or false",
+        _ => "another form, see the help",
+    };
 
     private static string About(string word, string? next, Command command)
     {

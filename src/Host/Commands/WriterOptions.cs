@@ -35,7 +35,9 @@ internal sealed class WriterOptions
         command.Validators.Add(parsed =>
         {
             var (isRun, isModel) = (parsed.GetValue(_run) is not null, parsed.GetValue(_model) is not null);
-            if (isRun == isModel && (isRequired || isRun))
+            if (isRun && isModel)
+                parsed.AddError($"--run and --model both name what {what}: give one of them");
+            else if (!isRun && !isModel && isRequired)
                 parsed.AddError($"name what {what}: either a run with --run NAME, or a folder with --model DIR");
             if (parsed.GetValue(_tokenizer) is not null && parsed.GetValue(_model) is null)
                 parsed.AddError("--tokenizer belongs to --model: a run has its own");

@@ -5,10 +5,9 @@ namespace Elastic.Corpus.Tests;
 public class CorpusSourcesTests
 {
     [Fact]
-    public void A_source_that_does_not_exist_is_named() =>
-        Refusal.Says(
-            "corpus source /no/such/corpus does not exist: name a file or folder of text",
-            () => CorpusSources.Resolve(["/no/such/corpus"]));
+    public void A_source_that_does_not_exist_is_named() => Assert.Equal(
+        "corpus source /no/such/corpus does not exist: name a file or folder of text that does",
+        Assert.Throws<NotFoundException>(() => CorpusSources.Resolve(["/no/such/corpus"])).Message);
 
     [Fact]
     public void A_file_that_is_not_supported_is_named_with_what_is()
