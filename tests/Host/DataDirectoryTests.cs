@@ -83,6 +83,8 @@ public sealed class DataDirectoryTests
     [Fact]
     public void A_run_that_is_not_there_names_those_that_are()
     {
+        Assert.StartsWith($"there is no folder {_data.Root}: ", Refusal("a"), StringComparison.Ordinal);
+        Directory.CreateDirectory(_data.Root);
         Assert.Contains("there are no runs at all", Refusal("a"), StringComparison.Ordinal);
         Make("books-00000001");
         Make("books-00000002");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Foundation;
 using Elastic.Host.Generation;
 
 namespace Elastic.Host.Commands;
@@ -50,8 +51,14 @@ internal sealed class WriterOptions
     public bool IsGiven(ParseResult parsed) => parsed.GetValue(_run) is not null || parsed.GetValue(_model) is not null;
 
     /// <summary>Loads the model. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
-    public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice) =>
-        parsed.GetValue(_model) is { } folder
+    /// <exception cref="NotFoundException">There is no such run or folder.</exception>
+    public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice)
+    {
+        foreach (var option in new[] { _model, _adapter })
+            if (parsed.GetValue(option) is { } named && !Directory.Exists(named))
+                throw new NotFoundException($"{option.Name} {named}: there is no such folder");
+        return parsed.GetValue(_model) is { } folder
             ? TextModel.OfFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter))
             : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);
+    }
 }

@@ -9,10 +9,10 @@ public sealed class ClosedPipeTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "pipes and signals are those of Linux");
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "elastic.dll"), "config"])
-        { RedirectStandardOutput = true };
+        { RedirectStandardOutput = true, UseShellExecute = false };
         using var process = Process.Start(start)!;
         process.StandardOutput.Close();
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(128 + 13, process.ExitCode);
+        Assert.Equal(ExitCodes.Unread, process.ExitCode);
     }
 }

@@ -89,7 +89,9 @@ public sealed class UsageTests : IDisposable
     [InlineData("--data-dir is empty: give it a value, or leave it out", "run", "list", "--data-dir", "")]
     [InlineData("--init is empty: give it a value, or leave it out", "train", "--init", "")]
     [InlineData("--run and --model both name what writes: give one of them", "generate", "--run", "a", "--model", "b")]
-    [InlineData("--temperature warm: use a number", "generate", "--run", "a", "--temperature", "warm")]
+    [InlineData("--temperature warm: use a number", "generate", "--tokens", "x", "--temperature", "warm")]
+    [InlineData("--tokens x: use a whole number", "generate", "--tokens", "x", "--temperature", "warm")]
+    [InlineData("name what writes: either a run with --run NAME, or a folder with --model DIR", "generate", "--tokens", "x")]
     public async Task A_value_that_says_nothing_is_refused(string problem, params string[] args)
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run(args));
