@@ -82,7 +82,7 @@ internal static class RunCommand
             if (!parsed.GetValue(yes) && !parsed.GetValue(json) && Question.CanBeAsked(output)
                 && !Question.IsAnsweredYes(
                     $"{string.Join(" and ", named.Select(r => $"{r.Id}, {r.State}, {Units.Bytes(r.Bytes)}"))}: "
-                    + "to delete it cannot be undone. Do it? [y/N] ", Console.In, output))
+                    + "deleting this cannot be undone. Do it? [y/N] ", Console.In, output))
                 return ExitCodes.Done;
             await RemoveAsync(runs, named, CommandOutput.Of(parsed, json), cancel);
             return ExitCodes.Done;
