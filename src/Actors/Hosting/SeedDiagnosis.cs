@@ -43,8 +43,13 @@ internal static class SeedDiagnosis
                     + "elastic certs token writes where elastic certs init was done, or the folder of its certificates with --certs",
                 ['H', 'T', 'T', 'P', '/', ..] => $"a data plane listens there: {ControlPort}",
                 ['{', ..] => $"a server for pbm listens there: {ControlPort}",
-                _ => "something listens there and does not let this process in: either the cluster is just removing a dead member, or the "
-                    + $"seed has another name than {seed}, with which it was started as --host: give it as the seed prints it",
+                // A seed that refuses a certificate says nothing to who shows it.
+                _ when transport.Credentials?.OwnProblem is { } problem => $"this process shows {problem}",
+                _ => "something listens there and does not let this process in: "
+                    + (transport.IsEncrypted
+                        ? "the seed may refuse its certificate, as one that was revoked, which the seed's output says; or " : "either ")
+                    + $"the cluster is just removing a dead member, or the seed has another name than {seed}, with which it was started "
+                    + "as --host: give it as the seed prints it",
             };
         }
     }
