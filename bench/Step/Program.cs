@@ -39,6 +39,7 @@ if (args.Contains("--processes"))
     }
     if (args.Contains("--group"))
         ControlGroup.Enter(Option("group", ""));
+    StageProcesses.EndWithInput();
     await StageProcesses.StageAsync(
         Number("stage", 0), [.. Option("ports", "").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))],
         new StagedTraining(model, batch, tokens, micro, threads, precision, steps),

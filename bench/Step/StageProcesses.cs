@@ -67,12 +67,11 @@ internal static class StageProcesses
         }
     }
 
-    /// <summary>Is one of the processes; ends with the one that has started it.</summary>
+    /// <summary>Is one of the processes.</summary>
     /// <param name="ports">Of all stages, in order.</param>
     /// <param name="file">Gets the stage's parameters, at their places.</param>
     public static async Task StageAsync(int number, IReadOnlyList<int> ports, StagedTraining training, string file)
     {
-        new Thread(EndWithInput) { IsBackground = true }.Start();
         var architecture = Architectures.Open(training.Model);
         var layout = new FlatLayout(architecture.Parameters);
         using var vectors = ports.Count == 1 ? new ReplicaVectors(layout) : new ReplicaVectors(layout, HostVector.Untouched);
@@ -115,11 +114,13 @@ internal static class StageProcesses
             + $"{seconds / training.Steps * 1000:0} ms a step, loss {loss:0.000000}"));
     }
 
-    private static void EndWithInput()
+    /// <summary>Ends this process when standard input does: with the process that has started it.</summary>
+    public static void EndWithInput() => new Thread(() =>
     {
         Console.In.ReadToEnd();
         Environment.Exit(1);
-    }
+    })
+    { IsBackground = true }.Start();
 
     // What the stage has sent, beside what is planned of it.
     private static string TrafficOf(int number, StageLink?[] links, StagedTraining training)
@@ -227,7 +228,7 @@ internal static class StageProcesses
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
-            RedirectStandardInput = true,                              // ends with this process: see StageAsync
+            RedirectStandardInput = true,                              // ends with this process: see EndWithInput
             RedirectStandardOutput = true,
             UseShellExecute = false,
         };

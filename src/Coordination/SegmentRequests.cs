@@ -12,7 +12,7 @@ public static class SegmentRequests
     /// <summary>Each is an event that every recovery folds, and a segment that every plan has.</summary>
     public const int MostChanges = 1000;
 
-    private const string AnotherRun = "that would be another run: start a new one from this one's checkpoint, with --init";
+    private const string AnotherRun = "that would be another run: start a new one from this one's checkpoint (model.init)";
 
     public static Decision Decide(RunState run, RunPlan plan, RunRequest.Set c)
     {

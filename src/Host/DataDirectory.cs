@@ -58,9 +58,32 @@ internal sealed class DataDirectory
     public RunFolder? FindRun(RunName name) => RunIds.Where(id => id.Name == name).Select(Run)
         .OrderByDescending(folder => Directory.GetCreationTimeUtc(folder.Root)).FirstOrDefault();
 
+    /// <summary>Looks whether the directory is there and this user may read it: else it would look like an empty one.</summary>
+    /// <exception cref="NotFoundException">It is not there.</exception>
+    /// <exception cref="ElasticException">This user may not read it.</exception>
+    public void CheckReadable()
+    {
+        if (!Directory.Exists(Root))
+            throw new NotFoundException(
+                $"there is no folder {Root}: name the data directory with --data-dir, or start a run, which makes it, with elastic train");
+        try
+        {
+            foreach (var folder in new[] { Root, Runs }.Where(Directory.Exists))
+                _ = Directory.EnumerateFileSystemEntries(folder).Any();
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new ElasticException($"the data directory {Root} may not be read by the user {Environment.UserName}: "
+                + "give the command as the user whose it is, or name another one with --data-dir", e);
+        }
+    }
+
     /// <summary>The folder of a run that must exist already.</summary>
+    /// <exception cref="NotFoundException">There is none, or no such data directory.</exception>
+    /// <exception cref="ElasticException">This user may not read the data directory.</exception>
     public RunFolder ExistingRun(RunName name)
     {
+        CheckReadable();
         if (FindRun(name) is { } folder)
             return folder;
         var names = RunIds.Select(id => id.Name.Value).Distinct().Order(StringComparer.Ordinal).ToList();

@@ -16,4 +16,7 @@ internal static class ExitCodes
 
     /// <summary>Stopped by Ctrl-C or SIGTERM, as shells count it: 128 + SIGINT.</summary>
     public const int Interrupted = 130;
+
+    /// <summary>Nobody reads the output any more: the system ends the process, which shells count as 128 + SIGPIPE.</summary>
+    public const int Unread = 141;
 }

@@ -1,4 +1,5 @@
 // The elastic executable: parses the command line, runs one command, turns the result into an exit code.
+using Elastic.Foundation;
 using Elastic.Host;
 using Elastic.Host.Commands;
 using Elastic.Host.Display;
@@ -10,6 +11,9 @@ if (OpenFiles.Problem() is { } tooFew)
     return ExitCodes.Failed;
 }
 
+// A node, a run and a server go on where the reader of their lines has left, as where their terminal was closed.
+if (args is not ["train" or "seed" or "worker" or "serve", ..])
+    PipedOutputStream.Use();
 #if TORCH
 Elastic.Torch.TorchBackend.Register();
 #endif

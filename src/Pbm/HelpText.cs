@@ -38,7 +38,7 @@ internal static class HelpText
             ("--version", "The version of pbm."),
         ]),
         "",
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unreachable, 130 interrupted.",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unreachable, 130 Ctrl-C, 141 unread.",
     ];
 
     /// <param name="owner">Whose palettes they are: an address, or pbm itself.</param>

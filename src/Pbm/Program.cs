@@ -1,6 +1,8 @@
 // The pbm executable: one command line, or a prompt, against the seed that it names.
+using Elastic.Foundation;
 using Elastic.Pbm;
 
+PipedOutputStream.Use();
 using var interruption = new Interruption();
 return await PbmCommandLine.RunAsync(
     args, Environment.GetEnvironmentVariable(SeedAddress.Variable),

@@ -32,7 +32,8 @@ internal static class Script
             return wrong;
         foreach (var (number, line) in lines)
         {
-            var code = await interruption.RunAsync(cancel => session.RunAsync(line with { Json = line.Json || json }, cancel));
+            var code = await interruption.RunAsync(
+                cancel => session.RunAsync(line with { Json = line.Json || json }, cancel, isScript: true));
             if (code == ExitCodes.Done)
                 continue;
             if (number != lines[^1].Number)

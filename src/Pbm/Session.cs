@@ -23,12 +23,15 @@ internal sealed class Session(
     public IReadOnlyList<PaletteHelp> Catalogue => _catalogue;
 
     /// <summary>Runs one command or shows its help, and reports errors. Returns the exit code.</summary>
-    public async Task<int> RunAsync(CommandLine line, CancellationToken cancel)
+    /// <param name="isScript">The line is one of a file: it is given without the question whether it is meant.</param>
+    public async Task<int> RunAsync(CommandLine line, CancellationToken cancel, bool isScript = false)
     {
         try
         {
             if (line.Help)
                 return await HelpAsync(line.Words, cancel);
+            if (!isScript && !await ConsentsAsync(line, cancel))
+                return ExitCodes.Done;
             string? told = null;
             for (var (failures, isFirst) = (0, true); ; (failures, isFirst) = (failures + 1, false))
             {
@@ -159,14 +162,32 @@ internal sealed class Session(
     // The same command with what carries it out, where a person at a terminal says so; null where there is nothing to confirm.
     private CommandLine? Confirmed(CommandLine line)
     {
+        return MissingFlag(line, a => a.Confirms) is { } flag && IsTold("do it? [y/N] ")
+            ? line with { Words = [.. line.Words, $"--{flag}"] } : null;
+    }
+
+    // False where a person at a terminal does not want what cannot be undone. Scripts are not asked.
+    private async Task<bool> ConsentsAsync(CommandLine line, CancellationToken cancel)
+    {
+        if (line.Json || !console.IsInteractive)
+            return true;
+        await ConnectAsync(cancel);
+        return MissingFlag(line, a => a.IsConsent) is null || IsTold($"{string.Join(' ', line.Words)} cannot be undone. Do it? [y/N] ");
+    }
+
+    // The flag of that kind that the command has and the line has not; null for scripts, which nobody asks.
+    private string? MissingFlag(CommandLine line, Func<ArgumentHelp, bool> isOfKind)
+    {
         var parser = new CallParser(_catalogue, OwnCatalogue.Palettes);
-        var flag = parser.Find(line.Words).Command!.Arguments.FirstOrDefault(a => a.Confirms);
-        if (flag is null || line.Json || !console.IsInteractive
-            || parser.Parse(line.Words, line.Json).Values.Any(v => v.Argument == flag.Long))
-            return null;
-        console.Output.Write("do it? [y/N] ");
+        return line.Json || !console.IsInteractive || parser.Find(line.Words).Command?.Arguments.FirstOrDefault(isOfKind) is not { } flag
+            || parser.Parse(line.Words, line.Json).Values.Any(v => v.Argument == flag.Long) ? null : flag.Long;
+    }
+
+    private bool IsTold(string question)
+    {
+        console.Output.Write(TerminalText.Printable(question));
         console.Output.Flush();
-        return console.Input.ReadLine()?.Trim() is "y" or "Y" or "yes" ? line with { Words = [.. line.Words, $"--{flag.Long}"] } : null;
+        return console.Input.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 
     private static string TextOf((string Manifest, int Blobs, long Bytes, string Fingerprint) done, bool json) => json

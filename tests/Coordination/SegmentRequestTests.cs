@@ -68,7 +68,7 @@ public sealed class SegmentRequestTests
         };
         Refuses(run, Set("""{"corpus.mixture":["a=3"]}"""), "run a keeps its settings: corpus.mixture decides how many samples each window "
             + "of a corpus has that is read while it is built (corpus.order = stream), and these are in the journal; that would be another "
-            + "run: start a new one from this one's checkpoint, with --init");
+            + "run: start a new one from this one's checkpoint (model.init)");
         PassesOver(run, Set("""{"corpus.mixture":["a=2"]}"""));
         PassesOver(Carry(run, Set(Slower)), Set(Slower));
     }

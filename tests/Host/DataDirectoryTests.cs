@@ -18,6 +18,16 @@ public sealed class DataDirectoryTests
     }
 
     [Fact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    public void A_directory_that_may_not_be_read_is_not_taken_for_an_empty_one()
+    {
+        Assert.SkipWhen(Environment.UserName == "root", "root may read everything");
+        Directory.CreateDirectory(_data.Root, UnixFileMode.None);
+        Assert.Contains($"may not be read by the user {Environment.UserName}", Assert.Throws<ElasticException>(
+            () => _data.ExistingRun(new RunName("a"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_directory_that_was_given_back_can_be_taken_again()
     {
         _data.Take().Dispose();
@@ -73,6 +83,8 @@ public sealed class DataDirectoryTests
     [Fact]
     public void A_run_that_is_not_there_names_those_that_are()
     {
+        Assert.StartsWith($"there is no folder {_data.Root}: ", Refusal("a"), StringComparison.Ordinal);
+        Directory.CreateDirectory(_data.Root);
         Assert.Contains("there are no runs at all", Refusal("a"), StringComparison.Ordinal);
         Make("books-00000001");
         Make("books-00000002");

@@ -7,8 +7,38 @@ public sealed class ConfirmTests
 {
     private static readonly PaletteHelp[] Palettes =
     [
-        new("run", "", [new("set", "", [new("y", "yes", "", "", Kind: ArgumentKind.Flag, Confirms: true)])]),
+        new("run", "",
+        [
+            new("set", "", [new("y", "yes", "", "", Kind: ArgumentKind.Flag, Confirms: true)]),
+            new("delete", "", [new("y", "yes", "", "", Kind: ArgumentKind.Flag, IsConsent: true)]),
+        ]),
     ];
+
+    [Theory]
+    [InlineData(true, "y\n", true)]
+    [InlineData(false, "", true)]
+    [InlineData(true, "", true, "--yes")]
+    [InlineData(true, "", true, "--json")]
+    [InlineData(true, "n\n", false)]
+    [InlineData(true, "\n", false)]
+    public async Task What_cannot_be_undone_is_asked_about_before_it_is_done(
+        bool isInteractive, string input, bool isGiven, params string[] more)
+    {
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun(input, isInteractive);
+        var running = pbm.RunAsync([seed.Address.ToString(), "run", "delete", .. more]);
+        if (isGiven)
+            await seed.PlayCallAsync(async (_, stream, call) =>
+            {
+                Assert.Equal("delete", call.Command);
+                await stream.WriteAsync(new PbmMessage.End(0, ""), TestDeadline.Token);
+            }, Palettes);
+        else
+            await seed.PlayAsync((_, stream) => ScriptedSeed.GreetAsync(stream, Palettes));
+        Assert.Equal(0, await running);
+        Assert.Equal(
+            isInteractive && more.Length == 0, pbm.Output.Contains("run delete cannot be undone. Do it? [y/N]", StringComparison.Ordinal));
+    }
 
     [Theory]
     [InlineData(true, "y\n", true)]

@@ -27,12 +27,18 @@ internal sealed class ScriptedSeed : IDisposable
     public Task PlayCallAsync(
         Func<NetworkStream, PbmStream, PbmMessage.Call, Task> part, PaletteHelp[]? palettes = null) => PlayAsync(async (raw, stream) =>
     {
+        await GreetAsync(stream, palettes);
+        await part(raw, stream, Assert.IsType<PbmMessage.Call>(await stream.ReadAsync(TestDeadline.Token)));
+    });
+
+    /// <summary>Greets, and gives the catalogue.</summary>
+    public static async Task GreetAsync(PbmStream stream, PaletteHelp[]? palettes = null)
+    {
         Assert.IsType<PbmMessage.Hello>(await stream.ReadAsync(TestDeadline.Token));
         await stream.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), TestDeadline.Token);
         Assert.IsType<PbmMessage.AskCatalogue>(await stream.ReadAsync(TestDeadline.Token));
         await stream.WriteAsync(new PbmMessage.Catalogue(palettes ?? Catalogues.Zoo), TestDeadline.Token);
-        await part(raw, stream, Assert.IsType<PbmMessage.Call>(await stream.ReadAsync(TestDeadline.Token)));
-    });
+    }
 
     public void Dispose() => _listener.Dispose();
 }

@@ -83,7 +83,9 @@ public sealed class TokenTests : IDisposable
     [Theory]
     [InlineData("--token-file", ExitCodes.WrongUsage, "--token-file needs the file of the seed's token")]
     [InlineData("--token-file a --certs b run list", ExitCodes.WrongUsage, "give --certs or --token-file")]
-    [InlineData("--token-file /nowhere/token run list", ExitCodes.Failed, "token for pbm cannot be read: there is no file /nowhere/token")]
+    [InlineData(
+        "--token-file /nowhere/token run list", ExitCodes.Failed,
+        "token for pbm cannot be read (there is no file /nowhere/token): copy pbm-token")]
     public async Task A_token_file_that_cannot_be_used_is_told_before_anything_is_sent(string line, int code, string problem)
     {
         using var pbm = new PbmRun();

@@ -113,6 +113,12 @@ internal sealed class NodeControl(ElasticNode node)
         TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
     {
         settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
+        if (settings.Model.Init is not null)
+        {
+            var remembered = await node.RememberedAsync(new RunName(settings.Run.Name), cancel);
+            StartingPoint.Check(settings.Model, remembered?.Settings.Model, new(node.Paths.Models));
+        }
+
         if (settings.Corpus.Order == CorpusOrder.Stream)
             return await StreamAsync(settings, known, origin, progress, cancel);
         var corpus = (known is { } id ? node.OpenCorpus(id) : null)

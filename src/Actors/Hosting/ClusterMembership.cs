@@ -148,7 +148,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
                         return;
                     _context.Say(first == stopped
                         ? $"{await stopped} has stopped, without which this process is of no use to the cluster: leaving, to join again; "
-                            + "log.txt in the data directory has the details"
+                            + $"log.txt in the data directory has the details{AboutCertificate}"
                         : "this process is out of the cluster: joining again; its work goes on meanwhile");
                 }
             }
@@ -216,6 +216,14 @@ internal sealed class ClusterMembership : IAsyncDisposable
     }
 
     // Compares with the seeds that joined earlier: they set the cluster's version.
+    // A node that was revoked is shut out by the others, and may not have their list.
+    private string AboutCertificate => _context.Transport.Credentials switch
+    {
+        null => "",
+        { OwnProblem: { } problem } => $"; this node shows {problem}",
+        _ => "; where it comes to this again, see the seed's output, which says whether this node's certificate was revoked",
+    };
+
     private string? Refusal()
     {
         var cluster = Cluster.Get(_system);

@@ -55,11 +55,12 @@ public static class DeviceNames
                 return Named(kind, Enumerable.Range(0, found.Count));
             case [var kind, "all"] when kind != "cpu":
                 throw new ElasticException(
-                    $"{option} = {devices}, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N");
+                    $"{option} = {devices}, but {Unseen(kind)}, or use cpu:N");
             case ["cuda", var list] when GpuNames.Parse(list, backend?.MostParts ?? int.MaxValue, option) is { } names:
                 return names.FirstOrDefault(n => n.Gpu >= gpus, new(-1, null)) is { Gpu: >= 0 } missing
                     ? throw new ElasticException(
-                        $"{option} names cuda:{missing}, but this program sees {gpus} GPUs here: see \"elastic doctor\"")
+                        $"{option} names cuda:{missing}, but "
+                        + (gpus == 0 ? $"{Unseen("cuda")}, or use cpu:N" : $"this program sees {gpus} of them here: see elastic doctor"))
                     : [.. names.Select(n => new DeviceId($"cuda:{n}"))];
             case [var kind, var list]
                 when list.Contains(',', StringComparison.Ordinal) && DeviceBackends.Find(kind) is not null
@@ -85,6 +86,11 @@ public static class DeviceNames
         ArgumentNullException.ThrowIfNull(node);
         return node.ThreadsPerDevice > 0 ? node.ThreadsPerDevice : node.Devices == "auto" ? Environment.ProcessorCount : 1;
     }
+
+    // A program without the backend sees no device of the kind wherever it runs.
+    private static string Unseen(string kind) => DeviceBackends.Find(kind) is not null
+        ? "this program sees no device of this kind here: see elastic doctor"
+        : DeviceBackends.Without + (kind == "cuda" ? ": build it with -p:Cuda=true" : ": name one of these");
 
     private static DeviceId[] Named(string kind, IEnumerable<int> indices) => [.. indices.Select(i => new DeviceId($"{kind}:{i}"))];
 

@@ -1,4 +1,6 @@
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Elastic.Foundation;
 
@@ -36,12 +38,50 @@ internal static class SeedDiagnosis
         {
             return await FirstBytesAsync(connection.Stream, cancel) switch
             {
+                _ when !transport.IsEncrypted && await WantsCertificateAsync(seed, cancel) =>
+                    "that seed wants a certificate, and this process has none: give it the file of a join token with --token-file, which "
+                    + "elastic certs token writes where elastic certs init was done, or the folder of its certificates with --certs",
                 ['H', 'T', 'T', 'P', '/', ..] => $"a data plane listens there: {ControlPort}",
                 ['{', ..] => $"a server for pbm listens there: {ControlPort}",
-                _ => "something listens there and does not let this process in: either the cluster is just removing a dead member, or the "
-                    + $"seed has another name than {seed}, with which it was started as --host: give it as the seed prints it",
+                // A seed that refuses a certificate says nothing to who shows it.
+                _ when transport.Credentials?.OwnProblem is { } problem => $"this process shows {problem}",
+                _ => "something listens there and does not let this process in: "
+                    + (transport.IsEncrypted
+                        ? "the seed may refuse its certificate, as one that was revoked, which the seed's output says; or " : "either ")
+                    + $"the cluster is just removing a dead member, or the seed has another name than {seed}, with which it was started "
+                    + "as --host: give it as the seed prints it",
             };
         }
+    }
+
+    // Whether the process there shows a certificate when it is greeted by TLS; it is only looked at, nothing is said to that process.
+    private static async Task<bool> WantsCertificateAsync(Endpoint seed, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(Knock);
+        var isShown = false;
+        try
+        {
+            using var connection = await Transport.Plain.ConnectAsync(seed, limit.Token);
+            await using var tls = new SslStream(connection.Stream, leaveInnerStreamOpen: true);
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions
+                {
+                    TargetHost = seed.Host,
+                    RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+                    {
+                        isShown = certificate is not null;
+                        return false;
+                    },
+                }, limit.Token);
+        }
+        catch (Exception e) when (e is SocketException or IOException or AuthenticationException
+            || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            // It ends here in any case: no certificate is taken for good.
+        }
+
+        return isShown;
     }
 
     // Each of Elastic's ports answers a request of HTTP in a way of its own; the control plane does not answer it at all.

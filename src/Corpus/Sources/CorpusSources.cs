@@ -150,9 +150,8 @@ public static class CorpusSources
                     $"{named} is not supported: use a file of {DocumentFormats.Endings}, or a folder of such files");
         }
         if (!Directory.Exists(path))
-            throw new ElasticException(
-                $"{named} does not exist: name a file or folder of text, or leave "
-                + (isValidation ? "it out, and corpus.held-out decides" : "corpus.sources empty for the default corpus"));
+            throw new NotFoundException($"{named} does not exist: name a file or folder of text that does"
+                + (isValidation ? ", or leave it out, and corpus.held-out decides" : ""));
         var files = search.FilesIn(path, path);
         return files.Count > 0
             ? files

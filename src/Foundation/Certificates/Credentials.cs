@@ -46,6 +46,9 @@ public sealed class Credentials : IDisposable
     /// <summary>Who this process is.</summary>
     public Identity Self => _state.Self;
 
+    /// <summary>Why this process's own certificate counts no more, as far as it knows; null where it counts.</summary>
+    public string? OwnProblem => Problem(_state, _state.Own, Now, out _);
+
     /// <summary>When this process's certificate expires.</summary>
     public DateTimeOffset Expires => CertificateAuthority.EndOf(_state.Own);
 

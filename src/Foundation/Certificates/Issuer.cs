@@ -201,8 +201,8 @@ public sealed class Issuer : IDisposable
         if (Valid(identity.Name).FirstOrDefault(i => i.Key != digest || i.Role != Identity.Text(identity.Role)) is { } other)
             throw new ElasticException(
                 $"{other.Role} {other.Name} has a certificate already (serial {other.Serial}, until {other.Expires:yyyy-MM-dd}): take "
-                + "another name (a node's is the one in the file node-id of its data directory), or say first, where elastic certs init "
-                + $"was done, that the old one counts no more: elastic certs revoke {other.Name}");
+                + "another name (a person's with --name; a node's is in the file node-id of its data directory), or say first, where "
+                + $"elastic certs init was done, that the old one counts no more: elastic certs revoke {other.Name}");
         return _authority.Issue(key, identity, _time.GetUtcNow(), validity, names);
     }
 

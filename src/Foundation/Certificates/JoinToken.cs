@@ -46,7 +46,8 @@ public sealed record JoinToken(Role Role, string Secret, Digest Pin)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException($"the join token cannot be read: {e.Message}", e);
+            throw new ElasticException($"the join token cannot be read ({e.Message.TrimEnd('.')}): name with --token-file the file of what "
+                + "elastic certs token prints, where elastic certs init was done", e);
         }
     }
 

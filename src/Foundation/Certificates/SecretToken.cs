@@ -48,7 +48,7 @@ public sealed class SecretToken
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new ElasticException($"{words.Name} cannot be read: {e.Message}", e);
+            throw new ElasticException($"{words.Name} cannot be read ({e.Message.TrimEnd('.')}): {words.Remedy}", e);
         }
     }
 

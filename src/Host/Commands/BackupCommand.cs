@@ -35,6 +35,7 @@ internal static class BackupCommand
         {
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            data.CheckReadable();
             using var bucket = S3Address.Is(parsed.GetValue(to)!) ? BackupBucket.At(parsed.GetValue(to)!) : null;
             var place = bucket is null ? Path.GetFullPath(parsed.GetValue(to)!) : null;
             if (place is not null)
@@ -86,7 +87,7 @@ internal static class BackupCommand
         {
             var output = CommandOutput.Of(parsed, json);
             // The folder may be made by this command.
-            var data = new DataDirectory(parsed.GetValue(dataDir) ?? CommonOptions.DefaultDataDir);
+            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             using var bucket = S3Address.Is(parsed.GetValue(from)!) ? BackupBucket.At(parsed.GetValue(from)!) : null;
             // On the disk of the data directory, so that it becomes a part of it without a copy.
             var backup = bucket is null ? Path.GetFullPath(parsed.GetValue(from)!) : Path.Combine(data.Root, "restoring");

@@ -138,8 +138,10 @@ internal static class CommonOptions
     };
 
     /// <summary>The data directory that the command line names, checked but not created.</summary>
-    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) =>
-        new(parsed.GetValue(option) ?? DefaultDataDir);
+    /// <exception cref="SettingsException">It is empty.</exception>
+    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => parsed.GetValue(option) is { Length: 0 }
+        ? throw new SettingsException($"{DataDirName} is empty: give it a value, or leave it out")
+        : new(parsed.GetValue(option) ?? DefaultDataDir);
 
     /// <summary>The folder of certificates that the command line names.</summary>
     public static CertificateFiles CertificatesOf(ParseResult parsed, Option<string?> certs, Option<string?> dataDir) =>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages.Settings;

@@ -39,8 +39,8 @@ internal static class ElasticCommandLine
         catch (Exception e)
         {
             var dataDir = parsed.GetResult(CommonOptions.DataDirName) is null ? null : parsed.GetValue<string?>(CommonOptions.DataDirName);
-            return ErrorReport.Write(
-                ErrorReport.Of(e, new DataDirectory(dataDir ?? CommonOptions.DefaultDataDir).LogFile), error, json);
+            var log = new DataDirectory(string.IsNullOrEmpty(dataDir) ? CommonOptions.DefaultDataDir : dataDir).LogFile;
+            return ErrorReport.Write(ErrorReport.Of(e, log), error, json);
         }
     }
 

@@ -39,10 +39,13 @@ internal sealed class KeptRuns
     public long Bytes => All.Sum(r => r.Bytes);
 
     /// <param name="database">Where the journal is; null for the data directory.</param>
-    /// <exception cref="ElasticException">The journal cannot be read.</exception>
+    /// <exception cref="NotFoundException">There is no such data directory, and no database was named.</exception>
+    /// <exception cref="ElasticException">The journal, or the data directory, cannot be read.</exception>
     public static async Task<KeptRuns> ReadAsync(DataDirectory data, string? database, CancellationToken cancel)
     {
         database ??= CommonOptions.EnvironmentDatabase;
+        if (database is null || Directory.Exists(data.Root))
+            data.CheckReadable();
         var address = database is null && !File.Exists(data.Journal) ? null : DatabaseAddress.Parse(database, data.Root);
         try
         {

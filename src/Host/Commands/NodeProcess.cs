@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Elastic.Actors;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
@@ -39,9 +40,10 @@ internal sealed class NodeProcess
         var log = new RunLog(Path.Combine(data.Root, "node.log"), request.Node.LogFormat == NodeSettings.JsonLogs);
         var process = new NodeProcess(request, output, log, faults);
         using var interruption = Interruption.Listen(() => process.Say(
-            "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"), asked);
+            $"leaving{process.HandingOver}; once more to quit at once (nothing that was committed is lost)"), asked);
         try
         {
+            CheckPorts(request);
             await process.JoinAsync(interruption.Token);
             using var credentials = NodeSecurity.CredentialsOf(request.Node);
             return await process.RunAsync(credentials, interruption.Token);
@@ -49,6 +51,28 @@ internal sealed class NodeProcess
         catch (OperationCanceledException) when (interruption.IsRequested)
         {
             return ExitCodes.Interrupted;                             // before the node had joined
+        }
+    }
+
+    // All at once: else each start names one more. What only one of them says, its server says better.
+    private static void CheckPorts(NodeRequest request)
+    {
+        var node = request.Node;
+        (int? Port, string Option)[] ports =
+        [
+            (node.Port, "--port"), (node.HttpPort, "--http-port"), (node.OpsPort, "--ops-port"),
+            (request.Seed ? node.PbmPort : null, "--pbm-port"),
+            (request.Seed && node.Dashboard ? node.DashboardPort : null, "--dashboard-port"),
+        ];
+        try
+        {
+            if (FreePorts.Taken(node.Host, ports.Where(p => p.Port > 0).Select(p => (p.Port!.Value, p.Option))) is { Count: > 1 } taken)
+                throw new ElasticException($"these ports are in use on {node.Host}: {string.Join(", ", taken)}: stop what listens there, "
+                    + "or name other ports with these options (0 for any free one)");
+        }
+        catch (SocketException)
+        {
+            // No port of the host can be opened: the first server says so, and what to do.
         }
     }
 
@@ -61,9 +85,6 @@ internal sealed class NodeProcess
             credentials.Say = Say;
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
-        Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
-            + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
-        Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
         var service = _request.Seed
             ? PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _request.Node.DataDir, credentials) : null;
         await using var pbm = service is not null ? await PbmAsync(service, credentials, interrupted) : null;
@@ -71,6 +92,12 @@ internal sealed class NodeProcess
             ? await WebAsync(node, service, credentials, interrupted) : null;
         using var export = TelemetryExport.Begin($"{node.Endpoint}", _request.Node.OpsPort is not null);
         await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(node, port, export!, interrupted) : null;
+        // Last: all that the process listens on is there.
+        Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
+            + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
+        Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
+        if (RunLines.TooManyThreads(_request.Node, Environment.ProcessorCount) is { } slow)
+            Say(slow);
 
         using var beside = new BackgroundTasks(Say, interrupted);
         var preempted = PreemptionAsync(beside.Ending);
@@ -100,12 +127,15 @@ internal sealed class NodeProcess
         if (isPreempted)
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
-            Say("asked to leave: handing over at the next step");
+            Say($"asked to leave{HandingOver}");
         Say(await node.LeaveAsync(_request.Node.LeaveWithin) is { } why
             ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
-            : "handed over");
+            : HandingOver.Length > 0 ? "handed over" : "has left");
         return ExitCodes.Done;
     }
+
+    // A node without devices has no step at which it hands anything over.
+    private string HandingOver => _request.Node.Devices == "none" ? "" : ": handing over at the next step";
 
     // Before anything of the process listens: it starts as if the certificate had been there.
     private async Task JoinAsync(CancellationToken interrupted)

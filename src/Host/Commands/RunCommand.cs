@@ -68,16 +68,23 @@ internal static class RunCommand
     {
         var run = CommonOptions.RequiredRunName("The run to delete.");
         var (dataDir, database, json) = (CommonOptions.DataDir(), CommonOptions.Database(), CommandOutput.Option());
+        var yes = new Option<bool>("--yes") { Description = "Delete it without the question that a terminal gets." };
         var command = new Command("delete",
             "Deletes a run and its files in this data directory, which no process may be using. Its events stay in the journal.")
-        { run, dataDir, database, json };
+        { run, dataDir, database, yes, json };
         command.SetAction(async (parsed, cancel) =>
         {
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             using var held = data.Take();
             var runs = await KeptRuns.ReadAsync(data, parsed.GetValue(database), cancel);
-            await RemoveAsync(runs, runs.Named(name), CommandOutput.Of(parsed, json), cancel);
+            var (named, output) = (runs.Named(name), parsed.InvocationConfiguration.Output);
+            if (!parsed.GetValue(yes) && !parsed.GetValue(json) && Question.CanBeAsked(output)
+                && !Question.IsAnsweredYes(
+                    $"{string.Join(" and ", named.Select(r => $"{r.Id}, {r.State}, {Units.Bytes(r.Bytes)}"))}: "
+                    + "deleting this cannot be undone. Do it? [y/N] ", Console.In, output))
+                return ExitCodes.Done;
+            await RemoveAsync(runs, named, CommandOutput.Of(parsed, json), cancel);
             return ExitCodes.Done;
         });
         return command;

@@ -124,8 +124,8 @@ internal static class TrainCommand
 
     // Journals hold the path, and so do orders to other nodes.
     private static (string Option, string Key, string? Value) Place(ParseResult parsed, Option<string?> option, string key) =>
-        (option.Name, key, parsed.GetValue(option) is { Length: > 0 } path
-            ? S3Address.Is(path) ? path : Path.GetFullPath(path) : null);
+        (option.Name, key, parsed.GetValue(option) is { } path
+            ? path.Length == 0 || S3Address.Is(path) ? path : Path.GetFullPath(path) : null);
 
     /// <summary>The settings; of a run that exists its own, with what is given on top.</summary>
     internal static async Task<ElasticSettings> LoadAsync(ConfigurationRequest request, CancellationToken cancel)

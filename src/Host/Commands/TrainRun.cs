@@ -71,6 +71,8 @@ internal sealed class TrainRun
         var settings = _request.Settings.Training with { Corpus = DefaultMixture.Apply(_request.Settings.Training.Corpus) };
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
         await using var web = await DashboardAsync(node, interrupted);
+        if (settings.Model.Init is not null)
+            StartingPoint.Check(settings.Model, (await node.Control.Remembered(_run, interrupted))?.Settings.Model, _data.Models);
         var growing = settings.Corpus.Order == CorpusOrder.Stream
             ? await CorpusBuild.BeginAsync(node, _request.Settings, _display, () => _view is null || IsFinished, interrupted) : null;
         var corpus = growing is null ? await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted)
@@ -93,6 +95,8 @@ internal sealed class TrainRun
                 : "no text is held out (corpus.held-out = 0)"));
         if (RunLines.IdleDevices(settings, DeviceNames.Parse(_request.Settings.Node.Devices).Count) is { } idle)
             Say(idle);
+        if (RunLines.TooManyThreads(_request.Settings.Node, Environment.ProcessorCount) is { } slow)
+            Say(slow);
         var header = RunLines.Header(
             _request.Settings.Title, settings, SampleStream.Of(settings, corpus).Samples, node.PlanFor(settings)?.Memory);
         foreach (var line in header)
@@ -205,7 +209,9 @@ internal sealed class TrainRun
 
         var isDefault = _data.Root == Path.GetFullPath(CommonOptions.DefaultDataDir);
         var writes = !_request.Settings.Training.Model.IsMasked;
-        foreach (var line in RunSummary.Finished(_view!, _data.Root, _folder, isDefault, writes))
+        // The default corpus is .NET's documentation, in which many a sentence begins so.
+        var prompt = _request.Settings.Training.Corpus.Sources.Count == 0 ? "Gets the" : "";
+        foreach (var line in RunSummary.Finished(_view!, _data.Root, _folder, isDefault, writes, prompt))
             await people.WriteLineAsync(line);
         await people.FlushAsync(CancellationToken.None);
         WriteSample(people, interrupted);

@@ -21,8 +21,9 @@ internal static class UsageProblems
         var command = parsed.CommandResult.Command;
         var unknown = parsed.UnmatchedTokens;
         if (unknown.Count == 0)
-            return parsed.Errors.Select(e => Commands(command) is { Length: > 0 } commands && e.SymbolResult is CommandResult
-                ? $"{command.Name} needs a command: {commands}" : e.Message);
+            return [.. Unreadable(parsed).Concat(parsed.Errors.Where(e => !IsUnreadable(e)).Select(
+                e => Commands(command) is { Length: > 0 } commands && e.SymbolResult is CommandResult
+                    ? $"{command.Name} needs a command: {commands}" : e.Message))];
 
         // The first word that is no command is a misspelt one; what follows it belongs to the command that was meant.
         if (!IsOption(unknown[0]))
@@ -30,8 +31,43 @@ internal static class UsageProblems
 
         // Words behind an unknown option are its values. Missing options are not told: one of them may be misspelt.
         return unknown.Index().Where(t => IsOption(t.Item)).Select(t => About(t.Item, unknown.ElementAtOrDefault(t.Index + 1), command))
-            .Concat(parsed.Errors.Where(e => e.SymbolResult is OptionResult { Tokens.Count: > 0 }).Select(e => e.Message));
+            .Concat(Unreadable(parsed))
+            .Concat(parsed.Errors.Where(e => e.SymbolResult is OptionResult { Tokens.Count: > 0 } && !IsUnreadable(e))
+                .Select(e => e.Message));
     }
+
+    // The library tells the first of them only, or none where something else is wrong, too, and names a type of .NET.
+    private static IEnumerable<string> Unreadable(ParseResult parsed) =>
+        from option in parsed.CommandResult.Command.Options
+        where FormOf(option.ValueType) is not null
+        let result = parsed.GetResult(option)
+        where result is not null
+        from value in result.Tokens.Select(t => t.Value)
+        where !IsReadable(option.ValueType, value)
+        select $"{option.Name} {value}: use {FormOf(option.ValueType)}";
+
+    private static bool IsUnreadable(ParseError e) => e.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal)
+        && (e.SymbolResult as OptionResult ?? e.SymbolResult?.Parent as OptionResult) is { } result
+        && FormOf(result.Option.ValueType) is not null;
+
+    private static bool IsReadable(Type type, string value) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        TypeCode.Int32 => int.TryParse(value, out _),
+        TypeCode.Int64 => long.TryParse(value, out _),
+        TypeCode.UInt64 => ulong.TryParse(value, out _),
+        TypeCode.Double => double.TryParse(value, out _),
+        _ => bool.TryParse(value, out _),
+    };
+
+    // Null for types of which the library speaks as well: texts, and names of something.
+    private static string? FormOf(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is { IsEnum: false } plain
+        ? Type.GetTypeCode(plain) switch
+        {
+            TypeCode.Int32 or TypeCode.Int64 or TypeCode.UInt64 => "a whole number",
+            TypeCode.Double => "a number",
+            TypeCode.Boolean => "true or false",
+            _ => null,
+        } : null;
 
     private static string About(string word, string? next, Command command)
     {

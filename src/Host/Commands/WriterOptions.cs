@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Foundation;
 using Elastic.Host.Generation;
 
 namespace Elastic.Host.Commands;
@@ -35,7 +36,9 @@ internal sealed class WriterOptions
         command.Validators.Add(parsed =>
         {
             var (isRun, isModel) = (parsed.GetValue(_run) is not null, parsed.GetValue(_model) is not null);
-            if (isRun == isModel && (isRequired || isRun))
+            if (isRun && isModel)
+                parsed.AddError($"--run and --model both name what {what}: give one of them");
+            else if (!isRun && !isModel && isRequired)
                 parsed.AddError($"name what {what}: either a run with --run NAME, or a folder with --model DIR");
             if (parsed.GetValue(_tokenizer) is not null && parsed.GetValue(_model) is null)
                 parsed.AddError("--tokenizer belongs to --model: a run has its own");
@@ -48,8 +51,14 @@ internal sealed class WriterOptions
     public bool IsGiven(ParseResult parsed) => parsed.GetValue(_run) is not null || parsed.GetValue(_model) is not null;
 
     /// <summary>Loads the model. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
-    public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice) =>
-        parsed.GetValue(_model) is { } folder
+    /// <exception cref="NotFoundException">There is no such run or folder.</exception>
+    public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice)
+    {
+        foreach (var option in new[] { _model, _adapter })
+            if (parsed.GetValue(option) is { } named && !Directory.Exists(named))
+                throw new NotFoundException($"{option.Name} {named}: there is no such folder");
+        return parsed.GetValue(_model) is { } folder
             ? TextModel.OfFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter))
             : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);
+    }
 }

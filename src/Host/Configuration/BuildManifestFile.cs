@@ -30,6 +30,10 @@ internal static class BuildManifestFile
         {
             return System.Text.Encoding.UTF8.GetString(RegularFile.Read(path, HoconText.MostCharacters * 4));
         }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new NotFoundException($"there is no manifest {path}: name a file with --manifest", e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ElasticException(
@@ -55,7 +59,7 @@ internal static class BuildManifestFile
         var takeDowns = TakeDownsOf(root, folder, path, problems);
         var limit = LimitOf(root, path, problems);
         return problems.Count == 0 ? BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns, Limit = limit }
-            : throw new ElasticException(string.Join('\n', problems));
+            : throw new SettingsException(problems);
     }
 
     /// <summary>The text of a manifest for a trial of it.</summary>

@@ -63,19 +63,20 @@ internal sealed class ConfigurationLayer
     }
 
     /// <summary>Reads one <c>key=value</c> of the command line.</summary>
-    public static ConfigurationLayer ParseSet(string assignment)
+    /// <param name="option">What the person has typed it, or its key, behind.</param>
+    public static ConfigurationLayer ParseSet(string assignment, string option = "--set")
     {
         var equals = assignment.IndexOf('=', StringComparison.Ordinal);
         if (equals <= 0)
-            throw new SettingsException($"--set {assignment}: write --set key=value, e.g. --set optimizer.learning-rate=1e-3");
+            throw new SettingsException($"{option} {assignment}: write {option} key=value, e.g. {option} optimizer.learning-rate=1e-3");
         var (key, value) = (assignment[..equals].Trim(), assignment[(equals + 1)..].Trim());
         // HOCON takes no '=' without quotes, and weights of sources are written with one.
         if (value is ['[', .. var items, ']'] && items.Contains('=', StringComparison.Ordinal)
             && !items.Contains('"', StringComparison.Ordinal))
-            return Of("--set", key, items.Split(',', StringSplitOptions.TrimEntries), isList: true);
+            return Of(option, key, items.Split(',', StringSplitOptions.TrimEntries), isList: true);
         // Reads a value as HOCON only where it begins like HOCON: a path may hold ':' and '#' without quotes.
         return value is ['[', ..] or ['"', ..] or ['{', ..]
-            ? Parse("--set", $"{key} = {value}") : Of("--set", key, [value], isList: false);
+            ? Parse(option, $"{key} = {value}") : Of(option, key, [value], isList: false);
     }
 
     /// <summary>The layer of an option that stands for a key, e.g. <c>--run</c> for <c>run.name</c>.</summary>
@@ -135,6 +136,7 @@ internal sealed class ConfigurationLayer
     private string FirstOf(string block) =>
         _schema.Settings.First(s => s.Key.StartsWith(block + ".", StringComparison.Ordinal)).Key;
 
+    // An option has no lines.
     private string Where(string key) =>
-        _keys.Lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;
+        _keys.Lines.TryGetValue(key, out var line) && !_origin.StartsWith('-') ? $"{_origin}, line {line}" : _origin;
 }

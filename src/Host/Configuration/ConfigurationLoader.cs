@@ -88,7 +88,7 @@ internal static class ConfigurationLoader
         List<ConfigurationLayer> below =
         [
             ConfigurationLayer.Defaults(), .. request.Defaults.Select(d => ConfigurationLayer.Default(d.Key, d.Value)),
-            .. Option("ELASTIC_DATA_DIR", "node.data-dir", request.EnvironmentDataDir),
+            .. Option("ELASTIC_DATA_DIR", "node.data-dir", request.EnvironmentDataDir, problems),
         ];
         if (run is not null)
             below.Add(ConfigurationLayer.OfRun(run));
@@ -99,10 +99,10 @@ internal static class ConfigurationLoader
         ];
         List<ConfigurationLayer> above =
         [
-            .. request.Options.SelectMany(o => Option(o.Option, o.Key, o.Value)),
-            .. Option("--run", "run.name", request.Run),
-            .. Option("--devices", "node.devices", request.Devices),
-            .. Option("--data-dir", "node.data-dir", request.DataDir),
+            .. request.Options.SelectMany(o => Option(o.Option, o.Key, o.Value, problems)),
+            .. Option("--run", "run.name", request.Run, problems),
+            .. Option("--devices", "node.devices", request.Devices, problems),
+            .. Option("--data-dir", "node.data-dir", request.DataDir, problems),
         ];
         if (request.Corpus is { Count: > 0 } corpus)
             above.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", corpus, isList: true));
@@ -173,8 +173,13 @@ internal static class ConfigurationLoader
         }
     }
 
-    private static IEnumerable<ConfigurationLayer> Option(string origin, string key, string? value) =>
-        string.IsNullOrEmpty(value) ? [] : [ConfigurationLayer.Of(origin, key, [value], isList: false)];
+    // An empty text is a variable of a script that was not set: taken for no option, it would give the command another meaning.
+    private static ConfigurationLayer[] Option(string origin, string key, string? value, ICollection<string> problems)
+    {
+        if (value is { Length: 0 })
+            problems.Add($"{origin} is empty: give it a value, or leave it out");
+        return string.IsNullOrEmpty(value) ? [] : [ConfigurationLayer.Of(origin, key, [value], isList: false)];
+    }
 
     private static ConfigurationLayer ReadConfig(string config)
     {
@@ -183,7 +188,7 @@ internal static class ConfigurationLoader
         if (!File.Exists(config))
         {
             throw new SettingsException(
-                $"--config {config}: there is no such preset or file; presets are {string.Join(" and ", Presets.Names)}"
+                $"--config {config}: there is no such preset or file; presets are {string.Join(", ", Presets.Names)}"
                 + (EditDistance.Nearest(config, Presets.Names) is { } nearest ? $" (did you mean {nearest}?)" : ""));
         }
 

@@ -7,7 +7,10 @@ internal static class BuildLines
 {
     /// <summary>In one line.</summary>
     public static string Of(BuildSight now) =>
-        $"{now.Phase}: {Units.Count(now.Documents, "document")}, {Units.Bytes(now.Bytes)} of {Units.Bytes(now.OfBytes)}"
+        now.Phase
+        // Nobody knows how much there is while the sources are listed.
+        + (now.OfBytes > 0 || now.Documents > 0
+            ? $": {Units.Count(now.Documents, "document")}, {Units.Bytes(now.Bytes)} of {Units.Bytes(now.OfBytes)}" : "")
         + (now.DocumentsPerSecond > 0 ? $", {Units.Count(now.DocumentsPerSecond)}/s, {Units.Bytes(now.BytesPerSecond)}/s" : "")
         + (now.Tokens > 0 ? $", {Units.Count(now.Tokens, "token")}" : "")
         + (now.TokensPerSecond > 0 ? $", {Units.Count(now.TokensPerSecond)} tokens/s" : "")

@@ -121,8 +121,8 @@ internal sealed class LiveDisplay : IRunDisplay
             _console.Write(Notices(_notices));
     }
 
-    private static Text Notices(IEnumerable<string> texts) =>
-        new(string.Concat(texts.Select(t => TerminalText.Printable(t) + "\n")), new Style(Color.Yellow));
+    private static NoticeLines Notices(IEnumerable<string> texts) =>
+        new([.. texts.Select(TerminalText.Printable)], new Style(Color.Yellow));
 
     private Rows Rows(IEnumerable<IRenderable> lines) => new([.. _header.Select(h => Line(h, Color.Aqua)), .. lines]);
 

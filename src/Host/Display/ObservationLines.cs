@@ -57,8 +57,9 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
         ScoreOfLanguage score => $"{score.RunId.Name}: version {score.Version}, loss {score.Nats / score.Targets:0.0000} on held-out text "
             + $"in {Reason(score.Language)}",
         RoundCommitted round => $"{round.RunId.Name}: round {round.Round} is committed, {Units.Count(round.TokensSeen, "token")}",
-        Goodput goodput => $"{goodput.RunId.Name}: round {goodput.Round} has {goodput.CountedSeconds:0.00} s of "
-            + $"the {goodput.SpentSeconds:0.00} s that nodes spent on its steps",
+        Goodput goodput => $"{goodput.RunId.Name}: of the {goodput.SpentSeconds:0.00} s that nodes spent on steps of round "
+            + $"{goodput.Round}, {goodput.CountedSeconds:0.00} s are in its result; others were lost, or taken twice",
+        DevicesWanted { Devices: 0 } rests => $"{rests.RunId.Name}: wants no device now",
         DevicesWanted wanted => $"{wanted.RunId.Name}: could use {Units.Many(wanted.Devices, "device")} now",
         RunWaits waits => $"{waits.RunId.Name}: waits for {Reason(waits.For)}",
         RunFinished finished =>

@@ -1,4 +1,5 @@
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Hosting;
 using Elastic.Coordination;
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Runs;
@@ -51,6 +52,16 @@ internal static class RunLines
                 + $"{Units.Many(replicas, "replica")} of {Units.Many(microBatches, "micro-batch")} a step {use} {replicas * microBatches}; "
                 + "a new run with a smaller batch.micro divides its steps better"
             : null;
+    }
+
+    /// <summary>What a node's CPU devices have of threads beyond the machine's cores, and what to do; null where all have a core.</summary>
+    /// <param name="cores">Of the machine.</param>
+    public static string? TooManyThreads(NodeSettings node, int cores)
+    {
+        var (devices, each) = (DeviceNames.Parse(node.Devices).Count(d => d.IsCpu), DeviceNames.ThreadsPerDevice(node));
+        return (long)devices * each <= cores ? null
+            : $"{Units.Many(devices, "CPU device")} of {Units.Many(each, "thread")} on {Units.Many(cores, "core")} wait for each other: "
+                + $"cpu:{cores} computes the same sooner";
     }
 
     /// <summary>One plain line, e.g. for a log.</summary>

@@ -10,7 +10,9 @@ internal static class RunSummary
 
     /// <summary>The lines after a finished run.</summary>
     /// <param name="writes">False for a model that does not continue a text.</param>
-    public static IReadOnlyList<string> Finished(RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir, bool writes = true)
+    /// <param name="prompt">What a text of the run's corpus may begin with; empty where nobody knows.</param>
+    public static IReadOnlyList<string> Finished(
+        RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir, bool writes = true, string prompt = "")
     {
         var option = isDefaultDataDir ? "" : $" --data-dir {Quote(dataDir)}";
         List<string> lines =
@@ -35,7 +37,8 @@ internal static class RunSummary
             $"checkpoint    {view.Checkpoint}",
             $"tensorboard   {folder.TensorBoard}",
             $"journal       {new DataDirectory(dataDir).Journal}",
-            .. writes ? [$"write more    elastic generate --run {view.Name} --prompt \"Gets the\"{option}"] : Array.Empty<string>(),
+            .. writes ? [$"write more    elastic generate --run {view.Name}{(prompt.Length > 0 ? $" --prompt \"{prompt}\"" : "")}{option}"]
+                : Array.Empty<string>(),
             $"audit         elastic corpus audit --run {view.Name}{option}",
         ]);
         return lines;

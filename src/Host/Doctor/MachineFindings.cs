@@ -26,6 +26,8 @@ internal static class MachineFindings
             : null);
         foreach (var backend in DeviceBackends.All.Where(b => b.Kind != "cpu"))
             yield return Of(backend);
+        if (DeviceBackends.Find("cuda") is null)
+            yield return new Finding("gpus", "none: this program was built for CPUs only; for GPUs build it with -p:Cuda=true");
         yield return new Finding("devices", $"{Environment.ProcessorCount} {(Environment.ProcessorCount == 1 ? "core" : "cores")}");
     }
 

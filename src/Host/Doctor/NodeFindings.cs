@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Net;
 using System.Net.Sockets;
 using Elastic.Foundation;
 using Elastic.Host.Commands;
@@ -28,25 +27,17 @@ internal static class NodeFindings
     {
         if (Endpoint.ProblemOfHost(host) is { } wrong)
             return new Finding("ports", $"--host {host}: {wrong}", "name one address or name of this machine with --host");
-        var taken = new List<string>();
         (int, string)[] ports =
             [(NodeOptions.DefaultPort, "--port"), (NodeOptions.DefaultHttpPort, "--http-port"), (NodeOptions.DefaultPbmPort, "--pbm-port")];
-        foreach (var (port, option) in ports)
+        IReadOnlyList<string> taken;
+        try
         {
-            try
-            {
-                using var listener = new TcpListener(Dns.GetHostAddresses(host).OrderBy(a => a.AddressFamily).First(), port);
-                listener.Start();
-            }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
-            {
-                taken.Add($"{port} ({option})");
-            }
-            catch (SocketException e)
-            {
-                return new Finding("ports", $"no port of {host} can be opened: {e.Message}",
-                    $"name an address of this machine with --host: {string.Join(" or ", MachineAddresses.All())}");
-            }
+            taken = FreePorts.Taken(host, ports);
+        }
+        catch (SocketException e)
+        {
+            return new Finding("ports", $"no port of {host} can be opened: {e.Message}",
+                $"name an address of this machine with --host: {string.Join(" or ", MachineAddresses.All())}");
         }
 
         return new Finding("ports", taken.Count == 0

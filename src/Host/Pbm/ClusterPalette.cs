@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
+using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;

@@ -13,6 +13,9 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
 {
     private const string NodeKeys = "node.";
 
+    /// <summary>What the person has typed the values of <see cref="Sets"/> behind, for messages.</summary>
+    public string SetOption { get; init; } = "--set";
+
     /// <summary>The same, after the weights that it names in a store were fetched: they decide other settings.</summary>
     /// <param name="models">Those of this machine.</param>
     /// <exception cref="ElasticException">The store does not give them.</exception>
@@ -59,6 +62,6 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
     [
         .. configs.Select(c => ConfigurationLoader.Read(
             () => c.FileText is { } text ? ConfigurationLayer.Parse(c.Value, text) : ConfigurationLayer.Preset(c.Value), problems)),
-        .. Sets.Select(s => ConfigurationLoader.Read(() => ConfigurationLayer.ParseSet(s), problems)),
+        .. Sets.Select(s => ConfigurationLoader.Read(() => ConfigurationLayer.ParseSet(s, SetOption), problems)),
     ];
 }

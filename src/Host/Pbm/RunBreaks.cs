@@ -33,19 +33,23 @@ internal sealed class RunBreaks(
 
     private async IAsyncEnumerable<PbmLine> PauseAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var run = (await find(call.Required(name), "pause", cancel)).Name;
+        var view = await find(call.Required(name), "pause", cancel);
+        var (run, isPaused) = (view.Name, view.Phase == RunPhase.Paused);
         await AskAsync(new RunRequest.Pause(run, call.Origin), cancel);
         yield return new PbmLine(
-            $"run {run} takes a break from its next step on; pbm run resume -n {run} goes on with it",
-            new JsonObject { ["run"] = run.Value, ["pausing"] = true });
+            (isPaused ? $"run {run} is paused already" : $"run {run} takes a break from its next step on")
+            + $"; pbm run resume -n {run} goes on with it",
+            new JsonObject { ["run"] = run.Value, ["pausing"] = !isPaused });
     }
 
     private async IAsyncEnumerable<PbmLine> ResumeAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var run = (await find(call.Required(name), "resume", cancel)).Name;
+        var view = await find(call.Required(name), "resume", cancel);
+        var (run, isPaused) = (view.Name, view.Phase == RunPhase.Paused);
         await AskAsync(new RunRequest.Resume(run, call.Origin), cancel);
         yield return new PbmLine(
-            $"run {run} goes on; see it go: pbm run watch -n {run}", new JsonObject { ["run"] = run.Value, ["resumed"] = true });
+            $"run {run} {(isPaused ? "goes on" : "is not paused")}; see it go: pbm run watch -n {run}",
+            new JsonObject { ["run"] = run.Value, ["resumed"] = isPaused });
     }
 
     private async IAsyncEnumerable<PbmLine> CheckpointAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)

@@ -47,6 +47,9 @@ internal sealed class RunPalette
 
     private static readonly ArgumentHelp StopName = new("n", "name", "NAME", "Names the run.", Required: true, Names: Runs);
 
+    private static readonly ArgumentHelp Yes = new("y", "yes", "",
+        "Deletes it without the question that a terminal gets.", Kind: ArgumentKind.Flag, IsConsent: true);
+
     private static readonly ArgumentHelp Two = new(
         "n", "name", "NAME", "Names a run. Give it twice.", Required: true, Repeatable: true, Names: Runs);
 
@@ -133,8 +136,11 @@ internal sealed class RunPalette
             new(new CommandHelp("set", RunSet.Description, [Name, RunSet.Key, RunSet.NewValue, RunSet.Round, RunSet.Yes], RunSet.Examples),
                 Changes: true, palette.SetAsync, OnlyWith: RunSet.Yes),
             new(new CommandHelp("delete",
-                "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
-                "pbm run delete -n first"), Changes: true, palette.DeleteAsync),
+                "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName, Yes],
+                """
+                pbm run delete -n first            asks at a terminal, and not in a script
+                pbm run delete -n first --yes
+                """), Changes: true, palette.DeleteAsync),
         ]);
     }
 
@@ -241,12 +247,15 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> StopAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var run = (await FindAsync(call.Required(StopName), "stop", cancel)).Name;
+        var view = await FindAsync(call.Required(StopName), "stop", cancel);
+        var run = view.Name;
         if (await _control.Stop(run, call.Origin, cancel) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
+        var isStopped = view.Phase == RunPhase.Stopped;
         yield return new PbmLine(
-            $"run {run} stops at its next step; see it end: pbm run watch -n {run}",
-            new JsonObject { ["run"] = run.Value, ["stopping"] = true });
+            isStopped ? $"run {run} is stopped already; pbm run start -n {run} goes on with it"
+                : $"run {run} stops at its next step; see it end: pbm run watch -n {run}",
+            new JsonObject { ["run"] = run.Value, ["stopping"] = !isStopped });
     }
 
     private async IAsyncEnumerable<PbmLine> EvaluateAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
@@ -292,7 +301,7 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> ScaleAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var (run, devices) = (await FindAsync(call.Value(Name), "scale", cancel), call.Required(Devices));
-        var settings = await SetAsync(call, run, $"run.devices-per-replica={devices}", cancel);
+        var settings = await SetAsync(call, run, $"run.devices-per-replica={devices}", Devices, cancel);
         var most = settings.Run.DevicesPerReplica;
         yield return new PbmLine(
             most == 0
@@ -304,21 +313,22 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> PriorityAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var (run, priority) = (await FindAsync(call.Value(Name), "priority", cancel), call.Required(Priority));
-        var settings = await SetAsync(call, run, $"run.priority={priority}", cancel);
+        var settings = await SetAsync(call, run, $"run.priority={priority}", Priority, cancel);
         yield return new PbmLine(
             $"run {run.Name} has priority {settings.Run.Priority}",
             new JsonObject { ["run"] = run.Name.Value, ["priority"] = settings.Run.Priority });
     }
 
     // Changes a setting of a run that is at work.
-    private async Task<TrainingSettings> SetAsync(PbmCall call, RunView run, string setting, CancellationToken cancel)
+    private async Task<TrainingSettings> SetAsync(
+        PbmCall call, RunView run, string setting, ArgumentHelp argument, CancellationToken cancel)
     {
         // A start would set a run that does not go on at work again.
         if (run.Failure is not null || run.Phase is RunPhase.Paused or RunPhase.Stopped or RunPhase.Finished)
             throw new ElasticException(
                 $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
         var remembered = await _control.Remembered(run.Name, cancel);
-        var settings = new RequestedRun([], [], run.Name.Value, [setting]).Load(remembered);
+        var settings = new RequestedRun([], [], run.Name.Value, [setting]) { SetOption = $"-{argument.Short}" }.Load(remembered);
         if (remembered is not null)
             CheckMemory(run, remembered.Settings, settings.Training, await _control.Nodes(cancel));
         var said = Said.Channel(1);

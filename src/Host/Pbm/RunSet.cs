@@ -45,7 +45,8 @@ internal static class RunSet
         var (name, isSaid) = (run.Name.Value, call.Values(Yes).Count > 0);
         var remembered = await control.Remembered(run.Name, cancel)
             ?? throw new ElasticException($"the journal does not say what run {name} was started with: try again");
-        var asked = new RequestedRun([], [], name, Assignments(call)).Load(remembered with { Settings = remembered.Newest }).Training;
+        var asked = new RequestedRun([], [], name, Assignments(call)) { SetOption = "-k" }
+            .Load(remembered with { Settings = remembered.Newest }).Training;
         checkMemory(remembered.Newest, asked);
         var text = PartialSettings.Between(remembered.Newest, asked);
         var reply = text.Length == 0

@@ -30,12 +30,14 @@ public enum ArgumentKind
 /// Names a folder of the client's machine that is not there yet, or a prefix in a store, for the files that the command sends.
 /// </param>
 /// <param name="Confirms">A flag without which the command only tells what it would do: a terminal asks, and gives it then.</param>
+/// <param name="IsConsent">A flag without which a terminal asks before the command is given: what it does cannot be undone.</param>
 /// <param name="Names">Where the values are that there are at the moment; null where they are no names.</param>
 public sealed record ArgumentHelp(
     string Short, string Long, string ValueName, string Description,
     bool Required = false, bool Repeatable = false, ArgumentKind Kind = ArgumentKind.Value, string[]? Choices = null,
     NamesOf? Names = null, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsNewFolder = false,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Confirms = false);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Confirms = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsConsent = false);
 
 /// <summary>A command without arguments whose JSON lines hold names, so that a prompt can complete them.</summary>
 /// <param name="Key">The key of the name in each line.</param>

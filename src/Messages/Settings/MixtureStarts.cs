@@ -32,8 +32,8 @@ public static class MixtureStarts
         MixtureStart[] starts = [.. Read(text).Where(m => m.Sample < start.Sample), start];
         return JsonSerializer.Serialize(starts, Json)
             is { Length: <= MostCharacters } all ? all : throw new ElasticException(
-                $"the mixtures of the run would have more than {MostCharacters} characters in all: begin a new run from its checkpoint, "
-                + "with --init");
+                $"the mixtures of the run would have more than {MostCharacters} characters in all: begin a new run from its checkpoint "
+                + "(model.init)");
     }
 
     /// <summary>The mixtures, oldest first.</summary>

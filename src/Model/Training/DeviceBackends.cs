@@ -93,6 +93,9 @@ public static class DeviceBackends
         _all = new Dictionary<string, IDeviceBackend>(_all, StringComparer.Ordinal) { [backend.Kind] = backend };
     }
 
+    /// <summary>What is said of a kind that <see cref="Find"/> does not find.</summary>
+    public static string Without => $"this program was built without devices of this kind; it knows {string.Join(", ", _all.Keys.Order())}";
+
     /// <summary>The kind of that name; null where this program was built without it.</summary>
     public static IDeviceBackend? Find(string kind) => _all.GetValueOrDefault(kind);
 
@@ -112,7 +115,7 @@ public static class DeviceBackends
         if (device.Parts is not var (kind, number, part))
             throw new ElasticException($"\"{device}\" is no device: use a name like \"cpu:0\" or \"cuda:0\"");
         var backend = Find(kind) ?? throw new ElasticException(
-            $"\"{device}\": this program was built without devices of this kind; it knows {string.Join(", ", _all.Keys.Order())}");
+            $"\"{device}\": {Without}");
         if (number >= backend.Count)
             throw new ElasticException($"{device}: this machine offers {backend.Count} {backend.Kind} devices");
         return part is null || part < backend.MostParts

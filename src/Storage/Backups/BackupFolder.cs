@@ -6,15 +6,25 @@ namespace Elastic.Storage;
 /// <summary>A backup in a folder, which is a data directory.</summary>
 public sealed class BackupFolder(DataPaths to) : BackupPlace
 {
+    private bool _isMade;
+
     /// <inheritdoc/>
     public override string ToString() => to.Root;
 
     /// <inheritdoc/>
     public override Task BeginAsync(CancellationToken cancel)
     {
+        _isMade |= !Directory.Exists(to.Root);
         Directory.CreateDirectory(to.Root);
         DurableFile.RemoveTemporaries(to.Root);                         // of a backup that did not come to its end
         return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public override void Abandon()
+    {
+        if (_isMade && Directory.Exists(to.Root) && !Directory.EnumerateFileSystemEntries(to.Root).Any())
+            Directory.Delete(to.Root);
     }
 
     /// <inheritdoc/>

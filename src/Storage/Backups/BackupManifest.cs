@@ -26,9 +26,12 @@ public sealed record BackupManifest(int Format, bool Journal, IReadOnlyList<Back
 
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, Json);
 
+    /// <exception cref="NotFoundException">There is no such folder.</exception>
     /// <exception cref="ElasticException">The folder is no backup.</exception>
     public static BackupManifest Read(string folder)
     {
+        if (!Directory.Exists(folder))
+            throw new NotFoundException($"there is no folder {folder}: name the one that elastic backup --out has made");
         try
         {
             return Parse(RegularFile.Read(Path.Combine(folder, FileName), LargestFile), folder);

@@ -11,6 +11,11 @@ public abstract class BackupPlace
     /// <summary>Gets ready: looks at what is there, makes what is missing.</summary>
     public abstract Task BeginAsync(CancellationToken cancel);
 
+    /// <summary>Removes what <see cref="BeginAsync"/> has made, where the backup has failed before anything came there.</summary>
+    public virtual void Abandon()
+    {
+    }
+
     /// <summary>What an earlier backup holds; null where there is none.</summary>
     /// <exception cref="ElasticException">What is there is of another version.</exception>
     public abstract Task<BackupManifest?> EarlierAsync(CancellationToken cancel);

@@ -22,6 +22,19 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
     /// <exception cref="ElasticException">The journal cannot be read, or the disk is full.</exception>
     public async Task<BackupManifest> RunAsync(CancellationToken cancel)
     {
+        try
+        {
+            return await CopyAsync(cancel);
+        }
+        catch
+        {
+            to.Abandon();
+            throw;
+        }
+    }
+
+    private async Task<BackupManifest> CopyAsync(CancellationToken cancel)
+    {
         for (var attempt = 1; ; attempt++)
         {
             await to.BeginAsync(cancel);

@@ -174,6 +174,36 @@ public static class StartingPoint
             return folder.Fingerprint();
         }
 
+        return new Digest(CheckpointOf(path, model).Fingerprint);
+    }
+
+    /// <summary>
+    /// Looks whether the weights are there and of this model, without reading them: a corpus may be built for hours before they are. Of a
+    /// model whose vocabulary only its corpus says, it looks whether they are there.
+    /// </summary>
+    /// <param name="known">Of the run of that name: its weights have been read. Null where there is none.</param>
+    /// <param name="models">Those of this machine.</param>
+    /// <exception cref="NotFoundException">There are none.</exception>
+    /// <exception cref="ElasticException">They are of another model.</exception>
+    public static void Check(ModelSettings model, ModelSettings? known, StoredModels models)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(models);
+        var here = models.Here(model);
+        if (here.Init is not { } path || (known is not null && known.InitDigest == model.InitDigest && known.Init == model.Init))
+            return;
+        if (!Directory.Exists(path))
+            CheckpointOf(path, model);
+        else if (!AdapterFolder.IsAt(path) && model.Vocabulary > 0)
+            Open(path, model.WithoutAdapters()).Dispose();
+    }
+
+    // A vocabulary of 0 is not known yet.
+    private static CheckpointManifest CheckpointOf(string path, ModelSettings model)
+    {
+        const string remedy = "name a Hugging Face folder, or the round-NNNNNN.json of a run's checkpoints folder";
+        if (!File.Exists(path))
+            throw new NotFoundException($"model.init = {path}: there is no such folder or file: {remedy}");
         CheckpointManifest checkpoint;
         try
         {
@@ -181,12 +211,11 @@ public static class StartingPoint
         }
         catch (ElasticException e)
         {
-            throw new ElasticException($"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; "
-                + "name a Hugging Face folder, or the round-NNNNNN.json of a run's checkpoints folder", e);
+            throw new ElasticException($"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; {remedy}", e);
         }
 
-        return checkpoint.Model == model.Signature || checkpoint.Model == model.WithoutAdapters().Signature
-            ? new Digest(checkpoint.Fingerprint)
+        return model.Vocabulary == 0 || checkpoint.Model == model.Signature || checkpoint.Model == model.WithoutAdapters().Signature
+            ? checkpoint
             : throw new ElasticException(
                 $"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
                 $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");

@@ -6,6 +6,8 @@ namespace Elastic.Actors.Tests.Hosting;
 public sealed class DeviceNamesTests
 {
     private const string Forms = ": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\", \"cuda:0#0,0#1\" or \"none\"";
+    private const string Unbuilt =
+        "this program was built without devices of this kind; it knows cpu: build it with -p:Cuda=true, or use cpu:N";
 
     [Theory]
     [InlineData("cpu:3", "cpu:0 cpu:1 cpu:2")]
@@ -19,13 +21,12 @@ public sealed class DeviceNamesTests
     [InlineData("cuda:0,0", "node.devices names device 0 twice: name each once")]
     [InlineData("cuda:0#1,0#1", "node.devices names device 0#1 twice: name each once")]
     [InlineData("cuda:1#0,1,0", "node.devices names cuda:1 and cuda:1#0: name the GPU, or its logical devices")]
-    [InlineData("cuda:0#1", "node.devices names cuda:0#1, but this program sees 0 GPUs here: see \"elastic doctor\"")]
+    [InlineData("cuda:0#1", $"node.devices names cuda:0#1, but {Unbuilt}")]
     [InlineData("cuda:0#", $"node.devices = \"cuda:0#\"{Forms}")]
     [InlineData("cuda:0#1#2", $"node.devices = \"cuda:0#1#2\"{Forms}")]
     [InlineData("cpu:0#1,1", $"node.devices = \"cpu:0#1,1\"{Forms}")]
-    [InlineData("cuda:7", "node.devices names cuda:7, but this program sees 0 GPUs here: see \"elastic doctor\"")]
-    [InlineData(
-        "cuda:all", "node.devices = cuda:all, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N")]
+    [InlineData("cuda:7", $"node.devices names cuda:7, but {Unbuilt}")]
+    [InlineData("cuda:all", $"node.devices = cuda:all, but {Unbuilt}")]
     [InlineData("", $"node.devices = \"\"{Forms}")]
     [InlineData("cpu:0", $"node.devices = \"cpu:0\"{Forms}")]
     [InlineData("cpu:-1", $"node.devices = \"cpu:-1\"{Forms}")]

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Settings;
 using Elastic.Testing;
 
@@ -44,6 +45,39 @@ public sealed class SeedAddressSpecs : TemporaryFolder
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         listener.Stop();
         Assert.StartsWith("nothing listens there (", await WhyAsync(new Endpoint("127.0.0.1", port)));
+    }
+
+    [Fact]
+    public async Task A_seed_with_certificates_is_said_to_want_one_with_how_to_get_it()
+    {
+        using var authority = new TestAuthority(Path.Combine(Folder, "authority"));
+        using var credentials = Credentials.OfNode(authority.Issue("seed", Role.Seed), TimeProvider.System);
+        var transport = TlsTransport.BetweenNodes(credentials);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var ended = new CancellationTokenSource(Deadline);
+        var serving = ServeAsync();
+        Assert.StartsWith("that seed wants a certificate, and this process has none: give it the file of a join token with --token-file",
+            await WhyAsync(new Endpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port)));
+        await ended.CancelAsync();
+        await serving;
+
+        // Two clients: one that says what no handshake begins with, and one that only looks.
+        async Task ServeAsync()
+        {
+            for (var clients = 0; clients < 2; clients++)
+            {
+                try
+                {
+                    using var client = await listener.AcceptTcpClientAsync(ended.Token);
+                    await using var stream = await transport.AcceptAsync(client.GetStream(), ended.Token);
+                }
+                catch (Exception e) when (e is IOException or OperationCanceledException)
+                {
+                    // Neither comes to the end of a handshake.
+                }
+            }
+        }
     }
 
     [Fact]

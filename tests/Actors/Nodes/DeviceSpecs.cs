@@ -158,7 +158,8 @@ public sealed class DeviceSpecs : IDisposable
                 ("none", "a node in a run has at least one device: name one, or stop the node to take it out of the run"),
                 ("cpu:", $"-d = \"cpu:\"{Forms}"),
                 ("cpu:0,1024", $"-d = \"cpu:0,1024\"{Forms}"),
-                ("cuda:7", "-d names cuda:7, but this program sees 0 GPUs here: see \"elastic doctor\""),
+                ("cuda:7", "-d names cuda:7, but this program was built without devices of this kind; it knows cpu: "
+                    + "build it with -p:Cuda=true, or use cpu:N"),
             })
         {
             var refused = Assert.IsType<NodeReply.Refused>(await UseAsync(node, devices, deadline.Token));

@@ -209,8 +209,8 @@ public sealed class ResumeSpecs : IDisposable
         Directory.Delete(folder, true);
         await _tiny.TrainAsync(stored.Settings with { Run = stored.Settings.Run with { Rounds = 2 } }, "cpu:1");
         foreach (var anew in (ModelSettings[])[settings.Model, stored.Settings.Model with { Init = folder + "2" }])
-            Assert.Contains($"model.init = {anew.Init} cannot be used: there is no checkpoint {anew.Init}",
-                (await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(settings with { Model = anew }, "cpu:1"))).Message,
+            Assert.Contains($"model.init = {anew.Init}: there is no such folder or file",
+                (await Assert.ThrowsAsync<NotFoundException>(() => _tiny.TrainAsync(settings with { Model = anew }, "cpu:1"))).Message,
                 StringComparison.Ordinal);
     }
 

@@ -6,10 +6,9 @@ namespace Elastic.Corpus.Tests;
 public class CorpusSourcesTests
 {
     [Fact]
-    public void A_source_that_does_not_exist_is_named() =>
-        Refusal.Says(
-            "corpus source /no/such/corpus does not exist: name a file or folder of text",
-            () => CorpusSources.Resolve(["/no/such/corpus"]));
+    public void A_source_that_does_not_exist_is_named() => Assert.Equal(
+        "corpus source /no/such/corpus does not exist: name a file or folder of text that does",
+        Assert.Throws<NotFoundException>(() => CorpusSources.Resolve(["/no/such/corpus"])).Message);
 
     [Fact]
     public void Held_out_text_that_does_not_exist_is_named_with_its_own_setting()
@@ -17,7 +16,7 @@ public class CorpusSourcesTests
         using var folder = new TemporaryFolder();
         var settings = CorpusSettings.Defaults with { Sources = [folder.Write("a.txt", "x")], Validation = ["/no/such/text"] };
         Refusal.Says(
-            "corpus.validation = /no/such/text does not exist: name a file or folder of text, or leave it out",
+            "corpus.validation = /no/such/text does not exist: name a file or folder of text that does, or leave it out",
             () => CorpusSources.Find(settings));
     }
 

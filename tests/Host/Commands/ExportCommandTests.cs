@@ -97,6 +97,8 @@ public sealed class ExportCommandTests : TemporaryFolder
     {
         foreach (var wrong in (string[][])[[], ["--run", "a", "--model", Out], ["--run", "a", "--tokenizer", "byte"]])
             Assert.Equal(ExitCodes.WrongUsage, (await Run([command, .. wrong])).Code);
+        Assert.Contains($"--model {Out}: there is no such folder", (await Run(command, "--model", Out)).Error, StringComparison.Ordinal);
+        Directory.CreateDirectory(Out);
         Assert.Contains("is no folder of a model", (await Run(command, "--model", Out)).Error, StringComparison.Ordinal);
     }
 

@@ -82,7 +82,55 @@ public sealed class UsageTests : IDisposable
         await Run("generate", "--run", "a", "--promt", "x", "--tokns", "3", "--top-k", "many");
         Assert.Contains("did you mean --prompt?", _error.ToString(), StringComparison.Ordinal);
         Assert.Contains("did you mean --tokens?", _error.ToString(), StringComparison.Ordinal);
-        Assert.Contains("'many'", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("error: --top-k many: use a whole number\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--run is empty: give it a value, or leave it out", "train", "--run", "")]
+    [InlineData("--data-dir is empty: give it a value, or leave it out", "train", "--data-dir", "")]
+    [InlineData("--data-dir is empty: give it a value, or leave it out", "run", "list", "--data-dir", "")]
+    [InlineData("--init is empty: give it a value, or leave it out", "train", "--init", "")]
+    [InlineData("--run and --model both name what writes: give one of them", "generate", "--run", "a", "--model", "b")]
+    [InlineData("--temperature warm: use a number", "generate", "--tokens", "x", "--temperature", "warm")]
+    [InlineData("--tokens x: use a whole number", "generate", "--tokens", "x", "--temperature", "warm")]
+    [InlineData("name what writes: either a run with --run NAME, or a folder with --model DIR", "generate", "--tokens", "x")]
+    public async Task A_value_that_says_nothing_is_refused(string problem, params string[] args)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run(args));
+        Assert.Contains($"error: {problem}\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("run", "list")]
+    [InlineData("run", "show", "--run", "a")]
+    [InlineData("generate", "--run", "a")]
+    [InlineData("backup", "--out", "OUT")]
+    public async Task A_data_directory_that_is_not_there_is_not_found_and_nothing_is_made(params string[] args)
+    {
+        var place = Path.Combine(_folder, "out");
+        Assert.Equal(ExitCodes.NotFound, await Run([.. args.Select(a => a == "OUT" ? place : a), "--data-dir", DataDir]));
+        Assert.StartsWith($"error: there is no folder {DataDir}: ", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(place));
+    }
+
+    [Fact]
+    public async Task A_backup_of_a_folder_without_a_journal_makes_nothing()
+    {
+        Directory.CreateDirectory(DataDir);
+        var place = Path.Combine(_folder, "out");
+        Assert.Equal(ExitCodes.Failed, await Run("backup", "--data-dir", DataDir, "--out", place));
+        Assert.StartsWith($"error: there is no journal in {DataDir}: ", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(place));
+    }
+
+    [Theory]
+    [InlineData("restore", "--from")]
+    [InlineData("generate", "--model")]
+    [InlineData("corpus", "build", "--manifest")]
+    public async Task A_file_or_folder_that_is_not_there_is_not_found(params string[] args)
+    {
+        Assert.Equal(ExitCodes.NotFound, await Run([.. args, Path.Combine(_folder, "nope"), "--data-dir", DataDir]));
+        Assert.Contains("nope", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

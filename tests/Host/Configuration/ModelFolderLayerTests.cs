@@ -209,6 +209,18 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
             Assert.Throws<ElasticException>(() => StartingPoint.Pin(model)).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Weights_that_are_not_there_are_told_before_a_corpus_is_built_unless_the_run_has_read_them()
+    {
+        var models = new StoredModels(Folder);
+        var none = Model with { Init = Path.Combine(Folder, "nope"), InitDigest = null, Vocabulary = 0 };
+        Assert.Equal(
+            $"model.init = {none.Init}: there is no such folder or file: name a Hugging Face folder, or the round-NNNNNN.json of a run's "
+            + "checkpoints folder", Assert.Throws<NotFoundException>(() => StartingPoint.Check(none, null, models)).Message);
+        Assert.Throws<NotFoundException>(() => StartingPoint.Check(none, none with { Init = Folder }, models));
+        StartingPoint.Check(none, none, models);
+    }
+
     // Exported by a run whose model was at a place.
     private string WriteAdapter(string place, Digest? network = null)
     {

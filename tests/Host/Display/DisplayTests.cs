@@ -6,6 +6,7 @@ using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Model.Training;
 using Elastic.Testing;
 
@@ -275,6 +276,18 @@ public sealed class DisplayTests
             "makes tokens: 200 documents, 2.0 MiB of 3.0 MiB, 20/s, 204.8 KiB/s, 400k tokens, 40.0k tokens/s, 5s left",
             BuildLines.Of(pace.Sight()));
     }
+
+    [Fact]
+    public void A_build_that_lists_its_sources_does_not_say_how_much_of_nothing_it_has() =>
+        Assert.Equal("lists its sources", BuildLines.Of(new BuildPace(new HandClock()).Sight()));
+
+    [Theory]
+    [InlineData("cpu:99", 0, "99 CPU devices of 1 thread on 2 cores wait for each other: cpu:2 computes the same sooner")]
+    [InlineData("cpu:1", 4, "1 CPU device of 4 threads on 2 cores wait for each other: cpu:2 computes the same sooner")]
+    [InlineData("cpu:2", 1, null)]
+    [InlineData("none", 0, null)]
+    public void More_threads_than_cores_are_told(string devices, int threads, string? notice) => Assert.Equal(
+        notice, RunLines.TooManyThreads(NodeSettings.Defaults with { Devices = devices, ThreadsPerDevice = threads }, cores: 2));
 
     [Fact]
     public void A_sample_of_blank_lines_does_not_fill_the_screen()

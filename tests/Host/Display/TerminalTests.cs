@@ -53,6 +53,20 @@ public sealed class TerminalTests
     }
 
     [Fact]
+    public void A_notice_with_an_address_is_left_in_one_piece_and_others_are_folded()
+    {
+        const string address = "dashboard http://127.0.0.1:4090/#token=0123456789abcdef0123456789abcdef";
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(output) });
+        console.Profile.Width = 40;
+        console.Write(new NoticeLines([address, "forty columns are too few for all of the words of this one"], Style.Plain));
+        Assert.Equal(
+            [address, "forty columns are too few for all of the", "words of this one"],
+            output.ToString().TrimEnd().Split('\n').Select(line => line.TrimEnd()));
+    }
+
+    [Fact]
     public void What_is_written_to_a_terminal_is_shown_and_not_obeyed()
     {
         var shown = new StringWriter();

@@ -48,8 +48,9 @@ public sealed class CorpusPaletteTests : TemporaryFolder
     [Fact]
     public async Task What_is_wrong_with_a_manifest_or_a_build_is_said()
     {
-        Assert.Contains(
-            "cannot be read", (await Assert.ThrowsAsync<ElasticException>(() => Lines("build", ("manifest", "none.conf")))).Message,
+        Assert.StartsWith(
+            "there is no manifest ",
+            (await Assert.ThrowsAsync<NotFoundException>(() => Lines("build", ("manifest", "none.conf")))).Message,
             StringComparison.Ordinal);
         _cluster.Builds.Add(Status(null) with { State = BuildState.Failed, Note = "nothing is left of 3 documents" });
         Assert.Equal(

@@ -14,9 +14,20 @@ public sealed class RunBreaksTests
     public async Task A_run_is_paused_and_goes_on_in_the_name_of_who_asks()
     {
         Assert.Equal(["run tiny takes a break from its next step on; pbm run resume -n tiny goes on with it"], await Lines("pause"));
+        _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Paused }]]);
         Assert.Equal(["run tiny goes on; see it go: pbm run watch -n tiny"], await Lines("resume"));
         Assert.Equal(
             [new RunRequest.Pause(FakeCluster.Tiny.Name, Asker), new RunRequest.Resume(FakeCluster.Tiny.Name, Asker)], _cluster.Asked);
+    }
+
+    [Fact]
+    public async Task What_is_so_already_is_said_to_be_so()
+    {
+        _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Paused }], [FakeCluster.Tiny]]);
+        Assert.Equal(["run tiny is paused already; pbm run resume -n tiny goes on with it"], await Lines("pause"));
+        Assert.Equal(["run tiny is not paused; see it go: pbm run watch -n tiny"], await Lines("resume"));
+        _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Stopped }]]);
+        Assert.Equal(["run tiny is stopped already; pbm run start -n tiny goes on with it"], await Lines("stop"));
     }
 
     [Fact]

@@ -53,8 +53,8 @@ public sealed class RunSetTests
     [Theory]
     [InlineData("run.replicas", "0", "run.replicas = 0: use 1 to")]
     [InlineData("optimizer.minimum-learning-rate", "1", "optimizer.minimum-learning-rate = 1: use 0 to optimizer.learning-rate (0.003)")]
-    [InlineData("run.replica", "2", "unknown key run.replica (--set): did you mean run.replicas?")]
-    [InlineData("node.devices", "cpu:1", "node.devices (--set): it belongs to a node, not to a run")]
+    [InlineData("run.replica", "2", "unknown key run.replica (-k): did you mean run.replicas?")]
+    [InlineData("node.devices", "cpu:1", "node.devices (-k): it belongs to a node, not to a run")]
     public async Task Values_are_checked_as_at_the_start(string key, string value, string why) => Assert.StartsWith(
         why, (await Assert.ThrowsAsync<SettingsException>(() => Lines(("key", key), ("value", value)))).Message, StringComparison.Ordinal);
 

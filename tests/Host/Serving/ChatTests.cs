@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Host.Generation;
 using Elastic.Host.Tests.Generation;
 

@@ -1,8 +1,6 @@
-using Elastic.Foundation;
+namespace Elastic.Foundation;
 
-namespace Elastic.Host;
-
-/// <summary>A run or a checkpoint that a command names does not exist. Exit code 3.</summary>
+/// <summary>What a command names: a run, a checkpoint, a folder or a file, does not exist. Exit code 3.</summary>
 public sealed class NotFoundException : ElasticException
 {
     public NotFoundException() { }
