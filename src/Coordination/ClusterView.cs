@@ -115,7 +115,7 @@ public sealed record ClusterView(
     };
 
     /// <summary>Marks work as in flight: given to the node, or reported by it.</summary>
-    /// <param name="attempt">Of a replica that several nodes compute together; else null.</param>
+    /// <param name="attempt">Tells apart the times that a replica is given out, where several nodes compute it together; else null.</param>
     public ClusterView Give(WorkKey work, NodeId node, TimeSpan now, string? attempt = null) => Begun(new InFlightWork(work, node)) with
     {
         InFlight = InFlight.SetItem(new InFlightWork(work, node), now),
