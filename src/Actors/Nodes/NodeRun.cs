@@ -100,7 +100,7 @@ internal sealed class NodeRun : NodeJob
     public ReplicaSplit Split => Context.Split;
 
     /// <summary>How much of that is in use.</summary>
-    /// <param name="devices">That the replica has.</param>
+    /// <param name="devices">Devices that the replica has.</param>
     public SplitInUse SplitOver(int devices) =>
         (_opened ?? this)._splits.GetOrAdd(devices, count => SplitInUse.Of(Split, count, Architecture));
 
