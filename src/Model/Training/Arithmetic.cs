@@ -15,7 +15,7 @@ public static class Arithmetic
     /// </summary>
     public const string OfCpus = "cpu 2";
 
-    /// <summary>That of all devices of a node.</summary>
+    /// <summary>The arithmetic that all devices of a node have.</summary>
     /// <exception cref="ElasticException">They have several.</exception>
     public static string OfAll(IReadOnlyList<DeviceId> devices)
     {
