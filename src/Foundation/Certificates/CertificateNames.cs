@@ -10,15 +10,15 @@ namespace Elastic.Foundation.Certificates;
 /// </summary>
 public static class CertificateNames
 {
-    /// <summary>Of one certificate.</summary>
+    /// <summary>The most names of one certificate.</summary>
     public const int Most = 32;
 
-    /// <summary>Of those that nobody has typed: room stays for those that somebody does.</summary>
+    /// <summary>The most names that nobody has typed: room stays for those that somebody does.</summary>
     public const int MostOfMachine = Most / 2;
 
     private const int LongestName = 253, LongestLabel = 63;
 
-    /// <summary>Those of this machine: the loopback's, its name, and its first addresses; there is room for as many others.</summary>
+    /// <summary>The names of this machine: the loopback's, its own, and its first addresses; there is room for as many others.</summary>
     public static IReadOnlyList<string> OfMachine() =>
     [
         .. new[] { "localhost", Environment.MachineName.ToLowerInvariant(), IPAddress.IPv6Loopback.ToString() }

@@ -10,7 +10,7 @@ namespace Elastic.Foundation.Certificates;
 /// </summary>
 internal static class JoinProtocol
 {
-    /// <summary>Of a greeting and of a request.</summary>
+    /// <summary>The most bytes of a greeting and of a request.</summary>
     public const int MostRequestBytes = 8 << 10;
 
     /// <summary>An answer holds the list of revoked certificates, too.</summary>
