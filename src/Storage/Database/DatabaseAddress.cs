@@ -124,7 +124,7 @@ public sealed class DatabaseAddress
     /// <exception cref="OperationCanceledException">Cancelled; until then it waits for the database for ever.</exception>
     public Task PrepareAsync(Action<string> say, CancellationToken cancel) => DatabasePreparation.RunAsync(this, say, cancel);
 
-    /// <summary>The same database for reading only, while others may write to it.</summary>
+    /// <summary>The address of the same database for reading only, while others may write to it.</summary>
     public DatabaseAddress ReadOnly() => new(Kind, Kind == DatabaseKind.Sqlite
         ? new SqliteConnectionStringBuilder(ConnectionString) { Mode = SqliteOpenMode.ReadOnly }.ToString()
         : new NpgsqlConnectionStringBuilder(ConnectionString)
