@@ -157,7 +157,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
 /// <summary>Which documents go that are nearly alike.</summary>
 public enum DuplicateRule
 {
-    /// <summary>Those that are like an earlier one which was kept.</summary>
+    /// <summary>All documents go that are like an earlier one which was kept.</summary>
     FirstKept,
 
     /// <summary>All but the first of those that a chain of similar pairs connects.</summary>
