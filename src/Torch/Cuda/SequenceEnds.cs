@@ -36,7 +36,7 @@ internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries
         return Of(ends, ends, device);
     }
 
-    /// <summary>Of sequences that end before their places do: what stands behind an end is a sequence of its own.</summary>
+    /// <summary>The ends of sequences that end before their places do: what stands behind an end is a sequence of its own.</summary>
     /// <param name="lengths">(B)</param>
     /// <param name="columns">The places of each.</param>
     public static SequenceEnds OfPlaces(ReadOnlySpan<int> lengths, int columns, Device device)
@@ -55,7 +55,7 @@ internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries
     /// Of sequences that look at one source each. Behind the end of a source that is shorter than its place there are keys that nobody
     /// looks at: sequences without a query.
     /// </summary>
-    /// <param name="queries">Of each sequence.</param>
+    /// <param name="queries">Queries of each sequence.</param>
     /// <param name="lengths">(B): the keys of each source that its sequence sees.</param>
     /// <param name="keys">The places of each source.</param>
     public static SequenceEnds OfSources(int queries, ReadOnlySpan<int> lengths, int keys, Device device)
