@@ -88,7 +88,8 @@ internal sealed class ReplicaMemory(
     }
 
     /// <summary>
-    /// The same of stages on several nodes, which all call it at once: the first one stores everything, and tells the others so.
+    /// Stores the trained parameters and the moments of stages on several nodes, which all call it at once: the first one stores
+    /// everything, and tells the others so.
     /// </summary>
     /// <exception cref="StageLostException">Another stage is gone.</exception>
     public async Task<(Digest Contribution, Digest InnerState)> StoreResultAsync(BlobStore blobs, ApartStage stage)
