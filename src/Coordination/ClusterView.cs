@@ -58,7 +58,7 @@ public sealed record ClusterView(
         ImmutableDictionary<InFlightWork, (RunId, int)>.Empty;
 
     /// <summary>
-    /// Of replicas that several nodes compute together: to which attempt work in flight belongs (<see cref="Compute.Attempt"/>).
+    /// The attempt that work in flight belongs to, of replicas that several nodes compute together (<see cref="Compute.Attempt"/>).
     /// </summary>
     public ImmutableDictionary<InFlightWork, string> Attempts { get; init; } = ImmutableDictionary<InFlightWork, string>.Empty;
 
