@@ -42,8 +42,8 @@ public static class CertificateNames
     }
 
     /// <summary>
-    /// Those of them that a process may have which asks from <paramref name="address"/>: the loopback's, which are any machine's own, and
-    /// that address. That a machine has another name or address it cannot show.
+    /// The names, of those that are asked for, that a process may have which asks from <paramref name="address"/>: the loopback's, which
+    /// are any machine's own, and that address. That a machine has another name or address it cannot show.
     /// </summary>
     /// <inheritdoc cref="Join"/>
     internal static IReadOnlyList<string> OwnOf(IPAddress? address, IEnumerable<string?> names) =>
