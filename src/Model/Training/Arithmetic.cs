@@ -10,8 +10,8 @@ namespace Elastic.Model.Training;
 public static class Arithmetic
 {
     /// <summary>
-    /// That of every CPU: "cpu" and the version of the kernels. The version is raised whenever a change to the code gives other bits for
-    /// the same run. The first one, which no text names any more, also depended on the processor's maker and instruction set.
+    /// The arithmetic of every CPU: "cpu" and the version of the kernels. The version is raised whenever a change to the code gives other
+    /// bits for the same run. The first one, which no text names any more, also depended on the processor's maker and instruction set.
     /// </summary>
     public const string OfCpus = "cpu 2";
 

@@ -31,8 +31,8 @@ public interface ICollective
     /// micro-batches before. All buckets of a turn are reduced, one after another, before those of the next turn.
     /// </summary>
     /// <param name="buckets">
-    /// Of the first ranks one each, in the order of the micro-batches, which follow those of the turn before; no rank need have one in the
-    /// last turn.
+    /// One bucket of each of the first ranks, in the order of the micro-batches, which follow those of the turn before; no rank need have
+    /// one in the last turn.
     /// </param>
     /// <inheritdoc cref="ReduceScatterAsync" path="/exception"/>
     Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline);

@@ -185,8 +185,8 @@ public sealed record TrainingPlan
     }
 
     /// <summary>
-    /// Of replicas that train at once on one machine, whose devices they share as the node gives them out (<see cref="DeviceGroups"/>):
-    /// 2 and 3 of 5, and 4 and 2 of 6 where two share each layer.
+    /// The plan of replicas that train at once on one machine, whose devices they share as the node gives them out
+    /// (<see cref="DeviceGroups"/>): 2 and 3 of 5, and 4 and 2 of 6 where two share each layer.
     /// </summary>
     /// <param name="replicas">No more than devices.</param>
     /// <param name="devices">Devices of the machine.</param>
