@@ -133,8 +133,8 @@ public sealed class DatabaseAddress
         }.ToString(), _shown);
 
     /// <summary>
-    /// The same database, through connections of its own: one of the pool goes on with the file that it opened, also where another file has
-    /// taken its place.
+    /// The address of the same database, through connections of its own: one of the pool goes on with the file that it opened, also where
+    /// another file has taken its place.
     /// </summary>
     public DatabaseAddress Fresh() => Kind == DatabaseKind.Sqlite
         ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown)
