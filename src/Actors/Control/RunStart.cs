@@ -18,7 +18,7 @@ internal static class RunStart
     /// The model with the digest of the weights that it starts from. Where the run of that name has these settings already, they are not
     /// read again: it has its version 0, or the digest that version 0 must have.
     /// </summary>
-    /// <param name="known">Model settings of the run of that name; null where there is none.</param>
+    /// <param name="known">Model settings of the run of the same name; null where there is none.</param>
     /// <param name="models">Models that this machine stores.</param>
     /// <exception cref="ElasticException">There are no such weights, or they are of another model.</exception>
     public static async Task<ModelSettings> PinAsync(ModelSettings model, ModelSettings? known, StoredModels models)
