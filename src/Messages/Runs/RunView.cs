@@ -96,7 +96,7 @@ public sealed record RunView : ISaidBySeed
     /// <summary>The newest round that replicas have taken steps of; null where the loss is not scaled.</summary>
     public int? SkippedRound { get; init; }
 
-    /// <summary>Steps of that round that were skipped, by the nodes that compute it: after a hand-over, since then.</summary>
+    /// <summary>Skipped steps of <see cref="SkippedRound"/>, by the nodes that compute it: after a hand-over, since then.</summary>
     public int SkippedInRound { get; init; }
 
     /// <summary>SHA-256 of the newest committed version.</summary>
