@@ -9,7 +9,7 @@ internal static unsafe class ProductOperators
     /// <summary>result = left right, or result += left right, and a bias for each row: (N, K) (K, M) (M) -> (N, M).</summary>
     /// <param name="products">Null for libtorch's.</param>
     /// <param name="left">Any strides.</param>
-    /// <param name="right">Factor of the same type as <paramref name="left"/>; any strides.</param>
+    /// <param name="right">Right factor, of the same type as <paramref name="left"/>.</param>
     /// <param name="result">fp32 or of that type, rounded once; rows of neighbouring elements at any distance.</param>
     /// <param name="adds">Whether the product is added to the result; of fp32 only.</param>
     /// <param name="bias">Bias, of the result's type; null for none, and where it adds.</param>
