@@ -71,7 +71,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }
 
-    /// <summary>Of a seed; null on a worker.</summary>
+    /// <summary>The database of a seed; null on a worker.</summary>
     public DatabaseAddress? Database { get; private init; }
 
     /// <summary>How the connections of this process are secured, in words.</summary>

@@ -58,7 +58,7 @@ public sealed record ClusterView(
         ImmutableDictionary<InFlightWork, (RunId, int)>.Empty;
 
     /// <summary>
-    /// Of replicas that several nodes compute together: to which attempt work in flight belongs (<see cref="Compute.Attempt"/>).
+    /// The attempt that work in flight belongs to, of replicas that several nodes compute together (<see cref="Compute.Attempt"/>).
     /// </summary>
     public ImmutableDictionary<InFlightWork, string> Attempts { get; init; } = ImmutableDictionary<InFlightWork, string>.Empty;
 
@@ -115,7 +115,7 @@ public sealed record ClusterView(
     };
 
     /// <summary>Marks work as in flight: given to the node, or reported by it.</summary>
-    /// <param name="attempt">Of a replica that several nodes compute together; else null.</param>
+    /// <param name="attempt">Tells apart the times that a replica is given out, where several nodes compute it together; else null.</param>
     public ClusterView Give(WorkKey work, NodeId node, TimeSpan now, string? attempt = null) => Begun(new InFlightWork(work, node)) with
     {
         InFlight = InFlight.SetItem(new InFlightWork(work, node), now),

@@ -15,7 +15,7 @@ public abstract record CoordinatorCommand
     /// The sets that the journal refers to and some node still holds intact: judged once after every recovery and every loss.
     /// </summary>
     /// <param name="Asked">The vector sets that nodes were asked about: sets that arrived since are not judged.</param>
-    /// <param name="Intact">Those of which a node has every chunk with its digest.</param>
+    /// <param name="Intact">The sets of which a node has every chunk with its digest.</param>
     public sealed record FinishSurvey(Digest[] Asked, Digest[] Intact) : CoordinatorCommand;
 
     /// <summary>Results and hand-overs of the current round that only nodes that are gone held: they are computed again.</summary>

@@ -33,7 +33,7 @@ public sealed class Inventory(TimeSpan patience, int mostDigests)
     public void Begin(TimeSpan now) => _since = now;
 
     /// <summary>Begins a survey of a node, and returns its messages.</summary>
-    /// <param name="number">Of this survey: an answer to an older one is ignored.</param>
+    /// <param name="number">Number of this survey: an answer to an older one is ignored.</param>
     public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, OrderId number, TimeSpan now)
     {
         var parts = Part.Cut([.. run.References()], mostDigests)

@@ -61,8 +61,8 @@ public abstract record NodeInput
 
     /// <summary>A run was opened, or could not be, and why. Answers <see cref="NodeOutput.Open"/>.</summary>
     /// <param name="MostDevices">Devices that one of its replicas can use.</param>
-    /// <param name="MicroBatches">Of a step of a replica: devices beyond them lend their threads.</param>
-    /// <param name="Priority">Of the run: of two, the one of the higher gets devices first.</param>
+    /// <param name="MicroBatches">Micro-batches of a step of a replica: devices beyond them lend their threads.</param>
+    /// <param name="Priority">Priority of the run: of two runs, the one of the higher priority gets devices first.</param>
     public sealed record Opened(
         RunId Run, int MostDevices, string? WhyNot, int MicroBatches = int.MaxValue, int Priority = 0) : NodeInput
     {

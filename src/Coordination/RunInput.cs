@@ -12,7 +12,7 @@ public abstract record RunInput
     public sealed record Recovered : RunInput;
 
     /// <summary>The fence has given a term.</summary>
-    /// <param name="Asking">Of the <see cref="RunOutput.BeginTerm"/> that it answers: only the newest counts.</param>
+    /// <param name="Asking">Number of the <see cref="RunOutput.BeginTerm"/> that the term answers: only the newest counts.</param>
     public sealed record TermBegun(int Asking, long Term) : RunInput;
 
     /// <summary>The fence has let a commit pass, or has not: another supervisor has taken the run over.</summary>

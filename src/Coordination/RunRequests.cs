@@ -157,7 +157,7 @@ public static class RunRequests
             ? 0 : RunPlan.Of(run with { Extensions = run.Extensions.Add(extension) }).Timeline.TotalSamples);
 
     /// <summary>What a longer run does to the learning rate, and so to the answer.</summary>
-    /// <param name="timeline">Of the run before or after it.</param>
+    /// <param name="timeline">Timeline of the run before or after the extension.</param>
     public static string Describe(RunExtension extension, TrainingSettings settings, Timeline timeline)
     {
         ArgumentNullException.ThrowIfNull(extension);

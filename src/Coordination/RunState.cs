@@ -10,7 +10,7 @@ namespace Elastic.Coordination;
 /// <summary>A finished window of the run's corpus.</summary>
 /// <param name="Blocks">Training blocks up to its end.</param>
 /// <param name="Shards">Shards up to its end.</param>
-/// <param name="Digest">Of what it holds: <see cref="CorpusWindow.Digest"/>.</param>
+/// <param name="Digest">Digest of what the window holds: <see cref="CorpusWindow.Digest"/>.</param>
 public sealed record WindowEnd(long Blocks, int Shards, Digest Digest);
 
 /// <summary>Everything about a run that must survive a restart: the fold of its journal. Nothing in it grows with the rounds.</summary>

@@ -56,7 +56,7 @@ public sealed class WorkerHealth
     public bool IsUnhealthy(NodeId node) => _unhealthy.ContainsKey(node);
 
     /// <summary>The arithmetic of most devices; null while there is no device.</summary>
-    /// <param name="needs">Of nodes with these labels only.</param>
+    /// <param name="needs">Labels that a node must have to count; null where every node counts.</param>
     public string? CommonArithmetic(IReadOnlyList<string>? needs = null) => _reports.Values
         .Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0 && Lacks(r, needs) is [])
         .GroupBy(r => r.Arithmetic).OrderByDescending(g => g.Sum(r => r.Devices.Length))

@@ -21,6 +21,6 @@ public readonly record struct Backoff(TimeSpan First, TimeSpan Longest)
         return TimeSpan.FromMilliseconds(doubled * (1 - Jitter + Jitter * chance));
     }
 
-    /// <summary>The same, with a random number of its own.</summary>
+    /// <summary>The pause after <paramref name="failures"/> failures in a row, with a random number of its own.</summary>
     public TimeSpan After(int failures) => After(failures, Random.Shared.NextDouble());
 }

@@ -53,7 +53,7 @@ public static partial class DurableFile
         }
     }
 
-    /// <summary>The same, and returns only when file and folder are on the disk.</summary>
+    /// <summary>Writes as <see cref="Write"/> does, and returns only when file and folder are on the disk.</summary>
     public static void WriteDurably(string path, ReadOnlySpan<byte> bytes)
     {
         Write(path, bytes);

@@ -55,7 +55,7 @@ public readonly record struct Endpoint
         return wrong is null;
     }
 
-    /// <summary>Those of the texts that are endpoints. Others, which another process sent, are skipped.</summary>
+    /// <summary>The endpoints among the texts. Other texts, which another process sent, are skipped.</summary>
     public static IEnumerable<Endpoint> Among(IEnumerable<string> texts) =>
         texts.Select(text => TryParse(text, out var endpoint, out _) ? endpoint : (Endpoint?)null).OfType<Endpoint>();
 

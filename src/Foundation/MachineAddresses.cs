@@ -8,7 +8,7 @@ namespace Elastic.Foundation;
 public static class MachineAddresses
 {
     /// <summary>
-    /// Those of its networks, then the loopback, which only the machine itself reaches.
+    /// The addresses of its networks, then the loopback, which only the machine itself reaches.
     /// Link-local ones of IPv6 need a scope, and are left out.
     /// </summary>
     public static IReadOnlyList<string> All()

@@ -13,7 +13,7 @@ public sealed record MachineMemory(long TotalBytes, long FreeBytes)
     /// <summary>As it is now.</summary>
     public static MachineMemory Now() => Of("/");
 
-    /// <summary>The same, of a machine whose /proc and /sys are below <paramref name="root"/>.</summary>
+    /// <summary>The memory, as it is now, of a machine whose /proc and /sys are below <paramref name="root"/>.</summary>
     public static MachineMemory Of(string root)
     {
         var memory = OfMachine(root) ?? OfRuntime();

@@ -45,7 +45,9 @@ public static class NewFolder
         }).GetAwaiter().GetResult();
     }
 
-    /// <summary>The same. What processes that were killed have left of this folder is removed first.</summary>
+    /// <summary>
+    /// Makes the folder, as <see cref="Make"/> does. What processes that were killed have left of this folder is removed first.
+    /// </summary>
     /// <inheritdoc cref="Make"/>
     public static async Task MakeAsync(string path, Func<string, Task> fill)
     {

@@ -29,7 +29,7 @@ public static partial class RegularFile
         return bytes[..read];
     }
 
-    /// <summary>The same as text, in UTF-8 or by its byte order mark.</summary>
+    /// <summary>The text of a file, in UTF-8 or by its byte order mark.</summary>
     public static string ReadText(string path, int mostBytes)
     {
         using var reader = new StreamReader(new MemoryStream(Read(path, mostBytes)), Encoding.UTF8);

@@ -7,7 +7,7 @@ namespace Elastic.Foundation;
 public static class TerminalText
 {
     /// <summary>
-    /// The same with U+FFFD in place of each control character but tabs, and of each that changes the direction of writing: such text shows
+    /// The line with U+FFFD in place of each control character but tabs, and of each that changes the direction of writing: such text shows
     /// other words than it holds (Boucher and Anderson 2021, "Trojan Source").
     /// </summary>
     public static string Printable(string line)

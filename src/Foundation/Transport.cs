@@ -21,7 +21,7 @@ public sealed record Transport
     public Func<Stream, Endpoint, CancellationToken, ValueTask<Stream>> AsClientAsync { get; init; } =
         (stream, _, _) => ValueTask.FromResult(stream);
 
-    /// <summary>The same for a thread that must not wait for the thread pool.</summary>
+    /// <summary>Wraps the stream of a connection that a client has opened, on a thread that must not wait for the thread pool.</summary>
     public Func<Stream, Endpoint, Stream> AsClient { get; init; } = (stream, _) => stream;
 
     /// <summary>Wraps the stream of a connection that a server has accepted.</summary>

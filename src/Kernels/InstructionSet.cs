@@ -5,7 +5,7 @@ namespace Elastic.Kernels;
 /// <param name="IsSlow">True where fused multiply-adds are calls into the C library.</param>
 public sealed record InstructionSet(string Name, bool IsSlow)
 {
-    /// <summary>Of this process: DOTNET_EnableAVX512=0 and the like take instructions away from it.</summary>
+    /// <summary>The instructions of this process: DOTNET_EnableAVX512=0 and the like take some away from it.</summary>
     public static InstructionSet Describe() => Products.Best switch
     {
         Products.Instructions.Vector512 => new("AVX-512", false),

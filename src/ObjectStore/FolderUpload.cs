@@ -14,7 +14,7 @@ public sealed class FolderUpload : IDisposable
     private FolderUpload(S3Address address, Backoff? pause) =>
         (_address, _bucket) = (address, pause is { } given ? new S3Bucket(address) { Pause = given } : new S3Bucket(address));
 
-    /// <param name="address">Of the prefix.</param>
+    /// <param name="address">Address of the prefix.</param>
     /// <param name="ofWhat">What is to be stored, for messages: "a model".</param>
     /// <param name="pause">Between attempts; null for the usual pauses.</param>
     /// <exception cref="ElasticException">It is no address of a prefix.</exception>

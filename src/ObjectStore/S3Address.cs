@@ -83,7 +83,7 @@ public sealed partial record S3Address(string Bucket, string Key)
     /// <summary>What the keys of all objects below this prefix begin with: "books" is no part of "bookshelf/a.txt".</summary>
     public string Folder => Key.Length == 0 || Key.EndsWith('/') ? Key : Key + "/";
 
-    /// <summary>The same address with another key.</summary>
+    /// <summary>The address of another key in the same bucket, for messages.</summary>
     public string Named(string key) => $"{Scheme}{Bucket}/{OneLine.Of(key, 200)}";
 
     /// <summary>Bucket and key, for messages.</summary>

@@ -40,7 +40,7 @@ public sealed class S3Bucket : IDisposable
     private readonly S3Address _address;
     private readonly AmazonS3Client _client;
 
-    /// <param name="address">Of the bucket; whatever its key.</param>
+    /// <param name="address">Address of the bucket; whatever its key.</param>
     public S3Bucket(S3Address address)
     {
         ArgumentNullException.ThrowIfNull(address);

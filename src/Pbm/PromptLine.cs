@@ -12,7 +12,7 @@ internal static class PromptLine
     public static bool IsEnd(CommandLine line) => line.Words is ["exit" or "quit"];
 
     /// <summary>Reads a line that is not empty.</summary>
-    /// <param name="address">Of the seed that all lines are for.</param>
+    /// <param name="address">Address of the seed that all lines are for.</param>
     /// <exception cref="PbmException">A quote is left open, or an option belongs in pbm's own command line.</exception>
     public static CommandLine Parse(string text, Endpoint address)
     {

@@ -14,7 +14,7 @@ public static class VirtualArithmetic
     public static readonly Digest First = D("version 0");
 
     /// <summary>The hash chain and the version after all rounds, computed directly, without nodes or accidents.</summary>
-    /// <param name="changes">Of settings in mid-run, which the plan has.</param>
+    /// <param name="changes">Changes of settings in mid-run, which the plan has.</param>
     /// <param name="windows">The corpus, where it is read one window after the other; else none.</param>
     public static (Digest ChainHead, Digest Version) Expected(
         RunPlan plan, IReadOnlyList<SettingsChange> changes, IReadOnlyList<CorpusWindow> windows)
@@ -42,7 +42,9 @@ public static class VirtualArithmetic
         D($"inner {round} {replica} {version} {innerState}{Of(segment)}"), segment.SamplesOf(replica) * Context, 9.0 - round,
         D($"samples {round} {replica}{Of(segment)}"));
 
-    /// <summary>The same result by way of a hand-over; another one where the state that was handed over is wrong.</summary>
+    /// <summary>
+    /// The result that a computation by way of a hand-over has; another one where the state that was handed over is wrong.
+    /// </summary>
     public static ReplicaResult Resume(Compute order, ReplicaHandOver from)
     {
         var whole = Compute(order.Segment, order.Round, order.Replica, order.Version, order.InnerState);

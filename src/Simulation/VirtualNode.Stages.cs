@@ -145,7 +145,7 @@ internal enum StageSituation
     /// <summary>All stages were there when a step began, and one was not when it ended.</summary>
     Lost,
 
-    /// <summary>Likewise, and two or more were not.</summary>
+    /// <summary>All stages were there when a step began, and two or more were not when it ended.</summary>
     TwoLost,
 
     /// <summary>The first stage's node was to stop.</summary>

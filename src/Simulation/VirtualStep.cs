@@ -73,7 +73,7 @@ internal sealed class VirtualStep
 
     /// <summary>The pass that a device is in, or waits to begin; null where it has none left.</summary>
     /// <param name="device">By index.</param>
-    /// <param name="share">Of the step that is over.</param>
+    /// <param name="share">Share of the step that is over.</param>
     public VirtualPass? At(int device, double share) =>
         Passes.Where(p => p.IsOn(device) && p.End > share * Length).MinBy(p => p.Begin);
 

@@ -8,7 +8,7 @@ namespace Elastic.Torch;
 /// The parameters that a pass reads, as leaves of autograd, and where their gradients are added. The rows of a tied embedding have a leaf
 /// of their own, because their gradient is summed apart (<see cref="PiecedVector.Rows"/>).
 /// </summary>
-/// <param name="vectors">Of the parameters, or of those that the pass reads.</param>
+/// <param name="vectors">Vectors of the parameters, or of those that the pass reads.</param>
 internal sealed class PassParameters(FlatLayout layout, IReadOnlyList<TorchVector> vectors) : IDisposable
 {
     private readonly Dictionary<(Segment Segment, bool IsApart), Tensor> _leaves = [];
@@ -44,7 +44,9 @@ internal sealed class PassParameters(FlatLayout layout, IReadOnlyList<TorchVecto
     /// <summary>The view of the flat gradient to which that of a parameter is added; null where it is frozen. The caller's.</summary>
     public Tensor? GradientOf(string name) => layout[name] is { Parameter.IsTrained: true } segment ? Gradient(segment, false) : null;
 
-    /// <summary>Likewise of the rows of a table.</summary>
+    /// <summary>
+    /// The view of the flat gradient to which that of the rows of a table is added; null where it is frozen. The caller's.
+    /// </summary>
     public Tensor? GradientOfRows(string table) =>
         layout[table] is { Parameter.IsTrained: true } segment ? Gradient(segment, IsApart(layout, table)) : null;
 

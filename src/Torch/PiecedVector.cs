@@ -54,7 +54,7 @@ internal sealed class PiecedVector(long length, IReadOnlyList<TorchVector> piece
         return whole;
     }
 
-    /// <summary>The same pieces, with other rows on top, in no memory of its own.</summary>
+    /// <summary>A vector of the same pieces, with other rows on top, in no memory of its own.</summary>
     public PiecedVector With(TorchVector added) => new(Length, Pieces, added);
 
     /// <summary>What of a range lies in pieces.</summary>

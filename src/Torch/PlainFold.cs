@@ -10,7 +10,7 @@ namespace Elastic.Torch;
 internal static class PlainFold
 {
     /// <summary>Sums a slice of the roots into <paramref name="into"/>, which may be a piece of the first of them.</summary>
-    /// <param name="roots">Of all devices; what lies on other GPUs is copied first.</param>
+    /// <param name="roots">Roots of all devices; what lies on other GPUs is copied first.</param>
     /// <returns>Sums of squares of the slice's tiles, in tile order.</returns>
     public static double[] Fold(
         IReadOnlyList<SubtreeRoot> roots, int microBatches, Slice slice, TorchVector into, FlatLayout layout, torch.Device device)

@@ -13,7 +13,7 @@ namespace Elastic.Torch;
 internal static unsafe class StageEmbeddings
 {
     /// <summary>Copies the rows of all tokens of these micro-batches to this machine's memory.</summary>
-    /// <param name="rows">Of the whole table.</param>
+    /// <param name="rows">Rows of the whole table.</param>
     public static void Gather(Segment table, TorchVector rows, IEnumerable<MicroBatch> microBatches, ScatteredRows into)
     {
         int[] tokens = [.. microBatches.SelectMany(b => b.Inputs.Concat(b.Sources ?? [])).Distinct().Order()];
@@ -28,7 +28,7 @@ internal static unsafe class StageEmbeddings
 
     /// <summary>Roots to which other stages have sent rows: these lie on the device, in a table of zeros.</summary>
     /// <param name="table">The tied embedding; null where there is none.</param>
-    /// <returns>The same roots where nobody sent any, or none of the slice.</returns>
+    /// <returns>Roots with the rows that were sent; the given ones where nobody sent any, or none of the slice.</returns>
     public static IReadOnlyList<SubtreeRoot> WithRows(
         IReadOnlyList<SubtreeRoot> roots, Slice slice, Segment? table, Func<long, long, TorchVector> newVector, List<TorchVector> made)
     {

@@ -176,7 +176,7 @@ public sealed class TorchBackend : IDeviceBackend
         device, ModelSettings.Defaults with { Layers = 12, Heads = 12, Width = 768, Context = 1024, Vocabulary = 50257, Dropout = 0 }, rows,
         microBatches: 4);
 
-    /// <summary>The same of any GPT-2, and of so many micro-batches.</summary>
+    /// <summary>Measures a training step of any GPT-2, and of so many micro-batches.</summary>
     internal StepTimes TimeStep(DeviceId device, ModelSettings model, int rows, int microBatches)
     {
         if (_gpus is null)

@@ -49,7 +49,7 @@ internal sealed partial class TorchDevice : TrainingDevice
 
     /// <param name="kernels">Our kernels of the device, which compute what they can; null where libtorch's operators compute all.</param>
     /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
-    /// <param name="stream">Of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
+    /// <param name="stream">Stream of a logical device, that of <paramref name="kernels"/>; null for the default stream.</param>
     /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
     /// <param name="products">By cublasLt, on that stream; null where libtorch computes them.</param>
     /// <param name="recompute">What passes by our kernels make again for the backward pass in place of keeping it: the same bits.</param>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Elastic.Torch;
 
 /// <summary>Masks of dropout as factors, 0 and 1 / (1 - p), for the same elements as on any device.</summary>
-/// <param name="shape">Of what goes through the network.</param>
+/// <param name="shape">Shape of what goes through the network.</param>
 /// <param name="firstMicroBatch">Its index within the step.</param>
 internal sealed class TorchMasks(BatchShape shape, DropoutSeed seed, int firstMicroBatch, torch.Device device, ScalarType dtype)
 {

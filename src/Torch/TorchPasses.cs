@@ -47,7 +47,7 @@ internal sealed partial class TorchDevice
 
     private long TrainedEnd(TorchVector parameters) => Math.Min(parameters.Length, Layout.TrainedLength);
 
-    /// <summary>Of one micro-batch.</summary>
+    /// <summary>The shape of one micro-batch.</summary>
     internal static BatchShape ShapeOf(MicroBatch batch) => new(1, batch.Rows, batch.Columns, batch.SourceColumns);
 
     /// <summary>The network, recorded.</summary>

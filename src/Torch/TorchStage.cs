@@ -16,7 +16,7 @@ namespace Elastic.Torch;
 /// micro-batch, because products of other shapes are other algorithms of the library. What comes over a cut is copied from the memory of
 /// the neighbour's device when a pass begins: that has ended its own by then.
 /// </summary>
-/// <param name="number">Of the stage in its group.</param>
+/// <param name="number">Number of the stage in its group.</param>
 internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice device) : PipelineStage(group)
 {
     private readonly TapeStage _stage = group.Stages[number];

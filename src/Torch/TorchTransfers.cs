@@ -15,8 +15,8 @@ internal sealed partial class TorchDevice
     /// <see cref="FoldSlice"/> where devices do not read each other's memory: each sends the others their slices of its roots. What
     /// <see cref="UpdateSlice"/> changes then stays here until <see cref="Gather"/>.
     /// </summary>
-    /// <param name="roots">Of each rank.</param>
-    /// <param name="slices">Of each rank.</param>
+    /// <param name="roots">Roots of each rank.</param>
+    /// <param name="slices">Slice of each rank.</param>
     public double[] FoldSent(
         IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int totalMicroBatches, IReadOnlyList<Slice> slices, NcclRank nccl)
     {
@@ -54,7 +54,7 @@ internal sealed partial class TorchDevice
     /// After an update: gives all devices this one's slice of the parameters, and that on which the replica's vectors lie those of all
     /// vectors that the update changed.
     /// </summary>
-    /// <param name="slices">Of each rank.</param>
+    /// <param name="slices">Slice of each rank.</param>
     public void Gather(IReadOnlyList<Slice> slices, NcclRank nccl) => OnDevice(() =>
     {
         var (own, home) = (slices[nccl.Rank], nccl.RankOf(((TorchVector)Vectors.Parameters).Gpu));

@@ -2,7 +2,7 @@ namespace Elastic.Transfer;
 
 /// <summary>Names the connection of two stages in one attempt at a replica's round.</summary>
 /// <param name="Attempt">
-/// Of one job and replica, drawn for each attempt: 1 to <see cref="LongestAttempt"/> characters of an identifier.
+/// Name of an attempt at one job and replica, drawn for each attempt: 1 to <see cref="LongestAttempt"/> characters of an identifier.
 /// </param>
 /// <param name="From">The stage that opens it, which is the later one.</param>
 /// <param name="To">The stage that accepts it.</param>

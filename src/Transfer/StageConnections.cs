@@ -49,7 +49,7 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
     public TimeSpan Patience { get; } = patience ?? TimeSpan.FromMinutes(1);
 
     /// <summary>Waits until the node of a later stage has opened its connection to this one.</summary>
-    /// <param name="peer">That node: another one is refused.</param>
+    /// <param name="peer">The node of the later stage: another one is refused.</param>
     /// <exception cref="UnavailableException">It has not within <see cref="Patience"/>.</exception>
     /// <exception cref="InvalidOperationException">Other work waits for the same connection.</exception>
     public async Task<StageConnection> AcceptAsync(StageRoute route, NodeId peer, CancellationToken cancel)

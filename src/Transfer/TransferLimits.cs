@@ -17,7 +17,7 @@ public sealed record TransferLimits
     /// <summary>A peer that sends no byte for this time has failed.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The same for a peer that is no longer listed.</summary>
+    /// <summary>A peer that is no longer listed has failed when it sends no byte for this time.</summary>
     public TimeSpan StallAfterLeaving { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How long to keep asking peers after none of them had the blob: the list may change soon.</summary>

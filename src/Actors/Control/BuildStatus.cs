@@ -35,8 +35,8 @@ public sealed record BuildStatus(
 /// <param name="Documents">Documents in the pieces that are read; while tokens are made, documents that have theirs.</param>
 /// <param name="Bytes">Bytes of the files of these pieces; or of the text that has tokens.</param>
 /// <param name="OfBytes">Bytes of all files; or of the text.</param>
-/// <param name="DocumentsPerSecond">Of the last minute.</param>
-/// <param name="BytesPerSecond">Of the last minute.</param>
+/// <param name="DocumentsPerSecond">Documents per second, over the last minute.</param>
+/// <param name="BytesPerSecond">Bytes per second, over the last minute.</param>
 /// <param name="Nodes">Nodes that read, or make tokens, now.</param>
 /// <param name="Dropped">What the stages have dropped so far that decide about each document alone.</param>
 /// <param name="Notices">What there was to say, the newest ones; the oldest first.</param>
@@ -48,7 +48,7 @@ public sealed record BuildSight(
     /// <summary>Tokens that were made; 0 while none are.</summary>
     public long Tokens { get; init; }
 
-    /// <summary>Of the last minute.</summary>
+    /// <summary>Tokens per second, over the last minute.</summary>
     public double TokensPerSecond { get; init; }
 
     /// <summary>The time that reading, or making tokens, takes yet; null where that is not known.</summary>

@@ -18,8 +18,8 @@ internal static class RunStart
     /// The model with the digest of the weights that it starts from. Where the run of that name has these settings already, they are not
     /// read again: it has its version 0, or the digest that version 0 must have.
     /// </summary>
-    /// <param name="known">Of the run of that name; null where there is none.</param>
-    /// <param name="models">Those of this machine.</param>
+    /// <param name="known">Model settings of the run of the same name; null where there is none.</param>
+    /// <param name="models">Models that this machine stores.</param>
     /// <exception cref="ElasticException">There are no such weights, or they are of another model.</exception>
     public static async Task<ModelSettings> PinAsync(ModelSettings model, ModelSettings? known, StoredModels models)
     {
@@ -51,7 +51,7 @@ internal static class RunStart
 
     /// <summary>The request as a whole.</summary>
     /// <param name="changes">What changes in mid-run.</param>
-    /// <param name="arithmetic">Of the node where it starts.</param>
+    /// <param name="arithmetic">Arithmetic of the node where the run starts.</param>
     /// <exception cref="ElasticException">The model cannot be cut into <c>run.stages</c>.</exception>
     public static RunRequest.Start Of(
         TrainingSettings settings, Digest corpus, long blocks, long heldOutBlocks, IReadOnlyList<SettingsChange> changes, Origin origin,

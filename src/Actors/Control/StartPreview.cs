@@ -60,7 +60,7 @@ public sealed record StartPreview
     /// <summary>What the sources hold and the corpus does not.</summary>
     public IReadOnlyList<string> PassedOver { get; init; } = [];
 
-    /// <param name="run">Of that name; null where there is none.</param>
+    /// <param name="run">State of the run that the settings name; null where there is none.</param>
     /// <param name="known">The corpus that a run goes on with; null where the sources say which one.</param>
     /// <exception cref="ElasticException">The start would fail before it asks a supervisor.</exception>
     internal static async Task<StartPreview> OfAsync(

@@ -125,7 +125,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
 }
 
 /// <summary>A corpus by what it is made of.</summary>
-/// <param name="Files">Of the sources, with their contents' digests.</param>
+/// <param name="Files">Files of the sources, with their contents' digests.</param>
 /// <param name="TokenizerFile">Null for a tokenizer without one.</param>
 /// <param name="Built">Null where it is not built here.</param>
 internal sealed record NamedCorpus(

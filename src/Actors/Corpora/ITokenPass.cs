@@ -10,7 +10,7 @@ internal interface ITokenPass
     const string Step = "tokens";
 
     /// <summary>Characters after which a batch of documents is closed.</summary>
-    /// <param name="bytes">Of the files that the documents are in.</param>
+    /// <param name="bytes">Bytes of the files that the documents are in.</param>
     int CharactersOf(long bytes);
 
     /// <summary>The tokens of all batches, in their order. Only some batches are read ahead.</summary>

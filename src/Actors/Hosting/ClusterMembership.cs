@@ -16,7 +16,7 @@ namespace Elastic.Actors.Hosting;
 
 /// <summary>How a process belongs to the cluster.</summary>
 /// <param name="Settings">Gives the configuration of an actor system on a port.</param>
-/// <param name="Transport">Of the control plane, as of everything else in this process.</param>
+/// <param name="Transport">Transport of the control plane, as of everything else in this process.</param>
 /// <param name="Runs">What the supervisors' singleton needs here; null for a worker.</param>
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>

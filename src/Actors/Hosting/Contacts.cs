@@ -8,7 +8,7 @@ namespace Elastic.Actors.Hosting;
 
 /// <summary>The members through which a process joins.</summary>
 /// <param name="Members">Only the process itself where it forms a new cluster.</param>
-/// <param name="Named">The same members, each under the one name that people know it by.</param>
+/// <param name="Named">Endpoints of the members, each under the one name that people know it by.</param>
 /// <param name="AtMost">How long to try; null for as long as joining may take.</param>
 internal sealed record Way(IReadOnlyList<Address> Members, IReadOnlyList<Endpoint> Named, TimeSpan? AtMost = null)
 {

@@ -26,7 +26,7 @@ public sealed class LogFeed
     private readonly Queue<LogLine> _newest = [];                      // guarded by itself, and so are the followers
     private readonly List<Channel<LogLine>> _followers = [];
 
-    /// <summary>Of the process, as its log is: a node that joins anew has another actor system and the same log.</summary>
+    /// <summary>The feed of the process, as its log is: a node that joins anew has another actor system and the same log.</summary>
     public static LogFeed OfProcess { get; } = new();
 
     public void Add(LogLine line)

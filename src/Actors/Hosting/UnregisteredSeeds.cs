@@ -18,7 +18,7 @@ internal sealed class UnregisteredSeeds
     private readonly Dictionary<string, int> _looks = new(StringComparer.Ordinal);
     private readonly HashSet<UniqueAddress> _admitted = [];
 
-    /// <summary>Those of whom the database has not said yet that they are seeds.</summary>
+    /// <summary>The members of whom the database has not said yet that they are seeds.</summary>
     /// <param name="members">Members that call themselves seeds, without this one.</param>
     public IReadOnlyList<UniqueAddress> Newcomers(IReadOnlyCollection<UniqueAddress> members)
     {
@@ -28,7 +28,7 @@ internal sealed class UnregisteredSeeds
 
     /// <summary>Takes what the database says of newcomers.</summary>
     /// <param name="entered">Seeds that have entered themselves, as the database said after the newcomers had been seen.</param>
-    /// <returns>Those that must go.</returns>
+    /// <returns>The newcomers that must go.</returns>
     public IReadOnlyList<UniqueAddress> Admit(IReadOnlyList<UniqueAddress> newcomers, IReadOnlyCollection<string> entered)
     {
         var seeds = newcomers.ToLookup(m => entered.Contains(Contacts.NameOf(m.Address)));
@@ -39,7 +39,7 @@ internal sealed class UnregisteredSeeds
     /// <summary>Takes one look.</summary>
     /// <param name="members">Seeds that are up in the cluster, without this one.</param>
     /// <param name="registered">Seeds that the database has seen not long ago.</param>
-    /// <returns>Those that must go.</returns>
+    /// <returns>The members that must go.</returns>
     public IReadOnlyList<string> Look(IEnumerable<string> members, IEnumerable<string> registered)
     {
         var unknown = members.Except(registered, StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);

@@ -40,7 +40,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
     private string? _trouble;
 
     /// <param name="downed">Null on a worker, which has no database.</param>
-    /// <param name="transport">Of the control plane.</param>
+    /// <param name="transport">Transport of the control plane.</param>
     public DowningActor(Cluster cluster, MembershipSettings settings, DownedSeeds? downed, Transport transport)
     {
         (_cluster, _settings, _downed, _transport) = (cluster, settings, downed, transport);

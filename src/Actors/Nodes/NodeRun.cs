@@ -100,7 +100,7 @@ internal sealed class NodeRun : NodeJob
     public ReplicaSplit Split => Context.Split;
 
     /// <summary>How much of that is in use.</summary>
-    /// <param name="devices">That the replica has.</param>
+    /// <param name="devices">Devices that the replica has.</param>
     public SplitInUse SplitOver(int devices) =>
         (_opened ?? this)._splits.GetOrAdd(devices, count => SplitInUse.Of(Split, count, Architecture));
 
@@ -151,8 +151,8 @@ internal sealed class NodeRun : NodeJob
             Layout.TrainedLength, cancel);
 
     /// <summary>
-    /// The same, where other stores of this process may have them, whose blobs last only as long as their run needs them: what is there is
-    /// copied, and the rest fetched.
+    /// Fetches the blobs of a vector set's parameters that are missing here, where other stores of this process may have them, whose blobs
+    /// last only as long as their run needs them: what is there is copied, and the rest fetched.
     /// </summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public async Task CopyParametersAsync(Digest set, CancellationToken cancel)

@@ -19,7 +19,7 @@ internal static class ThreadSurvey
 
     /// <summary>Looks twice, a moment apart, so that it is known which threads compute.</summary>
     /// <param name="folder">A folder for each thread, with the files comm, stat and wchan.</param>
-    /// <returns>Those that compute most come first.</returns>
+    /// <returns>The threads; those that compute most come first.</returns>
     public static async Task<ThreadView[]> TakeAsync(string folder = "/proc/self/task")
     {
         var before = Read(folder).ToDictionary(t => t.Id, t => t.View.CpuSeconds);

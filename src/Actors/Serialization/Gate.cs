@@ -78,7 +78,7 @@ internal sealed class Gate(ExtendedActorSystem system)
 
     private sealed record Known(ImmutableSortedSet<Member> Members, ImmutableDictionary<string, Member> ByOrigin)
     {
-        /// <summary>Of those that are up; null where none is.</summary>
+        /// <summary>The oldest of the seeds that are up; null where none is.</summary>
         public Member? OldestSeed { get; init; }
     }
 }

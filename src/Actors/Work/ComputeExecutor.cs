@@ -40,7 +40,7 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
 }
 
 /// <summary>The inner steps of one replica in one round, start to end; of one stage of it, where several nodes compute it.</summary>
-/// <param name="stageNumber">Of the stage that this node computes; 0 where it computes all.</param>
+/// <param name="stageNumber">Number of the stage that this node computes; 0 where it computes all.</param>
 internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, DeviceContext context, BlockReader reader)
 {
     // A small model's step takes less than a round trip to the node that reads its blocks: 8 steps hide 200 ms where a step takes 25 ms.
@@ -162,7 +162,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
     public static TimeSpan BetweenNews(int replicas) => TimeSpan.FromMilliseconds(Math.Clamp(25 * replicas, 200, 2000));
 
     /// <summary>How many steps are read ahead of the one that is computed.</summary>
-    /// <param name="tokens">Of a step.</param>
+    /// <param name="tokens">Tokens of a step.</param>
     public static int StepsAhead(int tokens) => Math.Clamp(MostTokensAhead / tokens, 1, MostAhead);
 
     // Micro-batches and slices are divided among these devices from now on. The vectors stay where they are, and no bit depends on it.

@@ -6,10 +6,10 @@ using Elastic.Model.Evaluation;
 namespace Elastic.Actors.Work;
 
 /// <summary>The score of a model on held-out samples.</summary>
-/// <param name="Sum">Of all samples.</param>
-/// <param name="BitsPerByte">Of the held-out text as a whole, from the mean of the samples.</param>
-/// <param name="Sources">The same by source, in the order of their names; null where one source is all, or none is known.</param>
-/// <param name="Languages">The same by language; null where one language is all, or none is known.</param>
+/// <param name="Sum">Sum over all samples.</param>
+/// <param name="BitsPerByte">Bits per byte of the held-out text as a whole, from the mean of the samples.</param>
+/// <param name="Sources">The score by source, in the order of their names; null where one source is all, or none is known.</param>
+/// <param name="Languages">The score by language; null where one language is all, or none is known.</param>
 internal sealed record HeldOutScore(ScoreSum Sum, double BitsPerByte, SourceScore[]? Sources, SourceScore[]? Languages)
 {
     /// <param name="samples">Scores of the samples, which are merged in this order.</param>

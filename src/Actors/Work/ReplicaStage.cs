@@ -35,7 +35,7 @@ internal sealed class ReplicaStage : IAsyncDisposable
     public ApartStage Stage => _stage ?? throw new InvalidOperationException("the stage has no device yet");
 
     /// <summary>Connects with the nodes of the other stages.</summary>
-    /// <param name="order">Of the replica.</param>
+    /// <param name="order">The order to compute the replica.</param>
     /// <param name="number">The stage that this node computes.</param>
     /// <exception cref="StageLostException">One of them cannot be reached, or has no such order.</exception>
     /// <exception cref="OperationCanceledException">The work was dropped, or is to stop.</exception>

@@ -10,7 +10,7 @@ internal sealed class WorkActivity(string work)
     private volatile Entry _now = new("begins", null, Stopwatch.GetTimestamp());
 
     /// <summary>It does this from now on.</summary>
-    /// <param name="step">Of the round; null where it is none.</param>
+    /// <param name="step">Step of the round; null where the activity is no step.</param>
     public void Does(string what, int? step = null) => _now = new Entry(what, step, Stopwatch.GetTimestamp());
 
     /// <summary>What it does, and for how long already.</summary>

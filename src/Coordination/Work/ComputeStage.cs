@@ -23,7 +23,7 @@ public sealed record ComputeStage(Compute Replica, int Stage) : WorkContent;
 /// The attempt is over because another of its stages is gone, or has not answered within its deadline; nothing is wrong here. Answered by
 /// whichever stage notices, the first one included.
 /// </summary>
-/// <param name="Stage">That stage's number.</param>
+/// <param name="Stage">Number of the stage that is gone, or has not answered.</param>
 /// <param name="Why">E.g. "stage 1 of 2 on 10.0.0.7:4080 did not send the gradients of micro-batch 3 within 74 s".</param>
 public sealed record StageLost(int Stage, string Why) : WorkOutcome;
 

@@ -12,8 +12,8 @@ namespace Elastic.Coordination;
 public sealed record Evaluate(int Version, Digest Parameters) : WorkContent;
 
 /// <summary>The score of the version.</summary>
-/// <param name="Sources">The same by source, see <see cref="RunEvent.VersionEvaluated"/>.</param>
-/// <param name="Languages">The same by language.</param>
+/// <param name="Sources">The score by source, see <see cref="RunEvent.VersionEvaluated"/>.</param>
+/// <param name="Languages">The score by language, see <see cref="RunEvent.VersionEvaluated"/>.</param>
 public sealed record Evaluated(VersionScore Score, SourceScore[]? Sources = null, SourceScore[]? Languages = null) : WorkOutcome;
 
 /// <inheritdoc cref="Evaluate"/>

@@ -5,9 +5,9 @@ namespace Elastic.Corpus.Build;
 
 /// <summary>What an audit of a build found.</summary>
 /// <param name="Documents">Documents that were read.</param>
-/// <param name="Kept">Those that were kept.</param>
-/// <param name="Dropped">Those that were dropped.</param>
-/// <param name="TakenDown">Those of which only their names are left.</param>
+/// <param name="Kept">Documents that were kept.</param>
+/// <param name="Dropped">Documents that were dropped.</param>
+/// <param name="TakenDown">Documents of which only their names are left.</param>
 /// <param name="Problems">What does not fit, a sentence each; none where all is proven.</param>
 public sealed record BuildAuditReport(long Documents, long Kept, long Dropped, long TakenDown, IReadOnlyList<string> Problems);
 

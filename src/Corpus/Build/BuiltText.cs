@@ -4,7 +4,7 @@ using Elastic.Messages.Settings;
 namespace Elastic.Corpus.Build;
 
 /// <summary>Text by which source or stage it is counted.</summary>
-/// <param name="Name">Of the source or the stage.</param>
+/// <param name="Name">Name of the source or the stage.</param>
 /// <param name="Documents">Documents.</param>
 /// <param name="Bytes">UTF-8 bytes of their text.</param>
 public sealed record TextShare(string Name, long Documents, long Bytes);
@@ -12,7 +12,7 @@ public sealed record TextShare(string Name, long Documents, long Bytes);
 /// <summary>A file of a build.</summary>
 /// <param name="Name">Its path in the build's folder, with '/'.</param>
 /// <param name="Bytes">Its length.</param>
-/// <param name="Sha256">Of its bytes, in hexadecimal digits.</param>
+/// <param name="Sha256">SHA-256 of the file's bytes, in hexadecimal digits.</param>
 public sealed record BuiltFile(string Name, long Bytes, string Sha256)
 {
     /// <summary>A file that was just written, once it is on the disk.</summary>

@@ -5,7 +5,7 @@ namespace Elastic.Corpus.Build;
 
 /// <summary>A table of a datasheet.</summary>
 /// <param name="Bars">
-/// Of each row, how much of the whole it is, for a plot: the first number is drawn over the second; none for no plot.
+/// How much of the whole each row is, for a plot: the first number is drawn over the second; none for no plot.
 /// </param>
 internal sealed record DatasheetTable(
     string Title, IReadOnlyList<string> Head, IReadOnlyList<IReadOnlyList<string>> Rows, IReadOnlyList<(double Part, double Whole)> Bars);

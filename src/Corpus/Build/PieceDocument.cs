@@ -9,8 +9,8 @@ namespace Elastic.Corpus.Build;
 /// <param name="Bytes">UTF-8 bytes of its text after all stages; 0 where nothing is left.</param>
 /// <param name="Frame">The compressed frame with its text: where it begins in the piece's file.</param>
 /// <param name="At">Where the text begins in the unpacked frame.</param>
-/// <param name="Signals">Of each stage, in the order of the manifest; null for a stage that does not apply to it.</param>
-/// <param name="Sketches">Of each stage; null for one that compares no documents.</param>
+/// <param name="Signals">Signals of each stage, in the order of the manifest; null for a stage that does not apply to the document.</param>
+/// <param name="Sketches">Sketch of each stage; null for a stage that compares no documents.</param>
 public sealed record PieceDocument(
     DocumentFacts Facts, int Bytes, long Frame, int At, IReadOnlyList<double[]?> Signals, IReadOnlyList<byte[]?> Sketches)
 {
@@ -38,10 +38,10 @@ public sealed record PieceSummary(
     /// <summary>Documents that the manifest takes down.</summary>
     public long TakenDown { get; init; }
 
-    /// <summary>Of nothing.</summary>
+    /// <summary>The summary of nothing.</summary>
     public static PieceSummary None { get; } = new(0, 0, 0, 0, 0, 0, 0, [], []);
 
-    /// <summary>Of both, one behind the other: what one reading of both would have found.</summary>
+    /// <summary>The summary of both, one behind the other: what one reading of both would have found.</summary>
     public PieceSummary Then(PieceSummary next)
     {
         ArgumentNullException.ThrowIfNull(next);

@@ -170,7 +170,10 @@ public sealed class PieceStore
     public IEnumerable<string> Texts(SourcePiece piece, IEnumerable<PieceDocument> documents) =>
         WithTexts(piece, documents).Select(d => d.Text);
 
-    /// <summary>The same, each beside its document: a file that is read whole may have more documents than memory holds.</summary>
+    /// <summary>
+    /// The texts of some documents of a piece, each beside its document: a file that is read whole may have more documents than memory
+    /// holds.
+    /// </summary>
     public IEnumerable<(PieceDocument Document, string Text)> WithTexts(SourcePiece piece, IEnumerable<PieceDocument> documents)
     {
         ArgumentNullException.ThrowIfNull(documents);

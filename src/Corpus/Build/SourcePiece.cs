@@ -8,8 +8,8 @@ namespace Elastic.Corpus.Build;
 /// </summary>
 /// <param name="Source">The source's number in the manifest.</param>
 /// <param name="File">With the digest of its content.</param>
-/// <param name="OfFile">Of all that decides the documents of the whole file, their texts and signals.</param>
-/// <param name="Identity">The same of the piece.</param>
+/// <param name="OfFile">Digest of all that decides the documents of the whole file, their texts and signals.</param>
+/// <param name="Identity">Digest of all that decides the documents of the piece.</param>
 public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
@@ -21,7 +21,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
     /// <summary>Bytes of its file that are its own, roughly: for people.</summary>
     public long Bytes { get; init; } = File.Length;
 
-    /// <summary>The same piece, of which only the first documents are read.</summary>
+    /// <summary>This piece, of which only the first documents are read.</summary>
     public SourcePiece Of(long limit)
     {
         var ofFile = CorpusIdentity.OfTexts([OfFile.Hex, $"limit {limit}"]);

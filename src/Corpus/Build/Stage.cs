@@ -41,7 +41,7 @@ public abstract class SketchingStage : Stage
 public abstract class CorpusStage : SketchingStage
 {
     /// <summary>Decides about all documents at once.</summary>
-    /// <param name="candidates">Those that the stages before have kept and that this stage applies to, in key order.</param>
+    /// <param name="candidates">Documents that the stages before have kept and that this stage applies to, in key order.</param>
     /// <param name="texts">The texts of all documents.</param>
     /// <param name="work">Takes what memory does not hold, and ends it.</param>
     /// <returns>The dropped ones in any order.</returns>

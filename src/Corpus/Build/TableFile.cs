@@ -20,7 +20,7 @@ internal sealed class TableFile<TRow> : IAsyncDisposable
     /// <summary>Rows that are in no group yet.</summary>
     public int Rows { get; private set; }
 
-    /// <param name="path">Of a new file.</param>
+    /// <param name="path">Path of a new file.</param>
     /// <param name="about">Stands in the file beside the table.</param>
     /// <param name="level">How hard pages are packed: a part of the bytes.</param>
     public static async Task<TableFile<TRow>> CreateAsync(

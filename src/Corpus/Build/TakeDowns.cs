@@ -75,7 +75,7 @@ public sealed class TakeDowns
             || (_documents.Count > 0 && Names($"{source}/{name}").Any(_documents.Contains)));
 
     /// <summary>What nothing was taken down for: it is written otherwise than the sources have it, or is not in them any more.</summary>
-    /// <param name="documents">Of the text that was built with it.</param>
+    /// <param name="documents">Documents of the text that was built with the list.</param>
     public IReadOnlyList<string> Unmatched(IEnumerable<BuiltDocument> documents)
     {
         ArgumentNullException.ThrowIfNull(documents);

@@ -8,7 +8,7 @@ internal static class ZstdLines
     private const int FirstBytes = 1 << 16;
 
     /// <summary>The lines one after the other, without what ends them; an array each.</summary>
-    /// <param name="mostBytes">Of a line: a few packed bytes can stand for more than memory holds.</param>
+    /// <param name="mostBytes">The most bytes of a line: a few packed bytes can stand for more than memory holds.</param>
     /// <param name="damaged">Makes what is thrown where the file is damaged or cut short, or a line is longer; takes the reason.</param>
     /// <param name="cancel">Looked at with each line.</param>
     public static IEnumerable<byte[]> Read(string path, int mostBytes, Func<string, Exception> damaged, CancellationToken cancel)

@@ -17,7 +17,7 @@ public sealed class ChatFormat
     /// <param name="marks">The tokenizer's special tokens.</param>
     /// <param name="beginning">What bos_token is; null for none.</param>
     /// <param name="end">What eos_token is; null for none.</param>
-    /// <param name="endIsEndOfText">That token is the tokenizer's end of text, whether or not it has a text.</param>
+    /// <param name="endIsEndOfText">True where eos_token is the tokenizer's end of text, whether or not it has a text.</param>
     private ChatFormat(JinjaTemplate template, IEnumerable<string> marks, string? beginning, string? end, bool endIsEndOfText)
     {
         (_template, _beginning, _end, _endIsEndOfText) = (template, beginning, end, endIsEndOfText);

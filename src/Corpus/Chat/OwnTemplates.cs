@@ -19,7 +19,7 @@ internal static class OwnTemplates
         {% endif %}
         """;
 
-    /// <summary>Of Qwen and many others.</summary>
+    /// <summary>The template of Qwen and many others.</summary>
     public const string Chatml = """
         {% for message in messages %}
         {{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' -}}
@@ -29,7 +29,7 @@ internal static class OwnTemplates
         {% endif %}
         """;
 
-    /// <summary>Of Llama 3.</summary>
+    /// <summary>The template of Llama 3.</summary>
     public const string Llama3 = """
         {{ '<|begin_of_text|>' -}}
         {% for message in messages %}

@@ -93,7 +93,7 @@ internal sealed class TemplateText
         return parts;
     }
 
-    /// <summary>The same number of characters, each mapped to another one.</summary>
+    /// <summary>A text with the same number of characters, each mapped to another one.</summary>
     public TemplateText Map(Func<string, string> map) => new(map(Text), _runs);
 
     public override string ToString() => Text;

@@ -45,7 +45,7 @@ internal sealed class FastTextFile
 
     private FastTextFile(string path, long length, BinaryReader reader) => (_path, _length, _reader) = (path, length, reader);
 
-    /// <summary>Of all its bytes.</summary>
+    /// <summary>Digest of all bytes of the file.</summary>
     public Digest Digest { get; private set; }
 
     /// <summary>Numbers of a vector.</summary>

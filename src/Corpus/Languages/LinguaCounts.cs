@@ -6,7 +6,9 @@ namespace Elastic.Corpus.Languages;
 
 /// <summary>N-grams of letters of a language whose last letter follows the others equally often.</summary>
 /// <param name="Letters">One to three letters in lower case each, with a space between two n-grams.</param>
-/// <param name="Share">Of the occurrences of all but the last letter, those that this letter follows; of all letters for one alone.</param>
+/// <param name="Share">
+/// Share, among the occurrences of all but the last letter, of those that this letter follows; among all letters for one alone.
+/// </param>
 internal readonly record struct NGrams(string Letters, double Share);
 
 /// <summary>

@@ -4,7 +4,7 @@ namespace Elastic.Corpus;
 
 /// <summary>A corpus's BLEU.</summary>
 /// <param name="Score">0 to 100.</param>
-/// <param name="Precisions">Of 1 to 4 words, percent; one without any common n-gram is smoothed.</param>
+/// <param name="Precisions">Precisions of n-grams of 1 to 4 words, percent; one without any common n-gram is smoothed.</param>
 /// <param name="BrevityPenalty">0 to 1.</param>
 /// <param name="HypothesisWords">Words of the hypotheses.</param>
 /// <param name="ReferenceWords">Words of the references that are nearest in length.</param>

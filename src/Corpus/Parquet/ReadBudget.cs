@@ -31,7 +31,7 @@ internal sealed class ReadBudget(string path, long fileBytes)
                                        $"{Least >> 20} MiB): it is damaged or was made to fill memory; leave it out");
     }
 
-    /// <summary>The same, and says that a page of the file becomes so large at once.</summary>
+    /// <summary>Notes that so many bytes are about to be read, and says that a page of the file becomes so large at once.</summary>
     /// <exception cref="InvalidDataException">The page claims more than its compressed bytes may become.</exception>
     /// <exception cref="ElasticException">It is more than the file may become, or more than is held in memory.</exception>
     public void SpendPage(int bytes, int compressedBytes)

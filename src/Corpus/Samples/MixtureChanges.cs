@@ -54,7 +54,7 @@ public sealed class MixtureChanges : SampleStream
             first, [.. starts.Select(s => (s.Sample, MixtureOrder.Of(seed, s.Mixture, shards, cut, s.Sample)))]);
     }
 
-    /// <param name="mixtures">Of the same sources, oldest first.</param>
+    /// <param name="mixtures">Orders of mixtures of the same sources, each with its first sample, oldest first.</param>
     public static MixtureChanges Of(SampleStream first, IReadOnlyList<(long Sample, MixtureOrder Order)> mixtures) =>
         new(first, [.. mixtures.Select(m => m.Order)], [.. mixtures.Select(m => m.Sample)]);
 

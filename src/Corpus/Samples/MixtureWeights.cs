@@ -48,7 +48,7 @@ internal sealed class MixtureWeights
         }
     }
 
-    /// <param name="samples">Of an epoch of a complete corpus.</param>
+    /// <param name="samples">Samples of an epoch of a complete corpus.</param>
     /// <exception cref="ElasticException">There is none.</exception>
     public static void CheckSamples(long samples)
     {

@@ -35,7 +35,7 @@ public sealed class WindowMixture : SampleStream
     public override long Samples => _ends is [.., var all] ? all : 0;
 
     /// <summary>The order that a run's settings make of a corpus, or of what is finished of it.</summary>
-    /// <param name="shards">That are trained on, in their order.</param>
+    /// <param name="shards">Shards that are trained on, in their order.</param>
     /// <param name="isGrowing">More shards follow, perhaps of sources that none has yet.</param>
     /// <param name="map">The blocks of the shards.</param>
     /// <exception cref="ElasticException">
@@ -65,7 +65,7 @@ public sealed class WindowMixture : SampleStream
     }
 
     /// <summary>The shards of the windows that are finished, but for those without a block: each is read on its own.</summary>
-    /// <param name="shards">Those of the corpus.</param>
+    /// <param name="shards">Shards of the corpus.</param>
     public IEnumerable<MixtureSource> Parts(IReadOnlyList<ShardInfo> shards)
     {
         ArgumentNullException.ThrowIfNull(shards);

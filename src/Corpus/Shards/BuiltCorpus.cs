@@ -104,7 +104,7 @@ public sealed class BuiltCorpus
         return corpus is not null;
     }
 
-    /// <summary>The same of the corpus <paramref name="id"/>.</summary>
+    /// <summary>Returns false where there is no complete corpus; an error where it is not the corpus <paramref name="id"/>.</summary>
     /// <exception cref="ElasticException">The folder holds another corpus.</exception>
     public static bool TryOpen(string folder, Digest id, [NotNullWhen(true)] out BuiltCorpus? corpus) =>
         TryOpen(folder, out corpus) && (corpus.Id == id ? true : throw Another(corpus.Folder, corpus.Id, id));

@@ -18,7 +18,7 @@ public sealed class BlockList
 
     private BlockList(Digest digest) => Digest = digest;
 
-    /// <summary>Of the lists' bytes, in their order.</summary>
+    /// <summary>Digest of the lists' bytes, in their order.</summary>
     public Digest Digest { get; }
 
     /// <summary>Patterns of files and of members of archives.</summary>

@@ -12,8 +12,8 @@ public sealed record FilePart(int Number, long Skip, long Length, long LinesBefo
 }
 
 /// <summary>How large the parts of files are.</summary>
-/// <param name="Bytes">Of lines of jsonl and of row groups: their documents are the same whatever this is.</param>
-/// <param name="TextBytes">Of plain text, where a part also ends a document: a constant, except in tests.</param>
+/// <param name="Bytes">Bytes of a part of lines of jsonl or of row groups: their documents are the same whatever this is.</param>
+/// <param name="TextBytes">Bytes of a part of plain text, where a part also ends a document: a constant, except in tests.</param>
 public readonly record struct PartSize(long Bytes, long TextBytes)
 {
     /// <summary>A minute or so of reading through many stages, so that an interruption costs no more than that.</summary>

@@ -201,7 +201,7 @@ public sealed record Reading(string TextField, string Encoding)
     /// </summary>
     public bool PassesOverRejects { get; init; }
 
-    /// <summary>Of HTML the title and the main text only.</summary>
+    /// <summary>Reads of HTML the title and the main text only.</summary>
     public bool MainText { get; init; }
 
     /// <summary>As corpora were read before there were settings.</summary>

@@ -10,15 +10,15 @@ namespace Elastic.Foundation.Certificates;
 /// </summary>
 public static class CertificateNames
 {
-    /// <summary>Of one certificate.</summary>
+    /// <summary>The most names of one certificate.</summary>
     public const int Most = 32;
 
-    /// <summary>Of those that nobody has typed: room stays for those that somebody does.</summary>
+    /// <summary>The most names that nobody has typed: room stays for those that somebody does.</summary>
     public const int MostOfMachine = Most / 2;
 
     private const int LongestName = 253, LongestLabel = 63;
 
-    /// <summary>Those of this machine: the loopback's, its name, and its first addresses; there is room for as many others.</summary>
+    /// <summary>The names of this machine: the loopback's, its own, and its first addresses; there is room for as many others.</summary>
     public static IReadOnlyList<string> OfMachine() =>
     [
         .. new[] { "localhost", Environment.MachineName.ToLowerInvariant(), IPAddress.IPv6Loopback.ToString() }
@@ -42,8 +42,8 @@ public static class CertificateNames
     }
 
     /// <summary>
-    /// Those of them that a process may have which asks from <paramref name="address"/>: the loopback's, which are any machine's own, and
-    /// that address. That a machine has another name or address it cannot show.
+    /// The names, of those that are asked for, that a process may have which asks from <paramref name="address"/>: the loopback's, which
+    /// are any machine's own, and that address. That a machine has another name or address it cannot show.
     /// </summary>
     /// <inheritdoc cref="Join"/>
     internal static IReadOnlyList<string> OwnOf(IPAddress? address, IEnumerable<string?> names) =>

@@ -10,7 +10,7 @@ namespace Elastic.Foundation.Certificates;
 /// </summary>
 internal static class JoinProtocol
 {
-    /// <summary>Of a greeting and of a request.</summary>
+    /// <summary>The most bytes of a greeting and of a request.</summary>
     public const int MostRequestBytes = 8 << 10;
 
     /// <summary>An answer holds the list of revoked certificates, too.</summary>
@@ -70,8 +70,8 @@ internal sealed record JoinGreeting(string Authority, bool Busy);
 /// <param name="Name">The name that the machine wants: a node's id.</param>
 /// <param name="Key">Its public key, SubjectPublicKeyInfo in Base64.</param>
 /// <param name="Names">
-/// Of a seed: the host names and addresses under which browsers reach it; those to add where it is renewed. It gets those of them that
-/// <see cref="CertificateNames.OwnOf"/> says, and those that its token was made for.
+/// The names that a seed asks for: the host names and addresses under which browsers reach it; those to add where it is renewed. It gets
+/// those of them that <see cref="CertificateNames.OwnOf"/> says, and those that its token was made for.
 /// </param>
 internal sealed record JoinRequest(
     string? Token = null, string? Role = null, string? Name = null, string? Key = null, string?[]? Names = null)

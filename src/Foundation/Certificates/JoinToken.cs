@@ -66,7 +66,7 @@ public sealed record JoinToken(Role Role, string Secret, Digest Pin)
 }
 
 /// <summary>What the authority keeps of a join token.</summary>
-/// <param name="Hash">Of the secret; the secret itself is nowhere.</param>
+/// <param name="Hash">Hash of the secret; the secret itself is nowhere.</param>
 /// <param name="Left">How often it can still be used.</param>
 /// <param name="Names">Host names and addresses that a seed's certificate gets, besides the machine's own.</param>
 public sealed record StoredToken(Digest Hash, Role Role, int Left, DateTimeOffset Expires, IReadOnlyList<string> Names);

@@ -41,7 +41,7 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
     /// <summary>The address at the other end, for logs.</summary>
     public string Address => Remote is { } at ? new Endpoint(at.Address.ToString(), at.Port).ToString() : "an unknown address";
 
-    /// <summary>The same; null where it is not known.</summary>
+    /// <summary>The address and port at the other end; null where they are not known.</summary>
     public IPEndPoint? Remote
     {
         get

@@ -10,7 +10,7 @@ namespace Elastic.Foundation.Certificates;
 /// The certificates that count no more, by their serial numbers. The authority signs the list and numbers it, so that anybody can hand it
 /// on: a receiver takes it if the signature is right and the number higher than that of the list it has.
 /// </summary>
-/// <param name="Number">Of the list, 1 for the first one.</param>
+/// <param name="Number">Number of the list, 1 for the first one.</param>
 /// <param name="Revoked">Each serial number with who held the certificate.</param>
 public sealed record Revocations(long Number, IReadOnlyDictionary<string, string> Revoked)
 {

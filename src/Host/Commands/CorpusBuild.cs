@@ -37,7 +37,9 @@ internal static class CorpusBuild
         return corpus;
     }
 
-    /// <summary>The same of a run that reads the corpus while it is built (corpus.order = stream).</summary>
+    /// <summary>
+    /// The corpus of a run that reads it while it is built (corpus.order = stream): the one that it goes on with, or a new one.
+    /// </summary>
     /// <param name="shows">False while the display shows the run instead.</param>
     public static async Task<GrowingCorpus> BeginAsync(
         ElasticNode node, ElasticSettings settings, IRunDisplay display, Func<bool> shows, CancellationToken cancel) =>

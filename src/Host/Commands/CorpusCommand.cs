@@ -10,7 +10,7 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic corpus</c>: builds, shows, exports and audits corpora, and trains tokenizers, without training a model.</summary>
 internal static class CorpusCommand
 {
-    /// <param name="faults">Of the build of a corpus; only tests simulate any.</param>
+    /// <param name="faults">Faults of the build of a corpus; only tests simulate any.</param>
     public static Command Build(NodeFaults faults) => new TeachingCommand("corpus",
         "Builds, shows, exports and audits texts and token shards, and trains tokenizers. \"train\" builds what it needs by itself.",
         """

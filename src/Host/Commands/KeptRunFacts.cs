@@ -41,7 +41,7 @@ internal static class KeptRunFacts
         ["bytes"] = run.Bytes,
     };
 
-    /// <summary>The same, with all else that there is to know.</summary>
+    /// <summary>The facts of <see cref="Json"/>, with all else that there is to know.</summary>
     public static JsonObject WholeJson(KeptRun run)
     {
         var json = Json(run);

@@ -6,7 +6,7 @@ namespace Elastic.Host.Commands;
 
 /// <summary>A run of a data directory: what the journal has of it, and what the disk has.</summary>
 /// <param name="Stored">Null for a folder of which the journal knows nothing.</param>
-/// <param name="Bytes">Of its folder; 0 where there is none.</param>
+/// <param name="Bytes">Bytes of the run's folder; 0 where there is none.</param>
 internal sealed record KeptRun(RunId Id, StoredRun? Stored, RunFolder Folder, long Bytes)
 {
     /// <summary>Where the run stands, in a word or two.</summary>

@@ -7,7 +7,7 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic seed</c>: a node that supervises runs.</summary>
 internal static class SeedCommand
 {
-    /// <param name="faults">Of the machine; only tests simulate any.</param>
+    /// <param name="faults">Faults of the machine; only tests simulate any.</param>
     public static Command Build(NodeFaults faults)
     {
         var options = new NodeOptions(

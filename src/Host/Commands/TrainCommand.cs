@@ -15,7 +15,7 @@ internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Pl
     /// <summary>What changes in mid-run.</summary>
     public IReadOnlyList<SettingsChange> Changes { get; init; } = [];
 
-    /// <summary>The same with the changes that a file names; null for none.</summary>
+    /// <summary>This request with the changes that a file names; null for none.</summary>
     /// <exception cref="SettingsException">The file cannot be read, or names what cannot be.</exception>
     public TrainRequest With(string? changes) =>
         changes is null ? this : this with { Changes = ChangesFile.Read(changes, Settings.Training) };

@@ -28,7 +28,7 @@ internal static class CorpusLines
             + Units.Many(manifest.TrainShards.Count + manifest.HeldOutShards.Count, "shard");
     }
 
-    /// <summary>The same for programs, with all sources.</summary>
+    /// <summary>The contents and the folder as JSON for programs, with all sources.</summary>
     public static JsonObject Json(BuiltCorpus corpus)
     {
         var manifest = corpus.Manifest;

@@ -104,7 +104,7 @@ internal static class PlanLines
         $"arithmetic   a step: {Units.Count(plan.FlopsOfStep)} floating-point operations of a device, in products",
     ];
 
-    /// <summary>The same as one object. Scripts rely on the keys: add to them, never rename one.</summary>
+    /// <summary>The plan as one JSON object. Scripts rely on the keys: add to them, never rename one.</summary>
     /// <param name="problem">Why it does not fit; null where it does.</param>
     public static JsonObject Json(TrainingPlan plan, MachineMemory machine, string? problem)
     {

@@ -9,7 +9,7 @@ internal static class RunJson
     /// <summary>One line. Unknown values are null.</summary>
     public static string Write(RunView view) => Object(view).ToJsonString();
 
-    /// <summary>The same as an object.</summary>
+    /// <summary>The view as an object. Unknown values are null.</summary>
     public static JsonObject Object(RunView view) => new()
     {
         ["run"] = view.Name.Value,

@@ -132,7 +132,7 @@ internal static class RunLines
     public static string Scale(RunView view) => view is { LossScale: { } scale, SkippedSteps: { } skipped }
         ? $"loss scale {scale:0}, {Units.Many(skipped, "step")} skipped" : "";
 
-    /// <summary>That more steps of a round were skipped than the view before showed; null where none was.</summary>
+    /// <summary>A line that says that more steps of a round were skipped than the view before showed; null where none was.</summary>
     /// <param name="before">The view before; null for the first.</param>
     public static string? Skipped(RunView? before, RunView view)
     {

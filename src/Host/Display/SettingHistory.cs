@@ -20,7 +20,7 @@ internal sealed record SettingHistory(Setting Setting, IReadOnlyList<(int FromRo
     /// <summary>The value before the newest; null where the run was started with the newest.</summary>
     public string? BeforeText => Values.Count > 1 ? Text(Values[^2].Value) : null;
 
-    /// <summary>Those of all settings of a run, in the order of declaration.</summary>
+    /// <summary>The histories of all settings of a run, in the order of declaration.</summary>
     public static IReadOnlyList<SettingHistory> Of(RunCurve curve)
     {
         // A change may be changed again before its round has begun.

@@ -19,7 +19,7 @@ internal static class Units
     /// <summary>A number of things, e.g. 1 epoch, 40 rounds.</summary>
     public static string Many(long n, string one) => Plural.Of(n, one);
 
-    /// <summary>The same with three significant digits.</summary>
+    /// <summary>A number of things with three significant digits, e.g. 12.3k tokens.</summary>
     public static string Count(double n, string one) => $"{Count(n)} {Plural.Noun(n, one)}";
 
     /// <summary>The two largest units: 12s, 3m 05s, 2h 07m, 4d 11h.</summary>

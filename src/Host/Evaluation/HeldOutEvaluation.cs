@@ -23,7 +23,7 @@ namespace Elastic.Host.Evaluation;
 internal static class HeldOutEvaluation
 {
     /// <summary>Scores the held-out samples and writes the numbers.</summary>
-    /// <param name="folder">Of the corpus.</param>
+    /// <param name="folder">Folder of the corpus.</param>
     /// <param name="kind">How samples are cut; null as the run cuts them, or, for a folder's model, as its architecture reads.</param>
     /// <param name="count">The most samples; null for as many as the run scores.</param>
     /// <exception cref="ElasticException">There is no corpus, or it does not fit the model.</exception>

@@ -5,7 +5,7 @@ using Elastic.Host.Generation;
 namespace Elastic.Host.Evaluation;
 
 /// <summary>Which model an evaluation was of.</summary>
-/// <param name="Name">Of the run or the folder.</param>
+/// <param name="Name">Name of the run or the folder.</param>
 /// <param name="Round">After which the run's checkpoint was taken; null for a folder's model.</param>
 /// <param name="Context">Tokens that it sees at once.</param>
 internal sealed record ScoredModel(string Name, int? Round, string Fingerprint, int Context)

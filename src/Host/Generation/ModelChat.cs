@@ -34,8 +34,8 @@ internal sealed class ModelChat
         (chosen is null ? OwnOf(model) : Chosen(chosen, model.Tokenizer)) is { } format ? new ModelChat(format, model.Tokenizer) : null;
 
     /// <summary>
-    /// The same for a server, which also serves text: a model's own template that is not known here is no reason not to. Says whether there
-    /// is one.
+    /// The model's own template, or the one that a person has chosen, for a server, which also serves text: a model's own template that is
+    /// not known here is no reason not to. Says whether there is one.
     /// </summary>
     /// <exception cref="ElasticException">The chosen template is not there, or cannot be read.</exception>
     public static ModelChat? OrNone(TextModel model, string? chosen, Action<string> say)

@@ -23,7 +23,7 @@ internal sealed class ContinuousBackup(
     private string _copied = "";
     private int _failures;
 
-    /// <summary>That of a node's settings; null where they name no store, or the node keeps no journal.</summary>
+    /// <summary>The backup that a node's settings ask for; null where they name no store, or the node keeps no journal.</summary>
     /// <exception cref="ElasticException">The store's address is none.</exception>
     public static ContinuousBackup? Of(NodeSettings settings, ElasticNode node, Action<string> say) =>
         settings.BackupStore is { } address && node.Database is { } database

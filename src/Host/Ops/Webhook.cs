@@ -9,7 +9,7 @@ using Elastic.Storage;
 namespace Elastic.Host.Ops;
 
 /// <summary>How a webhook is called.</summary>
-/// <param name="Deadline">Of one call.</param>
+/// <param name="Deadline">The time that one call may take.</param>
 /// <param name="Retry">Pauses after calls that failed.</param>
 /// <param name="Attempts">After so many calls an event is given up, and told of in this process's output.</param>
 internal sealed record WebhookLimits(TimeSpan Deadline, Backoff Retry, int Attempts)

@@ -8,13 +8,13 @@ namespace Elastic.Host.Pbm;
 
 /// <summary>What a node would do for a run that is alone in the cluster: the first round as the scheduler would give it out.</summary>
 /// <param name="Plan">Null for devices whose memory is libtorch's to allocate.</param>
-/// <param name="Replicas">That it computes at once, or that it computes a stage of.</param>
+/// <param name="Replicas">Replicas that the node computes at once, or that it computes a stage of.</param>
 /// <param name="Problem">Why it has no room for them; null where it has, or does not say how much memory is free.</param>
-/// <param name="Bytes">Of memory, that it takes for them; null where that is not known.</param>
+/// <param name="Bytes">Bytes of memory that the node takes for them; null where that is not known.</param>
 internal sealed record NodeShare(NodeView Node, int Replicas, TrainingPlan? Plan, string? Problem, double? Bytes)
 {
     /// <summary>The nodes that would compute, by address.</summary>
-    /// <param name="arithmetic">Of the run; empty for a run that takes that of most devices.</param>
+    /// <param name="arithmetic">Arithmetic of the run; empty for a run that takes that of most devices.</param>
     public static IReadOnlyList<NodeShare> Of(TrainingSettings settings, string arithmetic, IEnumerable<NodeView> nodes)
     {
         var able = nodes.Where(n => n.State == "up" && n.Devices.Length > 0).ToList();

@@ -7,7 +7,7 @@ namespace Elastic.Host.Pbm;
 
 /// <summary>One line of a command's output.</summary>
 /// <param name="Text">For people; null where the line is for scripts only.</param>
-/// <param name="Json">The same for scripts; null where the line is for people only, e.g. the head of a table.</param>
+/// <param name="Json">The line for scripts; null where the line is for people only, e.g. the head of a table.</param>
 internal sealed record PbmLine(string? Text, JsonObject? Json = null)
 {
     /// <summary>A piece of a file for the client, in place of a line.</summary>
@@ -70,6 +70,6 @@ internal sealed class PbmCall
     /// <summary>The values of a repeatable argument, in their order.</summary>
     public IReadOnlyList<string> Values(ArgumentHelp argument) => [.. All(argument).Select(v => v.Value)];
 
-    /// <summary>The same, with the texts of the client's files.</summary>
+    /// <summary>The values of a repeatable argument, in their order, with the texts of the client's files.</summary>
     public IReadOnlyList<CallValue> All(ArgumentHelp argument) => [.. _values[argument.Long]];
 }

@@ -16,8 +16,8 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
     /// <summary>What the person has typed the values of <see cref="Sets"/> behind, for messages.</summary>
     public string SetOption { get; init; } = "--set";
 
-    /// <summary>The same, after the weights that it names in a store were fetched: they decide other settings.</summary>
-    /// <param name="models">Those of this machine.</param>
+    /// <summary>The settings of the run, after the weights that it names in a store were fetched: they decide other settings.</summary>
+    /// <param name="models">Models that this machine stores.</param>
     /// <exception cref="ElasticException">The store does not give them.</exception>
     /// <inheritdoc cref="Load"/>
     public async Task<ElasticSettings> LoadAsync(RememberedRun? run, StoredModels models, CancellationToken cancel)

@@ -19,7 +19,7 @@ internal static class RunQueue
     public static IEnumerable<string> Lines(IReadOnlyList<RunView> all, IReadOnlyList<NodeView> nodes) =>
         InOrder(all).Select(run => $"run {run.Name}: {Place(run, all, nodes)}");
 
-    /// <summary>The same for scripts.</summary>
+    /// <summary>The runs that want devices as JSON, for scripts, in the order in which they get them.</summary>
     public static JsonArray Json(IReadOnlyList<RunView> all, IReadOnlyList<NodeView> nodes) =>
     [
         .. InOrder(all).Select(run => new JsonObject

@@ -5,10 +5,10 @@ namespace Elastic.Host.Serving;
 /// <summary>How the API writes a text that was asked for: as a text, or as a message of a conversation.</summary>
 internal abstract class AnswerForm
 {
-    /// <summary>Of <c>/v1/completions</c>.</summary>
+    /// <summary>The form of <c>/v1/completions</c>.</summary>
     public static AnswerForm Text { get; } = new TextForm();
 
-    /// <summary>Of <c>/v1/chat/completions</c>.</summary>
+    /// <summary>The form of <c>/v1/chat/completions</c>.</summary>
     public static AnswerForm Chat { get; } = new ChatForm();
 
     /// <summary>What ids begin with.</summary>

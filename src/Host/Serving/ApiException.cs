@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Elastic.Host.Serving;
 
 /// <summary>Why a request is not served, in the API's words.</summary>
-/// <param name="status">Of the HTTP answer.</param>
+/// <param name="status">Status of the HTTP answer.</param>
 /// <param name="message">What was wrong, and what to do.</param>
 /// <param name="param">The field that is meant; null for none.</param>
 /// <param name="code">The API's short name of the problem; null for none.</param>

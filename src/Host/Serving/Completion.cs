@@ -9,7 +9,7 @@ namespace Elastic.Host.Serving;
 /// <summary>A piece of one of a request's texts.</summary>
 /// <param name="Choice">The text's number in the answer.</param>
 /// <param name="Ending">With the last piece: "stop" for an end of text or a stop string, "length" where all tokens were drawn.</param>
-/// <param name="Tokens">That were drawn for it.</param>
+/// <param name="Tokens">Tokens that were drawn for the piece.</param>
 /// <param name="Logs">The tokens that begin in it; null where no log-probabilities were asked for.</param>
 internal readonly record struct CompletionPiece(int Choice, string Text, string? Ending, int Tokens, IReadOnlyList<TokenLog>? Logs = null);
 
@@ -129,7 +129,9 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
             _previous = token;
         }
 
-        /// <summary>Those that begin in this piece of the text, or before it.</summary>
+        /// <summary>
+        /// The tokens that begin in this piece of the text, or before it; null where no log-probabilities were asked for.
+        /// </summary>
         public List<TokenLog>? Take(string piece)
         {
             if (job.Likeliest is null)

@@ -25,7 +25,7 @@ internal sealed record CompletionRequest
     /// <summary>The most tokens of each text.</summary>
     public required int Tokens { get; init; }
 
-    /// <summary>Of the first text of each prompt.</summary>
+    /// <summary>How the first text of each prompt is sampled.</summary>
     public required SamplingSettings Sampling { get; init; }
 
     public required IReadOnlyList<string> Stops { get; init; }

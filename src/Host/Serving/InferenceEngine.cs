@@ -24,7 +24,7 @@ internal sealed class InferenceEngine : IDisposable
     private InferenceEngine(TextModel model, ServeLimits limits, Action<string> say) => (_model, _limits, _say) = (model, limits, say);
 
     /// <summary>Opens the devices.</summary>
-    /// <param name="threads">Of each device on the CPU.</param>
+    /// <param name="threads">Threads of each device on the CPU.</param>
     /// <param name="say">Is told of failures of devices.</param>
     /// <exception cref="ElasticException">A device cannot be opened, or has no memory for one text of the model's context.</exception>
     public static async Task<InferenceEngine> StartAsync(

@@ -12,7 +12,7 @@ internal sealed record ServeLimits
     /// <summary>Texts of a request, prompts times n: the API's bound for n.</summary>
     public int TextsOfRequest { get; init; } = 128;
 
-    /// <summary>Of a request: a prompt of some hundred thousand tokens.</summary>
+    /// <summary>The most bytes of a request's body: a prompt of some hundred thousand tokens.</summary>
     public int BodyBytes { get; init; } = 4 << 20;
 
     /// <summary>Stop strings of a request, as the API bounds them.</summary>

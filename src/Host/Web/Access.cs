@@ -8,7 +8,7 @@ namespace Elastic.Host.Web;
 
 /// <summary>Who has made a request.</summary>
 /// <param name="Who">For logs and journals.</param>
-/// <param name="Peer">Of a certificate; null for who has the token.</param>
+/// <param name="Peer">Identity in the asker's certificate; null for who has the token.</param>
 /// <param name="AntiForgery">What a request that changes something has to carry; null where no browser adds by itself what lets it in.
 /// </param>
 internal sealed record Asker(string Who, Identity? Peer, string? AntiForgery)

@@ -15,8 +15,8 @@ internal static class Compression
         ["application/json", "text/html", "text/javascript", "text/css", "image/svg+xml"];
 
     /// <summary>
-    /// Of which requests the answers are compressed. A session's is not: the length of a compressed answer tells something of the secret in
-    /// it to those who see the encrypted bytes (the BREACH attack). Problems, which repeat words of the request, are not, either.
+    /// Says of which requests the answers are compressed. A session's is not: the length of a compressed answer tells something of the
+    /// secret in it to those who see the encrypted bytes (the BREACH attack). Problems, which repeat words of the request, are not, either.
     /// </summary>
     /// <param name="api">The path of the API.</param>
     public static Func<HttpContext, bool> MayCompress(string api) =>

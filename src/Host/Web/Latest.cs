@@ -43,7 +43,7 @@ internal sealed class Latest<T>(Func<CancellationToken, Task<T>> ask, TimeSpan a
     }
 }
 
-/// <summary>The same for each of some things, e.g. runs.</summary>
+/// <summary>What was said a moment ago of each of some things, e.g. runs, as <see cref="Latest{T}"/> keeps it of one.</summary>
 /// <param name="most">How many are remembered.</param>
 internal sealed class LatestOf<TKey, T>(
     Func<TKey, CancellationToken, Task<T>> ask, TimeSpan age, TimeSpan deadline, int most, TimeProvider time) where TKey : notnull

@@ -19,7 +19,7 @@ internal static class ReplicaPlaces
 
     /// <param name="observed">Oldest first.</param>
     /// <param name="nameOf">A node's name for people.</param>
-    /// <param name="nodes">Those that are there now.</param>
+    /// <param name="nodes">Nodes that are there now.</param>
     public static JsonObject Of(
         RunId run, IEnumerable<StoredObservation> observed, Func<NodeId, string> nameOf, IEnumerable<NodeView> nodes)
     {

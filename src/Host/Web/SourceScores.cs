@@ -9,8 +9,8 @@ namespace Elastic.Host.Web;
 /// only the newer ones are asked for. Thread-safe.
 /// </summary>
 /// <param name="observed">Reads observations.</param>
-/// <param name="most">Of a run that are kept, the newest: those of this many versions, of a few sources.</param>
-/// <param name="mostRuns">That are remembered.</param>
+/// <param name="most">Scores of a run that are kept, the newest: those of this many versions, of a few sources.</param>
+/// <param name="mostRuns">Runs that are remembered.</param>
 internal sealed class SourceScores(
     Func<ObservationQuery, CancellationToken, Task<IReadOnlyList<StoredObservation>>> observed, int most = 10_000, int mostRuns = 32)
 {

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.WebUtilities;
 namespace Elastic.Host.Web;
 
 /// <summary>Why a request is not served: a problem document (RFC 9457).</summary>
-/// <param name="status">Of the HTTP answer.</param>
+/// <param name="status">Status of the HTTP answer.</param>
 /// <param name="detail">What was wrong, and what to do.</param>
 internal sealed class WebProblem(int status, string detail) : Exception(detail)
 {

@@ -67,7 +67,8 @@ internal sealed class WebServer : IAsyncDisposable
     public string Address => _names.Public?.AbsoluteUri.TrimEnd('/') ?? _names.AddressOf(Endpoint);
 
     /// <summary>
-    /// The same, and for a person at this process's terminal the token, which no server and no log sees; short enough for a line of it.
+    /// The address of the pages, and for a person at this process's terminal the token, which no server and no log sees; short enough for a
+    /// line of it.
     /// </summary>
     public string AddressWithToken => _web.Service.Token is { } token
         ? $"{Address}/#token={Base64Url.EncodeToString(Convert.FromHexString(token.Secret))}" : $"{Address}/";

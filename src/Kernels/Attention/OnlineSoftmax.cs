@@ -108,7 +108,7 @@ internal static unsafe class SoftmaxGradients
         }
     }
 
-    /// <summary>The same with dropout: weights and their gradients are multiplied by the factors 0 or 1 / (1 - probability).</summary>
+    /// <summary>One query with dropout: weights and their gradients are multiplied by the factors 0 or 1 / (1 - probability).</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Row<T>(float* s, float* dp, int keys, float scale, float largest, float inverse, float delta, float* factors)
         where T : struct, ILanes<T>

@@ -45,7 +45,7 @@ internal static class ElementaryLanes
         where T : struct, ILanes<T>
         => Sigmoid(x, out _);
 
-    /// <summary>The same, and 1 - sigmoid without cancellation.</summary>
+    /// <summary>The sigmoid, 1 / (1 + e^-x), and 1 - sigmoid without cancellation.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Sigmoid<T>(T x, out T complement)
         where T : struct, ILanes<T>

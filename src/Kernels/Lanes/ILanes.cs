@@ -28,10 +28,10 @@ internal unsafe interface ILanes<T>
     /// <summary>Writes the lower halves of the lanes, p[0] to p[15]; the upper ones are zero.</summary>
     static abstract void StoreNarrow(T x, ushort* p);
 
-    /// <summary>The same number in all lanes.</summary>
+    /// <summary>A vector with <paramref name="x"/> in all lanes.</summary>
     static abstract T Broadcast(float x);
 
-    /// <summary>The same 32 bits in all lanes.</summary>
+    /// <summary>A vector with the 32 bits of <paramref name="x"/> in all lanes.</summary>
     static abstract T Bits(int x);
 
     /// <summary>All ones in the first <paramref name="count"/> lanes, else zero; any count.</summary>

@@ -7,7 +7,7 @@ internal static class Rows
     private const int Elements = 65_536;
 
     /// <summary>Does the work for each row.</summary>
-    /// <param name="columns">Of a row: how much there is to do for it.</param>
+    /// <param name="columns">Columns of a row: how much there is to do for it.</param>
     public static void Run(ThreadTeam team, int rows, int columns, Action<long> work)
     {
         var atOnce = Math.Max(1, Elements / Math.Max(1, columns));

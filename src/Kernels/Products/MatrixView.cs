@@ -21,9 +21,9 @@ internal readonly unsafe struct MatrixView(
     /// <summary>Null for fp32.</summary>
     public NarrowType? Type { get; } = type;
 
-    /// <summary>Of a matrix of fp32.</summary>
+    /// <summary>The address of an element of a matrix of fp32.</summary>
     public float* At(long row, long column) => Data + row * RowStride + column * ColumnStride;
 
-    /// <summary>Of a matrix of a type of 16 bits.</summary>
+    /// <summary>The address of an element of a matrix of a type of 16 bits.</summary>
     public ushort* NarrowAt(long row, long column) => (ushort*)Data + row * RowStride + column * ColumnStride;
 }

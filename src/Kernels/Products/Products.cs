@@ -36,7 +36,7 @@ internal static unsafe class Products
     };
 
     /// <summary>Bytes of workspace that a team of so many threads needs for a product of this shape, however its operands lie.</summary>
-    /// <param name="threads">Of the team.</param>
+    /// <param name="threads">Threads of the team.</param>
     /// <param name="parts">As the product divides K.</param>
     public static long WorkspaceBytes(int threads, int m, int n, int k, DepthParts parts)
         => Math.Max(WorkspaceBytes(threads, m, n, k, parts, true, ProductBlocks.Default, Best),

@@ -77,7 +77,7 @@ internal static unsafe class CrossEntropy
         }
     }
 
-    /// <summary>The same losses, bit for bit, without gradients: the logits stay as they are.</summary>
+    /// <summary>The losses of <see cref="Rows"/>, bit for bit, without gradients: the logits stay as they are.</summary>
     public static void Losses(
         float* z, long stride, int rows, int vocabulary, int partLength, int* targets, float* weights, double smoothing, double* losses)
     {

@@ -13,7 +13,7 @@ internal static unsafe class KindSums
     /// target[j] = (target[j] +) Σ of source[row * rowStride + j] over the rows with kinds[row] = kind, for columns j from [0, columns).
     /// Pointers may be moved to where a thread's columns begin.
     /// </summary>
-    /// <param name="kinds">Of all rows, part after part.</param>
+    /// <param name="kinds">Kinds of all rows, part after part.</param>
     /// <param name="rows">Rows of a part.</param>
     /// <param name="accumulate">Adds to what is in the target, as the last step; otherwise overwrites it.</param>
     public static void Add(

@@ -19,8 +19,8 @@ internal static unsafe class Norms
     }
 
     /// <summary>
-    /// The same of neighbouring ranges: elements [first, end) of <paramref name="x"/>, which lies in pieces of <paramref name="length"/>
-    /// elements. sums[k] = sums[k] + <see cref="SumOfSquares"/> of what is there of piece k.
+    /// Adds the sums of squares of neighbouring ranges: elements [first, end) of <paramref name="x"/>, which lies in pieces of
+    /// <paramref name="length"/> elements. sums[k] = sums[k] + <see cref="SumOfSquares"/> of what is there of piece k.
     /// </summary>
     /// <remarks>
     /// One call for many short pieces in the order of memory: the processor fetches ahead, and adds up several pieces at a time.

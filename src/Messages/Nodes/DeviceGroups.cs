@@ -39,7 +39,7 @@ public sealed class DeviceGroups(IReadOnlyList<int> sizes)
     }
 
     /// <summary>How many more devices it takes before more of a replica's work.</summary>
-    /// <param name="devices">That it has.</param>
+    /// <param name="devices">Devices that the replica has.</param>
     public int UntilMoreWork(int devices)
     {
         var working = Working(devices);

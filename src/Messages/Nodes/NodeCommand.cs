@@ -17,7 +17,7 @@ public enum JobKind
     /// </summary>
     Build,
 
-    /// <summary>The same, which makes tokens of what was kept: its manifest is the tokenizer.</summary>
+    /// <summary>The build of a corpus, which makes tokens of what was kept: its manifest is the tokenizer.</summary>
     Tokens,
 }
 

@@ -10,7 +10,7 @@ public abstract record NodeNews : ISaidBySeed
         /// <summary>The number of the seed's list of revoked certificates; 0 where there is none.</summary>
         public long Revocations { get; init; }
 
-        /// <summary>That list, signed by the authority, where the node's is older.</summary>
+        /// <summary>The seed's list of revoked certificates, signed by the authority, where the node's is older.</summary>
         public string? Revoked { get; init; }
     }
 

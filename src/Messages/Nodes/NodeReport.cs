@@ -73,8 +73,8 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     public sealed record DeviceUse(JobId Job, int Devices) : IWireMessage;
 
     /// <summary>The work waits for devices, on which another run computes, or is to compute at once.</summary>
-    /// <param name="Behind">That run.</param>
-    /// <param name="Priority">Of that run.</param>
+    /// <param name="Behind">The run that the work waits for.</param>
+    /// <param name="Priority">Priority of the run <paramref name="Behind"/>.</param>
     public sealed record Queued(NodeId Node, RunId RunId, WorkKey Work, RunId Behind, int Priority) : NodeReport(Node);
 
     /// <summary>A device died or hangs, and with it the step that it was in.</summary>
@@ -101,12 +101,12 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <summary>What became of a replica's steps in a precision that scales the loss.</summary>
     /// <param name="Scale">What the loss is multiplied by from the next step on.</param>
     /// <param name="Skipped">Steps that overflowed and were skipped, of those that this node has taken in the round.</param>
-    /// <param name="SkippedInAll">Of all steps of the replica, on whichever node.</param>
+    /// <param name="SkippedInAll">Skipped steps among all steps of the replica, on whichever node.</param>
     public sealed record LossScaling(double Scale, int Skipped, long SkippedInAll) : IWireMessage;
 
     /// <summary>What the work needs is being fetched, and bytes have come.</summary>
-    /// <param name="Bytes">That this process has received since the fetch began.</param>
-    /// <param name="OfBytes">Of the vectors that were not whole here when it began; 0 where that is not known.</param>
+    /// <param name="Bytes">Bytes that this process has received since the fetch began.</param>
+    /// <param name="OfBytes">Bytes of the vectors that were not whole here when the fetch began; 0 where that is not known.</param>
     public sealed record Fetching(NodeId Node, RunId RunId, WorkKey Work, long Bytes, long OfBytes) : NodeReport(Node);
 
     /// <summary>Which of the vector sets that a <see cref="NodeCommand.Survey"/> asked for are intact on this node.</summary>

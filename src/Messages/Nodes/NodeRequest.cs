@@ -37,7 +37,7 @@ public abstract record NodeReply : ISaidBySeed
     /// <summary>What the node's threads and its work do.</summary>
     /// <param name="Address">The node's.</param>
     /// <param name="Process">The number of its process on its machine.</param>
-    /// <param name="Lines">Of its work and its thread pool, a sentence each.</param>
+    /// <param name="Lines">What there is to say of the node's work and its thread pool, a sentence each.</param>
     public sealed record Threads(string Address, int Process, string[] Lines, ThreadView[] Views) : NodeReply;
 
     /// <summary>The files that a node has.</summary>

@@ -11,7 +11,7 @@ namespace Elastic.Messages.Nodes;
 /// <param name="Threads">Arithmetic threads of one CPU device; 0 where that is not known.</param>
 public sealed record ReplicaSharing(int Zero, string Split, OffloadMode Offload, int Threads) : IWireMessage
 {
-    /// <summary>Of a node that says nothing of it.</summary>
+    /// <summary>The sharing of a node that says nothing of it.</summary>
     public static ReplicaSharing Usual { get; } = new(1, $"{ReplicaSplit.None}", OffloadMode.None, 1);
 
     // More than any machine has.

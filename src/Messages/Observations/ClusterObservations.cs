@@ -10,7 +10,7 @@ public sealed record SupervisionBegan(string Seed) : Observation
 
 /// <summary>A seed serves its dashboard. Observed again once a day, since observations are kept for a while.</summary>
 /// <param name="Seed">The seed's control plane, "host:port".</param>
-/// <param name="Address">Of its pages, "http://host:port".</param>
+/// <param name="Address">Address of the dashboard's pages, "http://host:port".</param>
 [ObservedAs("dashboard-opened")]
 public sealed record DashboardOpened(string Seed, string Address) : Observation;
 

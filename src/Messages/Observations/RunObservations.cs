@@ -128,8 +128,11 @@ public sealed record RunFailed(RunId RunId, string Why) : RunObservation(RunId)
 }
 
 /// <summary>A round's goodput: of the time that nodes spent on its inner steps, the share that is in the committed version.</summary>
-/// <param name="CountedSeconds">From the order to the answer, of the computations whose results or hand-overs count.</param>
-/// <param name="SpentSeconds">Likewise, of all that ended in the round: also lost ones, second ones of slow replicas, and audits.</param>
+/// <param name="CountedSeconds">Seconds from the order to the answer, of the computations whose results or hand-overs count.</param>
+/// <param name="SpentSeconds">
+/// Seconds from the order to the answer, of all computations that ended in the round: also lost ones, second ones of slow replicas, and
+/// audits.
+/// </param>
 [ObservedAs("goodput")]
 public sealed record Goodput(RunId RunId, int Round, double CountedSeconds, double SpentSeconds) : RunObservation(RunId)
 {

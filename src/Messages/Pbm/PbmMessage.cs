@@ -35,7 +35,7 @@ public abstract record PbmMessage
 
     /// <summary>Opens a connection, from either side.</summary>
     /// <param name="Version">Elastic's version, for people.</param>
-    /// <param name="Token">Of a client without a certificate: the text of a <see cref="PbmToken"/>.</param>
+    /// <param name="Token">The text of a <see cref="PbmToken"/>, from a client without a certificate.</param>
     public sealed record Hello(
         [property: JsonPropertyName("protocol")] int Speaks, string Version, string? Token = null) : PbmMessage
     {

@@ -32,7 +32,7 @@ public abstract record BuildRequest(RunId Job) : JobRequest(Job)
         /// <summary>What each of them is, as a blob.</summary>
         public required Digest[] Pieces { get; init; }
 
-        /// <summary>Those of them that a view named, and that could not be fetched from where it said.</summary>
+        /// <summary>Numbers of the pieces that a view named, and that could not be fetched from where it said.</summary>
         public required int[] Lost { get; init; }
     }
 

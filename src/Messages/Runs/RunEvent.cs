@@ -97,7 +97,7 @@ public abstract record RunEvent(RunId RunId)
         RunId RunId, ReplicaResult Result, NodeId Node, Digest? ResumedFrom = null,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Others = 0) : RunEvent(RunId);
 
-    /// <summary>The same work arrived with other bytes: a node's memory or disk is faulty.</summary>
+    /// <summary>A replica's work arrived a second time with other bytes: a node's memory or disk is faulty.</summary>
     /// <param name="Node">The node that computed the other one.</param>
     public sealed record ReplicaContested(
         RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId Node, Digest? ResumedFrom = null,
@@ -124,8 +124,8 @@ public abstract record RunEvent(RunId RunId)
         RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null) : RunEvent(RunId);
 
-    /// <param name="Sources">The same by source, in the order of their names; null where one source is all, or none is known.</param>
-    /// <param name="Languages">The same by language; null where one language is all, or none is known.</param>
+    /// <param name="Sources">The score by source, in the order of their names; null where one source is all, or none is known.</param>
+    /// <param name="Languages">The score by language; null where one language is all, or none is known.</param>
     public sealed record VersionEvaluated(
         RunId RunId, VersionScore Score,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SourceScore[]? Sources = null,

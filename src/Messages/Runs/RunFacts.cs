@@ -59,7 +59,7 @@ public sealed record CorpusEnd(long Blocks, long HeldOutBlocks) : IWireMessage;
 /// <summary>A version's loss on the held-out text.</summary>
 /// <param name="Version">Rounds that the version contains.</param>
 /// <param name="LossNats">Mean cross-entropy, nats per token.</param>
-/// <param name="BitsPerByte">The same, in bits per byte of text.</param>
+/// <param name="BitsPerByte">Mean cross-entropy, bits per byte of text.</param>
 public sealed record VersionScore(int Version, double LossNats, double BitsPerByte) : IWireMessage;
 
 /// <summary>A version's loss on the held-out text of one source, or of one language, as sums that merge.</summary>

@@ -67,7 +67,7 @@ public sealed record RunView : ISaidBySeed
     /// <summary>Newest loss on the held-out text; null where there is none yet.</summary>
     public double? ValLoss { get; init; }
 
-    /// <summary>The same, per byte of the held-out text.</summary>
+    /// <summary>Newest loss on the held-out text, bits per byte of that text; null where there is none yet.</summary>
     public double? BitsPerByte { get; init; }
 
     /// <summary>The loss by source; null where it is not told apart.</summary>
@@ -96,7 +96,7 @@ public sealed record RunView : ISaidBySeed
     /// <summary>The newest round that replicas have taken steps of; null where the loss is not scaled.</summary>
     public int? SkippedRound { get; init; }
 
-    /// <summary>Those of its steps that were skipped, by the nodes that compute it: after a hand-over, since then.</summary>
+    /// <summary>Skipped steps of <see cref="SkippedRound"/>, by the nodes that compute it: after a hand-over, since then.</summary>
     public int SkippedInRound { get; init; }
 
     /// <summary>SHA-256 of the newest committed version.</summary>

@@ -8,7 +8,7 @@ public static class Labels
     /// <summary>A text of one or several of them.</summary>
     public const string Pattern = One + "(?:," + One + "){0,7}";
 
-    /// <summary>The same in words.</summary>
+    /// <summary>What a text of labels must be, in words.</summary>
     public const string Use = "at most 8 labels with commas between them, each of up to 31 letters, digits and _ . = / -";
 
     /// <summary>The labels of such a text; null for none.</summary>

@@ -15,7 +15,7 @@ public enum RotaryScaling
     /// <summary>Slow pairs are divided by the factor, fast ones are not, and the attention is sharpened (Peng et al. 2023).</summary>
     Yarn,
 
-    /// <summary>The same by wavelengths, as Llama 3.1 has it.</summary>
+    /// <summary>Slow pairs are divided by the factor, fast ones are not, told apart by their wavelengths as Llama 3.1 does.</summary>
     Llama3,
 }
 

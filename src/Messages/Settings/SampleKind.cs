@@ -7,7 +7,8 @@ public enum SampleKind
     Blocks,
 
     /// <summary>
-    /// The same blocks, but no token sees another document than its own, and none is predicted from the document before it.
+    /// Documents one after the other, cut every context tokens, but no token sees another document than its own, and none is predicted from
+    /// the document before it.
     /// </summary>
     Packed,
 

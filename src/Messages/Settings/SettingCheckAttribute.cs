@@ -92,7 +92,7 @@ public sealed class OneOfAttribute(params string[] names) : SettingCheckAttribut
 
 /// <summary>A text of the form of a regular expression, in which no text but the whole one matches.</summary>
 /// <param name="pattern">The expression, without anchors.</param>
-/// <param name="use">The same in words.</param>
+/// <param name="use">The form of the text, in words.</param>
 public sealed class MatchesAttribute(string pattern, string use) : SettingCheckAttribute
 {
     private readonly Regex _regex = new($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);

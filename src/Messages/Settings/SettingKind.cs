@@ -11,7 +11,7 @@ public abstract class SettingKind
     /// <summary>What is expected, in words, e.g. "a whole number".</summary>
     public abstract string Name { get; }
 
-    /// <summary>The same at more length, for error messages.</summary>
+    /// <summary>What is expected, at more length than <see cref="Name"/>, for error messages.</summary>
     public virtual string Expectation => Name;
 
     /// <summary>Whether values are written as lists.</summary>

@@ -76,7 +76,7 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
         : throw new InvalidDataException($"the vector set {Digest.Short} has no vector \"{name}\"");
 
     /// <summary>Elements that a vector of that name has.</summary>
-    /// <param name="elements">Of the model's flat vector.</param>
+    /// <param name="elements">Elements of the model's flat vector.</param>
     public static long ElementsOf(string name, long elements) => name == LossScale ? LossScaleElements : elements;
 
     /// <summary>The digest of <see cref="ToBytes"/>.</summary>

@@ -4,7 +4,7 @@ namespace Elastic.Messages.Work;
 
 /// <summary>A piece of work that a node reports as given to it and not acknowledged yet.</summary>
 /// <param name="From">The version that it starts from; null before there is one.</param>
-/// <param name="Attempt">Of a replica that several nodes compute together: which of the times that it was given out. Else null.</param>
+/// <param name="Attempt">Tells apart the times that a replica is given out, where several nodes compute it together; else null.</param>
 public readonly record struct HeldWork(JobId Job, OrderId Order, WorkKey Key, Digest? From, string? Attempt = null);
 
 /// <summary>

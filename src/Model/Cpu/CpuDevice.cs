@@ -28,7 +28,7 @@ public sealed class CpuDevice : TrainingDevice
     private bool _isSharded;
     private IReadOnlyList<CpuStage> _stages = [];
 
-    /// <param name="labelSmoothing">Of the loss, in training only.</param>
+    /// <param name="labelSmoothing">Label smoothing of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
     /// <param name="recompute">What it computes again in place of keeping it: the same bits.</param>
     public CpuDevice(

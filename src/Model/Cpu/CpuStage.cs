@@ -15,9 +15,11 @@ namespace Elastic.Model.Cpu;
 /// A stage of a pipeline on CPU threads, or a rank of it: its part of the tape, with memory for its own activations only. What comes over a
 /// cut is copied from the memory of the same rank of the neighbour when a pass begins.
 /// </summary>
-/// <param name="number">Of the stage in its group.</param>
-/// <param name="rank">Of the devices that share the stage; the first has the sums of gradients, of which each writes its share.</param>
-/// <param name="arena">Of the device.</param>
+/// <param name="number">Number of the stage in its group.</param>
+/// <param name="rank">
+/// Number among the devices that share the stage; the first has the sums of gradients, of which each writes its share.
+/// </param>
+/// <param name="arena">Arena of the device.</param>
 /// <param name="inputsOf">What passes of a step read of the device's replica.</param>
 internal sealed unsafe class CpuStage(
     PipelineGroup group, int number, int rank, IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team,

@@ -4,7 +4,7 @@ using Elastic.Model.Generation;
 
 namespace Elastic.Model.Cpu;
 
-/// <summary>Of which size the keys and values of one token are.</summary>
+/// <summary>The size of the keys and values of one token.</summary>
 /// <param name="Layers">Attentions of a network.</param>
 /// <param name="Width">Hkv D: channels of all heads of keys.</param>
 internal readonly record struct KeyValueShape(int Layers, int Width)
@@ -56,6 +56,6 @@ internal sealed unsafe class KeyValueCache : DecoderState
 }
 
 /// <summary>The rows of a pass that continue a text.</summary>
-/// <param name="FirstRow">Of the pass.</param>
+/// <param name="FirstRow">First row of the pass that continues the text.</param>
 /// <param name="Predicts">True where the logits after its last row are asked for.</param>
 internal sealed record CachedText(KeyValueCache Cache, int FirstRow, int Rows, bool Predicts);

@@ -12,6 +12,6 @@ internal static unsafe class Matrices
     public static MatrixView Part(this MatrixView m, int row, int rows, int column, int columns)
         => new(m.Type is null ? m.At(row, column) : (float*)m.NarrowAt(row, column), rows, columns, m.RowStride, m.ColumnStride, m.Type);
 
-    /// <summary>The same elements, rows and columns exchanged.</summary>
+    /// <summary>A view of the same elements, rows and columns exchanged.</summary>
     public static MatrixView Transposed(this MatrixView m) => new(m.Data, m.Columns, m.Rows, m.ColumnStride, m.RowStride, m.Type);
 }

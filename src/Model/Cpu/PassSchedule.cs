@@ -21,7 +21,7 @@ internal enum PassKind
 }
 
 /// <summary>A moment of a pass.</summary>
-/// <param name="Index">Of the operation on the tape.</param>
+/// <param name="Index">Index of the operation on the tape.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct PassStep(int Index, PassKind Kind);
 

@@ -14,8 +14,8 @@ internal sealed record ValueRest(Value Value, int After, int Before)
     private const int Shortest = 4;
 
     /// <summary>
-    /// Of a training: what forward passes read for the last time, and backward passes later. What is computed again for its backward pass
-    /// is not kept at all.
+    /// The rests of a training: of what forward passes read for the last time, and backward passes later. What is computed again for its
+    /// backward pass is not kept at all.
     /// </summary>
     public static IReadOnlyList<ValueRest> Of(Tape tape, IReadOnlyList<PassStep> steps)
     {

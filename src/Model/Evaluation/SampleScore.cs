@@ -5,8 +5,8 @@ using Elastic.Model.Training;
 namespace Elastic.Model.Evaluation;
 
 /// <summary>The score of one sample, and what of it belongs to which source and language.</summary>
-/// <param name="Sum">Of all targets, from the first to the last.</param>
-/// <param name="Sources">Of the targets of each piece of the sample that has any; none where sources are not known.</param>
+/// <param name="Sum">Sum over all targets, from the first to the last.</param>
+/// <param name="Sources">Scores of the targets of each piece of the sample that has any; none where sources are not known.</param>
 public sealed record SampleScore(ScoreSum Sum, IReadOnlyList<(string Source, string? Language, ScoreSum Sum)> Sources)
 {
     /// <summary>Scores the samples of a micro-batch.</summary>

@@ -13,7 +13,7 @@ public sealed class TextSums
     /// <summary>By language, <see cref="LanguageCode.Unknown"/> among them; null where no text says its own.</summary>
     public ScoreSums? Languages => _knowsLanguages ? Known : null;
 
-    /// <summary>Of all texts.</summary>
+    /// <summary>The score of all texts.</summary>
     public ScoreSum Total => Sources.Total;
 
     private ScoreSums Known { get; } = new();

@@ -83,8 +83,10 @@ public sealed class AdapterFolder : IDisposable
 
     /// <summary>The model and its adapter, in memory.</summary>
     /// <param name="network">The model beside which the adapter was trained, in this machine's memory.</param>
-    /// <param name="model">Of that model; whether A is frozen is taken from it.</param>
-    /// <param name="fingerprint">Of these weights; asked for where the folder says which ones they are to be.</param>
+    /// <param name="model">Settings of the model of <paramref name="network"/>; whether A is frozen is taken from them.</param>
+    /// <param name="fingerprint">
+    /// Fingerprint of the weights of <paramref name="network"/>; asked for where the folder says which ones they are to be.
+    /// </param>
     /// <exception cref="ElasticException">The adapter is of another model: every reason, a line each. Or a weight is no number.</exception>
     public (ReplicaVectors Vectors, ModelSettings Model) Load(ReplicaVectors network, ModelSettings model, Func<Digest> fingerprint)
     {
@@ -109,7 +111,7 @@ public sealed class AdapterFolder : IDisposable
 
     /// <summary>The model and its adapter, to be read piece by piece.</summary>
     /// <param name="network">The folder of the model beside which the adapter was trained; stays open as long as pieces are read.</param>
-    /// <param name="model">Of that model; whether A is frozen is taken from it.</param>
+    /// <param name="model">Settings of the model of <paramref name="network"/>; whether A is frozen is taken from them.</param>
     /// <returns>
     /// Where each element lies, and what reads so many from one on, as fp32; padding is left as it is. Several threads may read.
     /// </returns>

@@ -12,8 +12,8 @@ public static class AdapterFolderWriter
 {
     /// <summary>Writes adapter_config.json and the adapter's weights.</summary>
     /// <param name="folder">The folder to make: one that is not there, or is empty. It is complete or absent, whatever happens.</param>
-    /// <param name="parameters">Of a model of these settings, which have an adapter.</param>
-    /// <param name="type">Of the elements in the file; 16-bit types round to the nearest, ties to even.</param>
+    /// <param name="parameters">Parameters of a model of these settings, which have an adapter.</param>
+    /// <param name="type">Type of the elements in the file; 16-bit types round to the nearest, ties to even.</param>
     /// <param name="network">The fingerprint of the frozen weights, by which whoever opens the folder here knows them.</param>
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
     /// <exception cref="OperationCanceledException">It was ended; nothing stays.</exception>

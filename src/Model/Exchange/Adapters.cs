@@ -14,7 +14,7 @@ public static class Adapters
     /// The model without adapters that computes the same: W + s B A for each layer with an adapter (Hu et al. 2021, section 4.1), or its
     /// transpose where weights are stored (in, out). Sums over the rank are in double precision and rounded once.
     /// </summary>
-    /// <param name="parameters">Of a model of these settings, in this machine's memory.</param>
+    /// <param name="parameters">Parameters of a model of these settings, in this machine's memory.</param>
     public static ReplicaVectors Merge(ReplicaVectors parameters, ModelSettings model)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -31,7 +31,7 @@ public static class Adapters
     }
 
     /// <summary>The frozen model alone, as it was before adapters.</summary>
-    /// <param name="parameters">Of a model of these settings, in this machine's memory.</param>
+    /// <param name="parameters">Parameters of a model of these settings, in this machine's memory.</param>
     public static ReplicaVectors NetworkOf(ReplicaVectors parameters, ModelSettings model)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -44,7 +44,7 @@ public static class Adapters
     }
 
     /// <summary>A model with adapters that has the weights of a model without.</summary>
-    /// <param name="network">Of <paramref name="model"/> without adapters, in this machine's memory.</param>
+    /// <param name="network">Parameters of <paramref name="model"/> without adapters, in this machine's memory.</param>
     /// <param name="seed">From which the adapters are drawn; null for zeros.</param>
     public static ReplicaVectors Beside(ReplicaVectors network, ModelSettings model, ulong? seed)
     {

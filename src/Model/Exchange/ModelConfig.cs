@@ -94,7 +94,7 @@ internal sealed class ModelConfig
         Of(setting, first.Key, [Real(setting, first.Key, first.Absent).Text, Real(setting, second.Key, second.Absent).Text], isList: true);
 
     /// <summary>true or false that decides a setting.</summary>
-    /// <param name="absent">Of a config without the key.</param>
+    /// <param name="absent">Value of a config without the key.</param>
     public SettingText Flag(string setting, string key, bool absent)
     {
         if (Find(key) is { ValueKind: not (JsonValueKind.True or JsonValueKind.False) } value)

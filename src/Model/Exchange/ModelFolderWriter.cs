@@ -14,8 +14,8 @@ public static class ModelFolderWriter
 {
     /// <summary>Writes config.json, the weights, and generation_config.json for a model that goes on with a text.</summary>
     /// <param name="folder">The folder to make: one that is not there, or is empty. It is complete or absent, whatever happens.</param>
-    /// <param name="parameters">Of a model of these settings. Tied parameters and padded rows are not written.</param>
-    /// <param name="type">Of the elements in the files; 16-bit types round to the nearest, ties to even.</param>
+    /// <param name="parameters">Parameters of a model of these settings. Tied parameters and padded rows are not written.</param>
+    /// <param name="type">Type of the elements in the files; 16-bit types round to the nearest, ties to even.</param>
     /// <param name="endOfText">The token that ends a document.</param>
     /// <param name="others">Further files by name: the tokenizer's.</param>
     /// <remarks>Adapters are added to the weights beside which they were trained.</remarks>

@@ -5,7 +5,7 @@ using Elastic.Foundation;
 namespace Elastic.Model.Exchange;
 
 /// <summary>A tensor of a safetensors file.</summary>
-/// <param name="Type">Of its elements, as the format names it: "F32", "BF16", "F16" …</param>
+/// <param name="Type">Type of the tensor's elements, as the format names it: "F32", "BF16", "F16" …</param>
 /// <param name="Shape">Row-major.</param>
 /// <param name="Begin">Its first byte, counted from the end of the header.</param>
 /// <param name="End">The byte after its last one.</param>

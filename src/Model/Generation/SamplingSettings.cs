@@ -4,7 +4,7 @@ namespace Elastic.Model.Generation;
 /// <param name="Temperature">Divides the logits; 0 takes the likeliest token.</param>
 /// <param name="TopK">Draws among this many likeliest tokens; 0 for all.</param>
 /// <param name="TopP">Draws among the fewest likeliest tokens with this share of probability (Holtzman et al. 2020); 1 for all.</param>
-/// <param name="Seed">The same seed gives the same text, whatever else is computed with it.</param>
+/// <param name="Seed">Decides the draws: the same seed gives the same text, whatever else is computed with it.</param>
 public sealed record SamplingSettings(double Temperature = 1.0, int TopK = 0, double TopP = 1.0, ulong Seed = 42)
 {
     /// <summary>

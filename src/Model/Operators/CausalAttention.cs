@@ -172,12 +172,12 @@ public sealed class CausalAttentionOperation : Operation
 /// <summary>Records attention.</summary>
 public static class CausalAttentionOperator
 {
-    /// <summary>Of queries, keys and values side by side, as many heads of each.</summary>
+    /// <summary>Records the attention of queries, keys and values that lie side by side, as many heads of each.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
     public static Value CausalAttention(this Tape tape, Value qkv, int heads, DropoutMask? mask)
         => tape.Record(new CausalAttentionOperation(tape, [qkv], heads, heads, mask, window: 0));
 
-    /// <summary>Of queries, keys and values one by one.</summary>
+    /// <summary>Records the attention of queries, keys and values that come one by one.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
     public static Value CausalAttention(
         this Tape tape, Value q, Value k, Value v, int heads, int keyHeads, DropoutMask? mask, int window = 0)

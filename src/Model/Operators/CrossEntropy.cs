@@ -247,7 +247,7 @@ public static class CrossEntropyOperator
         tape.Add(new RankLossOperation(share, logits));
     }
 
-    /// <summary>The same with another amount of logits at once, for tests.</summary>
+    /// <summary>Records the head and its loss with another amount of logits at once, for tests.</summary>
     internal static void CrossEntropy(this Tape tape, Value h, string weight, long logitsAtOnce, string? bias = null)
         => tape.Add(new CrossEntropyOperation(tape, h, weight, bias, logitsAtOnce));
 }

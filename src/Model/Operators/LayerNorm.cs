@@ -75,7 +75,7 @@ public sealed class LayerNormOperation : Operation
 public static class LayerNormOperator
 {
     /// <inheritdoc cref="LayerNormOperation"/>
-    /// <param name="name">Of its parameters, without ".weight" and ".bias".</param>
+    /// <param name="name">Name of the normalisation's parameters, without ".weight" and ".bias".</param>
     public static Value LayerNorm(this Tape tape, Value x, string name, double epsilon)
         => tape.Record(new LayerNormOperation(tape, x, name, epsilon));
 }

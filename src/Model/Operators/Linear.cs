@@ -48,7 +48,7 @@ public sealed class LinearOperation : Operation
         _backward = PartsOf(shared, outputs, parts);
     }
 
-    /// <summary>Of the shape that <see cref="Order"/> says.</summary>
+    /// <summary>Name of the weight, which has the shape that <see cref="Order"/> says.</summary>
     public string Weight { get; }
 
     /// <summary>(out); null for none.</summary>
@@ -193,7 +193,7 @@ public sealed class LinearOperation : Operation
 public static class LinearOperator
 {
     /// <inheritdoc cref="LinearOperation"/>
-    /// <param name="name">Of its parameters, without ".weight" and ".bias".</param>
+    /// <param name="name">Name of the layer's parameters, without ".weight" and ".bias".</param>
     /// <remarks>Where the layout has an adapter for the layer, its share is added.</remarks>
     public static Value Linear(
         this Tape tape, Value x, string name, WeightOrder order = WeightOrder.InOut, bool hasBias = true)

@@ -5,7 +5,7 @@ using Elastic.Model.Tapes;
 namespace Elastic.Model.Operators;
 
 /// <summary>
-/// Of the rows of each micro-batch those from <see cref="First"/> on, as many as <see cref="Count"/>. -> (M Count, C)
+/// Takes the rows of each micro-batch from <see cref="First"/> on, as many as <see cref="Count"/>. -> (M Count, C)
 /// A rank of a tensor group has some of these rows, and reads them where the ranks have them that have them of x.
 /// </summary>
 public sealed class PartOperation : Operation

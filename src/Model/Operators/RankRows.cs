@@ -17,7 +17,7 @@ internal static unsafe class RankRows
         }
     }
 
-    /// <summary>The same of the gradient of its output.</summary>
+    /// <summary>Columns [column, column + count) of the gradient of the operation's output, (all rows, count).</summary>
     public static void OfGradient(CpuPass pass, float* into, int column, int count)
     {
         for (var rank = 0; rank < pass.Ranks.Count; rank++)

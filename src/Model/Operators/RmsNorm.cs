@@ -83,7 +83,7 @@ public sealed class RmsNormOperation : Operation
 public static class RmsNormOperator
 {
     /// <inheritdoc cref="RmsNormOperation"/>
-    /// <param name="name">Of its gain, without ".weight".</param>
+    /// <param name="name">Name of the normalisation's gain, without ".weight".</param>
     public static Value RmsNorm(this Tape tape, Value x, string name, double epsilon)
         => tape.Record(new RmsNormOperation(tape, x, name, epsilon));
 }

@@ -25,7 +25,7 @@ public sealed class RowLinearOperation : Operation
         Output = Value.RowsOf(this, _share, x.AllRows, _outputs);
     }
 
-    /// <summary>Of the shape that <see cref="Order"/> says.</summary>
+    /// <summary>Name of the weight, which has the shape that <see cref="Order"/> says.</summary>
     public string Weight { get; }
 
     /// <summary>(out); null for none.</summary>

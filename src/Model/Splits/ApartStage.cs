@@ -38,9 +38,11 @@ public sealed class ApartStage : ICollective
     private string? _aborted;
 
     /// <param name="device">Computes the stage; attached to <paramref name="vectors"/>.</param>
-    /// <param name="number">Of the stage.</param>
+    /// <param name="number">Number of the stage.</param>
     /// <param name="links">To each stage; null for this one. Who made them disposes of them.</param>
-    /// <param name="vectors">Of the whole network; only this stage's part takes memory (<see cref="HostVector.Untouched"/>).</param>
+    /// <param name="vectors">
+    /// Vectors of the whole network; only this stage's part takes memory (<see cref="HostVector.Untouched"/>).
+    /// </param>
     /// <param name="group">
     /// Sums of gradients and activations of steps before, which it uses again: of <see cref="NewGroup"/>; null for new ones.
     /// </param>
@@ -70,14 +72,14 @@ public sealed class ApartStage : ICollective
     /// <summary>The runs of tiles that this stage updates.</summary>
     public IReadOnlyList<Slice> Slices { get; }
 
-    /// <summary>Those of the parameters that it reads, and another stage updates.</summary>
+    /// <summary>The runs of parameters that this stage reads, and another stage updates.</summary>
     public IReadOnlyList<Slice> Borrowed { get; }
 
     /// <summary>The parameters that this stage updates, by offset.</summary>
     public IEnumerable<Segment> Own => _parameters.OwnedBy(_number);
 
     /// <summary>What a stage keeps from one step to the next: sums of gradients of the whole network's places, and activations.</summary>
-    /// <param name="stages">Of the network.</param>
+    /// <param name="stages">Number of the network's stages.</param>
     public static PipelineGroup NewGroup(IArchitecture architecture, int stages) => new(architecture, stages) { IsApart = true };
 
     /// <summary>The first parameters of those that this stage reads.</summary>
@@ -248,7 +250,7 @@ public sealed class ApartStage : ICollective
     }
 
     /// <summary>The first stage tells all others what it has stored; they wait for it.</summary>
-    /// <param name="own">Of the first stage; others give as many bytes, of any content.</param>
+    /// <param name="own">What the first stage has stored; others give as many bytes, of any content.</param>
     /// <returns>What the first stage has told.</returns>
     /// <exception cref="StageLostException">The first stage is gone.</exception>
     public async Task<byte[]> TellStoredAsync(byte[] own)

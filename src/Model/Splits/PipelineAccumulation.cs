@@ -14,7 +14,7 @@ namespace Elastic.Model.Splits;
 /// <param name="devices">
 /// Group after group, in each the stages in order, in each its ranks. Devices that are left over compute nothing here.
 /// </param>
-/// <param name="stages">Of a group.</param>
+/// <param name="stages">Stages of a group.</param>
 /// <param name="tensor">Ranks of a stage.</param>
 /// <param name="chunks">Pieces of the network that a stage has.</param>
 /// <param name="time">Measures the deadlines.</param>
@@ -36,7 +36,7 @@ internal sealed class PipelineAccumulation(
     private int Groups => devices.Count / _each;
 
     /// <summary>How many micro-batches go through a pipeline together at most.</summary>
-    /// <param name="microBatches">Of a group.</param>
+    /// <param name="microBatches">Micro-batches of a group.</param>
     public static int MostTogether(int microBatches, int stages) => Math.Max(1, microBatches / (UnitsOfStage * stages));
 
     /// <returns>

@@ -11,7 +11,7 @@ namespace Elastic.Model.Splits;
 /// tree. The garbage collector frees them: as those of a device that ends, others may still read them. Several devices can share each
 /// stage's layers: its ranks.
 /// </summary>
-/// <param name="count">Of stages.</param>
+/// <param name="count">Number of stages.</param>
 /// <param name="tensor">Ranks of each stage, a power of two; 1 where a stage is one device.</param>
 /// <param name="chunks">
 /// Pieces of the network that the devices of a stage have: they do the work of as many stages, those whose numbers have the same remainder.

@@ -21,7 +21,7 @@ public readonly record struct StageWork(int Unit, bool IsForward, int Chunk = 0)
 public static class PipelineSchedule
 {
     /// <summary>
-    /// Of what share of the time a stage waits, where all pieces take as long: (p - 1) / (v m + p - 1), sections 2.2.1 and 2.2.2.
+    /// The share of the time for which a stage waits, where all pieces take as long: (p - 1) / (v m + p - 1), sections 2.2.1 and 2.2.2.
     /// Where v > 1 and p does not divide m, it waits for the units that are not there, too, at most.
     /// </summary>
     /// <param name="stages">p.</param>

@@ -42,7 +42,7 @@ public abstract class PipelineStage(PipelineGroup group)
     public abstract bool Advance();
 
     /// <summary>On the first rank, when all have ended the backward pass of a unit: its gradient joins the sums.</summary>
-    /// <returns>Of the last stage, the sum of the losses of each micro-batch's counted targets, nats; none of others.</returns>
+    /// <returns>On the last stage, the sum of the losses of each micro-batch's counted targets, nats; none on others.</returns>
     public abstract double[] Add(int unit);
 
     /// <summary>The forward pass of a unit, on a stage of one device.</summary>

@@ -7,8 +7,8 @@ namespace Elastic.Model.Splits;
 /// <summary>The splits that a machine's devices could have, with what each takes, and the one to prefer.</summary>
 /// <param name="All">A plan for each, the unsplit one first.</param>
 /// <param name="Recommended">
-/// Of those that fit the one whose step has the fewest operations one after another, waiting included; of equal ones the one with the least
-/// memory. Null where none fits.
+/// The one, of those that fit, whose step has the fewest operations one after another, waiting included; of equal ones the one with the
+/// least memory. Null where none fits.
 /// </param>
 public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan? Recommended)
 {
@@ -16,8 +16,8 @@ public sealed record SplitChoices(IReadOnlyList<TrainingPlan> All, TrainingPlan?
     private const double Alike = 0.02;
 
     /// <summary>
-    /// Those of a plan's devices: pipelines of as many stages as divide the fewest devices of a replica, and as the network has; tensor
-    /// groups in the same way; pipelines of such groups; and pipelines whose stages have two pieces each.
+    /// The choices of a plan's devices: pipelines of as many stages as divide the fewest devices of a replica, and as the network has;
+    /// tensor groups in the same way; pipelines of such groups; and pipelines whose stages have two pieces each.
     /// </summary>
     /// <param name="freeBytes">What the process may still take.</param>
     public static SplitChoices Of(TrainingPlan plan, double freeBytes)

@@ -8,7 +8,7 @@ namespace Elastic.Model.Splits;
 /// <summary>
 /// The split of a replica's model over the devices that the replica has: as much as fits of what the node's settings ask for.
 /// </summary>
-/// <param name="Stages">Of a pipeline; 1 where each device has the whole network.</param>
+/// <param name="Stages">Stages of a pipeline; 1 where each device has the whole network.</param>
 /// <param name="Tensor">Devices that share each layer; 1 for none.</param>
 /// <param name="Notice">Why it is smaller than what was asked for; null where it is not.</param>
 public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
@@ -20,7 +20,7 @@ public sealed record SplitInUse(int Stages, int Tensor, string? Notice)
     public int Devices => Stages * Tensor;
 
     /// <summary>The largest one up to what is asked for; of equal ones the one that shares more, in which nobody waits.</summary>
-    /// <param name="devices">Of the replica.</param>
+    /// <param name="devices">Devices of the replica.</param>
     public static SplitInUse Of(ReplicaSplit asked, int devices, IArchitecture architecture)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);

@@ -77,7 +77,7 @@ public sealed class StageLink : IAsyncDisposable
 
     /// <summary>Sends a frame as soon as those before it are sent.</summary>
     /// <param name="step">Counts the steps of the stages, the same in all processes.</param>
-    /// <param name="number">Of the frame's kind: the first micro-batch, or a piece.</param>
+    /// <param name="number">Number that the frame's kind has: of the first micro-batch, or of a piece.</param>
     /// <param name="fill">Writes it; its bytes are any before.</param>
     /// <exception cref="StageLostException">The other stage is gone, or did not read in time what was sent before.</exception>
     public Task SendAsync(StageFrame frame, long step, int number, int bytes, Action<Memory<byte>> fill, TimeSpan deadline)

@@ -17,7 +17,7 @@ public sealed class StageParameters
     private readonly SortedSet<int>[] _readers;                                        // by segment, with the owner
     private readonly List<int>[] _segmentsOfTile;
 
-    /// <param name="count">Of stages.</param>
+    /// <param name="count">Number of stages.</param>
     public StageParameters(IArchitecture architecture, FlatLayout layout, int count)
     {
         ArgumentNullException.ThrowIfNull(architecture);
@@ -75,7 +75,7 @@ public sealed class StageParameters
     /// <summary>The stage that sums the rows of an embedding apart; -1 for none.</summary>
     public int RowsFrom { get; } = -1;
 
-    /// <summary>That embedding.</summary>
+    /// <summary>The embedding whose rows <see cref="RowsFrom"/> sums apart; null for none.</summary>
     public Segment? Table { get; }
 
     /// <summary>Its owner.</summary>
@@ -142,7 +142,7 @@ public sealed class StageParameters
     /// What a stage tells the others of the gradient's norm: the sums of squares of the tiles that it has alone; of other tiles what each
     /// of its parameters adds, because the parameters of a tile are added in their order.
     /// </summary>
-    /// <param name="tileSums">Of the tiles of the stage's runs.</param>
+    /// <param name="tileSums">Sums of squares of the tiles of the stage's runs, by tile.</param>
     /// <param name="partsOf">What each trained parameter of a tile adds, in order.</param>
     public IEnumerable<double> ToTell(int stage, IReadOnlyDictionary<int, double> tileSums, Func<int, IReadOnlyList<double>> partsOf)
     {

@@ -59,7 +59,7 @@ public abstract class Operation
     /// <summary>Floating-point operations of its products in a forward pass, two for each multiply-add.</summary>
     internal virtual double ForwardFlops(Tape tape) => 0;
 
-    /// <summary>The same of its backward pass.</summary>
+    /// <summary>Floating-point operations of its products in a backward pass, two for each multiply-add.</summary>
     internal virtual double BackwardFlops(Tape tape) => 0;
 
     /// <summary>True where its forward pass reads inputs of the other ranks of a tensor group.</summary>

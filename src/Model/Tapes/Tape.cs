@@ -33,7 +33,7 @@ public enum TapePurpose
 /// </summary>
 /// <param name="shape">What goes through it.</param>
 /// <param name="layout">Tells which parameters are trained.</param>
-/// <param name="labelSmoothing">Of the loss, in training.</param>
+/// <param name="labelSmoothing">Label smoothing of the loss, in training.</param>
 /// <param name="precision">In what it keeps its numbers; fp32 if not given.</param>
 /// <param name="share">What of it is recorded for a rank of a tensor group; null for all.</param>
 public sealed class Tape(

@@ -25,7 +25,7 @@ public sealed record TensorShare(int Rank, int Ranks)
     /// <summary>The rank's range of columns, which begins at a multiple of 16; it may be empty.</summary>
     public (int First, int Count) ColumnsOf(int columns) => Range(columns, FlatLayout.Alignment);
 
-    /// <summary>Of so many things that all ranks share evenly, e.g. heads.</summary>
+    /// <summary>The rank's share of so many things that all ranks share evenly, e.g. heads.</summary>
     /// <exception cref="ElasticException">They cannot be divided.</exception>
     public int Of(int count, string what) => count % Ranks == 0
         ? count / Ranks : throw new ElasticException($"{count} {what} cannot be divided among the {Ranks} devices of a tensor group");
@@ -42,7 +42,7 @@ public sealed record TensorShare(int Rank, int Ranks)
     }
 
     /// <summary>Refuses micro-batches with fewer rows, or fewer of an encoder's, than there are ranks.</summary>
-    /// <param name="group">That are computed together; each is as long as the first.</param>
+    /// <param name="group">Micro-batches that are computed together; each is as long as the first.</param>
     /// <exception cref="ElasticException">There are.</exception>
     public void CheckRows(IReadOnlyList<MicroBatch> group)
     {

@@ -10,12 +10,12 @@ namespace Elastic.Model.Training;
 public static class Arithmetic
 {
     /// <summary>
-    /// That of every CPU: "cpu" and the version of the kernels. The version is raised whenever a change to the code gives other bits for
-    /// the same run. The first one, which no text names any more, also depended on the processor's maker and instruction set.
+    /// The arithmetic of every CPU: "cpu" and the version of the kernels. The version is raised whenever a change to the code gives other
+    /// bits for the same run. The first one, which no text names any more, also depended on the processor's maker and instruction set.
     /// </summary>
     public const string OfCpus = "cpu 2";
 
-    /// <summary>That of all devices of a node.</summary>
+    /// <summary>The arithmetic that all devices of a node have.</summary>
     /// <exception cref="ElasticException">They have several.</exception>
     public static string OfAll(IReadOnlyList<DeviceId> devices)
     {

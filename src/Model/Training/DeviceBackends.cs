@@ -27,7 +27,7 @@ public interface IDeviceBackend
     string Arithmetic(DeviceId device);
 
     /// <summary>A device for a model.</summary>
-    /// <param name="labelSmoothing">Of the loss, in training only.</param>
+    /// <param name="labelSmoothing">Label smoothing of the loss, in training only.</param>
     /// <param name="threads">Threads of a device on the CPU.</param>
     /// <param name="recompute">What it computes again in place of keeping it, where the device offers it. The bits are the same.</param>
     TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute);
@@ -35,7 +35,7 @@ public interface IDeviceBackend
     /// <summary>A vector of so many zeros where the device computes.</summary>
     DeviceVector Allocate(DeviceId device, long length);
 
-    /// <summary>The same, of which the tiles take memory that hold these elements, and no others: a stage's part.</summary>
+    /// <summary>A vector of so many zeros, of which only the tiles take memory that hold these elements: a stage's part.</summary>
     DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges);
 
     /// <summary>Bytes of a device's own memory that nobody has, and all; null where it has none of its own, or does not say.</summary>
@@ -70,7 +70,7 @@ public interface IDeviceBackend
     /// Begins to give what the devices measure of themselves to whoever collects metrics, in place of those that were named before.
     /// Measures nothing where there is nothing to measure with.
     /// </summary>
-    /// <param name="devices">Of this kind, all that the node has.</param>
+    /// <param name="devices">All devices of this kind that the node has.</param>
     void Measure(IReadOnlyList<DeviceId> devices)
     {
     }

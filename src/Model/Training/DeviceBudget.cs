@@ -49,11 +49,11 @@ public sealed record DeviceBudget(
     /// <summary>Bytes of memory of the replica's vectors.</summary>
     public double VectorBytes => ParameterBytes + WorkingCopyBytes + MasterBytes + MomentBytes + MirrorBytes - FileBytes + PieceBytes;
 
-    /// <summary>That of a run.</summary>
-    /// <param name="devices">Of a replica, D.</param>
+    /// <summary>The budget of a run.</summary>
+    /// <param name="devices">Devices of a replica, D.</param>
     /// <param name="zero">The stage: 0 for none, 1 or 2.</param>
     /// <param name="offload">Where master and moments lie.</param>
-    /// <param name="stages">Of a pipeline, p; 1 for none.</param>
+    /// <param name="stages">Stages of a pipeline, p; 1 for none.</param>
     /// <param name="tensor">Devices that share each layer; 1 for none.</param>
     public static DeviceBudget Of(
         TrainingSettings settings, int devices, int zero, OffloadMode offload, int stages = 1, int tensor = 1)
@@ -67,9 +67,9 @@ public sealed record DeviceBudget(
             settings.Batch.MicroBatches, rows, devices, zero, offload, settings.Optimizer.MirrorSlices, stages, tensor);
     }
 
-    /// <summary>That of a network.</summary>
+    /// <summary>The budget of a network.</summary>
     /// <param name="moments">Vectors of the optimizer, V.</param>
-    /// <param name="microBatches">Of a step, M.</param>
+    /// <param name="microBatches">Micro-batches of a step, M.</param>
     /// <param name="rowsOfMicroBatch">Tokens of a micro-batch.</param>
     /// <param name="mirrors">Slices are mirrored; one device has no neighbour for that.</param>
     /// <inheritdoc cref="Of(TrainingSettings, int, int, OffloadMode, int, int)" path="/param"/>

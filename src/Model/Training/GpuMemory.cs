@@ -17,8 +17,10 @@ namespace Elastic.Model.Training;
 /// </summary>
 public static class GpuMemory
 {
-    /// <summary>Of a replica: of each GPU by its whole name, e.g. "cuda:0", also where it is several devices.</summary>
-    /// <param name="devices">Of the replica; its vectors lie on the first one.</param>
+    /// <summary>
+    /// The memory of a replica on each GPU, by the GPU's whole name, e.g. "cuda:0", also where the GPU is several devices.
+    /// </summary>
+    /// <param name="devices">Devices of the replica; its vectors lie on the first one.</param>
     /// <param name="split">As node.split.</param>
     public static IReadOnlyDictionary<DeviceId, TrainingMemory> OfReplica(
         TrainingSettings settings, IReadOnlyList<DeviceId> devices, ReplicaSplit split)
@@ -59,8 +61,8 @@ public static class GpuMemory
         }
     }
 
-    /// <summary>Of a stage whose others are on other nodes.</summary>
-    /// <param name="stage">Of <paramref name="stages"/>.</param>
+    /// <summary>The memory of a stage whose replica has its other stages on other nodes.</summary>
+    /// <param name="stage">Number of the stage among <paramref name="stages"/>.</param>
     public static TrainingMemory OfStage(TrainingSettings settings, int stage, int stages)
     {
         ArgumentNullException.ThrowIfNull(settings);
@@ -79,7 +81,7 @@ public static class GpuMemory
 
     /// <summary>A sentence where a GPU has no room for what is sure, whatever else is on it; null where it has.</summary>
     /// <param name="what">E.g. "a replica".</param>
-    /// <param name="allBytes">Of the GPU.</param>
+    /// <param name="allBytes">Bytes of memory that the GPU has.</param>
     public static string? Refusal(TrainingMemory needs, string what, DeviceId gpu, double allBytes, TrainingSettings settings)
     {
         ArgumentNullException.ThrowIfNull(needs);
@@ -90,7 +92,7 @@ public static class GpuMemory
     }
 
     /// <summary>A sentence where a GPU may have no room, by the estimate; null where it has.</summary>
-    /// <param name="freeBytes">Of the GPU.</param>
+    /// <param name="freeBytes">Bytes of memory that are free on the GPU.</param>
     /// <inheritdoc cref="Refusal" path="/param"/>
     public static string? Warning(TrainingMemory needs, string what, DeviceId gpu, double freeBytes, TrainingSettings settings)
     {

@@ -27,7 +27,7 @@ public sealed record GradientBucket(int LastOperation, IReadOnlyList<BucketPart>
 
 /// <summary>A bucket of one pass, in the memory of the device that made it, until its next one.</summary>
 /// <param name="Node">The micro-batches of the pass: a full subtree.</param>
-/// <param name="Number">Of the bucket, from 0.</param>
+/// <param name="Number">Number of the bucket, from 0.</param>
 /// <param name="Gradient">See <see cref="BucketPart.Place"/>.</param>
 /// <param name="Scattered">With the last bucket, what belongs on top once all micro-batches are summed; null with others.</param>
 /// <param name="Losses">With the last bucket, the sum of the losses of each micro-batch's counted targets, nats.</param>
@@ -49,7 +49,7 @@ public sealed class GradientBuckets
     /// <summary>Elements of the largest.</summary>
     public long Elements { get; }
 
-    /// <summary>Those of a network: the same for every shape of its micro-batches.</summary>
+    /// <summary>The buckets of a network: the same for every shape of its micro-batches.</summary>
     public static GradientBuckets Of(Tape tape)
     {
         ArgumentNullException.ThrowIfNull(tape);

@@ -18,7 +18,7 @@ public interface ICollective
     /// <param name="roots">For each rank its roots, in the order of the micro-batches; none for a rank that had no micro-batch.</param>
     /// <param name="microBatches">All of the step: the roots cover each once.</param>
     /// <param name="slices">One for each rank; together they are the vector.</param>
-    /// <param name="deadline">Of all ranks.</param>
+    /// <param name="deadline">The time that all ranks may take together.</param>
     /// <returns>Sums of squares of all tiles, in tile order.</returns>
     /// <exception cref="ArgumentException">Ranks differ in size, or bring other micro-batches; names them. Nothing was written.</exception>
     /// <exception cref="DeviceFailedException">A rank failed, or did not end in time.</exception>
@@ -31,8 +31,8 @@ public interface ICollective
     /// micro-batches before. All buckets of a turn are reduced, one after another, before those of the next turn.
     /// </summary>
     /// <param name="buckets">
-    /// Of the first ranks one each, in the order of the micro-batches, which follow those of the turn before; no rank need have one in the
-    /// last turn.
+    /// One bucket of each of the first ranks, in the order of the micro-batches, which follow those of the turn before; no rank need have
+    /// one in the last turn.
     /// </param>
     /// <inheritdoc cref="ReduceScatterAsync" path="/exception"/>
     Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline);

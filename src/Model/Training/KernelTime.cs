@@ -3,7 +3,7 @@ namespace Elastic.Model.Training;
 /// <summary>What a training step spent in one kernel, one shape of product, or one pass of attention.</summary>
 /// <param name="Name">E.g. "adamw_update_bf16" or "product bf16 4096x3072x768 NN to fp32".</param>
 /// <param name="Calls">In the step.</param>
-/// <param name="Seconds">Of all of them, by the device's own clock.</param>
+/// <param name="Seconds">Seconds of all calls together, by the device's own clock.</param>
 /// <param name="Operations">Multiplications and additions of all of them; 0 where nobody counts them.</param>
 /// <param name="Bytes">
 /// To and from memory, of each element as often as it must be read or written; 0 where nobody counts them.
@@ -18,9 +18,9 @@ public sealed record KernelTime(string Name, int Calls, double Seconds, double O
 }
 
 /// <summary>A training step of GPT-2 124M in bf16 on one device, kernel by kernel.</summary>
-/// <param name="MicroBatches">Of the step.</param>
-/// <param name="Seconds">Of a step in which nobody measures kernels; the median of some.</param>
-/// <param name="Kernels">Of another one, the longest first.</param>
+/// <param name="MicroBatches">Micro-batches of the step.</param>
+/// <param name="Seconds">Seconds of a step in which nobody measures kernels; the median of some.</param>
+/// <param name="Kernels">Kernels of another step, the longest first.</param>
 public sealed record StepTimes(int MicroBatches, double Seconds, IReadOnlyList<KernelTime> Kernels)
 {
     /// <summary>What the kernels leave of the step: libtorch's own operators, copies, gaps.</summary>

@@ -9,8 +9,8 @@ public static class LentThreads
 {
     /// <summary>The threads of each device that computes, as even as can be; no more devices than micro-batches.</summary>
     /// <param name="devices">All devices of the replica.</param>
-    /// <param name="threads">Of each device by itself.</param>
-    /// <param name="microBatches">Of a step.</param>
+    /// <param name="threads">Threads of each device by itself.</param>
+    /// <param name="microBatches">Micro-batches of a step.</param>
     public static IReadOnlyList<int> Of(int devices, int threads, int microBatches)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);

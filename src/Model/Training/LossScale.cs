@@ -30,7 +30,7 @@ public readonly record struct LossScale(int Exponent, int CleanSteps, long Skipp
     /// <summary>What the loss is multiplied by.</summary>
     public double Value => Math.ScaleB(1, Exponent);
 
-    /// <summary>That of a replica.</summary>
+    /// <summary>The loss scale of a replica.</summary>
     /// <exception cref="ElasticException">The vector holds something else.</exception>
     public static LossScale Read(ReplicaVectors vectors)
     {

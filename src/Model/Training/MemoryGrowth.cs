@@ -12,7 +12,7 @@ public static class MemoryGrowth
     /// </summary>
     /// <param name="now">The settings of each replica that is in training on the machine.</param>
     /// <param name="devicesNow">The devices of the machine.</param>
-    /// <param name="then">The same replicas' settings after the change.</param>
+    /// <param name="then">The settings of these replicas after the change.</param>
     /// <param name="devicesThen">The devices after the change.</param>
     /// <param name="freeBytes">What the process may still take.</param>
     public static string? Problem(

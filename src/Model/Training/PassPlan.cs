@@ -39,10 +39,10 @@ public sealed record PassPlan(
     /// <summary>Memory, all together.</summary>
     public double Bytes => ActivationBytes + GradientBytes + LogitBytes + ScratchBytes + EmbeddingBytes;
 
-    /// <summary>Of micro-batches that go through a network together.</summary>
+    /// <summary>The plan of micro-batches that go through a network together.</summary>
     /// <param name="shape">Their number, and the sequences and tokens of each.</param>
-    /// <param name="threads">Of the device.</param>
-    /// <param name="stages">Of a pipeline; 1 for none.</param>
+    /// <param name="threads">Threads of the device.</param>
+    /// <param name="stages">Stages of a pipeline; 1 for none.</param>
     /// <param name="units">What goes through it in a step, each of this shape.</param>
     /// <param name="tensor">Devices that share each layer; 1 for none.</param>
     /// <param name="chunks">Pieces of the network that each stage has.</param>
@@ -56,7 +56,7 @@ public sealed record PassPlan(
             : OfAll([.. OfStages(tape, scale, architecture, threads, recompute, stages, units, tensor, chunks)]);
     }
 
-    /// <summary>Of each stage of a pipeline by itself, the first stage first.</summary>
+    /// <summary>The plan of each stage of a pipeline by itself, the first stage first.</summary>
     /// <inheritdoc cref="Of(IArchitecture, BatchShape, int, RecomputeMode, Precision, int, int, int, int)" path="/param"/>
     public static IReadOnlyList<PassPlan> OfStages(
         IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages, int units)

@@ -9,7 +9,7 @@ namespace Elastic.Model.Training;
 /// </summary>
 /// <param name="what">For messages, e.g. "evaluation".</param>
 /// <param name="time">Measures the deadlines.</param>
-/// <param name="times">Of the same run, in the same elements: known before, and told what these pieces take.</param>
+/// <param name="times">Times of the same run's work, in the same elements: known before, and told what these pieces take.</param>
 public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimeProvider time, PieceTimes times)
 {
     // A process that was stopped for an hour, or whose machine was, finds one look too long; it has not waited for its devices.

@@ -9,7 +9,7 @@ public sealed class PieceTimes
     // 0 before anything has ended.
     private long _ticksOfElement;
 
-    /// <summary>Of the newest work that has ended; null before.</summary>
+    /// <summary>The time of an element of the newest work that has ended; null before.</summary>
     public TimeSpan? OfElement => Interlocked.Read(ref _ticksOfElement) is > 0 and var ticks ? TimeSpan.FromTicks(ticks) : null;
 
     /// <summary>
@@ -20,7 +20,7 @@ public sealed class PieceTimes
     public void Note(TimeSpan took, long elements) => Interlocked.Exchange(ref _ticksOfElement, Math.Max(1, took.Ticks / elements));
 
     /// <summary>How much work rows of a text are: a row of few tokens costs, too.</summary>
-    /// <param name="tokens">Of each row.</param>
+    /// <param name="tokens">Tokens of each row.</param>
     public static int ElementsOf(int rows, int tokens) => (int)Math.Min(int.MaxValue, (long)rows * ((long)tokens + ShortRow));
 
     private const int ShortRow = 64;

@@ -49,7 +49,7 @@ public sealed record Precision
     /// <summary>The type of what is rounded; null for nothing.</summary>
     internal NarrowType? Storage { get; }
 
-    /// <summary>That of the settings, for a network and an optimizer.</summary>
+    /// <summary>The precision that the settings name, for a network and an optimizer.</summary>
     /// <exception cref="ElasticException">One of them does not support it.</exception>
     public static Precision Of(TrainingPrecision precision, IArchitecture architecture, IOptimizer optimizer)
     {
@@ -68,7 +68,7 @@ public sealed record Precision
         }
     }
 
-    /// <summary>That of the settings.</summary>
+    /// <summary>The precision that the settings name.</summary>
     public static Precision Of(TrainingPrecision precision) => precision switch
     {
         TrainingPrecision.Bf16 => Bf16,

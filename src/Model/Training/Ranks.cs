@@ -16,7 +16,7 @@ internal sealed class Ranks(
 {
     /// <summary>Gives each rank its work, and returns what they return, in order.</summary>
     /// <param name="what">For messages, e.g. "reduce-scatter".</param>
-    /// <param name="deadline">Of all of it.</param>
+    /// <param name="deadline">The time that the work of all ranks may take.</param>
     /// <param name="behind">How long the others may take once the first has ended; null where only the deadline counts.</param>
     /// <exception cref="DeviceFailedException">A rank failed or stayed away.</exception>
     /// <exception cref="ElasticException">What a rank threw, where that says what to do.</exception>

@@ -52,7 +52,7 @@ public sealed unsafe class ScatteredRows : IDisposable
         AddRows(right, 0, right.Count);
     }
 
-    /// <summary>The same of those rows that reach into the elements [first, end) of the flat gradient.</summary>
+    /// <summary>Adds those sums of the subtree to the right whose rows reach into the elements [first, end) of the flat gradient.</summary>
     public void Add(ScatteredRows right, long first, long end)
     {
         ArgumentNullException.ThrowIfNull(right);

@@ -9,7 +9,7 @@ using Elastic.Model.Vectors;
 namespace Elastic.Model.Training;
 
 /// <summary>What nodes take that compute a replica together, a stage each on one device (<c>run.stages</c>).</summary>
-/// <param name="Bytes">Of memory, by stage: its parameters and moments, its sums of gradients, its passes.</param>
+/// <param name="Bytes">Bytes of memory, by stage: its parameters and moments, its sums of gradients, its passes.</param>
 /// <param name="SentBytes">What the node that sends most sends in a step: activations, their gradients, tied embeddings.</param>
 /// <param name="Bubble">The share of the time in which a node waits for its neighbours.</param>
 public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, double Bubble)
@@ -20,7 +20,7 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
     /// <summary>How many there are.</summary>
     public int Stages => Bytes.Count;
 
-    /// <summary>Of the node that takes the most.</summary>
+    /// <summary>Bytes of memory of the node that takes the most.</summary>
     public double MostBytes => Bytes.Max();
 
     /// <summary>Null where a network may be computed in stages on several nodes; otherwise a sentence with the remedy.</summary>
@@ -33,8 +33,8 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
             : $"run.stages = {stages}: this model can be cut into {most} stages at most; use run.stages = {most} or fewer";
     }
 
-    /// <summary>Of so many stages.</summary>
-    /// <param name="threads">Of each node's device.</param>
+    /// <summary>The plan of a replica in so many stages.</summary>
+    /// <param name="threads">Threads of each node's device.</param>
     /// <exception cref="ElasticException">The network cannot be computed so.</exception>
     public static StagePlan Of(TrainingSettings settings, int stages, int threads)
     {
@@ -68,7 +68,7 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
     }
 
     /// <summary>Null where a node has room for what it computes of a run: a replica, or the largest stage of one.</summary>
-    /// <param name="plan">Of a node that computes whole replicas.</param>
+    /// <param name="plan">The plan of a node that computes whole replicas.</param>
     /// <param name="freeBytes">What the process may still take.</param>
     /// <exception cref="ElasticException">The network cannot be cut into so many stages.</exception>
     public static string? Problem(TrainingPlan plan, double freeBytes)

@@ -11,7 +11,7 @@ namespace Elastic.Model.Training;
 /// </summary>
 internal static unsafe class TileSquares
 {
-    /// <summary>Of the tile that begins at element <paramref name="first"/>.</summary>
+    /// <summary>The sum of squares of the gradient in the tile that begins at element <paramref name="first"/>.</summary>
     /// <param name="parts">Gets what each trained parameter of the tile adds, in order; null for nothing.</param>
     public static double Of(FlatLayout layout, float* gradient, long first, List<double>? parts = null)
     {

@@ -69,7 +69,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public abstract double[] Accumulate(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale);
 
-    /// <summary>The same in fp32.</summary>
+    /// <summary>Forward and backward of consecutive micro-batches of a step, in fp32 and with the loss not scaled.</summary>
     public double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
         => Accumulate(microBatches, seed, Precision.Fp32, 1);
 
@@ -112,7 +112,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// The device computes this stage of a pipeline, until it takes whole micro-batches again. <see cref="Roots"/> are the pipeline's then.
     /// </summary>
     /// <param name="stage">Below <see cref="PipelineGroup.Count"/>: all of its pieces.</param>
-    /// <param name="rank">Of the devices that share the stage; 0 where it is one device.</param>
+    /// <param name="rank">Number among the devices that share the stage; 0 where it is one device.</param>
     /// <exception cref="NotSupportedException">This kind of device computes whole networks.</exception>
     public virtual void OpenStage(PipelineGroup group, int stage, int rank)
         => throw new NotSupportedException($"{Id} computes whole networks: it takes no part in a pipeline");
@@ -175,7 +175,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// </summary>
     public abstract double[] Losses(MicroBatch batch);
 
-    /// <summary>The same, summed over each row, from the first target to the last.</summary>
+    /// <summary>The cross-entropies of <see cref="Losses"/>, summed over each row, from the first target to the last.</summary>
     public ScoreSum[] Evaluate(MicroBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -190,7 +190,9 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V). At most the model's context of tokens.</summary>
     public float[] Logits(ReadOnlySpan<int> tokens) => Logits([], tokens);
 
-    /// <summary>The same of an encoder-decoder, whose encoder reads <paramref name="source"/>; that is empty for other networks.</summary>
+    /// <summary>
+    /// Logits of the next token, (V), of an encoder-decoder whose encoder reads <paramref name="source"/>; empty for other networks.
+    /// </summary>
     public abstract float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens);
 
     /// <summary>Bytes of memory that a text of so many tokens takes on this device; 0 where it keeps nothing of a text.</summary>

@@ -17,13 +17,13 @@ public sealed record TrainingPlan
 {
     private TrainingPlan(TrainingSettings settings) => Settings = settings;
 
-    /// <summary>Of the run.</summary>
+    /// <summary>Settings of the run.</summary>
     public TrainingSettings Settings { get; }
 
-    /// <summary>Of the replicas that train at once besides this one, each with as many devices or fewer.</summary>
+    /// <summary>Plans of the replicas that train at once besides this one, each with as many devices or fewer.</summary>
     public IReadOnlyList<TrainingPlan> Others { get; private init; } = [];
 
-    /// <summary>Of each replica that trains at once, the one with the most devices first.</summary>
+    /// <summary>Plans of all replicas that train at once, the one with the most devices first.</summary>
     public IReadOnlyList<TrainingPlan> AtOnce => [this, .. Others];
 
     /// <summary>Replicas that train at once.</summary>
@@ -120,9 +120,9 @@ public sealed record TrainingPlan
         }
     }
 
-    /// <summary>Of a replica on some devices of one machine, which share its vectors.</summary>
-    /// <param name="devices">That it is given.</param>
-    /// <param name="threads">Of each device by itself; 0 for one for each core.</param>
+    /// <summary>The plan of a replica on some devices of one machine, which share its vectors.</summary>
+    /// <param name="devices">Devices that the replica is given.</param>
+    /// <param name="threads">Threads of each device by itself; 0 for one for each core.</param>
     /// <param name="zero">As node.zero.</param>
     /// <param name="offload">As node.offload.</param>
     /// <param name="split">As node.split; null for none.</param>
@@ -174,7 +174,7 @@ public sealed record TrainingPlan
         };
     }
 
-    /// <summary>Of a process that trains alone: as many replicas at once as it has devices for.</summary>
+    /// <summary>The plan of a process that trains alone: as many replicas at once as it has devices for.</summary>
     /// <inheritdoc cref="OfReplicas" path="/param"/>
     public static TrainingPlan OfAll(
         TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None,
@@ -185,11 +185,11 @@ public sealed record TrainingPlan
     }
 
     /// <summary>
-    /// Of replicas that train at once on one machine, whose devices they share as the node gives them out (<see cref="DeviceGroups"/>):
-    /// 2 and 3 of 5, and 4 and 2 of 6 where two share each layer.
+    /// The plan of replicas that train at once on one machine, whose devices they share as the node gives them out
+    /// (<see cref="DeviceGroups"/>): 2 and 3 of 5, and 4 and 2 of 6 where two share each layer.
     /// </summary>
     /// <param name="replicas">No more than devices.</param>
-    /// <param name="devices">Of the machine.</param>
+    /// <param name="devices">Devices of the machine.</param>
     /// <inheritdoc cref="OfReplica" path="/param"/>
     public static TrainingPlan OfReplicas(
         TrainingSettings settings, int replicas, int devices, int threads, int zero, OffloadMode offload, ReplicaSplit? split)

@@ -64,9 +64,9 @@ public sealed class TrainingStep
     /// <see cref="IsUpdating"/>.
     /// </param>
     /// <param name="stages">
-    /// Of pipelines: as many devices after one another, or groups of <paramref name="tensor"/> devices, compute a network together, each
-    /// its own layers; 1 for none. No more than <see cref="TapeStage.Most"/>, nor than there are devices for. With several, each pipeline
-    /// has a gradient once, whatever <paramref name="zero"/> says.
+    /// Stages of pipelines: as many devices after one another, or groups of <paramref name="tensor"/> devices, compute a network together,
+    /// each its own layers; 1 for none. No more than <see cref="TapeStage.Most"/>, nor than there are devices for. With several, each
+    /// pipeline has a gradient once, whatever <paramref name="zero"/> says.
     /// </param>
     /// <param name="chunks">Pieces of the network that each stage has (<see cref="PipelineSchedule"/>); 1 without stages.</param>
     /// <param name="apart">

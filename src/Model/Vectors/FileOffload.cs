@@ -15,7 +15,7 @@ public sealed record FileOffload(string Folder, IReadOnlyList<string> Vectors)
     /// <summary>Elements of each vector that an update has in memory at a time.</summary>
     public const int PieceElements = 16 * FlatLayout.Tile;
 
-    /// <summary>That of a replica that trains so.</summary>
+    /// <summary>The vectors that lie in files, of a replica that trains with this optimizer in this precision.</summary>
     public static FileOffload Of(string folder, IOptimizer optimizer, Precision precision)
     {
         ArgumentNullException.ThrowIfNull(optimizer);

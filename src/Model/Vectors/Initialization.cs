@@ -17,7 +17,7 @@ public static class Initialization
         Fill(vectors, seed, vectors.Layout.Segments);
     }
 
-    /// <summary>The same of some parameters, in vectors that are zeros yet.</summary>
+    /// <summary>Fills some parameters, in vectors that are zeros yet.</summary>
     public static void Fill(ReplicaVectors vectors, ulong seed, IEnumerable<Segment> segments)
     {
         ArgumentNullException.ThrowIfNull(vectors);

@@ -26,7 +26,7 @@ public sealed class ReplicaVectors : IDisposable
     public ReplicaVectors(FlatLayout layout, Func<long, DeviceVector>? allocate = null, FileOffload? offload = null)
         : this(layout, (_, length) => allocate?.Invoke(length) ?? new HostVector(length)) => _offload = offload;
 
-    /// <summary>The same, where memory depends on the vector: of a stage in a process of its own, which has parts of each.</summary>
+    /// <summary>Where memory depends on the vector: the vectors of a stage in a process of its own, which has parts of each.</summary>
     /// <param name="allocate">Makes the vector of that name, of so many elements.</param>
     public ReplicaVectors(FlatLayout layout, Func<string, long, DeviceVector> allocate)
     {
@@ -69,7 +69,7 @@ public sealed class ReplicaVectors : IDisposable
     public HostVector Host(string name) => this[name] as HostVector
         ?? throw new InvalidOperationException("the vectors are not in this machine's memory: use CopyTo and CopyFrom");
 
-    /// <summary>Those that lie in files, of those that are in use.</summary>
+    /// <summary>The vectors in use that lie in files.</summary>
     internal IReadOnlyList<HostVector> InFiles
     {
         get

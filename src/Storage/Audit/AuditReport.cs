@@ -21,7 +21,7 @@ public readonly record struct SourceCounts(string Source, long Blocks, long Samp
 public sealed record AuditReport(
     int Rounds, long Samples, long Tokens, IReadOnlyList<EpochCount> Epochs, DrawnResults Drawn, IReadOnlyList<string> Problems)
 {
-    /// <summary>Of each source, where the run mixes them; else empty.</summary>
+    /// <summary>Counts of each source, where the run mixes them; else empty.</summary>
     public IReadOnlyList<SourceCounts> Sources { get; init; } = [];
 
     /// <summary>What was changed in mid-run, in the rounds that were checked.</summary>

@@ -38,7 +38,7 @@ public sealed class ChainAudit
 
     /// <summary>Audits a run whose corpus is in the data directory.</summary>
     /// <param name="events">All events of the run, oldest first.</param>
-    /// <param name="checkpoints">Those that were there when the events were read.</param>
+    /// <param name="checkpoints">Checkpoints that were there when the events were read.</param>
     /// <exception cref="ElasticException">There is no such run, or its corpus cannot be read.</exception>
     public static AuditReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events,
         IReadOnlyList<FoundCheckpoint> checkpoints, CancellationToken cancel)

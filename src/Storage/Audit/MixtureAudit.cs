@@ -37,7 +37,8 @@ internal static class MixtureAudit
     }
 
     /// <summary>
-    /// The same of a mixture that is read window by window: each shard was consumed as often as said, and so was its source.
+    /// Counts what was consumed of a mixture that is read window by window: each shard was consumed as often as said, and so was its
+    /// source.
     /// </summary>
     /// <inheritdoc cref="Count"/>
     public static IReadOnlyList<SourceCounts> CountShards(

@@ -22,7 +22,7 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
     private StagingFolder? _staging;
 
-    /// <param name="address">Of a prefix.</param>
+    /// <param name="address">Address of a prefix.</param>
     /// <param name="pause">Between attempts; null for the usual pauses.</param>
     public BackupBucket(S3Address address, Backoff? pause = null)
     {

@@ -60,7 +60,7 @@ public static class VectorStore
         return FingerprintOf(vectors.Layout, (first, count) => Digest.Of(vectors.Bytes(VectorSet.Parameters, first, count)));
     }
 
-    /// <summary>The same of parameters that are elsewhere.</summary>
+    /// <summary>The fingerprint of a version whose parameters are elsewhere.</summary>
     /// <param name="chunk">The digest of so many elements from one on, as fp32; called by several threads.</param>
     public static Digest FingerprintOf(FlatLayout layout, Func<long, int, Digest> chunk)
     {

@@ -44,7 +44,7 @@ public sealed class StoredModels(string folder, Backoff? pause = null)
         return Here(model);
     }
 
-    /// <param name="places">Those that are no addresses of stores are passed over.</param>
+    /// <param name="places">Where the models are; places that are no addresses of stores are passed over.</param>
     /// <inheritdoc cref="BringAsync(ModelSettings, CancellationToken)"/>
     public async Task BringAsync(IEnumerable<string?> places, CancellationToken cancel)
     {

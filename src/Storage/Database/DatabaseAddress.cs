@@ -124,7 +124,7 @@ public sealed class DatabaseAddress
     /// <exception cref="OperationCanceledException">Cancelled; until then it waits for the database for ever.</exception>
     public Task PrepareAsync(Action<string> say, CancellationToken cancel) => DatabasePreparation.RunAsync(this, say, cancel);
 
-    /// <summary>The same database for reading only, while others may write to it.</summary>
+    /// <summary>The address of the same database for reading only, while others may write to it.</summary>
     public DatabaseAddress ReadOnly() => new(Kind, Kind == DatabaseKind.Sqlite
         ? new SqliteConnectionStringBuilder(ConnectionString) { Mode = SqliteOpenMode.ReadOnly }.ToString()
         : new NpgsqlConnectionStringBuilder(ConnectionString)
@@ -133,8 +133,8 @@ public sealed class DatabaseAddress
         }.ToString(), _shown);
 
     /// <summary>
-    /// The same database, through connections of its own: one of the pool goes on with the file that it opened, also where another file has
-    /// taken its place.
+    /// The address of the same database, through connections of its own: one of the pool goes on with the file that it opened, also where
+    /// another file has taken its place.
     /// </summary>
     public DatabaseAddress Fresh() => Kind == DatabaseKind.Sqlite
         ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown)

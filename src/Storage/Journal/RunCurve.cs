@@ -27,7 +27,7 @@ public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus
     /// <summary>The stretches of the run under one set of settings, first to last.</summary>
     public IReadOnlyList<Segment> Segments { get; init; } = [];
 
-    /// <summary>That of a run's events; null where the run has not begun.</summary>
+    /// <summary>The curve of a run's events; null where the run has not begun.</summary>
     public static RunCurve? Of(RunId run, IEnumerable<RunEvent> events)
     {
         var fold = new RunCurveFold(run);

@@ -11,7 +11,7 @@ internal sealed class Attended : IDisposable
     private readonly Tensor[] _all;
 
     /// <param name="made">(B, T, H, D) or, with ends, (B T, H, D).</param>
-    /// <param name="y">The same as (B, H, T, D).</param>
+    /// <param name="y">The result as (B, H, T, D), whatever the shape of <paramref name="made"/>.</param>
     /// <param name="rest">The logarithms of the sums, and two numbers that only dropout looks at.</param>
     internal Attended(
         (Tensor Q, Tensor K, Tensor V) given, Tensor made, Tensor y, (Tensor Sums, Tensor Random, Tensor Unused) rest, AttentionRule rule)

@@ -13,8 +13,8 @@ namespace Elastic.Torch.Cuda;
 /// </summary>
 /// <param name="device">Where.</param>
 /// <param name="sequences">How many.</param>
-/// <param name="heads">Of each token.</param>
-/// <param name="tokens">Of a sequence.</param>
+/// <param name="heads">Heads of each token.</param>
+/// <param name="tokens">Tokens of a sequence.</param>
 /// <param name="headSize">Channels of a head.</param>
 internal sealed unsafe class AttentionCheck(Device device, int sequences, int heads, int tokens, int headSize)
 {

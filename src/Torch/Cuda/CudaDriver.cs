@@ -28,7 +28,7 @@ internal sealed unsafe class CudaDriver
 
     private readonly NativeFunctions _functions;
 
-    /// <param name="handle">Of the loaded library.</param>
+    /// <param name="handle">Handle of the loaded library.</param>
     /// <exception cref="CudaException">The driver does not start.</exception>
     public CudaDriver(nint handle)
     {
@@ -213,7 +213,7 @@ internal sealed unsafe class CudaDriver
         ((delegate* unmanaged<nint, nint, uint, int>)_functions["cuStreamWaitEvent"])(stream, stamp, 0), "cuStreamWaitEvent");
 
     /// <summary>Begins a copy from another context's memory into the current one's, whether or not they reach each other's.</summary>
-    /// <param name="stream">Of the current context.</param>
+    /// <param name="stream">Stream of the current context.</param>
     public void CopyFrom(nint from, nint itsContext, nint into, nint context, long bytes, nint stream) => Check(
         ((delegate* unmanaged<nint, nint, nint, nint, nuint, nint, int>)_functions["cuMemcpyPeerAsync"])(
             into, context, from, itsContext, (nuint)bytes, stream),

@@ -32,7 +32,9 @@ internal sealed unsafe partial class DeviceKernels
         OverEights("activation_backward", [dx.Type], count, Moves(count, dx, dy, x), dx, dy, x, count, (int)function);
     }
 
-    /// <summary>The same of rows, and the sums of the columns of dx, as <see cref="ColumnSums"/> adds them.</summary>
+    /// <summary>
+    /// The backward pass of the activation of rows, and the sums of the columns of dx, as <see cref="ColumnSums"/> adds them.
+    /// </summary>
     public void ActivateBackward(ActivationKind function, DeviceMemory dx, DeviceMemory dy, DeviceMemory x, in ColumnTarget sums)
     {
         MustBe(dx.Type, dy, x);

@@ -51,10 +51,10 @@ internal sealed unsafe partial class DeviceKernels
     /// sum = x + branch, where there is a branch, and y its <see cref="LayerNorm.Forward"/>; else y is that of x. (rows, columns)
     /// Nothing that is written lies where something is read.
     /// </summary>
-    /// <param name="y">Of the type of 16 bits where any of them is.</param>
+    /// <param name="y">Result, of the type of 16 bits where any of them is.</param>
     /// <param name="sum">Null where there is no branch.</param>
     /// <param name="x">fp32, or of y's type.</param>
-    /// <param name="branch">Of y's type; or none.</param>
+    /// <param name="branch">What the branch made, of y's type; or none.</param>
     /// <param name="bias">Null for none.</param>
     public void LayerNormForward(
         DeviceMemory y, float* sum, DeviceMemory x, DeviceMemory branch, float* gain, float* bias, float* means, float* inverses, long rows,
@@ -66,7 +66,9 @@ internal sealed unsafe partial class DeviceKernels
             inverses, rows, columns, epsilon);
     }
 
-    /// <summary>The same with <see cref="RmsNorm.Forward"/>.</summary>
+    /// <summary>
+    /// sum = x + branch, where there is a branch, and y its <see cref="RmsNorm.Forward"/>; else y is that of x. (rows, columns)
+    /// </summary>
     public void RmsNormForward(
         DeviceMemory y, float* sum, DeviceMemory x, DeviceMemory branch, float* gain, float* inverses, long rows, int columns,
         float epsilon)
@@ -117,7 +119,7 @@ internal sealed unsafe partial class DeviceKernels
     /// y = a, b and c side by side, (rows, first) (rows, others) (rows, others) -> (rows, first + 2 · others), all of one type; and the
     /// sums of its columns where they are asked for: the gradients of queries, keys and values, and of the bias of what made them.
     /// </summary>
-    /// <param name="sums">Of y; its target is null where nobody asks.</param>
+    /// <param name="sums">Sums of the columns of y; their target is null where nobody asks.</param>
     public void Pack(DeviceMemory y, DeviceMemory a, DeviceMemory b, DeviceMemory c, int first, int others, in ColumnTarget sums)
     {
         MustBe(y.Type, a, b, c);

@@ -24,7 +24,7 @@ internal sealed unsafe partial class DeviceKernels
     private readonly PeerMemory _memory;
 
     /// <param name="index">The GPU's number among those that this process sees.</param>
-    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
+    /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
     /// <exception cref="Foundation.ElasticException">The kernels do not compile for it, or do not load.</exception>
     public DeviceKernels(CudaDriver driver, KernelCompiler compiler, int index, nint stream = 0)
     {
@@ -137,7 +137,7 @@ internal sealed unsafe partial class DeviceKernels
         return (double)elements * bytes;
     }
 
-    /// <param name="types">Those that the kernel's name ends with.</param>
+    /// <param name="types">Types that the kernel's name ends with.</param>
     /// <param name="moves">Bytes to and from memory; 0 where nobody counts them.</param>
     private void Start(
         string kernel, ReadOnlySpan<ElementType> types, long blocks, int threads, double moves,

@@ -19,7 +19,7 @@ internal enum ElementType
 
 /// <summary>Neighbouring elements in a GPU's memory.</summary>
 /// <param name="At">Where the first lies; 0 for none.</param>
-/// <param name="Type">Of each.</param>
+/// <param name="Type">Type of each element.</param>
 internal readonly unsafe record struct DeviceMemory(nint At, ElementType Type)
 {
     /// <summary>No memory, where a kernel can do without.</summary>
@@ -28,14 +28,14 @@ internal readonly unsafe record struct DeviceMemory(nint At, ElementType Type)
     /// <summary>True for <see cref="None"/>.</summary>
     public bool IsNone => At == 0;
 
-    /// <summary>Of fp32.</summary>
+    /// <summary>The address of elements of fp32.</summary>
     /// <exception cref="InvalidOperationException">They are of 16 bits.</exception>
     public float* Floats => Type == ElementType.Fp32 ? (float*)At : throw new InvalidOperationException($"elements of {Type} as fp32");
 
     /// <summary>As kernels call a type.</summary>
     public static string NameOf(ElementType type) => type switch { ElementType.Bf16 => "bf16", ElementType.Fp16 => "f16", _ => "f32" };
 
-    /// <summary>Those of a tensor, in their order.</summary>
+    /// <summary>The elements of a tensor, in their order.</summary>
     /// <exception cref="ArgumentException">Kernels do not know its type, or it has gaps.</exception>
     public static DeviceMemory Of(Tensor tensor)
     {
@@ -56,10 +56,10 @@ internal readonly unsafe record struct DeviceMemory(nint At, ElementType Type)
         _ => throw new ArgumentException($"no kernel takes {type}", nameof(type)),
     };
 
-    /// <summary>Of an element; 0 of none.</summary>
+    /// <summary>Bytes of an element; 0 where there is no memory.</summary>
     public int ElementBytes => IsNone ? 0 : Type == ElementType.Fp32 ? 4 : 2;
 
-    /// <summary>Those from an element on.</summary>
+    /// <summary>The elements from one on.</summary>
     public DeviceMemory From(long element) => IsNone ? this : this with { At = At + (nint)(element * (Type == ElementType.Fp32 ? 4 : 2)) };
 
     /// <summary>fp32.</summary>

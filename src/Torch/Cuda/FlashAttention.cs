@@ -11,7 +11,7 @@ namespace Elastic.Torch.Cuda;
 /// D channels of a head, Tq queries, Tk keys.
 /// </summary>
 /// <param name="forward">The address of the forward pass.</param>
-/// <param name="backward">That of the backward pass.</param>
+/// <param name="backward">The address of the backward pass.</param>
 internal sealed unsafe class FlashAttention(nint forward, nint backward)
 {
     /// <summary>The library that has the functions.</summary>

@@ -18,7 +18,7 @@ internal static class GpuAttention
 
     private static readonly ConcurrentDictionary<int, Lazy<(FlashAttention? Flash, string? Why)>> All = new();
 
-    /// <summary>That of one more device on a GPU; null where plain operators compute.</summary>
+    /// <summary>The attention of one more device on a GPU; null where plain operators compute.</summary>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     public static FlashAttention? Of(int gpu) => Find(gpu).Flash;
 

@@ -12,8 +12,8 @@ internal static class GpuKernels
 {
     private static readonly ConcurrentDictionary<(int Gpu, nint Stream), Lazy<(DeviceKernels? Kernels, string? Why)>> All = new();
 
-    /// <summary>Those of a GPU; null where libtorch's operators compute.</summary>
-    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
+    /// <summary>The kernels of a GPU; null where libtorch's operators compute.</summary>
+    /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     public static DeviceKernels? Of(int index, nint stream = 0) => Find(index, stream).Kernels;
 

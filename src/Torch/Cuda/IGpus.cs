@@ -31,7 +31,7 @@ internal interface IGpus
     GpuStream StreamOf(int gpu, int part);
 
     /// <summary>Our kernels on a GPU; null where libtorch's operators compute all.</summary>
-    /// <param name="stream">Of a logical device; null for the default stream.</param>
+    /// <param name="stream">Stream of a logical device; null for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     DeviceKernels? KernelsOf(int gpu, GpuStream? stream);
 
@@ -40,7 +40,7 @@ internal interface IGpus
     FlashAttention? AttentionOf(int gpu);
 
     /// <summary>Products by cublasLt on a GPU; null where libtorch computes them.</summary>
-    /// <param name="stream">Of a logical device; null for the default stream.</param>
+    /// <param name="stream">Stream of a logical device; null for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     DeviceProducts? ProductsOf(int gpu, GpuStream? stream);
 

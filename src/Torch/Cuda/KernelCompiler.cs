@@ -27,7 +27,7 @@ internal sealed unsafe class KernelCompiler
     private readonly string _cache;
 
     /// <param name="library">For messages, e.g. "libnvrtc.so.12".</param>
-    /// <param name="handle">Of the loaded library.</param>
+    /// <param name="handle">Handle of the loaded library.</param>
     /// <param name="cache">The folder of compiled kernels; need not exist.</param>
     public KernelCompiler(string library, nint handle, string cache)
     {

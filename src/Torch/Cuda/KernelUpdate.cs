@@ -18,7 +18,7 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
     public DeviceKernels Kernels => kernels;
 
     /// <summary>Sums a slice of the roots into the same slice of <paramref name="into"/>, which may be a piece of one of them.</summary>
-    /// <param name="roots">Of all devices.</param>
+    /// <param name="roots">Roots of all devices.</param>
     /// <returns>Sums of squares of the slice's tiles, each that of its parameters' in order.</returns>
     public double[] Fold(IReadOnlyList<SubtreeRoot> roots, Slice slice, TorchVector into)
     {

@@ -8,14 +8,14 @@ namespace Elastic.Torch.Cuda;
 /// is an error where it is called, and no error where nobody calls it.
 /// </summary>
 /// <param name="library">For messages, e.g. "libcuda.so.1".</param>
-/// <param name="handle">Of the loaded library.</param>
+/// <param name="handle">Handle of the loaded library.</param>
 internal sealed class NativeFunctions(string library, nint handle, IReadOnlyList<string> names)
 {
     private readonly Dictionary<string, nint> _found = names
         .Select(name => (Name: name, Address: NativeLibrary.TryGetExport(handle, name, out var address) ? address : 0))
         .Where(f => f.Address != 0).ToDictionary(f => f.Name, f => f.Address);
 
-    /// <summary>Those that the library lacks.</summary>
+    /// <summary>Names of the functions that the library lacks.</summary>
     public IReadOnlyList<string> Missing { get; } = [.. names.Where(n => !NativeLibrary.TryGetExport(handle, n, out _))];
 
     /// <summary>The address of a function.</summary>

@@ -3,7 +3,7 @@ namespace Elastic.Torch.Cuda;
 /// <summary>What the backward pass of a norm reads and writes on a GPU. All is (Rows, Columns) but where it says otherwise.</summary>
 internal unsafe ref struct NormBackward
 {
-    /// <summary>Of what the norm made: of the type that it made.</summary>
+    /// <summary>Gradient of what the norm made: of the type that it made.</summary>
     public required DeviceMemory Dy { get; init; }
 
     /// <summary>What the norm read: fp32, or of dy's type.</summary>
@@ -22,7 +22,7 @@ internal unsafe ref struct NormBackward
 
     public required int Columns { get; init; }
 
-    /// <summary>Of what the norm read, fp32 or of x's type; none where nobody wants it.</summary>
+    /// <summary>Gradient of what the norm read, fp32 or of x's type; none where nobody wants it.</summary>
     public DeviceMemory Dx { get; init; }
 
     /// <summary>True where it is added to what is in fp32 dx; else it overwrites dx.</summary>

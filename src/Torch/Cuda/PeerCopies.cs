@@ -8,7 +8,7 @@ namespace Elastic.Torch.Cuda;
 /// Whoever made what is copied has waited for its GPU, and keeps it until the reader has waited for its own.
 /// </summary>
 /// <param name="gpu">The reader's number.</param>
-/// <param name="context">Of the reader.</param>
+/// <param name="context">Context of the reader.</param>
 /// <param name="stream">On which the reader computes; 0 for the default stream.</param>
 internal sealed class PeerCopies(CudaDriver driver, int gpu, nint context, nint stream)
 {

@@ -6,7 +6,7 @@ namespace Elastic.Torch.Cuda;
 /// Whose memory the kernels of one GPU use in place. Another GPU is asked when its memory comes along, not before: to ask makes a context
 /// on it, which takes some hundred MB, and it may be somebody else's.
 /// </summary>
-/// <param name="context">Of the GPU.</param>
+/// <param name="context">Context of the GPU.</param>
 internal sealed class PeerMemory(CudaDriver driver, int gpu, nint context)
 {
     // libtorch reads these. With the two settings it maps memory for its own GPU, and what cuCtxEnablePeerAccess allows is not that memory.

@@ -13,7 +13,8 @@ namespace Elastic.Torch.Cuda;
 internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries, int MostKeys) : IDisposable
 {
     /// <summary>
-    /// Of rows that see each other within a segment; null where a sequence returns to an earlier segment: then no ends say who sees whom.
+    /// The ends of rows that see each other within a segment; null where a sequence returns to an earlier segment: then no ends say who
+    /// sees whom.
     /// </summary>
     /// <param name="segments">(B, T): consecutive rows of one number are a segment.</param>
     /// <param name="columns">T.</param>
@@ -36,7 +37,7 @@ internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries
         return Of(ends, ends, device);
     }
 
-    /// <summary>Of sequences that end before their places do: what stands behind an end is a sequence of its own.</summary>
+    /// <summary>The ends of sequences that end before their places do: what stands behind an end is a sequence of its own.</summary>
     /// <param name="lengths">(B)</param>
     /// <param name="columns">The places of each.</param>
     public static SequenceEnds OfPlaces(ReadOnlySpan<int> lengths, int columns, Device device)
@@ -52,10 +53,10 @@ internal sealed record SequenceEnds(Tensor Queries, Tensor Keys, int MostQueries
     }
 
     /// <summary>
-    /// Of sequences that look at one source each. Behind the end of a source that is shorter than its place there are keys that nobody
-    /// looks at: sequences without a query.
+    /// The ends of sequences that look at one source each. Behind the end of a source that is shorter than its place there are keys that
+    /// nobody looks at: sequences without a query.
     /// </summary>
-    /// <param name="queries">Of each sequence.</param>
+    /// <param name="queries">Queries of each sequence.</param>
     /// <param name="lengths">(B): the keys of each source that its sequence sees.</param>
     /// <param name="keys">The places of each source.</param>
     public static SequenceEnds OfSources(int queries, ReadOnlySpan<int> lengths, int keys, Device device)

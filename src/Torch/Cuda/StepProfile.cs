@@ -10,7 +10,7 @@ using Elastic.Model.Vectors;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>Runs whole training steps on one device, with made-up tokens, and measures one of them kernel by kernel.</summary>
-/// <param name="device">That of a GPU's default stream.</param>
+/// <param name="device">The device of a GPU's default stream.</param>
 /// <param name="gpu">The GPU's number among those that this process sees.</param>
 internal sealed class StepProfile(TrainingDevice device, CudaDriver driver, int gpu)
 {
@@ -22,7 +22,7 @@ internal sealed class StepProfile(TrainingDevice device, CudaDriver driver, int 
     /// <summary>A GPT-2's step by AdamW.</summary>
     /// <param name="model">Says the context and the vocabulary.</param>
     /// <param name="rows">Sequences of a micro-batch.</param>
-    /// <param name="microBatches">Of a step.</param>
+    /// <param name="microBatches">Micro-batches of a step.</param>
     public StepTimes Run(ModelSettings model, ReplicaVectors vectors, Precision precision, int rows, int microBatches)
     {
         var optimizer = new AdamW(OptimizerSettings.Defaults);

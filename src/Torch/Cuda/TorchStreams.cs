@@ -4,7 +4,7 @@ using Elastic.Torch.Native;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>On which stream libtorch's operators run: a setting of each thread, by libtorch's stable interface (shim.h, 2.10).</summary>
-/// <param name="handle">Of libtorch_cuda.</param>
+/// <param name="handle">Handle of libtorch_cuda.</param>
 internal sealed unsafe class TorchStreams(nint handle)
 {
     private const string Library = "libtorch_cuda.so", SetCurrent = "torch_set_current_cuda_stream";
@@ -14,7 +14,7 @@ internal sealed unsafe class TorchStreams(nint handle)
     /// <summary>Why there are no logical devices; null where libtorch can have them.</summary>
     public string? Problem => _functions.Has(SetCurrent) ? null : $"{Library} lacks {SetCurrent}";
 
-    /// <summary>Those of the libtorch that this process has loaded.</summary>
+    /// <summary>The streams of the libtorch that this process has loaded.</summary>
     /// <exception cref="ElasticException">It has no CUDA.</exception>
     public static TorchStreams Load()
     {

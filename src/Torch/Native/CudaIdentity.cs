@@ -18,7 +18,7 @@ internal sealed record CudaIdentity(int Major, int Minor, int Multiprocessors, l
     public string Text => string.Create(
         CultureInfo.InvariantCulture, $"capability {Major}.{Minor}, {Multiprocessors} multiprocessors, cublasLt {CublasLt}");
 
-    /// <summary>Of a GPU, by its number among those that CUDA shows to this process. libtorch has been loaded.</summary>
+    /// <summary>The identity of a GPU, by its number among those that CUDA shows to this process. libtorch has been loaded.</summary>
     /// <exception cref="ElasticException">
     /// A library is missing, or does not answer: without an identity, results of other GPUs could not be told apart.
     /// </exception>

@@ -118,7 +118,7 @@ internal static unsafe partial class Dispatcher
     /// <summary>The address of a tensor's elements; without a span's limit of 2 GiB.</summary>
     public static float* Floats(Tensor tensor) => (float*)Data(tensor);
 
-    /// <summary>The same of elements of any type.</summary>
+    /// <summary>The address of a tensor's elements of any type; without a span's limit of 2 GiB.</summary>
     public static void* Data(Tensor tensor)
     {
         void* data;

@@ -45,10 +45,10 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     }
 
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>
-    /// <param name="rows">Of a causal model's text.</param>
+    /// <param name="rows">Rows of a causal model's text.</param>
     /// <param name="fill">Any token.</param>
     /// <param name="late">When a device that does not end a piece counts as lost; null for the default.</param>
-    /// <param name="times">Of the run.</param>
+    /// <param name="times">Times of the run's pieces.</param>
     public async Task<double[]> ScoreAsync(IReadOnlyList<ScoredRow> rows, int fill, StepDeadlines? late, PieceTimes times)
     {
         var parts = rows.Chunk(Math.Max(1, (rows.Count + devices.Count - 1) / devices.Count)).ToList();
@@ -67,8 +67,8 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>
     /// <param name="late">When a device that does not end a batch counts as lost; null for the default.</param>
-    /// <param name="times">Of the run.</param>
-    /// <param name="tokens">Of a sample.</param>
+    /// <param name="times">Times of the run's pieces.</param>
+    /// <param name="tokens">Tokens of a sample.</param>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>
     public async Task<IReadOnlyList<SampleScore>> EvaluateAsync(
         IReadOnlyList<MicroBatch> batches, IReadOnlyList<IReadOnlyList<SourceRun>> sources, StepDeadlines? late, PieceTimes times,

@@ -7,7 +7,7 @@ using Elastic.Model.Vectors;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>Makes a trainer actor a device of the training step.</summary>
-/// <param name="threads">Of a CPU device.</param>
+/// <param name="threads">Threads of a CPU device.</param>
 /// <param name="fault">Called on the device's thread before each piece of work; a test's.</param>
 internal sealed class TrainerThread(DeviceId id, IActorRef trainer, int threads, Action<DeviceId>? fault) : IDeviceThread
 {

@@ -34,7 +34,7 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
     }
 
     /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
-    /// <param name="threads">Of each device by itself.</param>
+    /// <param name="threads">Threads of each device by itself.</param>
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
     public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {

@@ -15,7 +15,7 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// </summary>
 /// <param name="moments">The vectors of the inner state, by name: the optimizer's, and the loss scale where there is one.</param>
 /// <param name="offload">Which vectors lie in files; null for none.</param>
-/// <param name="share">Of a replica whose stages are on several nodes: what is here, and takes memory; null for all of it.</param>
+/// <param name="share">The part that is here, and takes memory, of a replica whose stages are on several nodes; null for all of it.</param>
 internal sealed class ReplicaMemory(
     FlatLayout layout, IReadOnlyList<string> moments, DeviceId device, FileOffload? offload = null, StageShare? share = null) : IDisposable
 {
@@ -88,7 +88,8 @@ internal sealed class ReplicaMemory(
     }
 
     /// <summary>
-    /// The same of stages on several nodes, which all call it at once: the first one stores everything, and tells the others so.
+    /// Stores the trained parameters and the moments of stages on several nodes, which all call it at once: the first one stores
+    /// everything, and tells the others so.
     /// </summary>
     /// <exception cref="StageLostException">Another stage is gone.</exception>
     public async Task<(Digest Contribution, Digest InnerState)> StoreResultAsync(BlobStore blobs, ApartStage stage)
@@ -99,7 +100,9 @@ internal sealed class ReplicaMemory(
         return (sets[0], (InnerState = sets[1]).Value);
     }
 
-    /// <summary>Likewise, a hand-over.</summary>
+    /// <summary>
+    /// Stores a hand-over of stages on several nodes, which all call it at once, as <see cref="StoreResultAsync"/> stores a result.
+    /// </summary>
     /// <inheritdoc cref="StoreResultAsync" path="/exception"/>
     public async Task<Digest> StoreAllAsync(BlobStore blobs, ApartStage stage)
     {

@@ -12,8 +12,8 @@ internal sealed class StageShare : IDisposable
     private readonly (long First, long Count)[] _owned, _held;
     private PipelineGroup? _group;
 
-    /// <param name="number">Of the stage.</param>
-    /// <param name="count">Of all stages.</param>
+    /// <param name="number">Number of the stage.</param>
+    /// <param name="count">How many stages there are.</param>
     /// <exception cref="Foundation.ElasticException">Some parameters are frozen.</exception>
     public StageShare(IArchitecture architecture, FlatLayout layout, int number, int count)
     {
@@ -23,10 +23,10 @@ internal sealed class StageShare : IDisposable
         (_owned, _held) = ([.. parameters.RangesOwnedBy(number)], [.. parameters.RangesHeldBy(number)]);
     }
 
-    /// <summary>Of the stage.</summary>
+    /// <summary>Number of the stage.</summary>
     public int Number { get; }
 
-    /// <summary>Of all stages.</summary>
+    /// <summary>How many stages there are.</summary>
     public int Count { get; }
 
     /// <summary>The stage's sums of gradients and activations, which it keeps from one round to the next.</summary>

@@ -6,7 +6,9 @@ namespace Elastic.Corpus.Build.Exports;
 
 /// <summary>How large the files of an export grow, and the groups of rows in them.</summary>
 /// <param name="FileBytes">UTF-8 bytes of the texts of a file, unless one text alone is longer.</param>
-/// <param name="GroupBytes">The same of a group of rows, which is in memory as a whole when it is written and when it is read.</param>
+/// <param name="GroupBytes">
+/// UTF-8 bytes of the texts of a group of rows, which is in memory as a whole when it is written and when it is read.
+/// </param>
 /// <param name="GroupRows">Rows of a group at most.</param>
 internal sealed record ExportLimits(long FileBytes, long GroupBytes, int GroupRows)
 {

@@ -22,7 +22,7 @@ public sealed record ExportedPart(string Name, long Documents, long Records, lon
 
 /// <summary>What an export came to; stored in its folder as <see cref="TextExport.FileName"/>, written last.</summary>
 /// <param name="Text">The build's id.</param>
-/// <param name="Parts">Those that have text.</param>
+/// <param name="Parts">Parts of the build that have text.</param>
 /// <param name="Files">All files but this one.</param>
 public sealed record ExportReport(string Text, IReadOnlyList<ExportedPart> Parts, IReadOnlyList<BuiltFile> Files);
 

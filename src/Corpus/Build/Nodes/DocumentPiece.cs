@@ -22,7 +22,7 @@ public static class DocumentPiece
     private const int LeastPieces = 64, UsualPacking = 4;
 
     /// <summary>Characters after which a piece of a text is closed: it follows from the text alone.</summary>
-    /// <param name="packedBytes">Of the text's files.</param>
+    /// <param name="packedBytes">Bytes of the text's files.</param>
     public static int CharactersOf(long packedBytes) =>
         (int)Math.Clamp(packedBytes * UsualPacking / LeastPieces, LeastCharacters, MostCharacters);
 

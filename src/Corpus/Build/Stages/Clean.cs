@@ -5,8 +5,8 @@ using ICU4N.Text;
 namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
-/// The same text in the same characters: line ends become '\n', control characters, byte order marks and white space at the ends of lines
-/// go, at most one blank line stays in a row, and the normal form C of Unicode holds (of the version that the tables have, 10.0).
+/// Writes the same text in the same characters: line ends become '\n', control characters, byte order marks and white space at the ends of
+/// lines go, at most one blank line stays in a row, and the normal form C of Unicode holds (of the version that the tables have, 10.0).
 /// </summary>
 public sealed class Clean : Stage
 {

@@ -6,7 +6,7 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build.Stages;
 
-/// <summary>Of documents with the same text, case and white space aside, the first one in key order stays.</summary>
+/// <summary>Keeps, of documents with the same text, case and white space aside, the first one in key order.</summary>
 public sealed class ExactDuplicates : CorpusStage
 {
     // Half a SHA-256: two different texts share it with a probability below 10^-18 among 10^10 documents.

@@ -7,7 +7,7 @@ using Elastic.Messages.Settings;
 namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
-/// Of documents that are nearly alike the first one in key order stays: a document goes where the Jaccard similarity of its word n-grams
+/// Keeps, of documents that are nearly alike, the first one in key order: a document goes where the Jaccard similarity of its word n-grams
 /// with those of an earlier document that was kept reaches the threshold. Candidates come from MinHash signatures in bands (Leskovec,
 /// Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4): two documents of similarity s share a band with a probability of
 /// 1 - (1 - s^rows)^bands. Each candidate's similarity is then computed from the texts, so that no document goes for a mere chance.
@@ -157,7 +157,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
 /// <summary>Which documents go that are nearly alike.</summary>
 public enum DuplicateRule
 {
-    /// <summary>Those that are like an earlier one which was kept.</summary>
+    /// <summary>All documents go that are like an earlier one which was kept.</summary>
     FirstKept,
 
     /// <summary>All but the first of those that a chain of similar pairs connects.</summary>

@@ -38,8 +38,8 @@ internal sealed class WordGrams
     public long Characters => _ends[^1];
 
     /// <summary>
-    /// Of the n-gram that occurs most often, among these of the longest, and then of the first: the characters that its occurrences cover,
-    /// those that overlap included. 0 where none occurs twice.
+    /// The characters that the occurrences of the most frequent n-gram cover, those that overlap included: among the most frequent ones of
+    /// the longest, and then of the first. 0 where none occurs twice.
     /// </summary>
     public long InMostFrequent(int n)
     {

@@ -7,7 +7,7 @@ namespace Elastic.Corpus;
 /// <summary>A file of a node that may belong to a source.</summary>
 /// <param name="Name">Below the path that was asked for, with '/'.</param>
 /// <param name="Bytes">Its length.</param>
-/// <param name="Sha256">Of its bytes; empty where its name says that it holds no text.</param>
+/// <param name="Sha256">SHA-256 of the file's bytes; empty where its name says that it holds no text.</param>
 public sealed record ListedFile(string Name, long Bytes, string Sha256);
 
 /// <summary>What a node has below a path, as it tells another one.</summary>

@@ -8,7 +8,7 @@ namespace Elastic.Corpus;
 
 /// <summary>An attempt failed.</summary>
 /// <param name="message">Why.</param>
-/// <param name="isFinal">The same address will not give the file another time either.</param>
+/// <param name="isFinal">True where the same address will not give the file another time either.</param>
 internal sealed class DownloadException(string message, bool isFinal) : Exception(message)
 {
     public bool IsFinal => isFinal;

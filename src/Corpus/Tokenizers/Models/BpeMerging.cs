@@ -41,7 +41,7 @@ internal sealed class BpeMerging(IReadOnlyList<(int Left, int Right, int Joined)
         return merged;
     }
 
-    /// <summary>The same by a heap, n log n, whatever the word.</summary>
+    /// <summary>The tokens of a word by a heap, n log n, whatever the word.</summary>
     internal List<int> ByHeap(ReadOnlySpan<int> symbols) => Heap(symbols, 0, symbols.Length).ConvertAll(t => t.Token);
 
     // Appends the tokens of symbols[start..end] to those of symbols[..start]. Tokens are those of the whole word if and only if each of

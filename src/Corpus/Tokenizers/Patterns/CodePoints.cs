@@ -75,7 +75,8 @@ internal static class CodePoints
     public static bool IsWord(int c) => c is 0x200C or 0x200D || IsLetterOrDigit(c, CharUnicodeInfo.GetUnicodeCategory(c));
 
     /// <summary>
-    /// The same as Oniguruma has it, with which the expressions of tokenizer files are meant: no joiners, and six numbers of Latin-1.
+    /// What Oniguruma, by which the expressions of tokenizer files are meant, calls a word character: no joiners, and six numbers of
+    /// Latin-1.
     /// </summary>
     public static bool IsWordOfExpression(int c, UnicodeCategory category) =>
         c is 0xB2 or 0xB3 or 0xB9 or (>= 0xBC and <= 0xBE) || IsLetterOrDigit(c, category);

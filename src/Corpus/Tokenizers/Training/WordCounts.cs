@@ -7,7 +7,7 @@ namespace Elastic.Corpus;
 /// How often each word occurs. The memory is bounded: where there are too many different words, the rarest are forgotten, which changes
 /// nothing for the merges that many words share. Not thread-safe.
 /// </summary>
-/// <param name="mostBytes">Of memory that the words may take, counted with what training needs for each of them.</param>
+/// <param name="mostBytes">Bytes of memory that the words may take, counted with what training needs for each of them.</param>
 internal sealed class WordCounts(long mostBytes = WordCounts.MostBytes)
 {
     /// <summary>A gibibyte: about four million words of eight letters. 74 MB of English have 0.2 million.</summary>

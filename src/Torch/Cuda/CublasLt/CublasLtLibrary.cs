@@ -46,7 +46,7 @@ internal sealed unsafe class CublasLtLibrary
 
     private readonly NativeFunctions _functions;
 
-    /// <param name="handle">Of the loaded library.</param>
+    /// <param name="handle">Handle of the loaded library.</param>
     public CublasLtLibrary(nint handle) => _functions = new NativeFunctions("cublasLt", handle, Names);
 
     /// <summary>The one that libtorch has loaded and computes with: other versions may be installed beside it.</summary>

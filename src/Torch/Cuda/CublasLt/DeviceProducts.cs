@@ -24,10 +24,10 @@ internal sealed class DeviceProducts
     private readonly Lock _gate = new();
     private readonly Dictionary<ProductShape, ProductPlan?> _plans = [];
 
-    /// <param name="choices">Of all GPUs whose bits are to be the same.</param>
+    /// <param name="choices">Choices of all GPUs whose bits are to be the same.</param>
     /// <param name="gpu">The GPU's number among those that this process sees.</param>
     /// <param name="place">Where libtorch's tensors of the GPU lie.</param>
-    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
+    /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
     /// <exception cref="ElasticException">The library lacks a function, or does not start.</exception>
     /// <exception cref="CudaException">The GPU is lost.</exception>
     /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>

@@ -14,8 +14,8 @@ internal static class GpuProducts
     private static readonly ConcurrentDictionary<(int Gpu, nint Stream), Lazy<(DeviceProducts? Products, string? Why)>> All = new();
     private static readonly ConcurrentDictionary<CudaIdentity, ProductChoices> Choices = new();
 
-    /// <summary>Those of a GPU, on which libtorch has been started; null where libtorch computes them.</summary>
-    /// <param name="stream">Of the GPU's; 0 for the default stream.</param>
+    /// <summary>The products of a GPU, on which libtorch has been started; null where libtorch computes them.</summary>
+    /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost, or has no memory.</exception>
     /// <exception cref="CublasLtException">The library refuses to begin.</exception>
     /// <exception cref="InvalidOperationException">It cannot begin now: memory is short, or it failed in it.</exception>

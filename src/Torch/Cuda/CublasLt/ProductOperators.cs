@@ -9,10 +9,10 @@ internal static unsafe class ProductOperators
     /// <summary>result = left right, or result += left right, and a bias for each row: (N, K) (K, M) (M) -> (N, M).</summary>
     /// <param name="products">Null for libtorch's.</param>
     /// <param name="left">Any strides.</param>
-    /// <param name="right">Of the same type.</param>
+    /// <param name="right">Right factor, of the same type as <paramref name="left"/>.</param>
     /// <param name="result">fp32 or of that type, rounded once; rows of neighbouring elements at any distance.</param>
-    /// <param name="adds">Of fp32 only.</param>
-    /// <param name="bias">Of the result's type; null for none, and where it adds.</param>
+    /// <param name="adds">Whether the product is added to the result; of fp32 only.</param>
+    /// <param name="bias">Bias, of the result's type; null for none, and where it adds.</param>
     public static void Write(DeviceProducts? products, Tensor left, Tensor right, Tensor result, bool adds, Tensor? bias = null)
     {
         using var scope = NewDisposeScope();

@@ -17,8 +17,8 @@ internal enum ProductType
 /// <param name="Inputs">Type of A and B.</param>
 /// <param name="Result">Type of D, of what is added to it, and of the bias.</param>
 /// <param name="LeftStride">Elements from a stored row of A to the next.</param>
-/// <param name="RightStride">The same of B.</param>
-/// <param name="ResultStride">The same of D.</param>
+/// <param name="RightStride">Elements from a stored row of B to the next.</param>
+/// <param name="ResultStride">Elements from a stored row of D to the next.</param>
 internal readonly record struct ProductShape(
     ProductType Inputs, ProductType Result, bool TransposesLeft, bool TransposesRight, long Rows, long Columns, long Inner,
     long LeftStride, long RightStride, long ResultStride)

@@ -30,7 +30,7 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
     private readonly List<NcclGroup> _groups = [];
     private string? _whyNot = whyNot;
 
-    /// <summary>Those of this machine.</summary>
+    /// <summary>The collectives of this machine's GPUs.</summary>
     /// <exception cref="ElasticException">It has no driver.</exception>
     public static GpuCollectives OfThisMachine => Found.Value;
 

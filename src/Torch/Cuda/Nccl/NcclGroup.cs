@@ -28,7 +28,7 @@ internal sealed class NcclGroup
     /// <summary>The ranks' GPUs, in order.</summary>
     public IReadOnlyList<int> Gpus { get; }
 
-    /// <summary>The same for all ranks, and NCCL's answer to the request for it.</summary>
+    /// <summary>The id that is the same for all ranks, and NCCL's answer to the request for it.</summary>
     public (int Result, NcclUniqueId Id) Id => _id.Value;
 
     /// <summary>What NCCL answered where it refused or failed; null where it did not.</summary>

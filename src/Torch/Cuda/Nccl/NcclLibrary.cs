@@ -49,7 +49,7 @@ internal sealed unsafe class NcclLibrary
     private readonly NativeFunctions _functions;
 
     /// <param name="path">For messages, e.g. "libnccl.so.2".</param>
-    /// <param name="handle">Of the loaded library.</param>
+    /// <param name="handle">Handle of the loaded library.</param>
     /// <exception cref="ElasticException">It does not tell its version, or is too old.</exception>
     public NcclLibrary(string path, nint handle)
     {

@@ -21,7 +21,7 @@ internal sealed class GpuMeters(Meter meter, Func<NvmlLibrary?> load, Func<int, 
     // Replaced as a whole: whoever collects reads it without a lock.
     private volatile IReadOnlyList<Gpu> _gpus = [];
 
-    /// <summary>Those of this process.</summary>
+    /// <summary>The meters of this process.</summary>
     public static GpuMeters OfThisMachine { get; } = new(Telemetry.Meter, Find, index => CudaDriver.Load().BusOf(index));
 
     /// <summary>

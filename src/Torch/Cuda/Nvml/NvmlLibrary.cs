@@ -25,7 +25,7 @@ internal sealed unsafe class NvmlLibrary
 
     private readonly NativeFunctions _functions;
 
-    /// <param name="handle">Of the loaded library.</param>
+    /// <param name="handle">Handle of the loaded library.</param>
     /// <exception cref="ElasticException">It does not start.</exception>
     public NvmlLibrary(nint handle)
     {
@@ -82,7 +82,7 @@ internal sealed unsafe class NvmlLibrary
                 : null;
     }
 
-    /// <summary>Of the chip, degrees Celsius.</summary>
+    /// <summary>The temperature of the chip, degrees Celsius.</summary>
     public double? TemperatureOf(nint device)
     {
         const int ofTheChip = 0;

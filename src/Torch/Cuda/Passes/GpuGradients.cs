@@ -40,7 +40,7 @@ internal sealed class GpuGradients : IDisposable
         return (made, false);
     }
 
-    /// <summary>The same, of fp32, where what does not add clears it first.</summary>
+    /// <summary>Where a reader adds to a value's gradient, in fp32: a new one begins as zeros.</summary>
     public Tensor Sum(Value value)
     {
         if (_gradients.TryGetValue(value, out var held))
@@ -143,7 +143,7 @@ internal sealed class GpuGradients : IDisposable
         /// <summary>(rows, columns).</summary>
         public Tensor Tensor { get; } = tensor;
 
-        /// <summary>The same in 16 bits, where somebody has made it.</summary>
+        /// <summary>The gradient in 16 bits, where somebody has made it.</summary>
         public Tensor? Rounded { get; set; }
 
         /// <summary>How many have it.</summary>

@@ -16,7 +16,7 @@ internal abstract class GpuOperator
     public abstract void Backward(GpuPass pass, Operation operation);
 }
 
-/// <summary>The same of operations of one type.</summary>
+/// <summary>How a GPU computes operations of one type.</summary>
 internal abstract class GpuOperator<TOperation> : GpuOperator
     where TOperation : Operation
 {

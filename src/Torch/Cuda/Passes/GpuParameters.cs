@@ -29,7 +29,7 @@ internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters
     /// <summary>The gradient of a parameter, a view to add to; null where it is frozen.</summary>
     public Tensor? Gradient(string name) => parameters.GradientOf(name);
 
-    /// <summary>That of the rows of a table of embeddings.</summary>
+    /// <summary>The gradient of the rows of a table of embeddings, a view to add to; null where it is frozen.</summary>
     public Tensor? GradientOfRows(string table) => parameters.GradientOfRows(table);
 
     /// <summary>The type of what a precision rounds; null where it rounds nothing.</summary>

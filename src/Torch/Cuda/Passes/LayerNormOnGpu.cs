@@ -59,7 +59,7 @@ internal sealed unsafe class RmsNormOnGpu : GpuOperator<RmsNormOperation>
 internal static unsafe class NormsOnGpu
 {
     /// <summary>Makes the gradient of what the norm read, and adds those of gain and bias.</summary>
-    /// <param name="channels">That are normalised together.</param>
+    /// <param name="channels">Channels that are normalised together.</param>
     /// <param name="bias">Null for none.</param>
     public static void Backward(GpuPass pass, Value x, int channels, string gain, string? bias, float* means, float* inverses)
     {
