@@ -36,14 +36,28 @@ public static partial class DurableFile
     }
 
     /// <summary>Writes through a temporary file and a rename. Survives the death of the process, not yet that of the machine.</summary>
-    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    public static void Write(string path, ReadOnlySpan<byte> bytes) => Write(path, bytes, flushes: false);
+
+    /// <summary>Writes as <see cref="Write(string, ReadOnlySpan{byte})"/> does, and returns only when file and folder are on the disk.</summary>
+    public static void WriteDurably(string path, ReadOnlySpan<byte> bytes)
+    {
+        Write(path, bytes, flushes: true);
+        FlushFolder(Path.GetDirectoryName(path)!);
+    }
+
+    // Flushed before it takes the place of what was there: a disk may write a name before the bytes that it stands for.
+    private static void Write(string path, ReadOnlySpan<byte> bytes, bool flushes)
     {
         var temporary = TemporaryPath(path);
         try
         {
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
+            {
                 for (var at = 0; at < bytes.Length; at += PieceBytes)
                     RandomAccess.Write(file, bytes.Slice(at, Math.Min(PieceBytes, bytes.Length - at)), at);
+                if (flushes)
+                    RandomAccess.FlushToDisk(file);
+            }
             File.Move(temporary, path, overwrite: true);
         }
         catch
@@ -51,14 +65,6 @@ public static partial class DurableFile
             File.Delete(temporary);
             throw;
         }
-    }
-
-    /// <summary>Writes as <see cref="Write"/> does, and returns only when file and folder are on the disk.</summary>
-    public static void WriteDurably(string path, ReadOnlySpan<byte> bytes)
-    {
-        Write(path, bytes);
-        Flush(path);
-        FlushFolder(Path.GetDirectoryName(path)!);
     }
 
     /// <summary>Forces what was written to <paramref name="path"/> onto the disk.</summary>

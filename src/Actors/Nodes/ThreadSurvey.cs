@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Elastic.Messages.Nodes;
 
@@ -22,14 +23,17 @@ internal static class ThreadSurvey
     /// <returns>The threads; those that compute most come first.</returns>
     public static async Task<ThreadView[]> TakeAsync(string folder = "/proc/self/task")
     {
+        var began = Stopwatch.GetTimestamp();
         var before = Read(folder).ToDictionary(t => t.Id, t => t.View.CpuSeconds);
         await Task.Delay(Between);
+        // Longer where the machine is busy.
+        var passed = Stopwatch.GetElapsedTime(began).TotalSeconds;
         return
         [
             .. Read(folder)
                 .Select(t => t.View with
                 {
-                    CpuShare = Math.Max(0, t.View.CpuSeconds - before.GetValueOrDefault(t.Id, t.View.CpuSeconds)) / Between.TotalSeconds,
+                    CpuShare = Math.Max(0, t.View.CpuSeconds - before.GetValueOrDefault(t.Id, t.View.CpuSeconds)) / passed,
                 })
                 .OrderByDescending(t => t.CpuShare).ThenByDescending(t => t.CpuSeconds).ThenBy(t => t.Name, StringComparer.Ordinal)
                 .Take(Most),

@@ -103,8 +103,9 @@ internal sealed class TrainRun
             _log.Write(line);
         _display.Header(header);
         using var backup = ContinuousBackup.Of(_request.Settings.Node, node, Say);
-        using var copied = new CancellationTokenSource();
-        var copying = backup?.RunAsync(copied.Token) ?? Task.CompletedTask;
+        using var beside = new BackgroundTasks(Say, CancellationToken.None);
+        if (backup is not null)
+            beside.Begin("the backup", backup.RunAsync);
         await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run, Origins.Now("elastic train")));
         var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
         // The first Ctrl-C does not cancel the watch, which ends when the run has stopped.
@@ -121,8 +122,7 @@ internal sealed class TrainRun
             diagrams.Write(view);
         }
 
-        await copied.CancelAsync();
-        await copying;
+        await beside.EndAsync();
         if (backup is not null)
             await backup.LastAsync(interrupted);
 
