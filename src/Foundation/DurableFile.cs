@@ -38,7 +38,9 @@ public static partial class DurableFile
     /// <summary>Writes through a temporary file and a rename. Survives the death of the process, not yet that of the machine.</summary>
     public static void Write(string path, ReadOnlySpan<byte> bytes) => Write(path, bytes, flushes: false);
 
-    /// <summary>Writes as <see cref="Write(string, ReadOnlySpan{byte})"/> does, and returns only when file and folder are on the disk.</summary>
+    /// <summary>
+    /// Writes as <see cref="Write(string, ReadOnlySpan{byte})"/> does, and returns only when file and folder are on the disk.
+    /// </summary>
     public static void WriteDurably(string path, ReadOnlySpan<byte> bytes)
     {
         Write(path, bytes, flushes: true);

@@ -45,7 +45,7 @@ public sealed class StartPreviewSpecs : IDisposable
         var corpus = await node.BuildCorpusAsync(other.Corpus, null, deadline.Token);
         var refused = Assert.IsType<RunReply.Refused>(await node.StartRunAsync(other, corpus, Origins.Now("a test")));
         Assert.Equal((StartEffect.GoesOn, refused.Why), ((await PreviewAsync(other)) is var p ? (p.Effect, p.Refusal) : default));
-        Assert.Contains("nowhere", (await Assert.ThrowsAsync<ElasticException>(() => PreviewAsync(
+        Assert.Contains("nowhere", (await Assert.ThrowsAsync<NotFoundException>(() => PreviewAsync(
             settings with { Corpus = settings.Corpus with { Sources = ["/nowhere"] } }))).Message, StringComparison.Ordinal);
         Assert.Equal(events, _tiny.CountEvents("data"));
 
