@@ -22,7 +22,7 @@ namespace Elastic.Torch;
 public sealed class TorchBackend : IDeviceBackend
 {
     // Raised whenever a change to the code gives other bits on a GPU.
-    private const int OperatorsVersion = 4;
+    private const int OperatorsVersion = 5;
 
     // More streams than this give a GPU nothing: their kernels fill it.
     private const int MostStreams = 16;
@@ -78,7 +78,7 @@ public sealed class TorchBackend : IDeviceBackend
         var hasKernels = _gpus.KernelsOf(gpu, StreamOf(device)) is not null;
         var kernels = hasKernels ? $"kernels {KernelSource.Hash}" : "kernels of libtorch";
         var attention = hasKernels && _gpus.AttentionOf(gpu) is not null ? "FlashAttention-2" : "attention of plain operators";
-        var products = hasKernels && _gpus.ProductsOf(gpu, StreamOf(device)) is { } ours
+        var products = hasKernels && AskForProducts(gpu, StreamOf(device)) is { } ours
             ? $"products {ReferenceProducts.DigestOf(ours)}" : "products of libtorch";
         return $"cuda {NativeTorch.Version}, {_gpus.IdentityOf(gpu)}, operators {OperatorsVersion}, {kernels}, {attention}, {products}";
     }
@@ -166,7 +166,7 @@ public sealed class TorchBackend : IDeviceBackend
             throw new ElasticException($"{device}: products are measured on a whole GPU: use cuda:{NumberOf(device)}");
         var gpu = NumberOf(device);
         var place = _gpus.PlaceOf(gpu);
-        return _gpus.ProductsOf(gpu, null) is { } products
+        return AskForProducts(gpu, null) is { } products
             ? new ProductTimes(products, place).OfGpt2(rows, 768, 50257, 20)
             : throw new ElasticException($"{device}: cublasLt is of no use here: {GpuProducts.Describe(gpu)}");
     }
@@ -190,6 +190,9 @@ public sealed class TorchBackend : IDeviceBackend
 
     /// <inheritdoc/>
     public void Measure(IReadOnlyList<DeviceId> devices) => _gpus?.Measure([.. devices.Select(NumberOf).Distinct()]);
+
+    // Outside of work, which would be tried again.
+    private DeviceProducts? AskForProducts(int gpu, GpuStream? stream) => DeviceProducts.Ask(() => _gpus!.ProductsOf(gpu, stream));
 
     private static int NumberOf(DeviceId device) => device.Parts!.Value.Number;
 

@@ -230,11 +230,19 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     private List<(int Operation, Tensor X)> Copied(TorchStage neighbour, Func<TorchStage, Crossing> of, IEnumerable<int> operations)
     {
         var (from, copies) = (of(neighbour), new List<(int, Tensor)>());
-        foreach (var operation in operations)
+        try
         {
-            var x = from.Tensors.First(t => t.Operation == operation).X;
-            copies.Add((operation, device.CopyFrom(neighbour.Device, x)));
-            CopiedBytes += x.numel() * sizeof(float);
+            foreach (var operation in operations)
+            {
+                var x = from.Tensors.First(t => t.Operation == operation).X;
+                copies.Add((operation, device.CopyFrom(neighbour.Device, x)));
+                CopiedBytes += x.numel() * sizeof(float);
+            }
+        }
+        catch
+        {
+            copies.ForEach(c => c.Item2.Dispose());
+            throw;
         }
         return copies;
     }

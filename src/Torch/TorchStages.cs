@@ -70,13 +70,16 @@ internal sealed partial class TorchDevice
                 copy = Copy(x);
                 return;
             }
+            // Where it can: else the driver copies through the host's memory.
+            _ = _update.Kernels.Reaches(other._gpu);
             using var scope = NewDisposeScope();
-            copy = empty(x.shape, float32, _device).DetachFromDisposeScope();
+            var into = empty(x.shape, float32, _device);
             unsafe
             {
                 _update.Kernels.Copies.Begin(
-                    (nint)Dispatcher.Data(x), other._gpu, (nint)Dispatcher.Data(copy), x.numel() * sizeof(float));
+                    (nint)Dispatcher.Data(x), other._gpu, (nint)Dispatcher.Data(into), x.numel() * sizeof(float));
             }
+            copy = into.DetachFromDisposeScope();
         });
         return copy;
     }

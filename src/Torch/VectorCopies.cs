@@ -80,17 +80,28 @@ internal sealed class VectorCopies(Device device, int gpu, Action<TorchVector, A
             : null;
         if (vector is not null && copy!.From == from && copy.Changes == changes)
             return vector;
+        var isNew = vector is null;
         if (vector is null)
         {
             _copies.Remove(key);
             copy?.Vector.Dispose();
             vector = new TorchVector(first, count, device, gpu);
         }
-        across(from, () =>
+        try
         {
-            using var scope = NewDisposeScope();
-            vector.Range(first, count).copy_(from.Range(first, count));
-        });
+            across(from, () =>
+            {
+                using var scope = NewDisposeScope();
+                vector.Range(first, count).copy_(from.Range(first, count));
+            });
+        }
+        catch
+        {
+            // This GPU may go on without the other one, and nobody has what was made for the copy.
+            if (isNew)
+                vector.Dispose();
+            throw;
+        }
         vector.Touch();
         _copies[key] = new Copy(vector, from, changes);
         return vector;

@@ -1,6 +1,8 @@
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 
 namespace Elastic.Model.Tests;
@@ -35,6 +37,58 @@ public class GpuMemoryTests
         // Logical devices share their GPU's memory: the parameters are there once.
         var shared = Assert.Single(Of(ReplicaSplit.None, "cuda:0#0", "cuda:0#1")).Value;
         Assert.Equal((3 * Vector, 4 * Vector), (shared.VectorBytes, shared.GradientBytes));
+    }
+
+    [Fact]
+    public void A_mirror_is_on_the_first_GPU_and_one_device_does_without()
+    {
+        var mirrored = Settings with { Optimizer = Settings.Optimizer with { MirrorSlices = true } };
+        var two = Of(mirrored, ReplicaSplit.None, "cuda:0", "cuda:1");
+        Assert.Equal((6 * Vector, Vector), (two[new("cuda:0")].VectorBytes, two[new("cuda:1")].VectorBytes));
+        Assert.Equal(3 * Vector, Assert.Single(Of(mirrored, ReplicaSplit.None, "cuda:1")).Value.VectorBytes);
+    }
+
+    [Fact]
+    public void Devices_have_sums_for_their_own_range_of_micro_batches_and_none_where_there_are_more_devices()
+    {
+        // Of six micro-batches 0 to 2, and 3 to 5: the second range begins with one that has no neighbour in it.
+        var six = Settings with { Batch = Settings.Batch with { Sequences = 12 } };
+        var two = Of(six, ReplicaSplit.None, "cuda:0", "cuda:1");
+        Assert.Equal((2 * Vector, 3 * Vector), (two[new("cuda:0")].GradientBytes, two[new("cuda:1")].GradientBytes));
+        string[] gpus = [.. Enumerable.Range(0, 9).Select(i => $"cuda:{i}")];
+        Assert.Equal(4, Of(Settings, ReplicaSplit.None, gpus).Count);
+        Assert.Equal(8, Of(Settings, new ReplicaSplit(1, 2), gpus).Count);
+    }
+
+    // Two gibibytes of logits at most, in bf16 of twice as many rows; a CPU has few rows at a time.
+    [Theory]
+    [InlineData(4, 1L << 27, 1L << 28)]
+    [InlineData(32, 1L << 30, 1L << 31)]
+    [InlineData(128, 1L << 31, 1L << 31)]
+    public void The_last_stage_has_logits_as_a_GPU_makes_them(int micro, long narrow, long wide)
+    {
+        var settings = Settings with
+        {
+            Model = Samples.Llama(2, 2, 1, 16, 256, 1 << 16),
+            Batch = Settings.Batch with { Sequences = 2 * micro, Micro = micro },
+        };
+        // Beside the plan of a CPU without its logits.
+        double Logits(TrainingPrecision precision)
+        {
+            var of = settings with { Run = settings.Run with { Precision = precision } };
+            var (architecture, shape) = (Architectures.Open(of.Model), new BatchShape(1, micro, of.Model.Context));
+            var plan = PassPlan.Of(
+                architecture, shape, 1, RecomputeMode.None, Precision.Of(precision, architecture, Optimizers.Open(of.Optimizer)));
+            return Assert.Single(Of(of, ReplicaSplit.None, "cuda:0")).Value.ActivationBytes - (plan.Bytes - plan.LogitBytes);
+        }
+
+        Assert.Equal(narrow, Logits(TrainingPrecision.Bf16));
+        Assert.Equal(wide, Logits(TrainingPrecision.Fp32));
+        Assert.Equal(Logits(TrainingPrecision.Fp32), Logits(TrainingPrecision.Fp16));
+        var stages = Enumerable.Range(0, 2).Select(stage => GpuMemory.OfStage(settings, stage, 2).ActivationBytes).ToList();
+        Assert.InRange(stages[1], wide, 3.0 * wide);
+        var pipeline = Of(settings, new ReplicaSplit(1, 2), "cuda:0", "cuda:1");
+        Assert.Equal(stages, [pipeline[new("cuda:0")].ActivationBytes, pipeline[new("cuda:1")].ActivationBytes]);
     }
 
     [Fact]
@@ -76,5 +130,9 @@ public class GpuMemoryTests
     }
 
     private static IReadOnlyDictionary<DeviceId, TrainingMemory> Of(ReplicaSplit split, params string[] devices) =>
-        GpuMemory.OfReplica(Settings, [.. devices.Select(d => new DeviceId(d))], split);
+        Of(Settings, split, devices);
+
+    private static IReadOnlyDictionary<DeviceId, TrainingMemory> Of(
+        TrainingSettings settings, ReplicaSplit split, params string[] devices) =>
+        GpuMemory.OfReplica(settings, [.. devices.Select(d => new DeviceId(d))], split);
 }

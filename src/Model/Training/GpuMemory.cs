@@ -1,5 +1,5 @@
-using System.Numerics;
 using Elastic.Foundation;
+using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
@@ -18,6 +18,12 @@ namespace Elastic.Model.Training;
 public static class GpuMemory
 {
     /// <summary>
+    /// Bytes of logits that a GPU's pass holds at once, in fp32, and in bf16 where that is the run's precision: 8,192 and 16,384 rows of
+    /// GPT-2's vocabulary.
+    /// </summary>
+    public const long LogitBytesAtOnce = 2L << 30;
+
+    /// <summary>
     /// The memory of a replica on each GPU, by the GPU's whole name, e.g. "cuda:0", also where the GPU is several devices.
     /// </summary>
     /// <param name="devices">Devices of the replica; its vectors lie on the first one.</param>
@@ -29,20 +35,22 @@ public static class GpuMemory
         ArgumentNullException.ThrowIfNull(devices);
         var (architecture, optimizer, batch) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer), settings.Batch);
         var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
+        // A device without a micro-batch has no part in a step.
+        devices = [.. devices.Take(batch.MicroBatches * split.Devices)];
         var inUse = SplitInUse.Of(split, devices.Count, architecture);
         var groups = devices.Count / inUse.Stages;
-        // Each micro-batch goes through a GPU alone.
-        var units = (batch.MicroBatches + groups - 1) / groups;
-        var sums = MostSums(units);
-        var pass = PassPlan.Of(
-            architecture, new BatchShape(1, batch.Micro, settings.Model.Context), 1, batch.Recompute, precision, inUse.Stages, units,
-            chunks: inUse.Chunks);
+        int[] sums = [.. Enumerable.Range(0, groups).Select(group => MostSums(
+            (int)((long)batch.MicroBatches * group / groups), (int)((long)batch.MicroBatches * (group + 1) / groups)))];
+        var activations = ActivationsOf(
+            settings, architecture, precision, inUse.Stages, (batch.MicroBatches + groups - 1) / groups, inUse.Chunks);
         var parts = inUse.Stages == 1 ? null : new StageParameters(architecture, layout, inUse.Stages * inUse.Chunks);
         var home = devices[0].Whole();
+        // A mirror, which one device does without, lies beside what it mirrors.
+        var copies = settings.Optimizer.MirrorSlices && devices.Count > 1 ? 2 : 1;
         return devices.Select((device, i) => (Gpu: device.Whole(), Needs: Of(device.Whole() == home, i)))
             .GroupBy(d => d.Gpu, d => d.Needs).ToDictionary(g => g.Key, g => new TrainingMemory(
                 g.Sum(n => n.VectorBytes) + (g.Key == home
-                    ? sizeof(float) * ((double)layout.Length + (double)optimizer.Vectors.Count * layout.TrainedLength) : 0),
+                    ? copies * sizeof(float) * ((double)layout.Length + (double)optimizer.Vectors.Count * layout.TrainedLength) : 0),
                 g.Sum(n => n.GradientBytes), g.Sum(n => n.ActivationBytes)));
 
         // Of one device, beside the replica's vectors: what it reads of the parameters, copied where they lie on another GPU.
@@ -53,11 +61,11 @@ public static class GpuMemory
                 return new TrainingMemory(0, (double)layout.TrainedLength / devices.Count * sizeof(float), 0);
             IEnumerable<int> pieces = Enumerable.Range(0, inUse.Chunks).Select(c => c * inUse.Stages + device % inUse.Stages);
             var held = parts is null ? layout.Length : pieces.Sum(p => parts.HeldBy(p).Sum(s => s.Count));
-            var summed = parts is null ? layout.TrainedLength
-                : pieces.Sum(p => Trained(parts.OwnedBy(p))) + layout.TrainedLength / devices.Count / sums;
+            var summed = sums[device / inUse.Stages] * (parts is null ? (double)layout.TrainedLength
+                : pieces.Sum(p => Trained(parts.OwnedBy(p)))) + (parts is null ? 0 : (double)layout.TrainedLength / devices.Count);
             return new TrainingMemory(
                 (double)held * ((isHome ? 0 : sizeof(float)) + (precision.IsNarrow ? NarrowBytes : 0)),
-                (double)summed * sums * sizeof(float), inUse.Stages == 1 ? pass.Bytes : pass.MostBytes);
+                summed * sizeof(float), activations[device % inUse.Stages]);
         }
     }
 
@@ -70,13 +78,11 @@ public static class GpuMemory
         var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var parts = new StageParameters(architecture, layout, stages);
         var (held, owned) = ((double)parts.HeldBy(stage).Sum(s => s.Count), (double)Trained(parts.OwnedBy(stage)));
-        var sums = MostSums(settings.Batch.MicroBatches);
+        var sums = MostSums(0, settings.Batch.MicroBatches);
         return new TrainingMemory(
             held * (sizeof(float) + (precision.IsNarrow ? NarrowBytes : 0)) + owned * optimizer.Vectors.Count * sizeof(float),
             owned * sums * sizeof(float),
-            PassPlan.OfStages(
-                architecture, new BatchShape(1, settings.Batch.Micro, settings.Model.Context), 1, settings.Batch.Recompute, precision,
-                stages, settings.Batch.MicroBatches)[stage].Bytes);
+            ActivationsOf(settings, architecture, precision, stages, settings.Batch.MicroBatches, 1)[stage]);
     }
 
     /// <summary>A sentence where a GPU has no room for what is sure, whatever else is on it; null where it has.</summary>
@@ -114,8 +120,24 @@ public static class GpuMemory
     // As bf16 and fp16 take.
     private const int NarrowBytes = 2;
 
-    // Each micro-batch has a sum of its own, beside those of the subtrees before it: one for each bit of their number.
-    private static int MostSums(int microBatches) => 1 + BitOperations.Log2((uint)microBatches);
+    // Each micro-batch has a sum of its own, beside those of the subtrees before it.
+    private static int MostSums(int first, int end) =>
+        GradientTree.MostSums(Enumerable.Range(first, end - first).Select(index => new TreeNode(index, 1)), inPlace: false).Most;
+
+    // Of each stage. A micro-batch goes through a GPU alone, and a GPU has more rows of logits at once than a CPU.
+    private static double[] ActivationsOf(
+        TrainingSettings settings, IArchitecture architecture, Precision precision, int stages, int units, int chunks)
+    {
+        var (shape, recompute) = (new BatchShape(1, settings.Batch.Micro, settings.Model.Context), settings.Batch.Recompute);
+        var plans = stages == 1
+            ? [PassPlan.Of(architecture, shape, 1, recompute, precision)]
+            : PassPlan.OfStages(architecture, shape, 1, recompute, precision, stages, units, chunks);
+        // Logits of fp16 are fp32.
+        var logits = Math.Min(
+            LogitBytesAtOnce,
+            (double)shape.Sequences * shape.Tokens * architecture.Vocabulary * (precision == Precision.Bf16 ? NarrowBytes : sizeof(float)));
+        return [.. plans.Select((plan, stage) => plan.Bytes - plan.LogitBytes + (stage == stages - 1 ? logits : 0))];
+    }
 
     private static long Trained(IEnumerable<Segment> segments) => segments.Where(s => s.Parameter.IsTrained).Sum(s => s.Count);
 

@@ -117,14 +117,16 @@ public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVecto
     }
 
     /// <summary>How many sums there are at most, where gradients of these subtrees come in order, and how many in the end.</summary>
-    public static (int Most, int Left) MostSums(IEnumerable<TreeNode> nodes)
+    /// <param name="inPlace">A right half is added to the left one as it is computed; else it has a sum of its own till then.</param>
+    public static (int Most, int Left) MostSums(IEnumerable<TreeNode> nodes, bool inPlace = true)
     {
         ArgumentNullException.ThrowIfNull(nodes);
         var (roots, most) = (new List<TreeNode>(), 0);
         foreach (var next in nodes)
         {
             var node = next;
-            // A right half is added to the left one as it is computed.
+            if (!inPlace)
+                most = Math.Max(most, roots.Count + 1);
             while (roots.Count > 0 && AreSiblings(roots[^1], node))
             {
                 node = new TreeNode(roots[^1].First, 2 * node.Count);

@@ -59,11 +59,12 @@ public sealed record PassPlan(
     /// <summary>The plan of each stage of a pipeline by itself, the first stage first.</summary>
     /// <inheritdoc cref="Of(IArchitecture, BatchShape, int, RecomputeMode, Precision, int, int, int, int)" path="/param"/>
     public static IReadOnlyList<PassPlan> OfStages(
-        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages, int units)
+        IArchitecture architecture, BatchShape shape, int threads, RecomputeMode recompute, Precision precision, int stages, int units,
+        int chunks = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         var (tape, scale) = Planned(architecture, shape, precision, 1);
-        return [.. OfStages(tape, scale, architecture, threads, recompute, stages, units, 1, 1)];
+        return [.. OfStages(tape, scale, architecture, threads, recompute, stages, units, 1, chunks)];
     }
 
     private static (Tape Tape, double Scale) Planned(IArchitecture architecture, BatchShape shape, Precision precision, int tensor)

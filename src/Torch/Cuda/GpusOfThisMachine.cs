@@ -26,6 +26,15 @@ internal sealed class GpusOfThisMachine : IGpus
     public GpuCollectives Collectives => GpuCollectives.OfThisMachine;
 
     /// <inheritdoc/>
+    public (long Free, long All) MemoryOf(int gpu)
+    {
+        // Not that of the collectives, for which NCCL would be looked for and loaded.
+        var driver = CudaDriver.Load();
+        driver.Enter(driver.ContextOf(gpu));
+        return driver.Memory();
+    }
+
+    /// <inheritdoc/>
     public torch.Device PlaceOf(int gpu)
     {
         NativeTorch.Load();

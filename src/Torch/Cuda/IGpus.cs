@@ -16,12 +16,7 @@ internal interface IGpus
 
     /// <summary>Bytes of a GPU's memory that nobody has, and all. What libtorch keeps for later is somebody's.</summary>
     /// <exception cref="CudaException">The GPU is lost, or has no memory for a context.</exception>
-    (long Free, long All) MemoryOf(int gpu)
-    {
-        var driver = Collectives.Driver;
-        driver.Enter(driver.ContextOf(gpu));
-        return driver.Memory();
-    }
+    (long Free, long All) MemoryOf(int gpu);
 
     /// <summary>Where libtorch's tensors of a GPU lie.</summary>
     torch.Device PlaceOf(int gpu);

@@ -1,16 +1,11 @@
-using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
-using Elastic.Actors.Tests.Corpora;
 using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
-using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
-using Elastic.Storage;
 using Elastic.Testing;
 using Elastic.Transfer;
 
@@ -37,7 +32,7 @@ public sealed class StoppedWorkTests : TemporaryFolder
         // Nobody is known who could be asked, and somebody may come.
         using var fetcher = new BlobFetcher(new Peers(new TransferLimits { Patience = TimeSpan.FromHours(1) }), Transport.Plain);
         using var stop = new CancellationTokenSource();
-        var run = Run(fetcher);
+        var run = OpenedRun.Of(Folder, fetcher);
         using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
         var work = executor.ExecuteAsync(run, order(run), new DeviceContext(
             new DeviceGroup([]), new DeviceMoves(), memory, new WorkActivity("a test"), _ => { }, () => { },
@@ -45,50 +40,5 @@ public sealed class StoppedWorkTests : TemporaryFolder
         Assert.False(work.IsCompleted);
         await stop.CancelAsync();
         Assert.Null(await work.WaitAsync(Deadline, TestContext.Current.CancellationToken));
-    }
-
-    private NodeRun Run(BlobFetcher fetcher)
-    {
-        var (paths, blobs) = (new DataPaths(Folder), new BlobLocations());
-        var context = new NodeContext
-        {
-            Facts = new NodeFacts
-            {
-                Id = new NodeId("a"),
-                Incarnation = "1",
-                Address = "",
-                Endpoint = "",
-                Seed = false,
-                Version = "",
-                Arithmetic = "",
-            },
-            Devices = "cpu:1",
-            ThreadsPerDevice = _ => 1,
-            Paths = paths,
-            Endpoint = Endpoint.Parse("127.0.0.1:1"),
-            Blobs = blobs,
-            Fetcher = fetcher,
-            Peers = new Peers(),
-            Stages = new StageConnections(Transport.Plain),
-            Liveness = null,
-            Corpora = new CorpusFiles(paths, blobs, fetcher),
-            CorpusRoots = [],
-            Readers = new ReaderWay(),
-            Faults = NodeFaults.None,
-            Say = _ => { },
-            Refuse = _ => { },
-        };
-        var corpus = OneText.Build(Path.Combine(Folder, "corpus"));
-        var open = new NodeCommand.OpenRun(new RunId("tiny-3k9v2mq7"))
-        {
-            Number = new OrderId(1, 1),
-            Settings = SettingsText.Write(
-                TinySettings.Of("tiny") with { Evaluation = EvaluationSettings.Defaults with { EveryRounds = 0 } }),
-            Corpus = corpus.Id,
-            Manifest = null,
-            Sources = [],
-            Part = Part.Whole,
-        };
-        return new NodeRun(open, context, corpus, new BlobStore(paths.Blobs(open.RunId)));
     }
 }

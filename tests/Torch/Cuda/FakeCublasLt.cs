@@ -50,6 +50,12 @@ internal sealed unsafe class FakeCublasLt
     /// <summary>The next handle or question for an algorithm answers with a status.</summary>
     public void FailNext(int status) => Set("fake_fail_next", status);
 
+    /// <summary>The next preference is refused with a status.</summary>
+    public void FailNextPreference(int status) => Set("fake_fail_next_preference", status);
+
+    /// <summary>Handles and preferences that nobody has freed.</summary>
+    public int Held => ((delegate* unmanaged<int>)Export("fake_held"))();
+
     /// <summary>Proposes nothing but split sums from now on.</summary>
     public void OnlySplits() => Set("fake_only_splits", 1);
 

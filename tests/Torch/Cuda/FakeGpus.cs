@@ -42,6 +42,13 @@ internal sealed class FakeGpus(int count, FlashAttention? flash, FakeCublasLt? p
             FakeGpu.Shared.Lose(i, -1);
     }
 
+    public (long Free, long All) MemoryOf(int gpu)
+    {
+        var driver = FakeGpu.Shared.Driver;
+        driver.Enter(driver.ContextOf(gpu));
+        return driver.Memory();
+    }
+
     public TorchSharp.torch.Device PlaceOf(int gpu) => TorchSharp.torch.CPU;
 
     public GpuStream StreamOf(int gpu, int part) => _streams.GetOrAdd((gpu, part), _ => FakeGpu.Shared.NewStream(gpu));

@@ -7,12 +7,13 @@ using Elastic.Model.Tests;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Native;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Tests.Cuda;
 
 /// <summary>
-/// What goes from one GPU to another, and which of the two is lost where it fails: by the fake driver, which copies as late as one may.
+/// What goes from one GPU to another, and which of the two is lost where it fails: by the fake driver, which looks at copies.
 /// </summary>
 [Collection(nameof(KernelDeviceTests))]
 public sealed class PeerCopyTests
@@ -31,18 +32,16 @@ public sealed class PeerCopyTests
         var calls = FakeGpu.Shared.Calls.ToList();
         var copies = calls.Where(c => c.StartsWith("copy ", StringComparison.Ordinal)).ToList();
         Assert.Equal(2 * StagePool.Steps * StagePool.MicroBatches, copies.Count);
-        foreach (var gpu in new[] { 0, 1 })
+        // With the kernel that the passes which it reads have, each once.
+        foreach (var (gpu, kernel) in new[] { (0, "cross_entropy_f32 1"), (1, "embed 0") })
         {
             Assert.Single(copies.Where(c => c.StartsWith($"copy {gpu}#", StringComparison.Ordinal)).Distinct());
             Assert.DoesNotContain(calls, c => c.StartsWith($"tree_sum {gpu}#", StringComparison.Ordinal));
             // Each pass of the other GPU had ended before what it made was read.
-            var ended = 0;
-            foreach (var call in calls)
-            {
-                ended += call == $"synchronize {1 - gpu}" ? 1 : 0;
-                ended -= call.StartsWith($"copy {gpu}#", StringComparison.Ordinal) ? 1 : 0;
-                Assert.True(ended >= 0, $"GPU {gpu} read a pass of GPU {1 - gpu} that had not ended");
-            }
+            var ends = calls.Index().Where(c => c.Item == kernel).Select(c => calls.IndexOf($"synchronize {1 - gpu}", c.Index)).ToList();
+            var reads = calls.Index().Where(c => c.Item.StartsWith($"copy {gpu}#", StringComparison.Ordinal)).Select(c => c.Index).ToList();
+            Assert.Equal(ends.Count, reads.Count);
+            Assert.All(ends.Zip(reads, (end, read) => (End: end, Read: read)), p => Assert.InRange(p.End, 0, p.Read));
         }
     }
 
@@ -56,6 +55,7 @@ public sealed class PeerCopyTests
         nint stream = driver.NewStream(isApart: true), free = driver.NewEvent(hasTime: false), copied = driver.NewEvent(hasTime: false);
         using Tensor from = full(4, 3f), into = zeros(4), numbers = zeros(4);
         var kernels = fake.Kernels(0);
+        Assert.True(kernels.Reaches(1));
         void Copy(bool waits, bool isWaitedFor)
         {
             // Some work of the reader's.
@@ -71,7 +71,14 @@ public sealed class PeerCopyTests
 
         Copy(true, true);
         Assert.Equal([3f, 3, 3, 3], into.data<float>().ToArray());
+        driver.Synchronize("the copy", 0);
         Assert.Empty(fake.Faults);
+        // The writer does not keep what is read until the reader has ended.
+        Copy(true, true);
+        from.fill_(2);
+        driver.Synchronize("the copy", 0);
+        Assert.Equal(["memory of a copy from another GPU to 0 was written before it was read"], fake.Faults);
+        from.fill_(3);
         Copy(true, false);
         Assert.All(into.data<float>().ToArray(), x => Assert.Equal(float.NaN, x));
         from.fill_(4);
@@ -80,6 +87,8 @@ public sealed class PeerCopyTests
         Assert.Equal(["memory of a copy from another GPU to 0 was written before it was read"], fake.Faults);
         Copy(false, true);
         Assert.Equal(["a copy to GPU 0 did not wait for what had begun"], fake.Faults);
+        // Nothing that is read is left to tests after this one.
+        driver.Synchronize("the copy", 0);
     }
 
     // In a pipeline, and where each has the whole network.
@@ -122,6 +131,35 @@ public sealed class PeerCopyTests
             Assert.Equal((true, new DeviceId($"cuda:{gpu}")), (lost.IsLost, lost.Device));
             Assert.Contains("(CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure)", lost.Message, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void A_copy_that_fails_leaves_no_memory_that_nobody_has()
+    {
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(Model), length => new TorchVector(length, CPU));
+        var fails = true;
+        using var copies = new VectorCopies(CPU, 1, (_, work) =>
+        {
+            work();
+            if (fails)
+                throw new InvalidOperationException("a test");
+        });
+        _ = vectors[VectorSet.Parameters];
+        var before = Held();
+        Assert.Throws<InvalidOperationException>(() => copies.Whole(vectors, VectorSet.Parameters));
+        Assert.Equal(before, Held());
+        fails = false;
+        var whole = copies.Whole(vectors, VectorSet.Parameters);
+        // One that was there before is made anew in place.
+        ((TorchVector)vectors[VectorSet.Parameters]).Touch();
+        fails = true;
+        Assert.Throws<InvalidOperationException>(() => copies.Whole(vectors, VectorSet.Parameters));
+        fails = false;
+        Assert.Same(whole, copies.Whole(vectors, VectorSet.Parameters));
+        Assert.Equal(before + 1, Held());
+
+        // Of this thread.
+        static long Held() => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
     }
 
     [Fact]

@@ -116,6 +116,22 @@ public sealed class ProductDeviceTests
         Assert.EndsWith(", products of libtorch", DeviceBackends.Of(device).Arithmetic(device), StringComparison.Ordinal);
     }
 
+    // Whoever only asks has an ElasticException: an actor catches no other.
+    [Fact]
+    public void The_arithmetic_of_a_GPU_without_room_is_refused_and_can_be_asked_for_again()
+    {
+        using var gpus = FakeGpus.Register(1, products: _fake);
+        var device = new DeviceId("cuda:0");
+        var backend = DeviceBackends.Of(device);
+        _fake.FailNext(3);
+        Assert.Contains(
+            "cublasLtCreate on GPU 0 with status 3", Assert.Throws<ElasticException>(() => backend.Arithmetic(device)).Message,
+            StringComparison.Ordinal);
+        _fake.FailNext(1);
+        Assert.Throws<ElasticException>(() => backend.TimeProducts(device, 8));
+        Assert.Contains(", products ", backend.Arithmetic(device), StringComparison.Ordinal);
+    }
+
     private static float[] Train(
         ModelSettings model, int gpus, bool hasKernels, Precision precision, FakeCublasLt? products = null, IOptimizer? optimizer = null,
         int microBatches = 1)

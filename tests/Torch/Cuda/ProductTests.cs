@@ -172,7 +172,21 @@ public sealed class ProductTests
         Assert.Equal(0, _fake.On(0).Gpu);
     }
 
+    [Fact]
+    public void An_attempt_that_fails_after_the_handle_leaves_none_behind()
+    {
+        _fake.FailNextPreference(3);
+        var error = Assert.Throws<InvalidOperationException>(() => _fake.On(0));
+        Assert.Contains("cublasLtMatmulPreferenceSetAttribute with status 3", error.Message, StringComparison.Ordinal);
+        Assert.Equal(0, _fake.Held);
+        _ = _fake.On(0);
+        Assert.Equal(2, _fake.Held);
+    }
+
+    // On a context that is gone the library finds no memory, too.
     [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
     [InlineData(13)]
     [InlineData(14)]
     public void A_GPU_that_the_driver_has_lost_is_lost_by_name(int status)

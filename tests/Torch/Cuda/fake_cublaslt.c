@@ -27,7 +27,9 @@ struct result { struct algorithm algorithm; size_t workspace; int state; float w
 static char *calls;
 static size_t used;
 static int fail_after = -1, fail_with, only_splits, variant, refused_tile = -1;
-static int fail_next;
+static int fail_next, fail_next_preference;
+/* Handles and preferences that nobody has freed. */
+static int held;
 static uint64_t promised;
 
 static void record(const char *line)
@@ -45,6 +47,9 @@ void fake_clear(void) { used = 0; if (calls) *calls = 0; }
 void fake_fail(int after, int status) { fail_after = after; fail_with = status; }
 /* The next handle or question for an algorithm answers with a status. */
 void fake_fail_next(int status) { fail_next = status; }
+/* Of the next preference, the next attribute. */
+void fake_fail_next_preference(int status) { fail_next_preference = status; }
+int fake_held(void) { return held; }
 /* Proposes nothing but split sums. */
 void fake_only_splits(int only) { only_splits = only; }
 /* Proposes other tiles from now on. */
@@ -54,8 +59,23 @@ void fake_refuse(int tile) { refused_tile = tile; }
 size_t fake_result_bytes(void) { return sizeof(struct result); }
 
 static int is(const struct object *o, int kind) { return o != NULL && o->kind == kind; }
-static struct object *make(int kind) { struct object *o = calloc(1, sizeof *o); o->kind = kind; return o; }
-static int end(struct object *o, int kind) { if (!is(o, kind)) return Invalid; o->kind = 0; free(o); return Ok; }
+static int is_held(int kind) { return kind == Handle || kind == Preference; }
+static struct object *make(int kind)
+{
+    struct object *o = calloc(1, sizeof *o);
+    o->kind = kind;
+    held += is_held(kind);
+    return o;
+}
+static int end(struct object *o, int kind)
+{
+    if (!is(o, kind))
+        return Invalid;
+    held -= is_held(kind);
+    o->kind = 0;
+    free(o);
+    return Ok;
+}
 static int is_type(int type) { return type == Fp32 || type == Fp16 || type == Bf16; }
 
 /* ---- The library. */
@@ -66,7 +86,13 @@ const char *cublasLtGetStatusString(int status)
          : status == Invalid ? "an unsupported value or parameter" : "a status of the fake";
 }
 static int failure(void) { int status = fail_next; fail_next = 0; return status; }
-int cublasLtCreate(struct object **made) { *made = make(Handle); return failure(); }
+int cublasLtCreate(struct object **made)
+{
+    int failed = failure();
+    *made = failed ? NULL : make(Handle);
+    return failed;
+}
+int cublasLtDestroy(struct object *o) { return end(o, Handle); }
 int cublasLtMatmulDescCreate(struct object **made, int compute, int scale)
 {
     if (compute != ComputeFp32 || scale != Fp32)
@@ -101,6 +127,10 @@ int cublasLtMatrixLayoutDestroy(struct object *o) { return end(o, Layout); }
 int cublasLtMatmulPreferenceCreate(struct object **made) { *made = make(Preference); return Ok; }
 int cublasLtMatmulPreferenceSetAttribute(struct object *o, int attribute, const void *value, size_t bytes)
 {
+    int failed = fail_next_preference;
+    fail_next_preference = 0;
+    if (failed)
+        return failed;
     if (!is(o, Preference))
         return Invalid;
     if (attribute == 1 && bytes == 8)

@@ -1,8 +1,9 @@
 // A fake CUDA driver for tests, not NVIDIA's: libcuda.so.1 as far as Elastic calls it. Two GPUs whose memory is that of the process and
 // which run kernels with fiber.h, at once, in the launch. It checks what a driver cannot: that a launch has one dimension, no shared memory
 // and no extras, that a thread entered a context before it works, that a stream is one of the context's, and that a block's threads come to
-// barriers together. Copies between GPUs it carries out as late as a driver may: when their stream is waited for; until then their target
-// is no number, and what they read must not change. fake_lose() makes a GPU fall off the bus. It stands for libtorch_cuda, too, as far as
+// barriers together. Copies between GPUs it carries out when their stream is waited for, also where it is another stream that is told to
+// wait: until then their target is no number. What they read must not change before the reader has waited for its GPU, since a driver may
+// copy as late as that. fake_lose() makes a GPU fall off the bus. It stands for libtorch_cuda, too, as far as
 // that takes streams. The tests put kernels.cu, the source that NVRTC would get, beside it.
 #include "fiber.h"
 #include "kernels.cu"
@@ -16,9 +17,10 @@ namespace
 constexpr int Gpus = 8, Visible = 2, Invalid = 1, Unavailable = 46, NoDevice = 101, NotFound = 500, NotReady = 600, LaunchFailed = 719, Hangs = 702;
 
 struct Gpu { int launches_left = -1, streams = 0; bool is_lost = false, was_busy = false; unsigned reached = 0; };
-struct Copy { char *into; const char *from; std::string was; };
+struct Stream;
+struct Copy { char *into; const char *from; std::string was; Gpu *of; Stream *reader; };
 // A stream that is apart does nothing but copy. It knows of how many launches of the thread that asks it has waited for.
-struct Stream { Gpu *of; int number; bool is_apart; long waited = -1; std::vector<Copy> copies; };
+struct Stream { Gpu *of; int number; bool is_apart; long waited = -1; std::vector<Copy> copies, carried_out; };
 // When it was recorded: the fake's clock is the number of calls that it has noted, a millisecond each. Negative before. And what had been
 // begun then: launches of the thread, or copies of the stream.
 struct Event { float at = -1; bool has_time; Stream *copies_of = nullptr; long launches = -1; };
@@ -42,16 +44,38 @@ void record(const char *what, const Stream *stream)
     calls += std::string(what) + " " + std::to_string(current - gpus) + (stream ? "#" + std::to_string(stream->number) : "") + "\n";
 }
 
-void carry_out(Stream *stream)
+void check(const Stream *stream, const Copy &copy)
+{
+    if (memcmp(copy.from, copy.was.data(), copy.was.size()) != 0)
+        faults += "memory of a copy from another GPU to " + std::to_string(stream->of - gpus) + " was written before it was read\n";
+}
+
+// The stream that is told to wait for them is the reader's; null for the default stream.
+void carry_out(Stream *stream, Stream *reader)
 {
     std::lock_guard<std::mutex> hold(gate);
     for (auto &copy : stream->copies)
     {
-        if (memcmp(copy.from, copy.was.data(), copy.was.size()) != 0)
-            faults += "memory of a copy from another GPU to " + std::to_string(stream->of - gpus) + " was written before it was read\n";
+        check(stream, copy);
         memcpy(copy.into, copy.from, copy.was.size());
+        copy.was.assign(copy.from, copy.was.size());
+        copy.reader = reader;
+        stream->carried_out.push_back(copy);
     }
     stream->copies.clear();
+}
+
+// The host has waited for the reader: from now on whoever made what was copied may write there.
+template <class Of> void let_go(Stream *stream, Of of, bool is_checked)
+{
+    std::lock_guard<std::mutex> hold(gate);
+    std::vector<Copy> others;
+    for (auto &copy : stream->carried_out)
+        if (!of(copy))
+            others.push_back(copy);
+        else if (is_checked && !copy.of->is_lost && !stream->of->is_lost)
+            check(stream, copy);
+    stream->carried_out = others;
 }
 
 std::vector<Stream *> apart_of(const Gpu *gpu)
@@ -68,7 +92,15 @@ std::vector<Stream *> apart_of(const Gpu *gpu)
 extern "C"
 {
 // ---- What tests ask of the fake.
-void fake_lose(int gpu, int after_launches) { gpus[gpu].launches_left = after_launches; gpus[gpu].is_lost = false; }
+void fake_lose(int gpu, int after_launches)
+{
+    // Nobody waits for what it reads, and nobody keeps what others read of it.
+    for (auto &reader : gpus)
+        for (auto stream : apart_of(&reader))
+            let_go(stream, [=](const Copy &copy) { return &reader == &gpus[gpu] || copy.of == &gpus[gpu]; }, false);
+    gpus[gpu].launches_left = after_launches;
+    gpus[gpu].is_lost = false;
+}
 void fake_take(int gpu) { taken = gpu; }
 void fake_separate(int separate) { are_separate = separate != 0; }
 void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
@@ -129,7 +161,10 @@ int cuCtxSynchronize()
         return state();
     record("synchronize", nullptr);
     for (auto stream : apart_of(current))
-        carry_out(stream);
+    {
+        carry_out(stream, nullptr);
+        let_go(stream, [](const Copy &) { return true; }, true);
+    }
     return state();
 }
 int cuMemGetInfo_v2(size_t *free, size_t *all) { *free = free_bytes; *all = all_bytes; return state(); }
@@ -149,7 +184,9 @@ int cuStreamSynchronize(Stream *stream)
     if (stream == nullptr || stream->of != current)
         return 400;
     record("synchronize", stream);
-    carry_out(stream);
+    carry_out(stream, stream);
+    for (auto apart : apart_of(current))
+        let_go(apart, [=](const Copy &copy) { return copy.reader == stream; }, true);
     return state();
 }
 int cuCtxEnablePeerAccess(Gpu *other, unsigned flags)
@@ -252,7 +289,7 @@ int cuStreamWaitEvent(Stream *stream, const Event *event, unsigned flags)
     if (flags != 0 || current == nullptr || event->at < 0 || (stream != nullptr && stream->of != current))
         return Invalid;
     if (event->copies_of != nullptr)
-        carry_out(event->copies_of);
+        carry_out(event->copies_of, stream);
     else if (stream != nullptr && stream->is_apart)
         stream->waited = event->launches;
     return state();
@@ -270,7 +307,9 @@ int cuMemcpyPeerAsync(char *into, Gpu *to, const char *from, Gpu *of, size_t byt
     std::lock_guard<std::mutex> hold(gate);
     if (stream->waited != launches)
         faults += "a copy to GPU " + std::to_string(current - gpus) + " did not wait for what had begun\n";
-    stream->copies.push_back({into, from, std::string(from, bytes)});
+    if (!are_separate && !(current->reached & 1u << (of - gpus)))
+        faults += "a copy to GPU " + std::to_string(current - gpus) + " goes through the host\n";
+    stream->copies.push_back({into, from, std::string(from, bytes), of, nullptr});
     memset(into, 0xff, bytes);
     return 0;
 }

@@ -13,7 +13,7 @@ internal sealed class GpuRooms(Action<string> warn)
 {
     private readonly Dictionary<DeviceId, long> _free = [];
 
-    /// <summary>Before anything is allocated there.</summary>
+    /// <summary>Before training allocates anything there; an evaluation may have parameters there, which its work counts, too.</summary>
     /// <param name="devices">Devices of the replica.</param>
     /// <param name="share">The stage of it that this node computes, on the first device; null for all.</param>
     /// <exception cref="ElasticException">A GPU is too small for what is sure to be allocated on it.</exception>

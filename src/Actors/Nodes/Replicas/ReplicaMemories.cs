@@ -49,16 +49,19 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
         {
             // Another run's memory, which may never come again; and of this run what other stages had.
             Free(m => m.Run != run.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
-            if (replica is not null && !devices[0].IsCpu)
-                _gpus.Check(run, devices, share);
             var offload = isInFile ? new FileOffload(run.Paths.Offload, [VectorSet.Parameters]) : share is null ? run.Offload : null;
             memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], offload, share);
             _all.Add((run.Id, location, memory));
         }
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
-        if (replica is not null && devices[0].IsCpu && !memory.HasRoomToTrain)
-            CheckMemory(run, share, devices.Count, threads);
+        if (replica is not null && !memory.HasRoomToTrain)
+        {
+            if (devices[0].IsCpu)
+                CheckMemory(run, share, devices.Count, threads);
+            else
+                _gpus.Check(run, devices, share);
+        }
         memory.HasRoomToTrain |= replica is not null;
         _inUse.Add(memory);
         return memory;

@@ -37,11 +37,11 @@ internal sealed unsafe class CublasLtLibrary
 
     private static readonly string[] Names =
     [
-        "cublasLtGetVersion", "cublasLtGetStatusString", "cublasLtCreate", "cublasLtMatmulDescCreate", "cublasLtMatmulDescSetAttribute",
-        "cublasLtMatmulDescDestroy", "cublasLtMatrixLayoutCreate", "cublasLtMatrixLayoutDestroy", "cublasLtMatmulPreferenceCreate",
-        "cublasLtMatmulPreferenceSetAttribute", "cublasLtMatmulPreferenceDestroy", "cublasLtMatmulAlgoGetHeuristic",
-        "cublasLtMatmulAlgoConfigGetAttribute", "cublasLtMatmulAlgoConfigSetAttribute", "cublasLtMatmulAlgoInit", "cublasLtMatmulAlgoCheck",
-        "cublasLtMatmul",
+        "cublasLtGetVersion", "cublasLtGetStatusString", "cublasLtCreate", "cublasLtDestroy", "cublasLtMatmulDescCreate",
+        "cublasLtMatmulDescSetAttribute", "cublasLtMatmulDescDestroy", "cublasLtMatrixLayoutCreate", "cublasLtMatrixLayoutDestroy",
+        "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute", "cublasLtMatmulPreferenceDestroy",
+        "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmulAlgoConfigGetAttribute", "cublasLtMatmulAlgoConfigSetAttribute",
+        "cublasLtMatmulAlgoInit", "cublasLtMatmulAlgoCheck", "cublasLtMatmul",
     ];
 
     private readonly NativeFunctions _functions;
@@ -70,6 +70,9 @@ internal sealed unsafe class CublasLtLibrary
         Check(((delegate* unmanaged<nint*, int>)_functions["cublasLtCreate"])(&handle), $"cublasLtCreate {where}");
         return handle;
     }
+
+    /// <summary>Frees a handle after a failure, which is what counts: the library's answer is not looked at.</summary>
+    public void DropHandle(nint handle) => _ = ((delegate* unmanaged<nint, int>)_functions["cublasLtDestroy"])(handle);
 
     /// <summary>
     /// What a product with numbers in fp32 is: op(A) op(B), accumulated in fp32. Both operations are of matrices that lie column by column,
@@ -112,10 +115,13 @@ internal sealed unsafe class CublasLtLibrary
             ((delegate* unmanaged<nint*, int>)_functions["cublasLtMatmulPreferenceCreate"])(&preference), "cublasLtMatmulPreferenceCreate");
         var set = (delegate* unmanaged<nint, int, void*, nuint, int>)_functions["cublasLtMatmulPreferenceSetAttribute"];
         var (bytes, none) = ((ulong)workspaceBytes, 0u);
-        Check(set(preference, MaxWorkspaceBytes, &bytes, sizeof(ulong)), "cublasLtMatmulPreferenceSetAttribute");
-        Check(set(preference, ReductionMask, &none, sizeof(uint)), "cublasLtMatmulPreferenceSetAttribute");
+        var status = set(preference, MaxWorkspaceBytes, &bytes, sizeof(ulong));
+        status = status != 0 ? status : set(preference, ReductionMask, &none, sizeof(uint));
         for (var matrix = FirstAlignment; matrix <= LastAlignment; matrix++)
-            Check(set(preference, matrix, &alignmentBytes, sizeof(uint)), "cublasLtMatmulPreferenceSetAttribute");
+            status = status != 0 ? status : set(preference, matrix, &alignmentBytes, sizeof(uint));
+        if (status != 0)
+            FreePreference(preference);
+        Check(status, "cublasLtMatmulPreferenceSetAttribute");
         return preference;
     }
 

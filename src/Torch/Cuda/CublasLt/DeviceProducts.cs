@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Torch.Native;
 using static TorchSharp.torch;
@@ -41,16 +42,23 @@ internal sealed class DeviceProducts
         var bytes = WorkspaceBytesOf(driver.CapabilityOf(gpu));
         _context = driver.ContextOf(gpu);
         driver.Enter(_context);
+        // First what libtorch frees by itself.
+        _workspace = empty(bytes, uint8, place).DetachFromDisposeScope();
         try
         {
             _handle = library.NewHandle($"on GPU {gpu}");
             _preference = library.NewPreference(bytes, AlignmentBytes);
         }
-        catch (CublasLtException e) when (e.IsExhausted || e.MayBeLoss)
+        catch (Exception e)
         {
-            throw Passing(e);
+            // Another attempt makes all of it again.
+            _workspace.Dispose();
+            if (_handle != 0)
+                library.DropHandle(_handle);
+            if (e is CublasLtException { IsExhausted: true } or CublasLtException { MayBeLoss: true })
+                throw Passing((CublasLtException)e);
+            throw;
         }
-        _workspace = empty(bytes, uint8, place).DetachFromDisposeScope();
     }
 
     /// <summary>The GPU's number.</summary>
@@ -64,6 +72,26 @@ internal sealed class DeviceProducts
     /// and 4 MiB before.
     /// </summary>
     public static long WorkspaceBytesOf((int Major, int Minor) capability) => (capability.Major >= 9 ? 32L : 4L) << 20;
+
+    /// <summary>What somebody asks who does not work: a step would be tried again after what ends a question.</summary>
+    /// <exception cref="ElasticException">Memory is short, the library failed in it, or the GPU is lost.</exception>
+    public static T Ask<T>(Func<T> question)
+    {
+        ArgumentNullException.ThrowIfNull(question);
+        try
+        {
+            return question();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ElasticException(e.Message, e);
+        }
+        // libtorch's, for the workspace.
+        catch (ExternalException e) when (OutOfMemory.Describe(e) is { } problem)
+        {
+            throw new ElasticException(problem, e);
+        }
+    }
 
     /// <summary>The algorithm for a shape; null where libtorch computes it.</summary>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
@@ -127,11 +155,10 @@ internal sealed class DeviceProducts
     }
 
     // Another attempt may find memory, or do what failed: none is made after an ElasticException. Where the GPU is lost, the driver says so
-    // from now on.
+    // from now on, whatever the library answered: on a context that is gone it often finds no memory.
     private InvalidOperationException Passing(CublasLtException e)
     {
-        if (e.MayBeLoss)
-            Synchronize(e.Message);
+        Synchronize(e.Message);
         return new InvalidOperationException(e.Message, e);
     }
 

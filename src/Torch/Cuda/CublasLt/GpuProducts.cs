@@ -22,9 +22,11 @@ internal static class GpuProducts
     public static DeviceProducts? Of(int gpu, nint stream = 0) => Find(gpu, stream).Products;
 
     /// <summary>E.g. "products by cublasLt 120803 on GPU 0, …", or why libtorch computes them.</summary>
-    public static string Describe(int gpu) => Find(gpu, 0) is ({ } products, _)
-        ? ReferenceProducts.Describe(products)
-        : $"libtorch's products on GPU {gpu}: {Find(gpu, 0).Why}";
+    public static string Describe(int gpu)
+    {
+        var (products, why) = DeviceProducts.Ask(() => Find(gpu, 0));
+        return products is null ? $"libtorch's products on GPU {gpu}: {why}" : ReferenceProducts.Describe(products);
+    }
 
     private static (DeviceProducts? Products, string? Why) Find(int gpu, nint stream) => All.GetOrAdd((gpu, stream), key => new(() =>
     {

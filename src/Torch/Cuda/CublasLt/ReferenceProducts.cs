@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Elastic.Foundation;
 
 namespace Elastic.Torch.Cuda.CublasLt;
 
@@ -25,7 +24,7 @@ internal static class ReferenceProducts
     public static string DigestOf(DeviceProducts products)
     {
         ArgumentNullException.ThrowIfNull(products);
-        var lines = Shapes.Select(shape => $"{shape}: {Choice(products, shape)?.ToString() ?? "none"}\n");
+        var lines = Shapes.Select(shape => $"{shape}: {DeviceProducts.Ask(() => products.Choose(shape))?.ToString() ?? "none"}\n");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))))[..12];
     }
 
@@ -36,20 +35,7 @@ internal static class ReferenceProducts
         return string.Create(
             CultureInfo.InvariantCulture,
             $"products by cublasLt {products.Version} on GPU {products.Gpu}, choices {DigestOf(products)}, " +
-            $"{Shapes.Count(shape => Choice(products, shape) is not null)} of {Shapes.Count} shapes");
-    }
-
-    // What would be tried again in a step ends what only asks.
-    private static AlgorithmAttributes? Choice(DeviceProducts products, ProductShape shape)
-    {
-        try
-        {
-            return products.Choose(shape);
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new ElasticException(e.Message, e);
-        }
+            $"{Shapes.Count(shape => DeviceProducts.Ask(() => products.Choose(shape)) is not null)} of {Shapes.Count} shapes");
     }
 
     private static IEnumerable<ProductShape> Layers() =>

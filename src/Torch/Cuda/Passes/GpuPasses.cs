@@ -2,6 +2,7 @@ using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
+using Elastic.Model.Training;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda.Passes;
@@ -19,9 +20,9 @@ internal sealed class GpuPasses(GpuTools tools, int vocabulary, RecomputeMode re
     public NarrowCopies Copies { get; } = new();
 
     /// <summary>
-    /// Elements of logits that are held at once in bf16, and half as many in fp32: 2 GiB, 16,384 and 8,192 rows of GPT-2's vocabulary.
+    /// Elements of logits that are held at once in bf16, and half as many in fp32: <see cref="GpuMemory.LogitBytesAtOnce"/>.
     /// </summary>
-    public long LogitsAtOnce { get; init; } = 1L << 30;
+    public long LogitsAtOnce { get; init; } = GpuMemory.LogitBytesAtOnce / 2;
 
     /// <summary>A pass of one micro-batch.</summary>
     /// <param name="plain">Opens one over the same tape by libtorch's plain operators.</param>

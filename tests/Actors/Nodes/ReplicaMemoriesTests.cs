@@ -1,0 +1,73 @@
+using Elastic.Actors.Nodes.Replicas;
+using Elastic.Actors.Tests.Work;
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using Elastic.Testing;
+using Elastic.Transfer;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>When a node looks at a device's own memory.</summary>
+public sealed class ReplicaMemoriesTests : TemporaryFolder
+{
+    private static readonly Digest Version = Digest.Of("a version"u8);
+
+    [Fact]
+    public void A_device_is_looked_at_when_a_replica_is_trained_there_first_also_where_an_evaluation_was()
+    {
+        var backend = new Roomy { Memory = (1 << 10, 1L << 40) };
+        DeviceBackends.Register(backend);
+        DeviceId[] devices = [new("roomy:0")];
+        using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
+        var (run, said) = (OpenedRun.Of(Folder, fetcher), new List<string>());
+        using var memories = new ReplicaMemories(said.Add);
+        var replica = new Compute(0, 0, Version, null, null, run.Plan.At(0));
+
+        var evaluated = memories.Take(run, devices, 1, new Evaluate(1, Version));
+        Assert.Empty(said);
+        memories.GiveBack(evaluated);
+        // It has room for what is sure, or not: then that counts the next time, too.
+        backend.Memory = (1 << 10, 1 << 10);
+        for (var i = 0; i < 2; i++)
+            Assert.StartsWith(
+                "roomy:0 has no room for a replica: ",
+                Assert.Throws<ElasticException>(() => memories.Take(run, devices, 1, replica)).Message, StringComparison.Ordinal);
+        backend.Memory = (1 << 10, 1L << 40);
+        var trained = memories.Take(run, devices, 1, replica);
+        Assert.Same(evaluated, trained);
+        Assert.StartsWith("roomy:0 may have no room for a replica: about ", Assert.Single(said), StringComparison.Ordinal);
+        memories.GiveBack(trained);
+        Assert.Same(trained, memories.Take(run, devices, 1, replica));
+        Assert.Single(said);
+    }
+
+    // A kind of device with memory of its own, of the size that the test states.
+    private sealed class Roomy : IDeviceBackend
+    {
+        public (long Free, long All) Memory { get; set; }
+
+        public string Kind => "roomy";
+
+        public int Count => 1;
+
+        public string Describe() => "";
+
+        public string Arithmetic(DeviceId device) => "";
+
+        public TrainingDevice Open(
+            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
+            => throw new NotSupportedException();
+
+        public DeviceVector Allocate(DeviceId device, long length) => new HostVector(length);
+
+        public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges) =>
+            throw new NotSupportedException();
+
+        (long Free, long All)? IDeviceBackend.MemoryOf(DeviceId device) => Memory;
+    }
+}
