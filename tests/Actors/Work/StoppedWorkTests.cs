@@ -1,8 +1,10 @@
-using Elastic.Actors.Corpora;
+using System.Net;
+using System.Net.Sockets;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Actors.Tests.Corpora;
+using Elastic.Actors.Tests.Nodes;
 using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Foundation;
@@ -39,45 +41,48 @@ public sealed class StoppedWorkTests : TemporaryFolder
         using var stop = new CancellationTokenSource();
         var run = Run(fetcher);
         using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
-        var work = executor.ExecuteAsync(run, order(run), new DeviceContext(
-            new DeviceGroup([]), new DeviceMoves(), memory, new WorkActivity("a test"), _ => { }, () => { },
-            _ => throw new InvalidOperationException("no device is there to be lost"), stop.Token, CancellationToken.None));
+        var work = executor.ExecuteAsync(
+            run, order(run), Devices(memory, new WorkActivity("a test"), stop.Token, CancellationToken.None));
         Assert.False(work.IsCompleted);
         await stop.CancelAsync();
         Assert.Null(await work.WaitAsync(Deadline, TestContext.Current.CancellationToken));
     }
 
+    // What it waits for does not come, and it says so itself: it has not ended before.
+    [Fact]
+    public async Task A_stage_that_is_connected_with_the_others_goes_on_to_its_first_step()
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        using var fetcher = new BlobFetcher(
+            new Peers(new TransferLimits { Patience = TimeSpan.FromMilliseconds(500) }), Transport.Plain);
+        using var stop = new CancellationTokenSource();
+        var run = Run(fetcher);
+        var order = new Compute(0, 0, Missing, null, null, run.Plan.At(0))
+        {
+            Stages = [new(new NodeId("b"), $"{other.LocalEndpoint}"), new(run.Node, "127.0.0.1:1")],
+            Attempt = "3k9v2mq7",
+        };
+        using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
+        var activity = new WorkActivity("a test");
+        var work = new ComputeStageExecutor().ExecuteAsync(
+            run, new ComputeStage(order, 1), Devices(memory, activity, stop.Token, CancellationToken.None));
+        using var first = await other.AcceptTcpClientAsync(deadline.Token);
+        await first.GetStream().WriteAsync("HTTP/1.1 101 Switching Protocols\r\n\r\n"u8.ToArray(), deadline.Token);
+        while (!$"{activity}".Contains("fetches and loads", StringComparison.Ordinal))
+            await Task.Delay(1, deadline.Token);
+        await stop.CancelAsync();
+        await Assert.ThrowsAsync<BlobLostException>(() => work);
+    }
+
+    private static DeviceContext Devices(ReplicaMemory memory, WorkActivity activity, CancellationToken stop, CancellationToken drop) => new(
+        new DeviceGroup([]), new DeviceMoves(), memory, activity, _ => { }, () => { },
+        _ => throw new InvalidOperationException("no device is there to be lost"), stop, drop);
+
     private NodeRun Run(BlobFetcher fetcher)
     {
-        var (paths, blobs) = (new DataPaths(Folder), new BlobLocations());
-        var context = new NodeContext
-        {
-            Facts = new NodeFacts
-            {
-                Id = new NodeId("a"),
-                Incarnation = "1",
-                Address = "",
-                Endpoint = "",
-                Seed = false,
-                Version = "",
-                Arithmetic = "",
-            },
-            Devices = "cpu:1",
-            ThreadsPerDevice = _ => 1,
-            Paths = paths,
-            Endpoint = Endpoint.Parse("127.0.0.1:1"),
-            Blobs = blobs,
-            Fetcher = fetcher,
-            Peers = new Peers(),
-            Stages = new StageConnections(Transport.Plain),
-            Liveness = null,
-            Corpora = new CorpusFiles(paths, blobs, fetcher),
-            CorpusRoots = [],
-            Readers = new ReaderWay(),
-            Faults = NodeFaults.None,
-            Say = _ => { },
-            Refuse = _ => { },
-        };
+        var context = LoneNode.Of(new DataPaths(Folder), fetcher);
         var corpus = OneText.Build(Path.Combine(Folder, "corpus"));
         var open = new NodeCommand.OpenRun(new RunId("tiny-3k9v2mq7"))
         {
@@ -89,6 +94,6 @@ public sealed class StoppedWorkTests : TemporaryFolder
             Sources = [],
             Part = Part.Whole,
         };
-        return new NodeRun(open, context, corpus, new BlobStore(paths.Blobs(open.RunId)));
+        return new NodeRun(open, context, corpus, new BlobStore(context.Paths.Blobs(open.RunId)));
     }
 }
