@@ -9,7 +9,8 @@ namespace Elastic.Actors.Control;
 /// Lets other seeds have what was read for a build, and the tokens that were made, while this seed builds: the database names each piece
 /// that is here, and the data plane gives its files. Not thread-safe.
 /// </summary>
-/// <param name="say">Is told where the database is away, or another version has noted what cannot be read here: then a seed that takes over has these pieces done again.</param>
+/// <param name="say">Is told where the database is away, or another version has noted what cannot be read here: then a seed that takes over
+/// has these pieces done again.</param>
 internal sealed class AcknowledgedPieces(
     string build, DatabaseAddress database, PieceStore store, TokenStore tokens, BlobLocations blobs, Action<string> say) : IDisposable
 {

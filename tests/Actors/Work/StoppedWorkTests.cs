@@ -42,7 +42,7 @@ public sealed class StoppedWorkTests : TemporaryFolder
         var run = Run(fetcher);
         using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
         var work = executor.ExecuteAsync(
-            run, order(run), Devices(memory, new WorkActivity("a test"), stop.Token, CancellationToken.None));
+            run, order(run), Devices(memory, new WorkActivity("a test"), stop.Token));
         Assert.False(work.IsCompleted);
         await stop.CancelAsync();
         Assert.Null(await work.WaitAsync(Deadline, TestContext.Current.CancellationToken));
@@ -67,7 +67,7 @@ public sealed class StoppedWorkTests : TemporaryFolder
         using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
         var activity = new WorkActivity("a test");
         var work = new ComputeStageExecutor().ExecuteAsync(
-            run, new ComputeStage(order, 1), Devices(memory, activity, stop.Token, CancellationToken.None));
+            run, new ComputeStage(order, 1), Devices(memory, activity, stop.Token));
         using var first = await other.AcceptTcpClientAsync(deadline.Token);
         await first.GetStream().WriteAsync("HTTP/1.1 101 Switching Protocols\r\n\r\n"u8.ToArray(), deadline.Token);
         while (!$"{activity}".Contains("fetches and loads", StringComparison.Ordinal))
@@ -76,9 +76,9 @@ public sealed class StoppedWorkTests : TemporaryFolder
         await Assert.ThrowsAsync<BlobLostException>(() => work);
     }
 
-    private static DeviceContext Devices(ReplicaMemory memory, WorkActivity activity, CancellationToken stop, CancellationToken drop) => new(
+    private static DeviceContext Devices(ReplicaMemory memory, WorkActivity activity, CancellationToken stop) => new(
         new DeviceGroup([]), new DeviceMoves(), memory, activity, _ => { }, () => { },
-        _ => throw new InvalidOperationException("no device is there to be lost"), stop, drop);
+        _ => throw new InvalidOperationException("no device is there to be lost"), stop, CancellationToken.None);
 
     private NodeRun Run(BlobFetcher fetcher)
     {
