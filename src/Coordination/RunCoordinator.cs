@@ -195,7 +195,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         foreach (var e in events)
         {
             if (React(e) is { } notice)
-                _outputs.Add(new RunOutput.Notice(notice));
+                _outputs.Add(new RunOutput.Notice(notice) { Warns = !IsNews(e) });
         }
     }
 
@@ -310,6 +310,10 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 });
         }
     }
+
+    // Somebody asked for it, or it is how the run goes: nothing is wrong.
+    private static bool IsNews(RunEvent e) => e is RunEvent.ArithmeticChosen or RunEvent.SettingsChanged or RunEvent.SegmentPlanned
+        or RunEvent.RunEndedEarly;
 
     private string? React(RunEvent e)
     {

@@ -65,7 +65,11 @@ public abstract record RunOutput
     public sealed record Distrust(NodeId Node) : RunOutput;
 
     /// <summary>A message for people.</summary>
-    public sealed record Notice(string Text) : RunOutput;
+    public sealed record Notice(string Text) : RunOutput
+    {
+        /// <summary>False where nothing is wrong: somebody asked for it, or it is how the run goes.</summary>
+        public bool Warns { get; init; } = true;
+    }
 
     /// <summary>What was dropped, and why; for the log.</summary>
     public sealed record Dropped(string What, string Why) : RunOutput;

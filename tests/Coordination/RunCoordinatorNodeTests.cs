@@ -339,6 +339,7 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
             Id, VirtualRun.Name, RunSamples.Begin.Settings, Elements, D("corpus"), 1000, 100, "", VirtualRun.By(0)));
         Enlist(A, arithmetic: "cuda");
         Assert.Equal("cuda", Coordinator.Run.Arithmetic);
+        Assert.Contains(new RunOutput.Notice("the run is computed with the arithmetic \"cuda\"") { Warns = false }, Outputs);
         Enlist(B, devices: 4);
         Assert.Equal([A], Coordinator.View.Workers);
         Assert.Contains("Exclude", Sent(B));

@@ -9,7 +9,8 @@ namespace Elastic.Actors.Control;
 /// Lets other seeds have what was read for a build, and the tokens that were made, while this seed builds: the database names each piece
 /// that is here, and the data plane gives its files. Not thread-safe.
 /// </summary>
-/// <param name="say">Is told where the database is away: then a seed that takes over has these pieces done again.</param>
+/// <param name="say">Is told where the database is away, or another version has noted what cannot be read here: then a seed that takes over
+/// has these pieces done again.</param>
 internal sealed class AcknowledgedPieces(
     string build, DatabaseAddress database, PieceStore store, TokenStore tokens, BlobLocations blobs, Action<string> say) : IDisposable
 {
@@ -30,6 +31,11 @@ internal sealed class AcknowledgedPieces(
         catch (DatabaseUnavailableException e)
         {
             Warn(e);
+        }
+        // Only a seed that takes over needs these rows.
+        catch (InvalidDataException e)
+        {
+            say($"what was noted of this build cannot be read ({e.Message}): a seed that took over would have it done again");
         }
     }
 

@@ -207,6 +207,10 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
             stopped = [.. _stopped];
         foreach (var build in stopped)
         {
+            // A person may have begun it anew since.
+            lock (_gate)
+                if (!_stopped.Contains(build) || _build?.Build == build)
+                    continue;
             await EndAsync(build, Self, BuildState.Stopped, WasStopped, cancel);
             lock (_gate)
                 _stopped.Remove(build);

@@ -186,7 +186,13 @@ internal sealed class PiecesAsker(
         // A fetch that breaks off goes on where it was.
         var fetched = Path.Combine(Directory.CreateDirectory(Path.Combine(Folder, "fetched")).FullName, $"{seen.Number}");
         await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, taker.MostBytesOf(seen.Number), cancel);
-        taker.TakeIn(seen.Number, fetched);
-        File.Delete(fetched);
+        try
+        {
+            taker.TakeIn(seen.Number, fetched);
+        }
+        finally
+        {
+            File.Delete(fetched);
+        }
     }
 }

@@ -20,7 +20,8 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     // is the run's.
     private readonly Dictionary<RunId, (BlobStore Blobs, string Folder)> _stores = [];
 
-    // The last opening of each run. The next one begins after it has ended, so that the newest settings win.
+    // The last opening of each run, or the removal of its files after it. The next one begins after it has ended, so that the newest
+    // settings win, and no files of the next one are removed.
     private readonly Dictionary<RunId, Task<RunOpened>> _last = [];
 
     public Task<RunOpened> OpenAsync(NodeCommand.OpenRun command)
@@ -31,14 +32,15 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
             if (!_stores.TryGetValue(id, out var store))
             {
                 var folder = FolderOf(command);
-                _stores[id] = store = (new BlobStore(command.Kind == JobKind.Run ? context.Paths.Blobs(id) : folder), folder);
+                _stores[id] = store = (new BlobStore(BlobsOf(command, folder)), folder);
             }
 
             return _last[id] = OpenAsync(command, store.Blobs, store.Folder, _last.GetValueOrDefault(id));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Task.FromResult(Failed(command, e));
+            // Answers come in the order of the orders.
+            return _last[id] = AfterAsync(_last.GetValueOrDefault(id), Failed(command, e));
         }
     }
 
@@ -48,24 +50,34 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     {
         if (_stores.Remove(run, out var store))
             context.Blobs.Remove(store.Blobs);
-        if (!_last.Remove(run, out var last))
-            return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), Task.CompletedTask);
-        var closing = CloseAsync(last);
-        // One that is under way ends before the run is opened anew. When it has ended, the run is closed once more.
-        if (!last.IsCompleted)
-            _last[run] = closing;
-        return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), closing);
+        foreach (var over in _last.Where(l => l.Value is { IsCompletedSuccessfully: true, Result.Job: null }).ToList())
+            _last.Remove(over.Key);
+        var delete = new DeleteFolder(
+            run, store.Folder ?? context.Paths.Run(run),
+            _last.Remove(run, out var last) ? CloseAsync(last) : Task.CompletedTask);
+        // An opening that is under way ends before the run is opened anew, and its files are gone. Then the run is closed once more.
+        _last[run] = AfterAsync(delete.Gone.Task, new RunOpened(run, null, null));
+        return delete;
 
-        async Task<RunOpened> CloseAsync(Task<RunOpened> opening)
+        async Task CloseAsync(Task<RunOpened> opening)
         {
             var opened = await opening;
             if (store.Blobs is { } added)
                 context.Blobs.Remove(added);                           // the opening may have added it after all
             if (opened.Job is { } job)
                 await job.CloseAsync();
-            return opened with { Job = null };
         }
     }
+
+    private static async Task<RunOpened> AfterAsync(Task? before, RunOpened opened)
+    {
+        if (before is not null)
+            await before;
+        return opened;
+    }
+
+    private string BlobsOf(NodeCommand.OpenRun command, string folder) =>
+        command.Kind == JobKind.Run ? context.Paths.Blobs(command.RunId) : folder;
 
     private string FolderOf(NodeCommand.OpenRun command) => command.Kind switch
     {
@@ -79,6 +91,7 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         try
         {
             var known = before is null ? null : (await before).Job;
+            Directory.CreateDirectory(BlobsOf(command, folder));       // it may have been removed since the store was made
             if (known is NodeRun same && same.SettingsCanonical == command.Settings && same.CorpusId == command.Corpus
                 && (!same.Corpus.IsGrowing || same.Corpus.ManifestDigest == command.Manifest))
                 return new RunOpened(command.RunId, known, null);

@@ -67,7 +67,9 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         });
         Command<RunDeleted>(_ =>
         {
-            Fail($"run {_id.Name} was deleted");
+            // For who watches it. Somebody wanted it: it is not recorded as a failure.
+            _coordinator.Fail($"run {_id.Name} was deleted");
+            Publish();
             Context.Stop(Self);
         });
         Command<Tick>(_ =>
@@ -124,7 +126,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreRestart(Exception? reason, object? message)
     {
-        Fail(Failed(reason?.Message));
+        Unreadable(Failed(reason));
         base.PreRestart(reason!, message!);
     }
 
@@ -262,7 +264,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 Context.Parent.Tell(new NodeDistrusted(distrust.Node));
                 break;
             case RunOutput.Notice notice:
-                _log.Warning("run {0}: {1}", _id, notice.Text);
+                _log.Log(notice.Warns ? LogLevel.WarningLevel : LogLevel.InfoLevel, null, "run {0}: {1}", _id, notice.Text);
                 break;
             case RunOutput.Dropped dropped:
                 _log.Info("run {0}: {1} counts for nothing: {2}", _id, dropped.What, dropped.Why);
@@ -307,14 +309,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         }
 
         _log.Error(cause, "run {0}: the supervisor failed", _id);
-        var why = Failed(OneLine.Of($"{cause.GetType().Name}: {cause.Message}"));
-        Fail(why);
-        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Unreadable(Failed(cause));
         Context.Stop(Self);
     }
 
-    private static string Failed(string? why) =>
-        $"the supervisor failed ({why}): give the same command again, it goes on from the journal; log.txt has the details";
+    private static string Failed(Exception? cause) =>
+        OneLine.Of($"the supervisor failed ({cause?.GetType().Name}: {cause?.Message}): see log.txt");
 
     // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.
     private void GiveUp(string why, Exception? cause)

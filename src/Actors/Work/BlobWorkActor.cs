@@ -19,7 +19,11 @@ internal sealed record StoreCommand(NodeRun Run, NodeCommand Command) : INoSeria
 
 /// <summary>Asks to remove the folder of a run that was deleted; not answered.</summary>
 /// <param name="After">Ends when nothing is created in it any more.</param>
-internal sealed record DeleteFolder(RunId Run, string Folder, Task After) : INoSerializationVerificationNeeded;
+internal sealed record DeleteFolder(RunId Run, string Folder, Task After) : INoSerializationVerificationNeeded
+{
+    /// <summary>Ends when the folder is gone, or could not be removed.</summary>
+    public TaskCompletionSource Gone { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
 
 /// <summary>The outcome of a piece of work; null where it was stopped before it had any.</summary>
 internal sealed record WorkEnded(int Number, WorkOutcome? Outcome) : INoSerializationVerificationNeeded;
@@ -65,6 +69,10 @@ internal sealed class BlobWorkActor : ReceiveActor
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 _log.Warning(e, "run {0} was deleted, and {1} cannot be removed: remove it by hand", delete.Run, delete.Folder);
+            }
+            finally
+            {
+                delete.Gone.TrySetResult();
             }
         });
         Receive<StoreCommand>(store =>

@@ -104,15 +104,17 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
             first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
+        // One stage that ended alone would be taken for lost by the others: they stop together, after a step.
+        var stop = _stage is null ? context.Stop : context.Drop;
         try
         {
             context.Activity.Does("fetches and loads what it starts from");
-            await LoadAsync(context.Stop);
+            await LoadAsync(stop);
             await ComputeOnAsync(context.Devices);
             context.Activity.Does("waits for the blocks of step", first);
-            await read.ArrivesAsync(context.Stop);
+            await read.ArrivesAsync(stop);
         }
-        catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             return null;                                               // the devices are free at once, not when a slow link has brought all
         }

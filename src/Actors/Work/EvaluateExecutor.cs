@@ -36,10 +36,11 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
 
         var blocks = HeldOutSample.Choose(run.Schedule.HeldOut!, run.Settings.Evaluation.Sequences);
         var (samples, sources) = (new List<Sample>(), new List<IReadOnlyList<SourceRun>>());
+        // A shard that is being fetched is fetched for other readers, too: it comes, and nobody waits for it here after a stop.
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
         {
-            samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, context.Stop), rows.Length));
-            sources.AddRange(await reader.SourcesAsync(rows, context.Stop));
+            samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, context.Stop).WaitAsync(context.Stop), rows.Length));
+            sources.AddRange(await reader.SourcesAsync(rows, context.Stop).WaitAsync(context.Stop));
         }
 
         var scores = await context.Devices.EvaluateAsync(

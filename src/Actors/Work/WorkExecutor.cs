@@ -31,7 +31,8 @@ internal enum WorkLane
 /// Tells that a device was lost, and that the step can be repeated without it; ends with the devices to go on with.
 /// </param>
 /// <param name="Stop">
-/// Asks to stop at the next step boundary, and to hand over; before the first step, to end at once without an outcome.
+/// Asks to stop at the next step boundary, and to hand over; before the first step, to end at once without an outcome. A stage of a
+/// replica that is connected with the others takes its first step: all stages stop after the same one.
 /// </param>
 /// <param name="Drop">Asks to stop without a hand-over: no node waits for the result. <paramref name="Stop"/> asks then, too.</param>
 internal sealed record DeviceContext(

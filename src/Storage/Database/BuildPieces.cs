@@ -36,6 +36,7 @@ public sealed class BuildPieces(DatabaseAddress database)
     /// <param name="after">The number of the last row that is known; 0 for none.</param>
     /// <returns>Empty where there is nothing new.</returns>
     /// <exception cref="DatabaseUnavailableException">The database is down.</exception>
+    /// <exception cref="InvalidDataException">Another version has noted pieces in another way.</exception>
     public Task<IReadOnlyList<(long Number, IReadOnlyList<StoredPiece> Pieces)>> ReadAsync(
         string build, long after, CancellationToken cancel) => database.CallAsync(StatementDeadline, (connection, token) =>
             connection.QueryAsync(
@@ -45,8 +46,19 @@ public sealed class BuildPieces(DatabaseAddress database)
     private static IEnumerable<string> TextsOf(StoredPiece piece) =>
         new Digest?[] { piece.Piece, piece.File, piece.Documents }.OfType<Digest>().Select(d => d.Hex);
 
-    private static IReadOnlyList<StoredPiece> Of(string text) => [.. JsonSerializer.Deserialize<string[][]>(text)!.Select(p =>
-        p is [var piece, var file, .. var rest] && rest is [] or [_]
-            ? new StoredPiece(new Digest(piece), new Digest(file), rest is [var documents] ? new Digest(documents) : null)
-            : throw new InvalidDataException("a row of elastic_build_pieces does not name pieces as this version does"))];
+    private static IReadOnlyList<StoredPiece> Of(string text)
+    {
+        const string Other = "a row of elastic_build_pieces does not name pieces as this version does";
+        try
+        {
+            return [.. JsonSerializer.Deserialize<string[][]>(text)!.Select(p =>
+                p is [var piece, var file, .. var rest] && rest is [] or [_]
+                    ? new StoredPiece(new Digest(piece), new Digest(file), rest is [var documents] ? new Digest(documents) : null)
+                    : throw new InvalidDataException(Other))];
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            throw new InvalidDataException(Other, e);
+        }
+    }
 }

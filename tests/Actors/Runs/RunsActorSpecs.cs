@@ -7,6 +7,7 @@ using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
 using Elastic.Messages.Work;
@@ -156,6 +157,8 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
             "run tiny is at work: stop it first, with pbm run stop -n tiny, and delete it then",
             Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline)).Why);
         await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline);
+        using var watcher = Inbox.Create(_system);
+        watcher.Send(runs, new RunWatch.Watch(Name));
         var nodes = Inbox.Create(_system);
         nodes.Send(runs, Report("127.0.0.1:1", "one"));
         var deleted = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
@@ -164,7 +167,12 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         }
 
         Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+        while (Assert.IsType<RunView>(await watcher.ReceiveAsync(Deadline)).Failure != "run tiny was deleted")
+        {
+        }
+
         await EndAsync();
+        Assert.Empty(await FailuresAsync());
         runs = Begin();
         Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
         Assert.NotEqual(deleted.RunId, Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId);
@@ -295,14 +303,16 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         RunView view;
         do
             view = Assert.IsType<RunView>(await watcher.ReceiveAsync(Deadline));
-        while (view.Failure is null);
+        while (view.Notice?.StartsWith("the supervisor failed", StringComparison.Ordinal) != true);
         Assert.Equal(
-            "the supervisor failed (InvalidOperationException: a bug): give the same command again, it goes on from the journal; log.txt "
-            + "has the details", view.Failure);
+            ("the supervisor failed (InvalidOperationException: a bug): see log.txt; trying again, and nothing that was committed is lost",
+                null), (view.Notice, view.Failure));
 
         var warning = "";
         while (!warning.StartsWith($"run {run}: the database cannot be reached (SQLite Error 1: 'no such table", StringComparison.Ordinal))
             warning = $"{Assert.IsType<Warning>(await warnings.ReceiveAsync(Deadline)).Message}";
+        await EndAsync();
+        Assert.Empty(await FailuresAsync());
     }
 
     [Fact]
@@ -316,6 +326,10 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         asker.Send(runs, new RunsQuery.Names());
         Assert.IsType<RunsAnswer.Names>(await asker.ReceiveAsync(Deadline));
     }
+
+    private async Task<IEnumerable<string>> FailuresAsync() =>
+        (await new ObservationStore(_database).ReadAsync(new ObservationQuery(AtMost: 100), default))
+            .Select(o => o.What).OfType<RunFailed>().Select(f => f.Why);
 
     private Task<RunReply> StartAsync(IActorRef runs, RunName name) =>
         runs.Ask<RunReply>(Start(name), Deadline);

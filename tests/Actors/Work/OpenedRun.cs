@@ -1,8 +1,6 @@
-using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Tests.Corpora;
-using Elastic.Coordination;
-using Elastic.Foundation;
+using Elastic.Actors.Tests.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
@@ -18,35 +16,7 @@ internal static class OpenedRun
 {
     public static NodeRun Of(string folder, BlobFetcher fetcher)
     {
-        var (paths, blobs) = (new DataPaths(folder), new BlobLocations());
-        var context = new NodeContext
-        {
-            Facts = new NodeFacts
-            {
-                Id = new NodeId("a"),
-                Incarnation = "1",
-                Address = "",
-                Endpoint = "",
-                Seed = false,
-                Version = "",
-                Arithmetic = "",
-            },
-            Devices = "cpu:1",
-            ThreadsPerDevice = _ => 1,
-            Paths = paths,
-            Endpoint = Endpoint.Parse("127.0.0.1:1"),
-            Blobs = blobs,
-            Fetcher = fetcher,
-            Peers = new Peers(),
-            Stages = new StageConnections(Transport.Plain),
-            Liveness = null,
-            Corpora = new CorpusFiles(paths, blobs, fetcher),
-            CorpusRoots = [],
-            Readers = new ReaderWay(),
-            Faults = NodeFaults.None,
-            Say = _ => { },
-            Refuse = _ => { },
-        };
+        var context = LoneNode.Of(new DataPaths(folder), fetcher);
         var corpus = OneText.Build(Path.Combine(folder, "corpus"));
         var open = new NodeCommand.OpenRun(new RunId("tiny-3k9v2mq7"))
         {
@@ -58,6 +28,6 @@ internal static class OpenedRun
             Sources = [],
             Part = Part.Whole,
         };
-        return new NodeRun(open, context, corpus, new BlobStore(paths.Blobs(open.RunId)));
+        return new NodeRun(open, context, corpus, new BlobStore(context.Paths.Blobs(open.RunId)));
     }
 }

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
@@ -34,11 +36,42 @@ public sealed class StoppedWorkTests : TemporaryFolder
         using var stop = new CancellationTokenSource();
         var run = OpenedRun.Of(Folder, fetcher);
         using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
-        var work = executor.ExecuteAsync(run, order(run), new DeviceContext(
-            new DeviceGroup([]), new DeviceMoves(), memory, new WorkActivity("a test"), _ => { }, () => { },
-            _ => throw new InvalidOperationException("no device is there to be lost"), stop.Token, CancellationToken.None));
+        var work = executor.ExecuteAsync(
+            run, order(run), Devices(memory, new WorkActivity("a test"), stop.Token));
         Assert.False(work.IsCompleted);
         await stop.CancelAsync();
         Assert.Null(await work.WaitAsync(Deadline, TestContext.Current.CancellationToken));
     }
+
+    // What it waits for does not come, and it says so itself: it has not ended before.
+    [Fact]
+    public async Task A_stage_that_is_connected_with_the_others_goes_on_to_its_first_step()
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        using var fetcher = new BlobFetcher(
+            new Peers(new TransferLimits { Patience = TimeSpan.FromMilliseconds(500) }), Transport.Plain);
+        using var stop = new CancellationTokenSource();
+        var run = OpenedRun.Of(Folder, fetcher);
+        var order = new Compute(0, 0, Missing, null, null, run.Plan.At(0))
+        {
+            Stages = [new(new NodeId("b"), $"{other.LocalEndpoint}"), new(run.Node, "127.0.0.1:1")],
+            Attempt = "3k9v2mq7",
+        };
+        using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
+        var activity = new WorkActivity("a test");
+        var work = new ComputeStageExecutor().ExecuteAsync(
+            run, new ComputeStage(order, 1), Devices(memory, activity, stop.Token));
+        using var first = await other.AcceptTcpClientAsync(deadline.Token);
+        await first.GetStream().WriteAsync("HTTP/1.1 101 Switching Protocols\r\n\r\n"u8.ToArray(), deadline.Token);
+        while (!$"{activity}".Contains("fetches and loads", StringComparison.Ordinal))
+            await Task.Delay(1, deadline.Token);
+        await stop.CancelAsync();
+        await Assert.ThrowsAsync<BlobLostException>(() => work);
+    }
+
+    private static DeviceContext Devices(ReplicaMemory memory, WorkActivity activity, CancellationToken stop) => new(
+        new DeviceGroup([]), new DeviceMoves(), memory, activity, _ => { }, () => { },
+        _ => throw new InvalidOperationException("no device is there to be lost"), stop, CancellationToken.None);
 }
