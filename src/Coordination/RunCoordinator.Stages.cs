@@ -82,13 +82,14 @@ public sealed partial class RunCoordinator
     /// a node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before. So
     /// does what a node handed over and repeated, because nothing had acknowledged it yet.
     /// </summary>
+    /// <param name="now">When the result comes; null for the time of the input under way.</param>
     /// <remarks>
     /// A node that computes a replica alone keeps to an older order of it that it still has, and answers that one: what it repeats after
     /// the newer order must have come is its answer to both. Work that failed rests before it is given out anew.
     /// </remarks>
-    public bool IsOfEarlierAttempt(WorkResult result) => new InFlightWork(result.Key, result.Node) is var work
+    public bool IsOfEarlierAttempt(WorkResult result, TimeSpan? now = null) => new InFlightWork(result.Key, result.Node) is var work
         && View.InFlight.TryGetValue(work, out var given)
-        && (View.Attempts.ContainsKey(work) || (result.Outcome is HandedOver && _now - given <= InTransit))
+        && (View.Attempts.ContainsKey(work) || (result.Outcome is HandedOver && (now ?? _now) - given <= InTransit))
         && _attemptOrders.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
 
     // Nothing is wrong where it was noticed: it counts against the node of the stage that is lost.

@@ -27,7 +27,8 @@ internal sealed class DataDirectory
 
     private readonly DataPaths _paths;
 
-    public DataDirectory(string path) => _paths = new DataPaths(Path.GetFullPath(path));
+    /// <param name="corpora">Where built corpora are, when not in the directory: node.corpora-dir.</param>
+    public DataDirectory(string path, string? corpora = null) => _paths = new DataPaths(Path.GetFullPath(path), corpora);
 
     public string Root => _paths.Root;
 
@@ -110,8 +111,9 @@ internal sealed class DataDirectory
             PrivateFiles.Protect(Root);
         try
         {
-            foreach (var folder in new[] { Root, Corpora, Runs })
+            foreach (var folder in new[] { Root, Runs })
                 Directory.CreateDirectory(folder);
+            _paths.MakeCorpora();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

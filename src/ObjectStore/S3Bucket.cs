@@ -192,7 +192,17 @@ public sealed class S3Bucket : IDisposable
         }
     }
 
-    internal static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+    internal static FileStream Open(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        {
+            throw new LocalFileException(e);
+        }
+    }
 
     internal static void Describe(MetadataCollection metadata, Digest? digest)
     {

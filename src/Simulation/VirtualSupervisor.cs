@@ -124,7 +124,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
             case WorkResult result:
                 var events = Journal.Count;
                 var work = new InFlightWork(result.Key, result.Node);
-                var newer = result.Outcome is HandedOver && IsThere && _coordinator.IsOfEarlierAttempt(result)
+                var newer = result.Outcome is HandedOver && IsThere && _coordinator.IsOfEarlierAttempt(result, world.Now - _began)
                     ? (View.InFlight[work], View.Attempts.GetValueOrDefault(work)) : ((TimeSpan, string?)?)null;
                 Step(new RunInput.Answered(result));
                 Invariant.Holds(

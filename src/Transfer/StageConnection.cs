@@ -26,7 +26,13 @@ public sealed class StageConnection(Stream stream, Action close) : IAsyncDisposa
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await stream.DisposeAsync();
-        close();
+        try
+        {
+            await stream.DisposeAsync();
+        }
+        finally
+        {
+            close();                                                   // else the request lasts until the process stops
+        }
     }
 }

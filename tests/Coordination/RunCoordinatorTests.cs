@@ -192,6 +192,8 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
 
         // The newer order has come by now, or is lost: the node keeps to the older one.
         After(4);
+        Assert.True(Coordinator.IsOfEarlierAttempt(Again()));          // as of the last input
+        Assert.False(Coordinator.IsOfEarlierAttempt(Again(), Now));
         Step(new RunInput.Answered(Again()));
         Assert.Equal(["DropWork", "compute"], Sent(A));
 

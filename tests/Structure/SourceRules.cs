@@ -33,14 +33,20 @@ internal static partial class SourceRules
     /// </summary>
     public static IEnumerable<string> Backtracking(string path, string text)
     {
-        if ((Expression().IsMatch(text) && !text.Contains("RegexOptions.NonBacktracking", StringComparison.Ordinal))
-            || text.Contains("matchTimeout", StringComparison.Ordinal))
+        var shared = SharedOptions().Matches(text);
+        var said = text.Split("RegexOptions.NonBacktracking").Length - 1
+            + shared.Sum(m => Regex.Count(text, $@"(?<!RegexOptions )\b{m.Groups["name"].Value}\)") - 1);
+        if (Expression().Count(text) > said || text.Contains("matchTimeout", StringComparison.Ordinal))
             yield return $"{path} has an expression that backtracks: say RegexOptions.NonBacktracking, in place of a timeout";
     }
 
     [GeneratedRegex(@"\[GeneratedRegex\(|\bRegex \w+ = new\(|new Regex\(|Regex Pattern\(|\bRegex\.(IsMatch|Match|Replace|Split)\w*\(",
         RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Expression();
+
+    // A constant that several expressions of a file have for their options.
+    [GeneratedRegex(@"const RegexOptions (?<name>\w+) =[^;]*RegexOptions\.NonBacktracking[^;]*;", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex SharedOptions();
 
     /// <summary>Paths of the machine that somebody worked on.</summary>
     public static IEnumerable<string> MachinePaths(string path, string text) =>

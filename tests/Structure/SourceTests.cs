@@ -26,6 +26,11 @@ public class SourceTests
         Assert.Single(SourceRules.Backtracking("a.cs", "[GeneratedRegex(\"a\", RegexOptions.CultureInvariant)]"));
         Assert.Single(SourceRules.Backtracking("a.cs", "Regex A = new(\"a\", RegexOptions.NonBacktracking, matchTimeout)"));
         Assert.Empty(SourceRules.Backtracking("a.cs", "[GeneratedRegex(\"a\", RegexOptions.NonBacktracking)]"));
+        // One that is safe says nothing of the one beside it.
+        const string Shared = "const RegexOptions Options = RegexOptions.NonBacktracking; Regex A = new(\"a\", Options);";
+        Assert.Empty(SourceRules.Backtracking("a.cs", Shared + " Regex B = new(\"b\", Options);"));
+        Assert.Single(SourceRules.Backtracking("a.cs", Shared + " Regex B = new(\"b\");"));
+        Assert.Single(SourceRules.Backtracking("a.cs", "Regex A = new(\"a\", RegexOptions.NonBacktracking); Regex B = new(\"b\");"));
     }
 
     [Fact]

@@ -49,6 +49,24 @@ public sealed class StageConnectionTests : TemporaryFolder, IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_stream_that_fails_at_its_end_keeps_no_request_open()
+    {
+        var closed = false;
+        var connection = new StageConnection(new FailsAtItsEnd(), () => closed = true);
+        await Assert.ThrowsAsync<IOException>(async () => await connection.DisposeAsync());
+        Assert.True(closed);
+    }
+
+    private sealed class FailsAtItsEnd : MemoryStream
+    {
+        public override async ValueTask DisposeAsync()
+        {
+            await base.DisposeAsync();
+            throw new IOException("reset by the peer");
+        }
+    }
+
+    [Fact]
     public async Task The_end_of_a_node_ends_its_connection_at_once()
     {
         var accepting = _stages.AcceptAsync(Route, Second, Deadline);

@@ -11,7 +11,11 @@ using Elastic.Storage;
 namespace Elastic.Actors.Control;
 
 /// <summary>The newest checkpoint of a run on this seed: what an evaluation over nodes scores.</summary>
-public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest, TrainingSettings Settings, Tokenizer Tokenizer);
+public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest, TrainingSettings Settings, Tokenizer Tokenizer)
+{
+    /// <summary>Newer ones that cannot be read, and why, a sentence each.</summary>
+    public IReadOnlyList<string> PassedOver { get; init; } = [];
+}
 
 /// <summary>
 /// Has texts scored by the nodes of the cluster: an evaluation as a job of its own. This process keeps what the job needs and serves it;
@@ -26,15 +30,21 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         var run = await node.RememberedAsync(name, cancel)
             ?? throw new ElasticException($"there is no run {name}: see pbm run list");
         var (folder, blobs) = (node.Paths.Checkpoints(run.Id), new BlobStore(node.Paths.Blobs(run.Id), readOnly: true));
-        foreach (var (_, manifest, _) in CheckpointFiles.Read(folder))
+        List<string> passedOver = [];
+        foreach (var (_, manifest, problem) in CheckpointFiles.Read(folder))
         {
-            if (manifest is not null && blobs.IsThere(new Digest(manifest.Parameters)))
+            if (manifest is null)
+                passedOver.Add($"passed over: {problem}");
+            else if (blobs.IsThere(new Digest(manifest.Parameters)))
                 return new EvaluatedCheckpoint(
-                    run.Id, manifest, manifest.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)));
+                    run.Id, manifest, manifest.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)))
+                {
+                    PassedOver = passedOver,
+                };
         }
         throw new ElasticException(
             $"run {name} has no whole checkpoint on this seed ({folder}): wait for the first one, or ask the seed that has it, "
-            + $"which pbm run status -n {name} names");
+            + $"which pbm run status -n {name} names{string.Concat(passedOver.Select(line => $"; {line}"))}");
     }
 
     /// <summary>Scores rows with a checkpoint.</summary>

@@ -97,8 +97,14 @@ internal sealed class ReplicaStage : IAsyncDisposable
     public async ValueTask DisposeAsync() => await Task.WhenAll(_others.OfType<(StageLink Link, StageConnection Connection)>().Select(
         async other =>
         {
-            await other.Link.DisposeAsync();
-            await other.Connection.DisposeAsync();
+            try
+            {
+                await other.Link.DisposeAsync();
+            }
+            finally
+            {
+                await other.Connection.DisposeAsync();
+            }
         }));
 
     private static async Task<(StageLink, StageConnection)?> ConnectAsync(

@@ -101,9 +101,19 @@ public sealed record BuiltText(string Folder, BuildReport Report)
     }
 
     /// <summary>The build that wrote the files of a folder as one of its parts; null where no build did.</summary>
-    internal static BuiltText? WithFilesIn(string folder) =>
-        Enum.GetValues<Split>().Select(NameOf).Contains(Path.GetFileName(folder)) && Path.GetDirectoryName(folder) is { } build
-            ? TryOpen(build) : null;
+    internal static BuiltText? WithFilesIn(string folder)
+    {
+        if (!Enum.GetValues<Split>().Select(NameOf).Contains(Path.GetFileName(folder)) || Path.GetDirectoryName(folder) is not { } build)
+            return null;
+        try
+        {
+            return TryOpen(build);
+        }
+        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
+        {
+            return null;                                               // somebody's own file of that name: folders of code have such ones
+        }
+    }
 
     /// <summary>The build that a corpus of these settings has all training text of, and no other; null for any other corpus.</summary>
     public static BuiltText? Of(CorpusSettings settings)

@@ -29,13 +29,14 @@ internal static class MainText
     // Text of which a page has more than three times as much beside it is a part of its main text, or the page has none.
     private const int LeastPart = 4;
 
-    // The finder's expressions over attributes of pictures take time that grows with the square of an attribute: 2 s for 16,000 characters,
-    // hours for a page of the largest size, which nothing interrupts. Addresses of pictures are shorter.
+    // The finder's expressions over attributes of pictures, and over titles in <meta>, take time that grows with the square of an
+    // attribute: 2 s for 16,000 characters, hours for a page of the largest size, which nothing interrupts. Addresses of pictures and
+    // titles are shorter.
     private const int LongestAttribute = 1024;
 
     private const string Place = "data-elastic-place";
 
-    private static readonly HashSet<string> Pictures = ["img", "picture", "figure", "source", "video", "audio"];
+    private static readonly HashSet<string> Shortened = ["img", "picture", "figure", "source", "video", "audio", "meta"];
 
     /// <summary>The page's title and the element that holds its main text. The page is changed: the element is of a copy.</summary>
     /// <exception cref="ElasticException">There is none.</exception>
@@ -47,7 +48,7 @@ internal static class MainText
         foreach (var (place, element) in elements.Index())
             element.SetAttribute(Place, place.ToString(CultureInfo.InvariantCulture));
         var copy = ((IHtmlDocument)page.Clone(deep: true)).All.ToList();
-        ShortenPictures(elements);
+        Shorten(elements);
         List<int> kept = [];
         using var reader = new Reader(Nowhere, page) { ContinueIfNotReadable = true, DisableJSONLD = true };
         reader.AddCustomOperationEnd(main => kept.AddRange(main.QuerySelectorAll($"[{Place}]").Select(PlaceOf)));
@@ -60,9 +61,9 @@ internal static class MainText
     }
 
     // Of src, which may be a whole image (RFC 2397), the finder looks at the beginning alone.
-    private static void ShortenPictures(IEnumerable<IElement> elements)
+    private static void Shorten(IEnumerable<IElement> elements)
     {
-        foreach (var element in elements.Where(e => Pictures.Contains(e.LocalName)))
+        foreach (var element in elements.Where(e => Shortened.Contains(e.LocalName)))
             foreach (var attribute in element.Attributes.Where(a => a.Value.Length > LongestAttribute && a.Name != "src").ToList())
                 attribute.Value = attribute.Value[..LongestAttribute];
     }

@@ -73,7 +73,7 @@ public static class JoinClient
         ArgumentNullException.ThrowIfNull(say);
         var (certificatePath, keyPath) = files.Of(token.Role);
         CertificateFiles.MakeFolder(files.Folder);
-        var asked = KeyToAskWith(certificatePath, keyPath);
+        var asked = KeyToAskWith(certificatePath, keyPath, files.Authority);
         using var key = File.Exists(asked) ? ReadKey(asked) : NewKey(asked);
         var request = new JoinRequest(
             token.Secret, Identity.Text(token.Role), name, Convert.ToBase64String(new PublicKey(key).ExportSubjectPublicKeyInfo()),
@@ -218,10 +218,10 @@ public static class JoinClient
     }
 
     // The file of the key to ask with. The key of a request that was never answered is used again: the authority knows it, if the answer
-    // was lost on the way. So is the key of a certificate that cannot be read: for another key the authority gives none, since the name is
-    // taken. Beside a certificate that counts no more a new key is drawn, into a file of its own: where no seed gives a certificate for it,
-    // the folder is as it was.
-    private static string KeyToAskWith(string certificatePath, string keyPath)
+    // was lost on the way. So is the key of a certificate that cannot be read, or whose authority's cannot: for another key the authority
+    // gives none, since the name is taken. Beside a certificate that counts no more a new key is drawn, into a file of its own: where no
+    // seed gives a certificate for it, the folder is as it was.
+    private static string KeyToAskWith(string certificatePath, string keyPath, string authorityPath)
     {
         if (!File.Exists(certificatePath))
             return keyPath;
@@ -229,6 +229,7 @@ public static class JoinClient
         {
             ReadKey(keyPath).Dispose();
             X509Certificate2.CreateFromPemFile(certificatePath, keyPath).Dispose();
+            X509CertificateLoader.LoadCertificateFromFile(authorityPath).Dispose();
         }
         catch (Exception e) when (e is ArgumentException or CryptographicException or IOException or UnauthorizedAccessException)
         {

@@ -67,7 +67,7 @@ internal static class CorpusCommand
                 sources = sources! with { Limit = most };
             // While a signal still ends the process at once.
             sources?.ReadInputs();
-            var data = new DataDirectory(settings.Node.DataDir);
+            var data = new DataDirectory(settings.Node.DataDir, settings.Node.CorporaDir);
             using var held = data.Take();
             BuiltCorpus built;
             BuiltText? text = null;

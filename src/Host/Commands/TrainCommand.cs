@@ -17,8 +17,18 @@ internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Pl
 
     /// <summary>This request with the changes that a file names; null for none.</summary>
     /// <exception cref="SettingsException">The file cannot be read, or names what cannot be.</exception>
-    public TrainRequest With(string? changes) =>
-        changes is null ? this : this with { Changes = ChangesFile.Read(changes, Settings.Training) };
+    public TrainRequest With(string? changes)
+    {
+        if (changes is null)
+            return this;
+        var (read, settings, problems) = (ChangesFile.Read(changes, Settings.Training), Settings.Training, new List<string>());
+        foreach (var change in read)
+        {
+            settings = PartialSettings.Apply(settings, change.Settings);
+            problems.AddRange(MoreThanOneNode(settings).Select(problem => $"{changes}, round {change.FromRound}: {problem}"));
+        }
+        return problems.Count == 0 ? this with { Changes = read } : throw new SettingsException(problems);
+    }
 
     /// <exception cref="SettingsException">Nothing would ever compute.</exception>
     public TrainRequest Checked()
@@ -26,15 +36,21 @@ internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Pl
         var problems = new List<string>();
         if (Settings.Node.Devices == "none")
             problems.Add("node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N");
-        if (!DryRun && Settings.Training.Run.Stages is > 1 and var stages)
-            problems.Add(
-                $"run.stages = {stages} needs {stages} nodes, and elastic train is one: start elastic seed, elastic worker on each of "
-                + "them, and the run with pbm run start; or set run.stages = 1");
-        if (!DryRun && Labels.Of(Settings.Training.Run.Needs).Except(Labels.Of(Settings.Node.Labels)).ToList() is [_, ..] lacks)
-            problems.Add(
-                $"run.needs = \"{Settings.Training.Run.Needs}\": elastic train is one node, and node.labels does not give it "
-                + $"{string.Join(", ", lacks)}; set node.labels, too, or run.needs = null");
+        problems.AddRange(MoreThanOneNode(Settings.Training));
         return problems.Count == 0 ? this : throw new SettingsException(problems);
+    }
+
+    // What these settings want of other nodes, for which the run would wait for ever.
+    private IEnumerable<string> MoreThanOneNode(TrainingSettings settings)
+    {
+        if (DryRun)
+            yield break;
+        if (settings.Run.Stages is > 1 and var stages)
+            yield return $"run.stages = {stages} needs {stages} nodes, and elastic train is one: start elastic seed, elastic worker on "
+                + "each of them, and the run with pbm run start; or set run.stages = 1";
+        if (Labels.Of(settings.Run.Needs).Except(Labels.Of(Settings.Node.Labels)).ToList() is [_, ..] lacks)
+            yield return $"run.needs = \"{settings.Run.Needs}\": elastic train is one node, and node.labels does not give it "
+                + $"{string.Join(", ", lacks)}; set node.labels, too, or run.needs = null";
     }
 }
 

@@ -23,6 +23,8 @@ internal static class RunEvaluation
         [EnumeratorCancellation] CancellationToken cancel)
     {
         var checkpoint = await control.Checkpoint(run, cancel);
+        foreach (var line in checkpoint.PassedOver)
+            yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["notice"] = line });
         var model = checkpoint.Settings.Model;
         if (model.IsMasked || model.ReadsPairs)
             throw new ElasticException(

@@ -67,7 +67,8 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
         List<RunId> gone = [];
         var stored = await StoredRuns.ReadAsync(journal, cancel);
         // A machine that lost its data directory, and begins anew with the settings of old, must not write over what it should restore.
-        if (await to.EarlierAsync(cancel) is { Runs: [var other, ..] } earlier && (earlier.Node is null || earlier.Node != Node())
+        var earlier = await to.EarlierAsync(cancel);
+        if (earlier is { Runs: [var other, ..] } && (earlier.Node is null || earlier.Node != Node())
             && !earlier.Runs.Any(r => stored.Any(s => s.Id.Value == r.Run)))
             throw new ElasticException($"{to} holds the backup of another data directory (run {OneLine.Of(other.Run, 80)}): "
                 + "restore it with elastic restore --from into an empty folder, or name another place for this one");
@@ -81,6 +82,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
 
             cancel.ThrowIfCancellationRequested();
             var copied = await CopyCheckpointAsync(run.Id, state.Checkpoints, cancel);
+            CheckIsNoStepBack(run.Id, copied, earlier, state.Checkpoints);
             if (copied is null && !state.Checkpoints.IsEmpty)
                 gone.Add(run.Id);
             var corpus = state.Corpus is { } id && await CopyCorpusAsync(id, cancel) ? id.Hex : null;
@@ -88,6 +90,16 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
         }
 
         return (runs, gone);
+    }
+
+    // A backup keeps one checkpoint of a run: with an older one than it has already it would lose the newer one, which may be the last.
+    private void CheckIsNoStepBack(RunId run, int? copied, BackupManifest? earlier, IReadOnlyCollection<Checkpoint> known)
+    {
+        if (copied is { } older && earlier?.Runs.FirstOrDefault(r => r.Run == run.Value)?.Checkpoint is { } newer && newer > older
+            && known.Any(c => c.Version == newer))
+            throw new ElasticException($"{to} holds the checkpoint of run {run} after round {newer}, which is damaged or missing in "
+                + $"{from.Root}, where the newest whole one is of round {older}: nothing there was replaced. Back up again when the run "
+                + "has its next checkpoint, or name another place; elastic restore gets the newer one back into an empty folder");
     }
 
     private string? Node() => File.Exists(from.NodeId) ? RegularFile.ReadText(from.NodeId, 1024).Trim() : null;
@@ -132,9 +144,14 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
     // A run that went back may have a manifest of a round that came out differently: only the journal's own counts.
     private async Task<int?> CopyCheckpointAsync(RunId run, IReadOnlyCollection<Checkpoint> known, CancellationToken cancel)
     {
-        foreach (var (path, manifest, _) in CheckpointFiles.Read(from.Checkpoints(run)))
+        foreach (var (path, manifest, problem) in CheckpointFiles.Read(from.Checkpoints(run)))
         {
-            if (manifest is null || !known.Any(c => c.Version == manifest.Version && c.Parameters.Hex == manifest.Parameters))
+            if (manifest is null)
+            {
+                say($"passed over: {problem}");
+                continue;
+            }
+            if (!known.Any(c => c.Version == manifest.Version && c.Parameters.Hex == manifest.Parameters))
                 continue;
             try
             {

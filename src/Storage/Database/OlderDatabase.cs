@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Messages;
 
 namespace Elastic.Storage;
@@ -54,15 +53,7 @@ public static class OlderDatabase
             FROM journal GROUP BY persistence_id
             """, row => (Key: row.GetString(0), Rounds: row.GetInt64(1)), token), cancel)).ToDictionary(r => r.Key, r => r.Rounds);
 
-    private static (string Path, int Version)? Newest(DataPaths paths, RunId run)
-    {
-        try
-        {
-            return CheckpointFiles.In(paths.Checkpoints(run)) is [var path, ..] ? (path, CheckpointManifest.Read(path).Version) : null;
-        }
-        catch (ElasticException)
-        {
-            return null;                                               // a manifest that cannot be read is no sign
-        }
-    }
+    // A manifest that cannot be read is no sign, and hides none: those before it count.
+    private static (string Path, int Version)? Newest(DataPaths paths, RunId run) => CheckpointFiles.Read(paths.Checkpoints(run))
+        .Where(c => c.Manifest is not null).Select(c => ((string, int)?)(c.Path, c.Manifest!.Version)).FirstOrDefault();
 }

@@ -66,6 +66,16 @@ public sealed class BackupSpecs : IDisposable
         var damaged = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
         Assert.Contains($"the checkpoint of run {run} after round 4 is not whole", damaged.Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Paths("restored").Root));
+
+        // What is damaged here may be whole there, and is the last one.
+        await File.WriteAllTextAsync(CheckpointFiles.In(Data.Checkpoints(run))[0], "{");
+        var stepBack = await Assert.ThrowsAsync<ElasticException>(() => Backup());
+        Assert.Contains(
+            $"{Copy.Root} holds the checkpoint of run {run} after round 4, which is damaged or missing in {Data.Root}, where the newest "
+            + "whole one is of round 2", stepBack.Message, StringComparison.Ordinal);
+        Assert.Contains(_said, line => line.StartsWith("passed over: ", StringComparison.Ordinal)
+            && line.Contains("round-000004.json is no checkpoint manifest", StringComparison.Ordinal));
+        Assert.EndsWith("round-000004.json", CheckpointFiles.In(Copy.Checkpoints(run))[0], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -60,6 +60,16 @@ public sealed class MainTextTests : IDisposable
         Assert.Equal(Read(Page, mainText: true).Text, text);
     }
 
+    // Without a bound on attributes this takes minutes.
+    [Fact]
+    public void A_title_that_is_made_to_take_hours_takes_no_time()
+    {
+        var meta = $"<meta property='og:site_name' content='b'><meta property='og:title' content='-{new string('a', 100_000)}'>";
+        var (text, statistics) = Read(Page.Replace("<head>", "<head>" + meta, StringComparison.Ordinal), mainText: true);
+        Assert.Equal(0, statistics.MalformedRecords);
+        Assert.Contains("as they always were.", text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Half_of_a_page_may_be_links_and_a_character_more_may_not()
     {

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Elastic.Foundation;
 using Elastic.ObjectStore;
@@ -68,6 +69,17 @@ public sealed class PartedUploadTests : IAsyncLifetime
             error.Message);
         Assert.Equal([1], _store.Objects["books/a b/é.bin"]);
         Assert.Equal((0, 1), (_store.OpenUploads, _store.Objects.Count));
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_opened_is_the_machine_s_affair_and_is_not_tried_again()
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(_folder["socket"]));  // is there, and open() says ENXIO
+        using var bucket = Bucket();
+        await Assert.ThrowsAnyAsync<IOException>(
+            () => bucket.PutAsync("a", _folder["socket"], TestContext.Current.CancellationToken));
+        Assert.Empty(_store.Asked);
     }
 
     private int _puts;

@@ -101,6 +101,22 @@ public sealed class RenewalTests : JoinScene
         Assert.Equal(key, await File.ReadAllTextAsync(files.Key, Cancel));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("half")]
+    public async Task An_authority_s_certificate_that_cannot_be_read_costs_no_key(string? left)
+    {
+        await JoinAsync(await TokenAsync(), "gpu1");
+        var files = FilesOf("gpu1");
+        var key = await File.ReadAllTextAsync(files.Key, Cancel);
+        File.Delete(files.Authority);
+        if (left is not null)
+            await File.WriteAllTextAsync(files.Authority, left, Cancel);
+        await JoinAsync(await TokenAsync(), "gpu1");
+        Credentials.OfNode(files, TimeProvider.System).Dispose();
+        Assert.Equal(key, await File.ReadAllTextAsync(files.Key, Cancel));
+    }
+
     [Fact]
     public async Task A_key_that_is_drawn_for_a_revoked_certificate_s_successor_replaces_the_old_one_when_that_is_here()
     {

@@ -91,6 +91,21 @@ public sealed class BuiltTextSpecs : IDisposable
             "audit", ["--text", left], "cannot be proven: what was in 1 document that the manifest takes down", "proven: every file");
     }
 
+    [Fact]
+    public async Task A_take_down_reaches_a_corpus_in_a_folder_of_its_own()
+    {
+        var shared = Path.Combine(_folder, "shared");
+        Write("notes.jsonl", "{\"text\":\"Words of a text.\",\"url\":\"https://example.com/1\"}\n{\"text\":\"Others.\"}\n");
+        Write("web.conf", "sources = [ { name = notes, paths = [notes.jsonl], licence = CC0, language = en } ]");
+        string[] build = ["--manifest", Path.Combine(_folder, "web.conf"), "--set", $"node.corpora-dir={shared}"];
+        await Says("build", build);
+        var corpus = Assert.Single(Directory.GetDirectories(shared));
+        File.AppendAllText(Path.Combine(_folder, "web.conf"), "\ntakedown { urls = [\"https://example.com/1\"] }");
+        await Says("build", [.. build, "--purge"], $", and the corpus {Path.GetFileName(corpus)[..12]} that was made of it, which held 1 ");
+        Assert.False(Directory.Exists(corpus));
+        Assert.False(Directory.Exists(Path.Combine(_folder, "data", "corpora")));
+    }
+
     private void Write(string name, string text) => File.WriteAllText(Path.Combine(_folder, name), text);
 
     private async Task Says(string command, string[] options, params string[] parts)

@@ -43,6 +43,18 @@ public sealed class UsageTests : IDisposable
         Assert.False(Directory.Exists(DataDir));
     }
 
+    [Theory]
+    [InlineData("30 run.stages=2", "changes.txt, round 30: run.stages = 2 needs 2 nodes, and elastic train is one")]
+    [InlineData("30 run.rounds=90\n40 run.needs=big", "changes.txt, round 40: run.needs = \"big\": elastic train is one node")]
+    public async Task A_change_in_mid_run_that_one_process_would_wait_with_for_ever_is_wrong_usage(string changes, string why)
+    {
+        var file = Path.Combine(_folder, "changes.txt");
+        await File.WriteAllTextAsync(file, changes);
+        Assert.Equal(ExitCodes.WrongUsage, await Run("train", "--changes", file, "--data-dir", DataDir));
+        Assert.Contains(why, _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(DataDir));
+    }
+
     [Fact]
     public async Task An_audit_with_a_wrong_database_is_wrong_usage() => Assert.Equal(
         ExitCodes.WrongUsage, await Run("corpus", "audit", "--run", "a", "--database", "mysql://a", "--data-dir", DataDir));

@@ -59,6 +59,10 @@ public sealed class OlderDatabaseTests : IAsyncLifetime
         // A manifest that is damaged says nothing of the database.
         File.WriteAllText(Path.Combine(Paths.Checkpoints(_run), "round-000006.json"), "{");
         Assert.Empty(await SignsAsync());
+
+        // It hides no other one.
+        Checkpoint(5);
+        Assert.Contains("round-000005.json is of round 5, and ", Assert.Single(await SignsAsync()), StringComparison.Ordinal);
     }
 
     private Task<IReadOnlyList<string>> SignsAsync() => OlderDatabase.SignsAsync(_database, Paths, default);

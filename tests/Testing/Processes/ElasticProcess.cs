@@ -33,8 +33,8 @@ public sealed class ElasticProcess : RunningCommand
         StartedAt = DateTime.UtcNow;
         _process = Process.Start(start)!;
         ProcessGuard.OfThisProcess.Add(Id = _process.Id);
-        _process.EnableRaisingEvents = true;
         _process.Exited += (_, _) => ProcessGuard.OfThisProcess.Remove(Id);
+        _process.EnableRaisingEvents = true;
         _process.OutputDataReceived += (_, e) => Read(e.Data, isError: false);
         _process.ErrorDataReceived += (_, e) => Read(e.Data, isError: true);
         _process.BeginOutputReadLine();
