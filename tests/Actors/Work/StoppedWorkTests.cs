@@ -8,6 +8,7 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Work;
+using Elastic.Storage;
 using Elastic.Testing;
 using Elastic.Transfer;
 
