@@ -21,11 +21,12 @@ public sealed partial class PipedOutputStream : Stream
         (_output, _descriptor, _closed) = (output, descriptor, closed);
 
     /// <summary>
-    /// Makes <see cref="Console.Out"/> such an output, unless it is a terminal: one that was closed sends a signal of its own.
+    /// Makes <see cref="Console.Out"/> such an output, unless it is a terminal: one that was closed sends a signal of its own. Windows has
+    /// no such signal: nothing changes there.
     /// </summary>
     public static void Use()
     {
-        if (!Console.IsOutputRedirected)
+        if (OperatingSystem.IsWindows() || !Console.IsOutputRedirected)
             return;
         var stream = new PipedOutputStream(Console.OpenStandardOutput(), StandardOutput, ProcessSignals.EndByClosedPipe);
         Console.SetOut(new StreamWriter(stream, Console.Out.Encoding) { AutoFlush = true });
