@@ -20,6 +20,8 @@ public static partial class ProcessSignals
     {
         _ = Signal(SigPipe, 0);                                 // SIG_DFL: what the system does where a program says nothing
         _ = Kill(Environment.ProcessId, SigPipe);
+        // The first process of a container is not ended by a signal that it does not handle.
+        Environment.Exit(128 + SigPipe);
     }
 
     [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]

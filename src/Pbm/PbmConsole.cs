@@ -4,7 +4,7 @@ using Elastic.Foundation;
 namespace Elastic.Pbm;
 
 /// <summary>The input and the outputs of a person, or of a script.</summary>
-/// <param name="IsInteractive">True where a person types: then pbm shows a prompt.</param>
+/// <param name="IsInteractive">True where a person types and reads: then pbm shows a prompt, and asks.</param>
 /// <param name="Keyboard">The keys of a terminal on which a line can be edited; null for a script, and for a simple terminal.</param>
 internal sealed record PbmConsole(
     TextReader Input, TextWriter Output, TextWriter Error, bool IsInteractive, IKeyboard? Keyboard = null)

@@ -37,7 +37,7 @@ internal sealed class Session(
             {
                 var lost = await CallAsync(line, isFirst, () => (failures, told) = (0, null), cancel);
                 if (lost.Why is null)
-                    return lost.ExitCode == ExitCodes.Done && Confirmed(line) is { } confirmed
+                    return lost.ExitCode == ExitCodes.Done && Confirmed(line, cancel) is { } confirmed
                         ? await RunAsync(confirmed, cancel) : lost.ExitCode;
                 if (lost.Why != told)
                     console.Error.WriteLine($"{TerminalText.Printable((told = lost.Why).Split('\n')[0])}; trying again, Ctrl-C ends it");
@@ -160,9 +160,9 @@ internal sealed class Session(
     }
 
     // The same command with what carries it out, where a person at a terminal says so; null where there is nothing to confirm.
-    private CommandLine? Confirmed(CommandLine line)
+    private CommandLine? Confirmed(CommandLine line, CancellationToken cancel)
     {
-        return MissingFlag(line, a => a.Confirms) is { } flag && IsTold("do it? [y/N] ")
+        return MissingFlag(line, a => a.Confirms) is { } flag && IsTold("do it? [y/N] ", cancel)
             ? line with { Words = [.. line.Words, $"--{flag}"] } : null;
     }
 
@@ -172,7 +172,8 @@ internal sealed class Session(
         if (line.Json || !console.IsInteractive)
             return true;
         await ConnectAsync(cancel);
-        return MissingFlag(line, a => a.IsConsent) is null || IsTold($"{string.Join(' ', line.Words)} cannot be undone. Do it? [y/N] ");
+        return MissingFlag(line, a => a.IsConsent) is null
+            || IsTold($"{string.Join(' ', line.Words)} cannot be undone. Do it? [y/N] ", cancel);
     }
 
     // The flag of that kind that the command has and the line has not; null for scripts, which nobody asks.
@@ -183,11 +184,14 @@ internal sealed class Session(
             || parser.Parse(line.Words, line.Json).Values.Any(v => v.Argument == flag.Long) ? null : flag.Long;
     }
 
-    private bool IsTold(string question)
+    private bool IsTold(string question, CancellationToken cancel)
     {
         console.Output.Write(TerminalText.Printable(question));
         console.Output.Flush();
-        return console.Input.ReadLine()?.Trim() is "y" or "Y" or "yes";
+        var told = console.Input.ReadLine();
+        // Whoever pressed Ctrl-C meanwhile has answered by that.
+        cancel.ThrowIfCancellationRequested();
+        return told?.Trim() is "y" or "Y" or "yes";
     }
 
     private static string TextOf((string Manifest, int Blobs, long Bytes, string Fingerprint) done, bool json) => json

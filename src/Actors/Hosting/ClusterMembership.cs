@@ -215,7 +215,6 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
     }
 
-    // Compares with the seeds that joined earlier: they set the cluster's version.
     // A node that was revoked is shut out by the others, and may not have their list.
     private string AboutCertificate => _context.Transport.Credentials switch
     {
@@ -224,6 +223,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         _ => "; where it comes to this again, see the seed's output, which says whether this node's certificate was revoked",
     };
 
+    // Compares with the seeds that joined earlier: they set the cluster's version.
     private string? Refusal()
     {
         var cluster = Cluster.Get(_system);

@@ -10,12 +10,12 @@ internal static class FreePorts
     /// <exception cref="SocketException">No port of the host can be opened by this process.</exception>
     public static IReadOnlyList<string> Taken(string host, IEnumerable<(int Port, string Option)> ports)
     {
-        var taken = new List<string>();
+        var (taken, address) = (new List<string>(), Dns.GetHostAddresses(host).OrderBy(a => a.AddressFamily).First());
         foreach (var (port, option) in ports)
         {
             try
             {
-                using var listener = new TcpListener(Dns.GetHostAddresses(host).OrderBy(a => a.AddressFamily).First(), port);
+                using var listener = new TcpListener(address, port);
                 listener.Start();
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)

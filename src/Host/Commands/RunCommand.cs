@@ -76,6 +76,7 @@ internal static class RunCommand
         {
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            data.CheckReadable();
             using var held = data.Take();
             var runs = await KeptRuns.ReadAsync(data, parsed.GetValue(database), cancel);
             var (named, output) = (runs.Named(name), parsed.InvocationConfiguration.Output);
@@ -100,6 +101,7 @@ internal static class RunCommand
         command.SetAction(async (parsed, cancel) =>
         {
             var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), CommandOutput.Of(parsed, json));
+            data.CheckReadable();
             using var held = parsed.GetValue(dry) ? null : data.Take();
             var runs = await KeptRuns.ReadAsync(data, parsed.GetValue(database), cancel);
             if (runs.Database is null)

@@ -55,13 +55,14 @@ internal static class RunLines
     }
 
     /// <summary>What a node's CPU devices have of threads beyond the machine's cores, and what to do; null where all have a core.</summary>
-    /// <param name="cores">Of the machine.</param>
+    /// <param name="cores">Cores of the machine.</param>
     public static string? TooManyThreads(NodeSettings node, int cores)
     {
         var (devices, each) = (DeviceNames.Parse(node.Devices).Count(d => d.IsCpu), DeviceNames.ThreadsPerDevice(node));
         return (long)devices * each <= cores ? null
             : $"{Units.Many(devices, "CPU device")} of {Units.Many(each, "thread")} on {Units.Many(cores, "core")} wait for each other: "
-                + $"cpu:{cores} computes the same sooner";
+                + (each > 1 ? "fewer threads for each (node.threads-per-device) compute the same sooner"
+                    : $"cpu:{cores} computes the same sooner");
     }
 
     /// <summary>One plain line, e.g. for a log.</summary>

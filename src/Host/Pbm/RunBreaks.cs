@@ -48,8 +48,8 @@ internal sealed class RunBreaks(
         var (run, isPaused) = (view.Name, view.Phase == RunPhase.Paused);
         await AskAsync(new RunRequest.Resume(run, call.Origin), cancel);
         yield return new PbmLine(
-            $"run {run} {(isPaused ? "goes on" : "is not paused")}; see it go: pbm run watch -n {run}",
-            new JsonObject { ["run"] = run.Value, ["resumed"] = isPaused });
+            $"run {run} {(isPaused ? "goes on" : "takes no break")}; see it go: pbm run watch -n {run}",
+            new JsonObject { ["run"] = run.Value, ["resumed"] = true });
     }
 
     private async IAsyncEnumerable<PbmLine> CheckpointAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)

@@ -23,8 +23,15 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     /// <inheritdoc/>
     public override void Abandon()
     {
-        if (_isMade && Directory.Exists(to.Root) && !Directory.EnumerateFileSystemEntries(to.Root).Any())
-            Directory.Delete(to.Root);
+        try
+        {
+            if (_isMade && Directory.Exists(to.Root) && !Directory.EnumerateFileSystemEntries(to.Root).Any())
+                Directory.Delete(to.Root);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What ended the backup is the one to tell.
+        }
     }
 
     /// <inheritdoc/>

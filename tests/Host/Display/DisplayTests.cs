@@ -283,7 +283,8 @@ public sealed class DisplayTests
 
     [Theory]
     [InlineData("cpu:99", 0, "99 CPU devices of 1 thread on 2 cores wait for each other: cpu:2 computes the same sooner")]
-    [InlineData("cpu:1", 4, "1 CPU device of 4 threads on 2 cores wait for each other: cpu:2 computes the same sooner")]
+    [InlineData("cpu:1", 4, "1 CPU device of 4 threads on 2 cores wait for each other: "
+        + "fewer threads for each (node.threads-per-device) compute the same sooner")]
     [InlineData("cpu:2", 1, null)]
     [InlineData("none", 0, null)]
     public void More_threads_than_cores_are_told(string devices, int threads, string? notice) => Assert.Equal(

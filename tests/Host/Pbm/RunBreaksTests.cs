@@ -25,7 +25,7 @@ public sealed class RunBreaksTests
     {
         _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Paused }], [FakeCluster.Tiny]]);
         Assert.Equal(["run tiny is paused already; pbm run resume -n tiny goes on with it"], await Lines("pause"));
-        Assert.Equal(["run tiny is not paused; see it go: pbm run watch -n tiny"], await Lines("resume"));
+        Assert.Equal(["run tiny takes no break; see it go: pbm run watch -n tiny"], await Lines("resume"));
         _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Stopped }]]);
         Assert.Equal(["run tiny is stopped already; pbm run start -n tiny goes on with it"], await Lines("stop"));
     }
