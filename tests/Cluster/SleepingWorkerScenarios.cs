@@ -5,10 +5,13 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class SleepingWorkerScenarios : ClusterScenario
 {
+    // A worker whose cluster has gone on without it takes some twenty seconds to be in it again: the run has to be there yet.
+    private const string LongRounds = "run.inner-steps=50";
+
     [Fact]
     public async Task A_worker_that_stood_still_for_long_breaks_nothing_when_it_wakes_and_works_again()
     {
-        var (seed, workers) = await Cluster.StartAsync(Here.Elastic, [Here.Slow, Launch.Slow, Here.Slow]);
+        var (seed, workers) = await Cluster.StartAsync(Here.Elastic, [Here.Slow, Launch.Slow, Here.Slow], LongRounds);
         var sleeper = workers[1];
         await Cluster.RoundAsync(3);
         await Cluster.UntilAsync("it was in the middle of a round", () => sleeper.Begun.Any(b => b.Round >= Cluster.Round));
@@ -25,7 +28,7 @@ public sealed class SleepingWorkerScenarios : ClusterScenario
         sleeper.Process.Signal("CONT");
 
         await Cluster.UntilAsync("it worked again", () => sleeper.Begun.Count > began);
-        var events = await Cluster.SameAsUndisturbedAsync(seed);
+        var events = await Cluster.SameAsUndisturbedAsync(seed, LongRounds);
         Assert.DoesNotContain(events, e => e is RunEvent.ReplicaContested or RunEvent.NodeQuarantined or RunEvent.RolledBack);
         // Once each, but for what was on the sleeper only and was computed again.
         var lost = events.OfType<RunEvent.WorkLost>().Sum(e => e.Replicas.Length);
