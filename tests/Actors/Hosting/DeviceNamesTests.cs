@@ -7,7 +7,7 @@ public sealed class DeviceNamesTests
 {
     private const string Forms = ": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\", \"cuda:0#0,0#1\" or \"none\"";
     private const string Unbuilt =
-        "this program was built without devices of this kind; it knows cpu: build it with -p:Cuda=true, or use cpu:N";
+        "this program was built without devices of this kind; it knows cpu, roomy: build it with -p:Cuda=true, or use cpu:N";
 
     [Theory]
     [InlineData("cpu:3", "cpu:0 cpu:1 cpu:2")]

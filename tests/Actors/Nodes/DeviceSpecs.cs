@@ -158,7 +158,7 @@ public sealed class DeviceSpecs : IDisposable
                 ("none", "a node in a run has at least one device: name one, or stop the node to take it out of the run"),
                 ("cpu:", $"-d = \"cpu:\"{Forms}"),
                 ("cpu:0,1024", $"-d = \"cpu:0,1024\"{Forms}"),
-                ("cuda:7", $"-d names cuda:7, but {DeviceBackends.Without}: "
+                ("cuda:7", "-d names cuda:7, but this program was built without devices of this kind; it knows cpu, roomy: "
                     + "build it with -p:Cuda=true, or use cpu:N"),
             })
         {

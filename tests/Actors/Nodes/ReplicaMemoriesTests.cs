@@ -3,10 +3,6 @@ using Elastic.Actors.Tests.Work;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Settings;
-using Elastic.Model.Networks;
-using Elastic.Model.Training;
-using Elastic.Model.Vectors;
 using Elastic.Testing;
 using Elastic.Transfer;
 
@@ -20,8 +16,8 @@ public sealed class ReplicaMemoriesTests : TemporaryFolder
     [Fact]
     public void A_device_is_looked_at_when_a_replica_is_trained_there_first_also_where_an_evaluation_was()
     {
-        var backend = new Roomy { Memory = (1 << 10, 1L << 40) };
-        DeviceBackends.Register(backend);
+        var backend = RoomyDevices.Kind;
+        backend.Memory = (1 << 10, 1L << 40);
         DeviceId[] devices = [new("roomy:0")];
         using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
         var (run, said) = (OpenedRun.Of(Folder, fetcher), new List<string>());
@@ -44,30 +40,5 @@ public sealed class ReplicaMemoriesTests : TemporaryFolder
         memories.GiveBack(trained);
         Assert.Same(trained, memories.Take(run, devices, 1, replica));
         Assert.Single(said);
-    }
-
-    // A kind of device with memory of its own, of the size that the test states.
-    private sealed class Roomy : IDeviceBackend
-    {
-        public (long Free, long All) Memory { get; set; }
-
-        public string Kind => "roomy";
-
-        public int Count => 1;
-
-        public string Describe() => "";
-
-        public string Arithmetic(DeviceId device) => "";
-
-        public TrainingDevice Open(
-            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
-            => throw new NotSupportedException();
-
-        public DeviceVector Allocate(DeviceId device, long length) => new HostVector(length);
-
-        public DeviceVector Allocate(DeviceId device, long length, IReadOnlyList<(long First, long Count)> ranges) =>
-            throw new NotSupportedException();
-
-        (long Free, long All)? IDeviceBackend.MemoryOf(DeviceId device) => Memory;
     }
 }
