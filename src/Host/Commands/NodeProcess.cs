@@ -98,6 +98,8 @@ internal sealed class NodeProcess
         Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
         if (RunLines.TooManyThreads(_request.Node, Environment.ProcessorCount) is { } slow)
             Say(slow);
+        foreach (var line in SettingsWithoutEffect.Of(_request.Node))
+            Say(line);
 
         using var beside = new BackgroundTasks(Say, interrupted);
         var preempted = PreemptionAsync(beside.Ending);

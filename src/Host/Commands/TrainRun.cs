@@ -80,7 +80,8 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
-        foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model)))
+        foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model))
+            .Concat(SettingsWithoutEffect.Of(settings)).Concat(SettingsWithoutEffect.Of(_request.Settings.Node)))
             Say(notice);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"), _request.Changes);
         _folder = _data.Run(
