@@ -33,7 +33,7 @@ internal sealed class TrainRun
     private TrainRun(TrainRequest request, TextWriter output, TextWriter error)
     {
         (_request, _output, _error) = (request, output, error);
-        _data = new DataDirectory(request.Settings.Node.DataDir);
+        _data = new DataDirectory(request.Settings.Node.DataDir, request.Settings.Node.CorporaDir);
         _run = new RunName(request.Settings.Training.Run.Name);
     }
 
