@@ -70,7 +70,10 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
         AllCorpora.Select(folder => Path.Combine(folder, id.Hex)).FirstOrDefault(Directory.Exists) ?? Path.Combine(Corpora, id.Hex);
 
     /// <summary>A corpus that was fetched from other nodes, perhaps not all of it.</summary>
-    public string FetchedCorpus(Digest id) => Path.Combine(Root, "corpora-fetched", id.Hex);
+    public string FetchedCorpus(Digest id) => Path.Combine(FetchedCorpora, id.Hex);
+
+    /// <summary>Corpora that were fetched from other nodes.</summary>
+    public string FetchedCorpora => Path.Combine(Root, "corpora-fetched");
 
     /// <summary>Files that hold a part of the memory of replicas in training; nameless while they are in use.</summary>
     public string Offload => Path.Combine(Root, "offload");
