@@ -92,7 +92,7 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
             throw new ElasticException($"{growing} is being built: wait until that is done, or stop it");
         _corpora.TryRemove(id, out _);
         var bytes = 0L;
-        foreach (var folder in folders)
+        foreach (var folder in folders.Where(f => Directory.Exists(Path.GetDirectoryName(f))))
         {
             _open.Forget(folder);
             bytes += BuildFolder.Remove(folder);

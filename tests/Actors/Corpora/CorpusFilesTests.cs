@@ -32,6 +32,7 @@ public sealed class CorpusFilesTests : TemporaryFolder
         var bytes = new DirectoryInfo(corpus.Folder).EnumerateFiles().Sum(f => f.Length) + 5;
         Assert.Equal(bytes, files.Delete(Id));
         Assert.Equal(0, files.Delete(Id));
+        Assert.Equal(0, new CorpusFiles(new DataPaths(Path.Combine(Folder, "new")), blobs, fetcher).Delete(Id));
         Assert.False(Directory.Exists(paths.FetchedCorpus(Id)));
         Assert.Empty(Directory.GetFileSystemEntries(paths.Corpora));
         var shard = lease.Tokens;

@@ -92,7 +92,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
     public async Task A_deleted_corpus_comes_with_what_it_freed_where_and_with_who_has_it_still()
     {
         var id = Digest.Of("a corpus"u8);
-        _cluster.Deleted = new DeletedCorpus(
+        _cluster.DeletedCorpus = new DeletedCorpus(
             id, [new("seed:1", 3 << 20, null), new("w:1", 1 << 20, null), new("w:2", 0, null)], [new RunName("books")]);
         var lines = await Lines("delete", ("corpus", "books"));
         Assert.Equal(
@@ -103,7 +103,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
             ], lines.Select(l => l.Text));
         Assert.Equal((id.Hex, 4 << 20), ((string)lines[0].Json!["corpus"]!, (int)lines[0].Json!["bytes"]!));
 
-        _cluster.Deleted = new DeletedCorpus(id, [new("w:1", 0, "node w:1: the folder is being built")], []);
+        _cluster.DeletedCorpus = new DeletedCorpus(id, [new("w:1", 0, "node w:1: the folder is being built")], []);
         var error = await Assert.ThrowsAsync<ElasticException>(() => Lines("delete", ("corpus", "books")));
         Assert.Equal("node w:1: the folder is being built", error.Message);
     }

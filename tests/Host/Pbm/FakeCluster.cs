@@ -99,7 +99,7 @@ internal sealed class FakeCluster
     public string? StoppedBuild { get; private set; }
 
     /// <summary>What a deletion of a corpus comes to; null where it is refused.</summary>
-    public DeletedCorpus? Deleted { get; set; }
+    public DeletedCorpus? DeletedCorpus { get; set; }
 
     /// <summary>A watch has begun.</summary>
     public Task Watched => _watched.Task;
@@ -169,7 +169,7 @@ internal sealed class FakeCluster
         DeleteCorpus = (name, origin, _) =>
         {
             Asker = origin;
-            return Task.FromResult(Deleted ?? throw new ElasticException($"the corpus {name} is needed"));
+            return Task.FromResult(DeletedCorpus ?? throw new ElasticException($"the corpus {name} is needed"));
         },
         StopBuild = (build, origin, _) =>
         {
