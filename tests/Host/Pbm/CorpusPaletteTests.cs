@@ -101,7 +101,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
                 "books, finished, cannot be audited or made longer until it is built again",
                 $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by hand",
             ], lines.Select(l => l.Text));
-        Assert.Equal((id.Hex, 4 << 20), ((string)lines[0].Json!["corpus"]!, (int)lines[0].Json!["bytes"]!));
+        Assert.Equal((id.Hex, 4L << 20), ((string)lines[0].Json!["corpus"]!, (long)lines[0].Json!["bytes"]!));
 
         _cluster.DeletedCorpus = new DeletedCorpus(id, [new("w:1", 0, "node w:1: the folder is being built")], []);
         var error = await Assert.ThrowsAsync<ElasticException>(() => Lines("delete", ("corpus", "books")));
