@@ -16,8 +16,8 @@ internal static class Leftovers
         try
         {
             DurableFile.RemoveTemporaries(paths.Root);
-            if (Directory.Exists(paths.Corpora))
-                BuildFolder.RemoveDead(paths.Corpora);
+            foreach (var folder in paths.AllCorpora.Append(paths.FetchedCorpora).Where(Directory.Exists))
+                BuildFolder.RemoveDead(folder);
             foreach (var folder in new[] { paths.Evaluations, paths.Builds, paths.Offload }.Where(Directory.Exists))
                 Directory.Delete(folder, recursive: true);
         }

@@ -18,6 +18,7 @@ public static class RunRequests
     {
         _ when run.Requests.Contains(request.Origin.Id) => Decision.AlreadyDone,
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
+        Start c when !run.Exists && Pointless(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
         Start c when !run.Exists => WithChanges(run, c, [Started(run, c), .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {request.Run}: start it first"),
@@ -81,6 +82,16 @@ public static class RunRequests
         {
             return "it has more rounds or tokens than can be counted: use fewer run.epochs, or more run.inner-steps";
         }
+    }
+
+    // How much text is held out is known of a corpus that is built.
+    private static string? Pointless(Start c)
+    {
+        var settings = SettingsText.Read(c.Settings);
+        return settings.ProblemsOfNewRun().FirstOrDefault()
+            ?? (settings.Evaluation.MayEndRuns && c is { Blocks: > 0, HeldOutBlocks: 0 }
+                ? $"{settings.Evaluation.End} ends a run by its scores of held-out text, which is shorter than one block here: add text, hold "
+                    + "out more of it (corpus.held-out, corpus.validation), or leave it out" : null);
     }
 
     private static RunStarted Started(RunState run, Start c) => new(

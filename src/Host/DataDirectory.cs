@@ -13,6 +13,7 @@ namespace Elastic.Host;
 ///   commands.log                   what was asked for by pbm, on a seed
 ///   pbm-token                      what pbm shows to a seed without certificates
 ///   corpora/                       token shards
+///   corpora-dir                    where token shards are instead, or are besides
 ///   models/                        folders of models that were fetched from stores
 ///   runs/NAME-ID/blobs/               parameters and contributions, addressed by content
 ///   runs/NAME-ID/checkpoints/         manifests; the parameters are blobs
@@ -35,6 +36,9 @@ internal sealed class DataDirectory
     public string Journal => _paths.Journal;
 
     public string Corpora => _paths.Corpora;
+
+    /// <summary>The folders of built corpora that are there, see <see cref="DataPaths.AllCorpora"/>.</summary>
+    public IEnumerable<string> AllCorpora => _paths.AllCorpora.Where(Directory.Exists);
 
     public string Runs => _paths.Runs;
 

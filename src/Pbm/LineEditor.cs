@@ -81,7 +81,7 @@ internal sealed class LineEditor
             case ConsoleKey.D:
                 Delete(Cursor, Cursor + 1);
                 break;
-            case ConsoleKey.J or ConsoleKey.M:
+            case ConsoleKey.J or ConsoleKey.M or ConsoleKey.Enter:      // .NET takes a line feed for Ctrl-Enter
                 Remember();
                 return LineEvent.Entered;
             case ConsoleKey.H:

@@ -23,6 +23,9 @@ internal sealed class ConsoleKeyboard : IKeyboard
     public ConsoleKeyInfo ReadKey() => Console.ReadKey(intercept: true);
 }
 
+/// <summary>A person has answered a question by Ctrl-C.</summary>
+internal sealed class QuestionAbandonedException : OperationCanceledException;
+
 /// <summary>Reads a line from a terminal, key by key, and shows it as it is typed.</summary>
 internal static class LineReader
 {
@@ -32,7 +35,24 @@ internal static class LineReader
     /// <param name="complete">The beginning of a line: where its last word begins, and what the word may become.</param>
     public static string? Read(
         string prompt, LineEditor editor, IKeyboard keyboard, TextWriter output,
-        Func<string, (int From, IReadOnlyList<string> Words)> complete)
+        Func<string, (int From, IReadOnlyList<string> Words)> complete) =>
+        Read(prompt, editor, keyboard, output, complete, editor.Begin);
+
+    /// <summary>The answer to a question; null at the end of the input (Ctrl-D).</summary>
+    /// <exception cref="QuestionAbandonedException">The answer is Ctrl-C.</exception>
+    public static string? Answer(string question, IKeyboard keyboard, TextWriter output)
+    {
+        // Where the terminal would break the line, the answer stands in one of its own.
+        var fits = question.Length + 8 < keyboard.Width;
+        if (!fits)
+            output.WriteLine(question);
+        return Read(
+            fits ? question : "> ", new LineEditor(), keyboard, output, _ => (0, []), () => throw new QuestionAbandonedException());
+    }
+
+    private static string? Read(
+        string prompt, LineEditor editor, IKeyboard keyboard, TextWriter output,
+        Func<string, (int From, IReadOnlyList<string> Words)> complete, Action abandon)
     {
         keyboard.TakeCtrlC(asKey: true);
         try
@@ -50,7 +70,7 @@ internal static class LineReader
                         return null;
                     case LineEvent.Abandoned:
                         output.WriteLine("^C");
-                        editor.Begin();
+                        abandon();
                         break;
                     case LineEvent.Completes:
                         Complete(editor, output, complete(editor.Text[..editor.Cursor]));

@@ -9,6 +9,9 @@ namespace Elastic.Pbm;
 internal sealed record PbmConsole(
     TextReader Input, TextWriter Output, TextWriter Error, bool IsInteractive, IKeyboard? Keyboard = null)
 {
+    /// <summary>Reads <see cref="Input"/>.</summary>
+    public InputLines Lines { get; } = new(Input);
+
     /// <summary>Writes a line from the server: the terminal must not obey escape sequences in it.</summary>
     public void WriteLine(string line)
     {

@@ -12,7 +12,7 @@ internal static class Prompt
         var completion = new Completion(session);
         while (true)
         {
-            if (ReadLine($"{session.Address}> ") is not { } text)
+            if (await ReadLineAsync($"{session.Address}> ") is not { } text)
             {
                 if (console.IsInteractive)
                     await console.Output.WriteLineAsync();
@@ -34,8 +34,7 @@ internal static class Prompt
             }
         }
 
-        // Reads on this thread, as a terminal requires; pbm has no other work meanwhile.
-        string? ReadLine(string prompt)
+        async Task<string?> ReadLineAsync(string prompt)
         {
             if (console.Keyboard is { } keyboard)
                 return LineReader.Read(prompt, editor, keyboard, console.Output, completion.Of);
@@ -45,7 +44,7 @@ internal static class Prompt
                 console.Output.Flush();
             }
 
-            return console.Input.ReadLine();
+            return await console.Lines.ReadAsync(CancellationToken.None);
         }
     }
 }

@@ -37,7 +37,7 @@ internal sealed class Session(
             {
                 var lost = await CallAsync(line, isFirst, () => (failures, told) = (0, null), cancel);
                 if (lost.Why is null)
-                    return lost.ExitCode == ExitCodes.Done && Confirmed(line, cancel) is { } confirmed
+                    return lost.ExitCode == ExitCodes.Done && await ConfirmedAsync(line, cancel) is { } confirmed
                         ? await RunAsync(confirmed, cancel) : lost.ExitCode;
                 if (lost.Why != told)
                     console.Error.WriteLine($"{TerminalText.Printable((told = lost.Why).Split('\n')[0])}; trying again, Ctrl-C ends it");
@@ -48,7 +48,7 @@ internal sealed class Session(
         {
             return Tell(e, console, line.Json);
         }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        catch (OperationCanceledException e) when (e is QuestionAbandonedException || cancel.IsCancellationRequested)
         {
             return ExitCodes.Interrupted;
         }
@@ -160,11 +160,9 @@ internal sealed class Session(
     }
 
     // The same command with what carries it out, where a person at a terminal says so; null where there is nothing to confirm.
-    private CommandLine? Confirmed(CommandLine line, CancellationToken cancel)
-    {
-        return MissingFlag(line, a => a.Confirms) is { } flag && IsTold("do it? [y/N] ", cancel)
+    private async Task<CommandLine?> ConfirmedAsync(CommandLine line, CancellationToken cancel) =>
+        MissingFlag(line, a => a.Confirms) is { } flag && await IsToldAsync("do it? [y/N] ", cancel)
             ? line with { Words = [.. line.Words, $"--{flag}"] } : null;
-    }
 
     // False where a person at a terminal does not want what cannot be undone. Scripts are not asked.
     private async Task<bool> ConsentsAsync(CommandLine line, CancellationToken cancel)
@@ -173,7 +171,7 @@ internal sealed class Session(
             return true;
         await ConnectAsync(cancel);
         return MissingFlag(line, a => a.IsConsent) is null
-            || IsTold($"{string.Join(' ', line.Words)} cannot be undone. Do it? [y/N] ", cancel);
+            || await IsToldAsync($"{string.Join(' ', line.Words)} cannot be undone. Do it? [y/N] ", cancel);
     }
 
     // The flag of that kind that the command has and the line has not; null for scripts, which nobody asks.
@@ -184,13 +182,22 @@ internal sealed class Session(
             || parser.Parse(line.Words, line.Json).Values.Any(v => v.Argument == flag.Long) ? null : flag.Long;
     }
 
-    private bool IsTold(string question, CancellationToken cancel)
+    // Not on this thread: whoever presses Ctrl-C meanwhile has answered by that, and a signal ends the wait, too.
+    private async Task<bool> IsToldAsync(string question, CancellationToken cancel)
     {
-        console.Output.Write(TerminalText.Printable(question));
-        console.Output.Flush();
-        var told = console.Input.ReadLine();
-        // Whoever pressed Ctrl-C meanwhile has answered by that.
-        cancel.ThrowIfCancellationRequested();
+        question = TerminalText.Printable(question);
+        string? told;
+        if (console.Keyboard is { } keyboard)
+        {
+            told = await Task.Run(() => LineReader.Answer(question, keyboard, console.Output), CancellationToken.None).WaitAsync(cancel);
+        }
+        else
+        {
+            await console.Output.WriteAsync(question);
+            await console.Output.FlushAsync(cancel);
+            told = await console.Lines.ReadAsync(cancel);
+        }
+
         return told?.Trim() is "y" or "Y" or "yes";
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages;
 
@@ -35,13 +36,26 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>Folders of models that were fetched from stores, for runs that start from them.</summary>
     public string Models => Path.Combine(Root, "models");
 
-    /// <summary>Makes the folder of built corpora, if it is not there.</summary>
+    /// <summary>
+    /// All folders that built corpora of this directory may be in: the one of now, the directory's own, which has those from before
+    /// node.corpora-dir was set, and those that processes have noted here, for commands that are not told the setting.
+    /// </summary>
+    public IReadOnlyList<string> AllCorpora => [.. new[] { Corpora, Path.Combine(Root, "corpora") }.Concat(NotedCorpora).Distinct()];
+
+    private string CorporaNote => Path.Combine(Root, "corpora-dir");
+
+    private string[] NotedCorpora => File.Exists(CorporaNote) ? File.ReadAllLines(CorporaNote) : [];
+
+    /// <summary>Makes the folder of built corpora, if it is not there, and notes where it is.</summary>
     /// <exception cref="ElasticException">It cannot be made.</exception>
     public void MakeCorpora()
     {
         try
         {
             Directory.CreateDirectory(Corpora);
+            if (CorporaFolder is not null && !NotedCorpora.Contains(CorporaFolder))
+                DurableFile.WriteDurably(
+                    CorporaNote, Encoding.UTF8.GetBytes(string.Concat(NotedCorpora.Append(CorporaFolder).Select(folder => folder + "\n"))));
         }
         catch (Exception e) when (CorporaFolder is not null && e is IOException or UnauthorizedAccessException)
         {
@@ -51,11 +65,15 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
         }
     }
 
-    /// <summary>The folder of one built corpus.</summary>
-    public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
+    /// <summary>The folder of one built corpus: where it is, in any of <see cref="AllCorpora"/>; else where it is built.</summary>
+    public string Corpus(Digest id) =>
+        AllCorpora.Select(folder => Path.Combine(folder, id.Hex)).FirstOrDefault(Directory.Exists) ?? Path.Combine(Corpora, id.Hex);
 
     /// <summary>A corpus that was fetched from other nodes, perhaps not all of it.</summary>
-    public string FetchedCorpus(Digest id) => Path.Combine(Root, "corpora-fetched", id.Hex);
+    public string FetchedCorpus(Digest id) => Path.Combine(FetchedCorpora, id.Hex);
+
+    /// <summary>Corpora that were fetched from other nodes.</summary>
+    public string FetchedCorpora => Path.Combine(Root, "corpora-fetched");
 
     /// <summary>Files that hold a part of the memory of replicas in training; nameless while they are in use.</summary>
     public string Offload => Path.Combine(Root, "offload");

@@ -18,7 +18,8 @@ namespace Elastic.Transfer;
 /// </summary>
 /// <remarks>
 /// <c>GET /stages?attempt=…&amp;from=1&amp;to=0&amp;node=…</c> with <c>Upgrade: elastic-stages</c>, answered by <c>101</c> once both are
-/// there: from then on HTTP has no part in it.
+/// there: from then on HTTP has no part in it. With <c>&amp;ended=true</c> it says that the work there is over before the two were
+/// connected: the other one does not wait for it.
 /// </remarks>
 /// <param name="transport">How connections are opened.</param>
 /// <param name="patience">How long one node waits for the other; null for a minute: their orders are sent together.</param>
@@ -45,18 +46,24 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
     private readonly Dictionary<StageRoute, Expectation> _expected = [];
     private readonly Dictionary<StageRoute, TaskCompletionSource<Expectation>> _early = [];
 
+    // Connections that a node does not want any more, this one where none is named. Each attempt has routes of its own.
+    private readonly HashSet<(StageRoute Route, NodeId? By)> _over = [];
+    private readonly Queue<(StageRoute, NodeId?)> _overInOrder = [];
+
     /// <summary>How long one node waits for the other.</summary>
     public TimeSpan Patience { get; } = patience ?? TimeSpan.FromMinutes(1);
 
     /// <summary>Waits until the node of a later stage has opened its connection to this one.</summary>
     /// <param name="peer">The node of the later stage: another one is refused.</param>
-    /// <exception cref="UnavailableException">It has not within <see cref="Patience"/>.</exception>
+    /// <exception cref="UnavailableException">It has not within <see cref="Patience"/>, or says that its work is over.</exception>
     /// <exception cref="InvalidOperationException">Other work waits for the same connection.</exception>
     public async Task<StageConnection> AcceptAsync(StageRoute route, NodeId peer, CancellationToken cancel)
     {
         var expected = new Expectation(peer);
         lock (_gate)
         {
+            if (_over.Contains((route, peer)))
+                throw Ended(peer, route.From);
             if (!_expected.TryAdd(route, expected))
                 throw new InvalidOperationException($"other work waits for stage {route.From} of attempt {route.Attempt} already");
             if (_early.Remove(route, out var waiting))
@@ -72,7 +79,13 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
                 CultureInfo.InvariantCulture,
                 $"{peer}, which has stage {route.From}, did not connect within {Patience.TotalSeconds:0.#} s"), e);
             if (expected.Connection.TrySetException(why))
-                throw e is TimeoutException ? why : e;
+            {
+                if (e is TimeoutException)
+                    throw why;
+                lock (_gate)
+                    NoteOver(route, null);                             // who opens it later waits for nothing
+                throw;
+            }
             return await expected.Connection.Task;                     // it came at the last moment
         }
         finally
@@ -101,6 +114,8 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
             }
             catch (Exception e) when (e is SocketException or IOException or AuthenticationException or OperationCanceledException)
             {
+                if (cancel.IsCancellationRequested)
+                    _ = TellEndedAsync(route, self, endpoint);
                 cancel.ThrowIfCancellationRequested();
                 if (late.IsCancellationRequested)
                     throw new UnavailableException(string.Create(
@@ -137,8 +152,16 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
             return;
         }
 
+        var route = new StageRoute(attempt, from, to);
+        if (query["ended"] == "true")
+        {
+            HearEnded(route, new NodeId(node));
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stopping, context.RequestAborted);
-        if (await ExpectedAsync(new StageRoute(attempt, from, to), end.Token) is not { } expected)
+        if (await ExpectedAsync(route, end.Token) is not { } expected)
         {
             await RefuseAsync(context, StatusCodes.Status404NotFound, $"no work here waits for stage {from} in this attempt");
             return;
@@ -166,6 +189,8 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
         {
             if (_expected.TryGetValue(route, out var there))
                 return there;
+            if (_over.Contains((route, null)))
+                return null;
             if (_early.TryGetValue(route, out var other))
                 other.TrySetCanceled(CancellationToken.None);          // of a connection that has broken, most likely
             else if (_early.Count == MostEarly)
@@ -203,11 +228,7 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
         {
             if (TlsTransport.PeerOf(connection.Stream) is { } identity && identity.Name != peer.Value)
                 throw new UnavailableException($"at {endpoint} answers {identity}, and not {peer}, which has stage {route.To}");
-            await connection.Stream.WriteAsync(Encoding.ASCII.GetBytes(string.Create(
-                CultureInfo.InvariantCulture,
-                $"GET /stages?attempt={Uri.EscapeDataString(route.Attempt)}&from={route.From}&to={route.To}"
-                + $"&node={Uri.EscapeDataString(self.Value)} HTTP/1.1\r\nHost: {endpoint}\r\nConnection: Upgrade\r\n"
-                + $"Upgrade: {Protocol}\r\n\r\n")), cancel);
+            await connection.Stream.WriteAsync(RequestOf(route, self, endpoint), cancel);
             var head = await HeadAsync(connection.Stream, cancel);
             if (head.StartsWith("HTTP/1.1 101 ", StringComparison.Ordinal))
                 return new StageConnection(connection.Stream, connection.Dispose);
@@ -220,6 +241,54 @@ public sealed class StageConnections(Transport transport, TimeSpan? patience = n
             throw;
         }
     }
+
+    private static byte[] RequestOf(StageRoute route, NodeId self, Endpoint endpoint, string more = "") => Encoding.ASCII.GetBytes(
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"GET /stages?attempt={Uri.EscapeDataString(route.Attempt)}&from={route.From}&to={route.To}"
+            + $"&node={Uri.EscapeDataString(self.Value)}{more} HTTP/1.1\r\nHost: {endpoint}\r\nConnection: Upgrade\r\n"
+            + $"Upgrade: {Protocol}\r\n\r\n"));
+
+    // The work here was told to stop before the two were connected. Where this does not arrive, the other one's patience ends.
+    internal async Task TellEndedAsync(StageRoute route, NodeId self, Endpoint endpoint)
+    {
+        try
+        {
+            using var late = new CancellationTokenSource(Connecting, _time);
+            using var connection = await transport.ConnectAsync(endpoint, late.Token);
+            await connection.Stream.WriteAsync(RequestOf(route, self, endpoint, "&ended=true"), late.Token);
+            await HeadAsync(connection.Stream, late.Token);
+        }
+        catch (Exception e) when (e is SocketException or IOException or AuthenticationException or OperationCanceledException)
+        {
+            // Nobody is there to be told.
+        }
+    }
+
+    private void HearEnded(StageRoute route, NodeId node)
+    {
+        Expectation? expected;
+        lock (_gate)
+        {
+            if (_expected.TryGetValue(route, out expected) && expected.Peer != node)
+                return;
+            NoteOver(route, node);
+        }
+        expected?.Connection.TrySetException(Ended(node, route.From));
+    }
+
+    // Called under the lock.
+    private void NoteOver(StageRoute route, NodeId? by)
+    {
+        if (!_over.Add((route, by)))
+            return;
+        _overInOrder.Enqueue((route, by));
+        if (_overInOrder.Count > MostEarly)
+            _over.Remove(_overInOrder.Dequeue());
+    }
+
+    private static UnavailableException Ended(NodeId peer, int stage) =>
+        new($"{peer}, which has stage {stage}, was told to stop before the two were connected");
 
     // Byte by byte: what follows the head belongs to the stage.
     private static async Task<string> HeadAsync(Stream stream, CancellationToken cancel)

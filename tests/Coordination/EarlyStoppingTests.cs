@@ -1,6 +1,7 @@
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Simulation;
+using Elastic.Testing;
 
 namespace Elastic.Coordination.Tests;
 
@@ -73,6 +74,23 @@ public sealed class EarlyStoppingTests
             ["evaluation.every-rounds: 5 -> 6, and scores may end this run"],
             EarlyStopping.Differences(stops, stops with { EveryRounds = 6 }));
         Assert.Empty(EarlyStopping.Differences(EvaluationSettings.Defaults, EvaluationSettings.Defaults with { EveryRounds = 6 }));
+    }
+
+    [Fact]
+    public void A_new_run_that_its_scores_end_is_refused_where_no_block_is_held_out_and_an_earlier_versions_goes_on()
+    {
+        var start = RunSamples.Begin with
+        {
+            Settings = RunSamples.Text(s => s with { Evaluation = s.Evaluation with { Patience = 3 } }), HeldOutBlocks = 0,
+        };
+        Assert.Contains(
+            "evaluation.patience = 3 ends a run by its scores of held-out text, which is shorter than one block here",
+            RunRequests.Decide(Empty, null, start).Refusal, StringComparison.Ordinal);
+        Assert.Null(RunRequests.Decide(Empty, null, start with { HeldOutBlocks = 1 }).Refusal);
+        Assert.Null(RunRequests.Decide(Empty, null, RunSamples.Begin with { HeldOutBlocks = 0 }).Refusal);
+        var begun = Run.Apply(Empty, new RunEvent.RunStarted(
+            Empty.Id, start.Run, start.Settings, start.Elements, start.Corpus, start.Blocks, 0, start.Arithmetic, start.Origin));
+        Assert.Null(RunRequests.Decide(begun, RunPlan.Of(begun), start with { Origin = VirtualRun.By(7) }).Refusal);
     }
 
     private static RunState Empty => RunState.Empty(VirtualRun.Id);

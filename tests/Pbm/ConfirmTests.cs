@@ -68,4 +68,56 @@ public sealed class ConfirmTests
         Assert.Equal(0, await running);
         Assert.Equal(isGivenAgain, pbm.Output.Contains("does", StringComparison.Ordinal));
     }
+
+    [Theory]
+    [InlineData("\u0003", 130)]
+    [InlineData("ye\u0003", 130)]
+    [InlineData("\u0004", 0)]
+    [InlineData("n\n", 0)]
+    public async Task Ctrl_C_ends_a_question_at_once_and_nothing_is_given(string typed, int exitCode)
+    {
+        var keyboard = new TypedKeyboard(typed);
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun(isInteractive: true) { Keyboard = keyboard };
+        var running = pbm.RunAsync([seed.Address.ToString(), "run", "delete"]);
+        await seed.PlayAsync((_, stream) => ScriptedSeed.GreetAsync(stream, Palettes));
+        Assert.Equal(exitCode, await running);
+        Assert.False(keyboard.CtrlCIsKey);
+        Assert.Contains("run delete cannot be undone. Do it? [y/N] ", pbm.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_signal_ends_a_question_that_waits_for_a_line()
+    {
+        using var input = new SilentReader();
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun(isInteractive: true) { Input = input };
+        var running = pbm.RunAsync([seed.Address.ToString(), "run", "delete"]);
+        await seed.PlayAsync((_, stream) => ScriptedSeed.GreetAsync(stream, Palettes));
+        await input.Asked.WaitAsync(TestDeadline.Token);
+        Assert.True(pbm.Interruption.TryCancel());
+        Assert.Equal(130, await running);
+    }
+
+    // A person who types nothing.
+    private sealed class SilentReader : TextReader
+    {
+        private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim _over = new();
+
+        public Task Asked => _asked.Task;
+
+        public override string? ReadLine()
+        {
+            _asked.TrySetResult();
+            _over.Wait();
+            return null;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _over.Set();
+            base.Dispose(disposing);
+        }
+    }
 }

@@ -60,6 +60,10 @@ internal sealed class PbmRun(string input = "", bool isInteractive = false) : ID
 
     public Interruption Interruption { get; } = new();
 
+    public IKeyboard? Keyboard { get; init; }
+
+    public TextReader Input { get; init; } = new StringReader(input);
+
     public PbmDeadlines Deadlines { get; init; } = PbmDeadlines.Default;
 
     public Transport Transport { get; init; } = Transport.Plain;
@@ -67,7 +71,7 @@ internal sealed class PbmRun(string input = "", bool isInteractive = false) : ID
     public Task<int> RunAsync(params string[] words) => RunWithAsync(null, words);
 
     public Task<int> RunWithAsync(string? environment, params string[] words) => PbmCommandLine.RunAsync(
-        words, environment, new PbmConsole(new StringReader(input), _output, _error, isInteractive), Interruption, Deadlines, Transport);
+        words, environment, new PbmConsole(Input, _output, _error, isInteractive, Keyboard), Interruption, Deadlines, Transport);
 
     public void Dispose()
     {

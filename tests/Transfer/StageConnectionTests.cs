@@ -122,6 +122,50 @@ public sealed class StageConnectionTests : TemporaryFolder, IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_node_is_told_that_the_work_of_the_stage_that_it_waits_for_was_told_to_stop(bool isThereFirst)
+    {
+        var accepting = isThereFirst ? _stages.AcceptAsync(Route, Second, Deadline) : null;
+        await _stages.TellEndedAsync(Route, new NodeId("stranger"), _server.Endpoint);
+        Assert.False(accepting?.IsCompleted ?? false);
+        var route = isThereFirst ? Route : Route with { From = 2 };
+        await _stages.TellEndedAsync(route, Second, _server.Endpoint);
+        Assert.Equal($"second, which has stage {route.From}, was told to stop before the two were connected",
+            (await Assert.ThrowsAsync<UnavailableException>(() => accepting ?? _stages.AcceptAsync(route, Second, Deadline))).Message);
+    }
+
+    [Fact]
+    public async Task The_neighbours_of_work_that_was_told_to_stop_do_not_wait_for_it_either()
+    {
+        using var stop = new CancellationTokenSource();
+        var (opening, waiting) = (
+            _stages.OpenAsync(Route, Second, _server.Endpoint, First, stop.Token),
+            _stages.AcceptAsync(Route with { From = 2 }, Second, stop.Token));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Equal("first, which has stage 0, refuses the connection: no work here waits for stage 2 in this attempt",
+            (await Assert.ThrowsAsync<UnavailableException>(
+                () => _stages.OpenAsync(Route with { From = 2 }, Second, _server.Endpoint, First, Deadline))).Message);
+
+        // The connection that ends may still be there when the other node asks for it; it breaks then, and what is said arrives soon.
+        var told = "";
+        while (told.Length == 0)
+        {
+            try
+            {
+                await using var broken = await _stages.AcceptAsync(Route, Second, Deadline);
+            }
+            catch (UnavailableException e)
+            {
+                told = e.Message;
+            }
+        }
+        Assert.Equal("second, which has stage 1, was told to stop before the two were connected", told);
+    }
+
+    [Theory]
     [InlineData("attempt=a&node=n&from=0&to=1", "Upgrade: elastic-stages")]
     [InlineData("attempt=a&node=n&from=1&to=1", "Upgrade: elastic-stages")]
     [InlineData("attempt=a&node=n&from=9999&to=1", "Upgrade: elastic-stages")]

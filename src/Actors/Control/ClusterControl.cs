@@ -81,6 +81,9 @@ public sealed record ClusterControl(
     /// <summary>Streams how far a build is, until it is over.</summary>
     public required Func<string, CancellationToken, IAsyncEnumerable<BuildStatus>> WatchBuild { get; init; }
 
+    /// <summary>Deletes a corpus, by the beginning of its id or a run that has read it, from all nodes that are here.</summary>
+    public required Func<string, Origin, CancellationToken, Task<DeletedCorpus>> DeleteCorpus { get; init; }
+
     /// <summary>Stops a build that this seed has under way.</summary>
     public required Func<string, Origin, CancellationToken, Task> StopBuild { get; init; }
 }

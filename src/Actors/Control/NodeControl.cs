@@ -50,6 +50,7 @@ internal sealed class NodeControl(ElasticNode node)
             Build = node.Builds.StartAsync,
             Builds = node.Builds.ListAsync,
             WatchBuild = node.Builds.WatchAsync,
+            DeleteCorpus = new CorpusDeletion(node).RunAsync,
             StopBuild = (build, _, cancel) => node.Builds.StopAsync(build, cancel),
         };
 

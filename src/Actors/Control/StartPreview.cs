@@ -79,9 +79,9 @@ public sealed record StartPreview
                     settings.Model, run is null ? null : SettingsText.Read(run.Settings!).Model, new(node.Paths.Models)),
         };
         var corpus = built?.Id ?? named!.Id;
-        // Of a corpus that is not built nobody knows the blocks yet; that there are some is the least.
+        // Of a corpus that is not built nobody knows the blocks yet; that there are some, and some held out, is the least.
         var (blocks, heldOut) = built is not null ? RunStart.BlocksOf(settings, built)
-            : run?.Corpus == corpus ? (run.Blocks, run.HeldOutBlocks) : (1, 0);
+            : run?.Corpus == corpus ? (run.Blocks, run.HeldOutBlocks) : (1, 1);
         var start = RunStart.Of(settings, corpus, blocks, heldOut, [], origin, node.OwnArithmetic);
         RunStart.Parts(start);
         var decision = RunRequests.Decide(run ?? RunState.Empty(RunId.Draw(start.Run, new byte[Identifier.DrawnBytes])), null, start);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -78,6 +79,30 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
             await fetcher.FetchFileAsync(digest, corpus.TokenizerPath, FileTokenizer.LargestFile, cancel);
         Directory.CreateDirectory(folder);
         DurableFile.WriteDurably(copy, await File.ReadAllBytesAsync(corpus.TokenizerPath, cancel));
+    }
+
+    /// <summary>Deletes all that this node has of a corpus.</summary>
+    /// <returns>Bytes of its files.</returns>
+    /// <exception cref="ElasticException">It is being built here.</exception>
+    /// <exception cref="IOException">A file cannot be deleted.</exception>
+    public long Delete(Digest id)
+    {
+        string[] folders = [.. paths.AllCorpora.Select(f => Path.Combine(f, id.Hex)), paths.FetchedCorpus(id)];
+        if (folders.FirstOrDefault(BuildFolder.HasBuilder) is { } growing)
+            throw new ElasticException($"{growing} is being built: wait until that is done, or stop it");
+        _corpora.TryRemove(id, out _);
+        var bytes = 0L;
+        foreach (var folder in folders.Where(f => Directory.Exists(Path.GetDirectoryName(f))))
+        {
+            _open.Forget(folder);
+            bytes += BuildFolder.Remove(folder);
+            CorpusTexts.Forget(folder);
+        }
+
+        // A file of the same bytes may be another corpus's, too, e.g. the tokenizer's.
+        foreach (var other in _corpora.Values)
+            locations.Add(other);
+        return bytes;
     }
 
     /// <summary>Opens a shard, and fetches it first where it is missing.</summary>

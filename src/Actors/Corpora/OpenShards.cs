@@ -48,6 +48,24 @@ internal sealed class OpenShards
         }
     }
 
+    /// <summary>Closes the shards of a folder that is deleted, those that are read when they have been read.</summary>
+    public void Forget(string folder)
+    {
+        List<Entry> closed;
+        lock (_gate)
+        {
+            var forgotten = _all.Values.Where(e => Path.GetDirectoryName(e.Path) == folder).ToList();
+            foreach (var entry in forgotten)
+            {
+                _all.Remove(entry.Path);
+                _idle.Remove(entry);
+                entry.IsForgotten = true;
+            }
+            closed = forgotten.FindAll(e => e.Users == 0);
+        }
+        closed.ForEach(e => e.Shard?.Dispose());
+    }
+
     private void GiveBack(Entry entry)
     {
         Entry? oldest = null;
@@ -55,7 +73,10 @@ internal sealed class OpenShards
         {
             if (--entry.Users > 0)
                 return;
-            _idle.AddLast(entry);
+            if (entry.IsForgotten)
+                oldest = entry;
+            else
+                _idle.AddLast(entry);
             if (_idle.Count > MostIdle)
             {
                 oldest = _idle.First!.Value;
@@ -76,6 +97,8 @@ internal sealed class OpenShards
         public TokenShard? Shard { get; set; }
 
         public int Users { get; set; }
+
+        public bool IsForgotten { get; set; }
     }
 }
 

@@ -29,6 +29,9 @@ internal sealed class Contacts(
     private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
     private const int Knocks = 2;
 
+    // Failed attempts before the name is in doubt of a seed that was in the cluster under it: it may have been started anew under another.
+    private const int LateNames = 3;
+
     // A database server that restarts is back sooner. Leaving costs its nodes some seconds once the database is back.
     private static readonly TimeSpan WithoutDatabase = TimeSpan.FromSeconds(30);
 
@@ -140,18 +143,22 @@ internal sealed class Contacts(
     }
 
     // Every second attempt asks a seed that a person named under the other names that it may have; the other seeds said their own names.
-    // Never under two names at once: two associations with one seed can get into each other's way, which costs an attempt.
+    // One that was in the cluster under the name that the person gave has it: whoever comes back asks under other names late only, or would
+    // wait in vain at first. Never under two names at once: two associations with one seed can get into each other's way, which costs an attempt.
     private async Task<Way> OthersAsync(Address self, int attempt, IEnumerable<Address> up, CancellationToken cancel)
     {
-        List<Address> named;
+        List<Address> named, doubtful;
         lock (_gate)
+        {
             named = [.. _asked.Concat(up).Concat(_seen).Where(a => a != self).Distinct()];
+            doubtful = [.. _asked.Where(a => a != self && (attempt >= LateNames || !_seen.Contains(a)))];
+        }
+
         IEnumerable<Endpoint>[] aliases = attempt % 2 == 0
-            ? []
-            : await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
+            ? [] : await Task.WhenAll(doubtful.Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
         var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress())
             .Where(a => a != self && !_asked.Contains(a)).Distinct().ToList();
         return new(
-            others.Count == 0 ? named : [.. named.Where(a => !_asked.Contains(a)).Concat(others)], [.. named.Select(a => a.ToEndpoint())]);
+            others.Count == 0 ? named : [.. named.Where(a => !doubtful.Contains(a)).Concat(others)], [.. named.Select(a => a.ToEndpoint())]);
     }
 }

@@ -36,9 +36,14 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
         Receive<Completed>(completed => _log.Info(
             completed.Corpus.IsGrowing ? "all that is finished of the corpus {0} is here" : "the corpus {0} is whole here",
             completed.Corpus.Id.Short));
+        Receive<Forget>(forget =>
+        {
+            _furthest.Remove(forget.Corpus);
+            Timers.Cancel(forget.Corpus);
+        });
         Receive<Failed>(failed =>
         {
-            if (_furthest[failed.What.Corpus.Id] != failed.What.Corpus)
+            if (_furthest.GetValueOrDefault(failed.What.Corpus.Id) != failed.What.Corpus)
                 return;                                                // what it lacks is fetched with the further one
             var pause = Retry.After(failed.What.Attempt);
             _log.Warning("the corpus {0} is not whole here ({1}); trying again in {2:0.0} s",
@@ -61,6 +66,9 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
         _ended.Cancel();
         _ended.Dispose();
     }
+
+    /// <summary>The corpus is deleted.</summary>
+    internal sealed record Forget(Digest Corpus) : INoSerializationVerificationNeeded;
 
     private sealed record Complete(BuiltCorpus Corpus, int Attempt) : INoSerializationVerificationNeeded;
 

@@ -30,6 +30,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly RunOpener _opener;
     private readonly KnownSources _sources;
     private readonly FileListings _listings;
+    private readonly CorpusDeletions _deletions;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
     private readonly Dictionary<RunId, NodePieces> _builds = [];
     private readonly Trainers _trainers;
@@ -48,6 +49,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _opener = new RunOpener(context, Context.GetLogger());
         _sources = new KnownSources(context.Peers, context.Endpoint);
         _listings = new FileListings(context);
+        _deletions = new CorpusDeletions(context);
         _trainers = new Trainers(Context, context);
         _memories = new ReplicaMemories(Warn);
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
@@ -70,6 +72,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<NodeNews.UseDevices>(Use);
         Receive<NodeNews.ShowThreads>(Show);
         Receive<NodeNews.ListFiles>(list => _link.Tell(_listings.Answer(list)));
+        Receive<NodeNews.DeleteCorpus>(delete =>
+        {
+            _log.Info("the corpus {0} is deleted here: a person wants it to be", delete.Corpus.Short);
+            _corpusKeeper.Tell(new CorpusKeeperActor.Forget(delete.Corpus));
+            _deletions.Answer(delete, _link);
+        });
         Receive<NodeNews>(news => Step(new NodeInput.Told(news)));
         Receive<NodeCommand>(command => Step(new NodeInput.Commanded(command)));
         Receive<WorkOrder>(order => Step(new NodeInput.Ordered(order)));

@@ -34,6 +34,7 @@ internal sealed class NodeRequests(NodeTable nodes)
             NodeRequest.UseDevices use => new NodeNews.UseDevices(use.Origin.Id, use.Devices),
             NodeRequest.Drain drain => new NodeNews.Drain(drain.Origin.Id, drain.Undo),
             NodeRequest.ListFiles list => new NodeNews.ListFiles(list.Origin.Id, list.Path, list.List),
+            NodeRequest.DeleteCorpus delete => new NodeNews.DeleteCorpus(delete.Origin.Id, delete.Corpus),
             NodeRequest.ShowThreads show => (NodeNews)new NodeNews.ShowThreads(show.Origin.Id),
             _ => throw new UnreachableException($"no node is told of {request}"),
         });
@@ -59,6 +60,10 @@ internal sealed class NodeRequests(NodeTable nodes)
             case NodeReport.FilesListed listed:
                 Answer(listed.Request, address => listed.Why is { } why ? new NodeReply.Refused($"node {address}: {why}")
                     : new NodeReply.Files(listed.Listing, listed.Endpoint));
+                return true;
+            case NodeReport.CorpusDeleted deleted:
+                Answer(deleted.Request, address => deleted.Why is { } why ? new NodeReply.Refused($"node {address}: {why}")
+                    : new NodeReply.CorpusDeleted(address, deleted.Bytes));
                 return true;
             default:
                 return false;

@@ -19,6 +19,9 @@ internal sealed class PiecesJobs(Func<IActorContext> actors, NodeTable nodes, st
 
     private readonly HashSet<RunId> _jobs = [];
 
+    // Why jobs have failed whose askers may not know it yet, the oldest first.
+    private readonly List<(RunId Job, string Why)> _failed = [];
+
     public bool Knows(RunId job) => _jobs.Contains(job);
 
     /// <summary>Passes a request on, and makes the supervisor of a job that is new here.</summary>
@@ -26,12 +29,22 @@ internal sealed class PiecesJobs(Func<IActorContext> actors, NodeTable nodes, st
     {
         if (PiecesSupervisor.IsEnd(request) && !Knows(request.Job))
             asker.Tell(View(request, null));
+        else if (_failed.Find(f => f.Job == request.Job).Why is { } failed)
+            asker.Tell(View(request, failed));
         else if (!Knows(request.Job) && _jobs.Count == Most)
             asker.Tell(View(request, $"{Most} evaluations and builds are under way: wait until one of them is over"));
         else if (request is BuildRequest.Do asked && KindOf(asked) is null)
             asker.Tell(View(request, $"no build has the work {OneLine.Of(asked.Work, 40)}: give all nodes the same version of Elastic"));
         else
             SupervisorOf(request).Tell(request, asker);
+    }
+
+    /// <summary>The supervisor of a job has failed, and ends.</summary>
+    public void Failed(RunId job, string why)
+    {
+        if (_failed.Count == Most)
+            _failed.RemoveAt(0);
+        _failed.Add((job, why));
     }
 
     /// <summary>The supervisor has ended.</summary>

@@ -23,12 +23,13 @@ internal sealed class PiecesSupervisor : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly RunId _job;
     private readonly PiecesCoordinator _coordinator;
     private TimeSpan _asked;
 
     public PiecesSupervisor(RunId job, PiecesCoordinator coordinator)
     {
-        _coordinator = coordinator;
+        (_job, _coordinator) = (job, coordinator);
         Receive<JobRequest>(IsEnd, _ =>
         {
             Sender.Tell(_coordinator.Show());
@@ -70,6 +71,24 @@ internal sealed class PiecesSupervisor : ReceiveActor, IWithTimers
 
     /// <inheritdoc/>
     protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);
+
+    // A coordinator that has failed half-way is not to go on, and another one would be given the same: the asker is told instead.
+    /// <inheritdoc/>
+    protected override bool AroundReceive(Receive receive, object message)
+    {
+        try
+        {
+            return base.AroundReceive(receive, message);
+        }
+        catch (Exception e)
+        {
+            _log.Error(e, "{0}: the supervisor failed", _job);
+            Context.Parent.Tell(new JobFailed(
+                _job, $"its supervisor failed ({ListProblems.Named(e)}): see log.txt of the seed that supervises"));
+            Context.Stop(Self);
+            return true;
+        }
+    }
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
 

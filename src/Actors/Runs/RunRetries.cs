@@ -10,7 +10,12 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
     // longer than the database is tried for, half a minute, so that one that never reached it does not count.
     private static readonly TimeSpan Lasting = TimeSpan.FromMinutes(1);
 
+    // Some chance may have made a supervisor fail, e.g. the order of two messages, or memory that was short for a moment; what makes eight
+    // in a row fail, over half a minute, waits for a person. A database that is away has no such bound: it comes back by itself.
+    private const int MostBugs = 8;
+
     private readonly Dictionary<RunId, (int Failures, long Made)> _runs = [];
+    private readonly Dictionary<RunId, (int Count, string Why)> _bugs = [];
 
     /// <summary>The run has a supervisor from now on.</summary>
     public void Made(RunId run) => _runs[run] = (_runs.GetValueOrDefault(run).Failures, time.GetTimestamp());
@@ -21,11 +26,27 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
     {
         var (failures, made) = _runs.GetValueOrDefault(run);
         if (time.GetElapsedTime(made) >= Lasting)
+        {
             failures = 0;
+            if (_bugs.Remove(run, out var last))
+                _bugs[run] = (1, last.Why);
+        }
+
         _runs[run] = (failures + 1, made);
         return pause.After(failures);
     }
 
+    /// <summary>The supervisor has failed, and ends.</summary>
+    public void Failed(RunId run, string why) => _bugs[run] = (_bugs.GetValueOrDefault(run).Count + 1, why);
+
+    /// <summary>Why the next supervisor only shows the run, until somebody starts it; null where it is to try again.</summary>
+    public string? GivenUp(RunId run) =>
+        _bugs.TryGetValue(run, out var bugs) && bugs.Count >= MostBugs ? $"{bugs.Why}; {bugs.Count} supervisors in a row failed" : null;
+
     /// <summary>The run is deleted.</summary>
-    public void Forget(RunId run) => _runs.Remove(run);
+    public void Forget(RunId run)
+    {
+        _runs.Remove(run);
+        _bugs.Remove(run);
+    }
 }

@@ -36,7 +36,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private string? _notice;
     private TimeSpan _published;
 
-    public RunSupervisor(RunId id, SupervisorContext context)
+    /// <param name="givenUp">Why the run is only shown, until somebody starts it; null for nothing.</param>
+    public RunSupervisor(RunId id, SupervisorContext context, string? givenUp)
     {
         _id = id;
         _context = context;
@@ -47,6 +48,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Recover<RecoveryCompleted>(_ =>
         {
             _observer.Recovered(_coordinator.Run);
+            if (givenUp is not null)
+                Fail(givenUp);
             Step(new RunInput.Recovered());
             Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);
         });
@@ -105,8 +108,9 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc cref="RunSupervisor"/>
-    public static Props Props(RunId id, SupervisorContext context) => Akka.Actor.Props.Create(() => new RunSupervisor(id, context));
+    /// <inheritdoc cref="RunSupervisor(RunId, SupervisorContext, string)"/>
+    public static Props Props(RunId id, SupervisorContext context, string? givenUp) =>
+        Akka.Actor.Props.Create(() => new RunSupervisor(id, context, givenUp));
 
     /// <inheritdoc/>
     protected override void PreStart()
@@ -123,11 +127,19 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         base.PostStop();
     }
 
+    // Akka would make it anew at once and without end. RunsActor does so after a pause, a number of times.
     /// <inheritdoc/>
-    protected override void PreRestart(Exception? reason, object? message)
+    protected override bool AroundReceive(Receive receive, object message)
     {
-        Unreadable(Failed(reason));
-        base.PreRestart(reason!, message!);
+        try
+        {
+            return base.AroundReceive(receive, message);
+        }
+        catch (Exception e)
+        {
+            EndOf(e);
+            return true;
+        }
     }
 
     /// <inheritdoc/>
@@ -308,13 +320,15 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             return;
         }
 
-        _log.Error(cause, "run {0}: the supervisor failed", _id);
-        Unreadable(Failed(cause));
-        Context.Stop(Self);
+        EndOf(cause);
     }
 
-    private static string Failed(Exception? cause) =>
-        OneLine.Of($"the supervisor failed ({cause?.GetType().Name}: {cause?.Message}): see log.txt");
+    private void EndOf(Exception bug)
+    {
+        _log.Error(bug, "run {0}: the supervisor failed", _id);
+        Unreadable($"the supervisor failed ({ListProblems.Named(bug)}): see log.txt", isBug: true);
+        Context.Stop(Self);
+    }
 
     // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.
     private void GiveUp(string why, Exception? cause)
@@ -324,7 +338,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Context.Stop(Self);
     }
 
-    private void Unreadable(string why)
+    private void Unreadable(string why, bool isBug = false)
     {
         if (_context.Settings.GoesOn)
         {
@@ -336,7 +350,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Fail($"{why}, then give the same command again; nothing that was committed is lost");
         }
 
-        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Context.Parent.Tell(new RunUnreadable(_id, why, isBug));
     }
 
     private void Fail(string why)

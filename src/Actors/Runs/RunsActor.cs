@@ -92,6 +92,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Look>(_ => LookAtNodes());
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
+        Receive<JobFailed>(failed => _jobs.Failed(failed.Job, failed.Why));
         Receive<JournalIsOlder>(_ => ListRuns());
         Receive<Again>(again =>
         {
@@ -170,12 +171,12 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         var starts = _waiting.Where(w => w.Start.Run == entered.Name).ToList();
         _waiting.RemoveAll(w => w.Start.Run == entered.Name);
         _runs.Entered(entered.Name, entered.Run);
+        if (entered.Failure is { } failure)
+            _log.Warning(failure, "run {0} cannot be entered in the list of runs", entered.Name);
         foreach (var (start, sender) in starts)
         {
             if (entered.Failure is { } why)
-                sender.Tell(new RunReply.Refused(
-                    start.Run,
-                    $"the database cannot be reached ({why.GetBaseException().Message}): see that it runs, then start the run again"));
+                sender.Tell(new RunReply.Refused(start.Run, ListProblems.OfStart(why)));
             else
                 Start(start, sender);
         }
@@ -195,8 +196,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _entering.Remove(request.Run);
         if (removed.Failure is { } why)
         {
-            asker.Tell(new RunReply.Refused(
-                request.Run, $"run {request.Run} stays: the database cannot be reached ({why.GetBaseException().Message}); try again"));
+            _log.Warning(why, "run {0} cannot be taken out of the list of runs", id);
+            asker.Tell(new RunReply.Refused(request.Run, $"run {request.Run} stays: {ListProblems.OfDelete(why)}"));
         }
         else
         {
@@ -314,7 +315,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         var known = Context.Child(name);
         if (!known.IsNobody())
             return known;
-        var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _context.Supervisors), name));
+        var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _context.Supervisors, _retries.GivenUp(id)), name));
         _retries.Made(id);
         foreach (var (report, link) in _nodes.Enlisted)
             supervisor.Tell(new FromNode(report), link);
@@ -331,6 +332,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void Unreadable(RunUnreadable run)
     {
+        if (run.IsBug)
+            _retries.Failed(run.RunId, run.Why);
         if (_starts.Remove(run.RunId, out var start))
             start.Sender.Tell(new RunReply.Refused(start.Name, run.Why));
     }
@@ -387,13 +390,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private sealed record Again(RunId RunId);
 
-    private sealed record Look
-    {
-        public static readonly Look Instance = new();
-    }
+    private sealed record Look { public static readonly Look Instance = new(); }
 
-    private sealed record List
-    {
-        public static readonly List Instance = new();
-    }
+    private sealed record List { public static readonly List Instance = new(); }
 }

@@ -11,8 +11,14 @@ internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
     public static readonly JournalIsOlder Instance = new();
 }
 
-/// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>
-internal sealed record RunUnreadable(RunId RunId, string Why);
+/// <summary>
+/// A supervisor that ends could not read or write its journal, has lost the journal to another supervisor, or has failed.
+/// </summary>
+/// <param name="IsBug">It has failed, and the next one may fail at the same.</param>
+internal sealed record RunUnreadable(RunId RunId, string Why, bool IsBug = false);
+
+/// <summary>The supervisor of a job in pieces has failed, and ends.</summary>
+internal sealed record JobFailed(RunId Job, string Why);
 
 /// <summary>
 /// What a node tells the supervisors, from the link with which it enlisted. It has no serializer: only the actor that has looked at the

@@ -94,26 +94,40 @@ public sealed record BuiltText(string Folder, BuildReport Report)
     }
 
     /// <summary>The build whose training text is that folder; null where it is anything else.</summary>
+    /// <exception cref="ElasticException">It is a build's, and the build's report cannot be read.</exception>
     public static BuiltText? OfTextFolder(string folder)
     {
         var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        return Path.GetFileName(path) == NameOf(Split.Train) && Path.GetDirectoryName(path) is { } build ? TryOpen(build) : null;
+        if (Path.GetFileName(path) != NameOf(Split.Train) || Path.GetDirectoryName(path) is not { } build)
+            return null;
+        return OpenOwn(build, out var why) ?? (why is null || !IsOwn(build) ? null : throw new ElasticException(
+            $"{path} is the text of a build whose report cannot be read ({OneLine.Of(why.Message)}): build the text again with its "
+            + "manifest, or copy the folder to another place to train on it as on any text", why));
     }
 
     /// <summary>The build that wrote the files of a folder as one of its parts; null where no build did.</summary>
-    internal static BuiltText? WithFilesIn(string folder)
+    internal static BuiltText? WithFilesIn(string folder) =>
+        Enum.GetValues<Split>().Select(NameOf).Contains(Path.GetFileName(folder)) && Path.GetDirectoryName(folder) is { } build
+            ? OpenOwn(build, out _) : null;
+
+    // Folders of code have files of that name, too: of these it is no matter what is in them.
+    private static BuiltText? OpenOwn(string build, out Exception? why)
     {
-        if (!Enum.GetValues<Split>().Select(NameOf).Contains(Path.GetFileName(folder)) || Path.GetDirectoryName(folder) is not { } build)
-            return null;
+        why = null;
         try
         {
             return TryOpen(build);
         }
         catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
         {
-            return null;                                               // somebody's own file of that name: folders of code have such ones
+            why = e;
+            return null;
         }
     }
+
+    // Named by its digest, as builds name their folders, or with the list of its documents.
+    private static bool IsOwn(string build) =>
+        Digest.IsDigest(Path.GetFileName(build)) || Directory.Exists(Path.Combine(build, Documents));
 
     /// <summary>The build that a corpus of these settings has all training text of, and no other; null for any other corpus.</summary>
     public static BuiltText? Of(CorpusSettings settings)

@@ -9,6 +9,7 @@ namespace Elastic.Corpus;
 public sealed class BuildFolder : IDisposable
 {
     private const string Infix = ".building-";
+    private const string RemovalInfix = ".removing-";
     private const string LockSuffix = ".lock";
 
     private readonly string _target;
@@ -34,11 +35,48 @@ public sealed class BuildFolder : IDisposable
     /// <summary>The folder's path until it is complete.</summary>
     public string Current { get; }
 
-    /// <summary>Removes what builders that died have left among the corpora, whichever they built: nobody may build them again.</summary>
+    /// <summary>
+    /// Removes what builders that died have left among the corpora, whichever they built: nobody may build them again; and the rest of
+    /// what was being removed.
+    /// </summary>
     public static void RemoveDead(string corpora)
     {
-        foreach (var lockFile in Directory.GetFiles(corpora, "*" + Infix + "*" + LockSuffix))
+        foreach (var lockFile in ((string[])[Infix, RemovalInfix]).SelectMany(i => Directory.GetFiles(corpora, "*" + i + "*" + LockSuffix)))
             RemoveIfDead(lockFile);
+    }
+
+    /// <summary>Whether a builder that lives fills that folder, in this process or in another one.</summary>
+    public static bool HasBuilder(string target) =>
+        Path.GetDirectoryName(target) is { } parent && Directory.Exists(parent)
+        && Directory.GetFiles(parent, Path.GetFileName(target) + Infix + "*" + LockSuffix).Any(IsHeld);
+
+    /// <summary>
+    /// Removes a complete folder. It is renamed first: of several processes that remove it one does, and after a crash the next build or
+    /// the next start removes the rest.
+    /// </summary>
+    /// <returns>Bytes of its files; 0 where it is not there.</returns>
+    public static long Remove(string target)
+    {
+        if (!Directory.Exists(target))
+            return 0;
+        var gone = target + RemovalInfix + Guid.NewGuid().ToString("n");
+        using var held = new FileStream(gone + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        try
+        {
+            Directory.Move(target, gone);
+            var bytes = new DirectoryInfo(gone).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+            File.Delete(Path.Combine(gone, CorpusManifest.FileName));   // what is incomplete is listed nowhere
+            Directory.Delete(gone, recursive: true);
+            return bytes;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return 0;                                                  // another process was faster
+        }
+        finally
+        {
+            File.Delete(held.Name);
+        }
     }
 
     /// <summary>Renames the folder. Where another builder was faster, its folder stays: the same inputs give the same bytes.</summary>
@@ -99,6 +137,23 @@ public sealed class BuildFolder : IDisposable
             Directory.Delete(Current, recursive: true);
         File.Delete(_lock.Name);
         _lock.Dispose();
+    }
+
+    private static bool IsHeld(string lockFile)
+    {
+        try
+        {
+            using var held = new FileStream(lockFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return false;
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
     }
 
     private static void RemoveIfDead(string lockFile)

@@ -146,8 +146,7 @@ internal static class CorpusShow
 
     private static IEnumerable<BuiltCorpus> Corpora(DataDirectory data)
     {
-        IEnumerable<string> folders = Directory.Exists(data.Corpora) ? Directory.EnumerateDirectories(data.Corpora) : [];
-        foreach (var folder in folders.Order(StringComparer.Ordinal))
+        foreach (var folder in data.AllCorpora.SelectMany(f => Directory.EnumerateDirectories(f).Order(StringComparer.Ordinal)))
         {
             if (BuiltCorpus.TryOpen(folder, out var corpus))
                 yield return corpus;

@@ -35,7 +35,7 @@ internal sealed class NodeProcess
     {
         // Before the data directory is created: a library that does not load should leave no trace.
         DeviceNames.Parse(request.Node.Devices);
-        var data = new DataDirectory(request.Node.DataDir);
+        var data = new DataDirectory(request.Node.DataDir, request.Node.CorporaDir);
         using var held = data.Take();
         var log = new RunLog(Path.Combine(data.Root, "node.log"), request.Node.LogFormat == NodeSettings.JsonLogs);
         var process = new NodeProcess(request, output, log, faults);
@@ -98,6 +98,8 @@ internal sealed class NodeProcess
         Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
         if (RunLines.TooManyThreads(_request.Node, Environment.ProcessorCount) is { } slow)
             Say(slow);
+        foreach (var line in SettingsWithoutEffect.Of(_request.Node))
+            Say(line);
 
         using var beside = new BackgroundTasks(Say, interrupted);
         var preempted = PreemptionAsync(beside.Ending);

@@ -58,17 +58,19 @@ internal static class TakenDownTexts
 
     /// <summary>Why the text or corpus of that id is gone; null where nothing is known of it.</summary>
     public static string? Find(DataDirectory data, string id) =>
-        new[] { data.Texts, data.Corpora }.Where(Directory.Exists)
+        FoldersOf(data)
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*" + CorpusManifest.TakenDownSuffix))
             .Where(path => Path.GetFileName(path).StartsWith(id, StringComparison.Ordinal))
             .Select(path => CorpusManifest.WhyTakenDown(path[..^CorpusManifest.TakenDownSuffix.Length])).FirstOrDefault();
 
-    private static IEnumerable<string> CorporaOf(DataDirectory data, BuiltText text) => !Directory.Exists(data.Corpora) ? []
-        : Directory.EnumerateDirectories(data.Corpora).Where(c => CorpusTexts.IsMadeOf(c, text));
+    private static IEnumerable<string> FoldersOf(DataDirectory data) => data.AllCorpora.Prepend(data.Texts).Where(Directory.Exists);
+
+    private static IEnumerable<string> CorporaOf(DataDirectory data, BuiltText text) =>
+        data.AllCorpora.SelectMany(Directory.EnumerateDirectories).Where(c => CorpusTexts.IsMadeOf(c, text));
 
     private static void DeleteRests(DataDirectory data)
     {
-        foreach (var folder in new[] { data.Texts, data.Corpora }.Where(Directory.Exists)
+        foreach (var folder in FoldersOf(data)
             .SelectMany(f => Directory.GetFiles(f, "*" + CorpusManifest.TakenDownSuffix))
             .Select(note => note[..^CorpusManifest.TakenDownSuffix.Length])
             .Where(f => Directory.Exists(f) && !Last.Any(last => File.Exists(Path.Combine(f, last)))))

@@ -2,6 +2,7 @@ using Elastic.Actors.Control;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.Messages.Settings;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Commands;
@@ -29,7 +30,8 @@ internal static class TrainDryRun
         if (request.Json)
             output.WriteLine(PlanLines.Json(plan, machine, problem).ToJsonString());
         else
-            foreach (var line in PlanLines.Of(request.Settings.Title, plan, machine))
+            foreach (var line in PlanLines.Of(request.Settings.Title, plan, machine)
+                .Concat(SettingsWithoutEffect.Of(request.Settings.Training)).Concat(SettingsWithoutEffect.Of(node)))
                 output.WriteLine(line);
         if (problem is null)
             return ExitCodes.Done;

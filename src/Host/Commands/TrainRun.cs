@@ -33,7 +33,7 @@ internal sealed class TrainRun
     private TrainRun(TrainRequest request, TextWriter output, TextWriter error)
     {
         (_request, _output, _error) = (request, output, error);
-        _data = new DataDirectory(request.Settings.Node.DataDir);
+        _data = new DataDirectory(request.Settings.Node.DataDir, request.Settings.Node.CorporaDir);
         _run = new RunName(request.Settings.Training.Run.Name);
     }
 
@@ -80,7 +80,8 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
-        foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model)))
+        foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model))
+            .Concat(SettingsWithoutEffect.Of(settings)).Concat(SettingsWithoutEffect.Of(_request.Settings.Node)))
             Say(notice);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"), _request.Changes);
         _folder = _data.Run(

@@ -39,7 +39,7 @@ internal static class ConfigurationLoader
             ? ElasticSettings.AsStarted
             : string.Join(" + ", ConfigsOf(request, run).Select(c => Path.GetFileName(c)));
         var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), told);
-        var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above, model]), told);
+        var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above, model]), told, isNew: run is null);
         return settings with { Corpus = CorpusOf(run, [.. given, .. above]) };
     }
 

@@ -13,9 +13,10 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
 
     /// <summary>Binds merged keys to the records, once.</summary>
     /// <param name="told">Problems that were found before: reported with the others.</param>
+    /// <param name="isNew">False for those of a run that exists, which goes on with what it began with.</param>
     /// <exception cref="SettingsException">Names every problem.</exception>
     public static ElasticSettings Bind(
-        string title, IReadOnlyDictionary<string, SettingText> values, IReadOnlyCollection<string> told)
+        string title, IReadOnlyDictionary<string, SettingText> values, IReadOnlyCollection<string> told, bool isNew)
     {
         values = values.Values.ToDictionary(v => v.Key, WithFullPath);
         List<string> wrong = [];
@@ -27,7 +28,8 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
         List<string> problems =
         [
             .. told, .. wrong,
-            .. settings.Training.Problems().Concat(settings.Node.Problems()).Concat(DatabaseAddresses.Problems(settings.Node.Database))
+            .. settings.Training.Problems().Concat(isNew ? settings.Training.ProblemsOfNewRun() : []).Concat(settings.Node.Problems())
+                .Concat(DatabaseAddresses.Problems(settings.Node.Database))
                 .Where(p => !replaced.Exists(key => p.Contains(key, StringComparison.Ordinal)))
                 .Select(p => p + Place(p, values)),
         ];

@@ -10,7 +10,7 @@ using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary><c>pbm corpus</c>: builds corpora by all nodes.</summary>
+/// <summary><c>pbm corpus</c>: builds corpora by all nodes, and deletes them.</summary>
 internal sealed class CorpusPalette
 {
     private static readonly ArgumentHelp Manifest = new("m", "manifest", "FILE",
@@ -24,6 +24,13 @@ internal sealed class CorpusPalette
     private static readonly ArgumentHelp Name = new("b", "build", "NAME",
         "Names the build. Where only one goes on, it may be left out.", Names: new("corpus", "list", "build"));
 
+    private static readonly ArgumentHelp Which = new("c", "corpus", "ID|RUN",
+        "Names the corpus: the beginning of its id, as run start --dry-run and elastic corpus show say it, or a run that has read it.",
+        Required: true);
+
+    private static readonly ArgumentHelp Yes = new("y", "yes", "",
+        "Deletes it without the question that a terminal gets.", Kind: ArgumentKind.Flag, IsConsent: true);
+
     // People read a line each; what is asked more often is passed over.
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(5);
 
@@ -36,7 +43,7 @@ internal sealed class CorpusPalette
     public static Palette Build(ClusterControl control, TimeProvider time)
     {
         var palette = new CorpusPalette(control, time);
-        return new Palette("corpus", "builds corpora by all nodes",
+        return new Palette("corpus", "builds corpora by all nodes, and deletes them",
         [
             new(new CommandHelp("build",
                 "Builds a corpus: elastic corpus build --manifest, by all nodes, with the same bytes. All of them read the sources; the "
@@ -53,6 +60,13 @@ internal sealed class CorpusPalette
                 + "build. Goes on by itself when the seed is back.", [Name], Follows: true), Changes: false, palette.WatchAsync),
             new(new CommandHelp("stop",
                 "Stops a build. What was read stays: the same build goes on with it.", [Name]), Changes: true, palette.StopAsync),
+            new(new CommandHelp("delete",
+                "Deletes a corpus from all nodes that are here, unless a run that is not finished needs it or a build goes on. Finished runs "
+                + "that have read it stay, and cannot be audited or made longer without it.", [Which, Yes],
+                """
+                pbm corpus delete -c d2b3fabf        asks at a terminal, and not in a script
+                pbm corpus delete -c books --yes     what the run books has read
+                """), Changes: true, palette.DeleteAsync),
         ]);
     }
 
@@ -124,6 +138,34 @@ internal sealed class CorpusPalette
         yield return new PbmLine(
             $"stopped {build}; what was read stays, and the same pbm corpus build goes on with it",
             new JsonObject { ["build"] = build, ["stopped"] = true });
+    }
+
+    private async IAsyncEnumerable<PbmLine> DeleteAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var deleted = await _control.DeleteCorpus(call.Required(Which), call.Origin, cancel);
+        var (id, had) = (deleted.Corpus, deleted.Nodes.Where(n => n.Bytes > 0).ToList());
+        var problems = deleted.Nodes.Where(n => n.Problem is not null).ToList();
+        yield return new PbmLine(
+            had.Count == 0 ? $"no node that is here has anything of the corpus {id.Short}{(problems.Count > 0 ? " to delete" : "")}"
+                : $"deleted the corpus {id.Short}: {Units.Bytes(had.Sum(n => n.Bytes))} on {Units.Many(had.Count, "node")} "
+                    + $"({string.Join(", ", had.Select(n => n.Address))})",
+            new JsonObject
+            {
+                ["corpus"] = id.Hex,
+                ["deleted"] = problems.Count == 0,
+                ["bytes"] = had.Sum(n => n.Bytes),
+                ["nodes"] = new JsonArray([.. deleted.Nodes.Select(n => new JsonObject
+                {
+                    ["node"] = n.Address, ["bytes"] = n.Bytes, ["problem"] = n.Problem,
+                })]),
+                ["finishedRuns"] = new JsonArray([.. deleted.Finished.Select(r => (JsonNode)r.Value)]),
+            });
+        if (deleted.Finished.Count > 0)
+            yield return new PbmLine($"{string.Join(", ", deleted.Finished)}, finished, cannot be audited or made longer until it is built again");
+        yield return new PbmLine(
+            $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by hand");
+        if (problems.Count > 0)
+            throw new ElasticException(string.Join('\n', problems.Select(n => n.Problem)));
     }
 
     private async IAsyncEnumerable<PbmLine> LinesAsync(string build, [EnumeratorCancellation] CancellationToken cancel)

@@ -49,7 +49,7 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
         layers.Add(ModelFolderLayer.Of(asked, models, problems));
         var title = configs.Count == 0 ? ElasticSettings.AsStarted : string.Join(" + ", configs.Select(c => c.Value));
-        return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers), problems) with
+        return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers), problems, isNew: run is null) with
         {
             Corpus = Corpus.Count > 0 ? null : ConfigurationLoader.CorpusOf(run, asked),
         };

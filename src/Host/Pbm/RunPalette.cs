@@ -157,6 +157,8 @@ internal sealed class RunPalette
             yield break;
         }
 
+        foreach (var line in SettingsWithoutEffect.Of(settings.Training))
+            yield return new PbmLine(line, new JsonObject { ["run"] = name, ["notice"] = line });
         var said = Said.Channel(64);
         var starting = StartAndCompleteAsync();
         await foreach (var line in said.Reader.ReadAllAsync(cancel))

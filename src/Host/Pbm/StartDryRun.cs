@@ -76,7 +76,7 @@ internal static class StartDryRun
     {
         var changed = Changed(preview).Select(s => $"{s.Setting.Key} = {Cut(s.Value)} (default {Cut(s.Default)})").ToList();
         return changed.Count == 0 ? ["settings     all have their defaults"]
-            : changed.Select((line, i) => $"{(i == 0 ? "settings" : ""),-13}{line}");
+            : changed.Concat(SettingsWithoutEffect.Of(preview.Settings)).Select((line, i) => $"{(i == 0 ? "settings" : ""),-13}{line}");
     }
 
     private static IEnumerable<string> Text(StartPreview preview)

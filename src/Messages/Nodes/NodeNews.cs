@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What the supervising seed tells a node, whatever run it works for.</summary>
@@ -39,4 +41,11 @@ public abstract record NodeNews : ISaidBySeed
     /// <param name="Request">Names the request in the answer.</param>
     /// <inheritdoc cref="NodeRequest.ListFiles"/>
     public sealed record ListFiles(string Request, string Path, string List) : NodeNews;
+
+    /// <summary>
+    /// A person wants the corpus to be deleted, built or fetched; no run that goes on reads it. Answered by
+    /// <see cref="NodeReport.CorpusDeleted"/>.
+    /// </summary>
+    /// <param name="Request">Names the request in the answer.</param>
+    public sealed record DeleteCorpus(string Request, Digest Corpus) : NodeNews;
 }

@@ -140,6 +140,12 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <param name="Why">Why it gives none; null where it does, or is on it.</param>
     public sealed record FilesListed(NodeId Node, string Request, Digest? Listing, string Endpoint, string? Why) : NodeReport(Node);
 
+    /// <summary>The node has nothing of a corpus any more, as a person has asked.</summary>
+    /// <param name="Request">The request that it answers.</param>
+    /// <param name="Bytes">What it had of it; 0 for nothing.</param>
+    /// <param name="Why">Why it still has some of it; null where it has none.</param>
+    public sealed record CorpusDeleted(NodeId Node, string Request, long Bytes, string? Why) : NodeReport(Node);
+
     /// <summary>The node cannot have the devices that a person has asked for, and why.</summary>
     public sealed record DevicesRefused(NodeId Node, string Request, string Why) : NodeReport(Node);
 }

@@ -24,6 +24,9 @@ public abstract record NodeRequest(string Node, Origin Origin) : ISaidBySeed
     /// <param name="Path">A full path, below the node's <c>node.corpus-roots</c>.</param>
     /// <param name="List">Names the list: the same is not made twice.</param>
     public sealed record ListFiles(string Node, string Path, string List, Origin Origin) : NodeRequest(Node, Origin);
+
+    /// <summary>Delete a corpus from your disk, built or fetched.</summary>
+    public sealed record DeleteCorpus(string Node, Digest Corpus, Origin Origin) : NodeRequest(Node, Origin);
 }
 
 /// <summary>The one answer to each request.</summary>
@@ -44,6 +47,11 @@ public abstract record NodeReply : ISaidBySeed
     /// <param name="Listing">The list, as a blob; null while it is being made.</param>
     /// <param name="Endpoint">The data plane ("host:port") that has the list and the files.</param>
     public sealed record Files(Digest? Listing, string Endpoint) : NodeReply;
+
+    /// <summary>The node has nothing of the corpus any more.</summary>
+    /// <param name="Address">The node's.</param>
+    /// <param name="Bytes">What it had of it; 0 for nothing.</param>
+    public sealed record CorpusDeleted(string Address, long Bytes) : NodeReply;
 
     /// <summary>The node drains from now on, or takes work again.</summary>
     /// <param name="Address">The node's.</param>

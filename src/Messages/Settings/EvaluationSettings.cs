@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Elastic.Messages.Settings;
 
 /// <summary>Block <c>evaluation</c>: how often the held-out text is scored, and how much of it.</summary>
@@ -28,6 +30,10 @@ public sealed record EvaluationSettings : SettingsGroup
     [Setting("evaluation.target-loss", null, "Ends the run with the first score of at most this loss, nats per token; null never does.")]
     [Above(0), Since(4, null)]
     public required double? TargetLoss { get; init; }
+
+    /// <summary>What may end the run, as it is set; empty where nothing may.</summary>
+    public string End => Patience > 0 ? string.Create(CultureInfo.InvariantCulture, $"evaluation.patience = {Patience}")
+        : TargetLoss is { } loss ? string.Create(CultureInfo.InvariantCulture, $"evaluation.target-loss = {loss}") : "";
 
     /// <summary>True where a score may end the run.</summary>
     public bool MayEndRuns => Patience > 0 || TargetLoss is not null;

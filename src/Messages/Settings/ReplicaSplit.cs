@@ -16,7 +16,7 @@ public readonly record struct ReplicaSplit(int Tensor, int Pipeline, int Chunks 
     public const int Most = 64;
 
     /// <summary>What the text may be, in words.</summary>
-    public const string Use = "none, tensor:2 (a power of two up to 64), pipeline:2 (2 to 64 stages), pipeline:2x2 (of 2 pieces each, up "
+    public const string Use = "none, tensor:2 (a power of two from 2 to 64), pipeline:2 (2 to 64 stages), pipeline:2x2 (of 2 pieces each, up "
         + "to 64 in all), or tensor:2, pipeline:2";
 
     /// <summary>Each device has the whole model.</summary>
@@ -40,10 +40,11 @@ public readonly record struct ReplicaSplit(int Tensor, int Pipeline, int Chunks 
         return text.Split(',') switch
         {
             ["none"] => None,
-            [var one] when Count(one, "tensor:") is { } tensor => Of(tensor, 1, 1),
-            [var one] when Stages(one) is var (pipeline, chunks) => Of(1, pipeline, chunks),
-            [var first, var second] when Count(first, "tensor:") is { } tensor
-                && Stages(second.StartsWith(' ') ? second[1..] : second) is var (pipeline, chunks) => Of(tensor, pipeline, chunks),
+            [var one] when Ranks(one) is { } tensor => new ReplicaSplit(tensor, 1),
+            [var one] when Stages(one) is var (pipeline, chunks) => new ReplicaSplit(1, pipeline, chunks),
+            [var first, var second] when Ranks(first) is { } tensor
+                && Stages(second.StartsWith(' ') ? second[1..] : second) is var (pipeline, chunks) =>
+                new ReplicaSplit(tensor, pipeline, chunks),
             _ => null,
         };
     }
@@ -61,14 +62,15 @@ public readonly record struct ReplicaSplit(int Tensor, int Pipeline, int Chunks 
         };
     }
 
-    private static ReplicaSplit? Of(int tensor, int pipeline, int chunks) =>
-        int.IsPow2(tensor) && tensor <= Most && pipeline is >= 1 and <= Most && chunks >= 1 && chunks <= Most / pipeline
-        && (chunks == 1 || pipeline > 1) ? new ReplicaSplit(tensor, pipeline, chunks) : null;
+    // A split over one device is none, and is written so: whoever writes tensor:1 or pipeline:1 expects another number than counts.
+    private static int? Ranks(string text) =>
+        Count(text, "tensor:") is { } count && count is >= 2 and <= Most && int.IsPow2(count) ? count : null;
 
     private static (int Stages, int Chunks)? Stages(string text) => text.Split('x') switch
     {
-        [var stages] when Count(stages, "pipeline:") is { } one => (one, 1),
-        [var stages, var chunks] when Count(stages, "pipeline:") is { } one && Count(chunks, "") is { } each => (one, each),
+        [var first] when Count(first, "pipeline:") is { } stages and >= 2 and <= Most => (stages, 1),
+        [var first, var second] when Count(first, "pipeline:") is { } stages and >= 2 && Count(second, "") is { } chunks and >= 1
+            && chunks <= Most / stages => (stages, chunks),
         _ => null,
     };
 

@@ -36,6 +36,19 @@ public sealed class RememberedSeedsTests : TemporaryFolder
         Assert.Equal([Asked], await NamedAsync([Asked]));
     }
 
+    // Elsewhere a name server may know this machine by another name.
+    [Fact]
+    public async Task A_seed_that_was_in_the_cluster_under_the_name_that_was_given_is_not_asked_under_another_one()
+    {
+        var asked = Endpoint.Parse("127.0.0.1:4053");
+        var remembered = new RememberedSeeds(File, [asked]);
+        remembered.Write([asked]);
+        var contacts = new Contacts([asked], null, Transport.Plain, remembered);
+        for (var attempt = 0; attempt < 3; attempt++)
+            Assert.Equal(
+                [asked.ToAddress()], (await contacts.FindAsync(Endpoint.Parse("10.0.0.7:4053").ToAddress(), attempt, default)).Members);
+    }
+
     private async Task<IReadOnlyList<Endpoint>> NamedAsync(Endpoint[] asked)
     {
         var contacts = new Contacts(asked, null, Transport.Plain, new RememberedSeeds(File, asked));

@@ -100,9 +100,9 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         {
             // The plugins and the pools are warm when the clock starts.
             var tiny = (await new RunList(database).ReadAsync(default))[0].Run;
-            await LookAsync(system.ActorOf(RunSupervisor.Props(tiny, context)), tiny.Name);
+            await LookAsync(system.ActorOf(RunSupervisor.Props(tiny, context, null)), tiny.Name);
             var began = Stopwatch.GetTimestamp();
-            var supervisor = system.ActorOf(RunSupervisor.Props(run.Id, context));
+            var supervisor = system.ActorOf(RunSupervisor.Props(run.Id, context, null));
             await LookAsync(supervisor, run.Name);
             output.WriteLine($"{how}: recovered in {Stopwatch.GetElapsedTime(began).TotalMilliseconds:0} ms");
             await act(system, supervisor);

@@ -101,9 +101,16 @@ public sealed class BuiltTextSpecs : IDisposable
         await Says("build", build);
         var corpus = Assert.Single(Directory.GetDirectories(shared));
         File.AppendAllText(Path.Combine(_folder, "web.conf"), "\ntakedown { urls = [\"https://example.com/1\"] }");
-        await Says("build", [.. build, "--purge"], $", and the corpus {Path.GetFileName(corpus)[..12]} that was made of it, which held 1 ");
-        Assert.False(Directory.Exists(corpus));
         Assert.False(Directory.Exists(Path.Combine(_folder, "data", "corpora")));
+        await Says("show", [], $"corpus {Path.GetFileName(corpus)[..12]}");
+
+        // The data directory knows where its corpora are.
+        await Says("build", [.. build.SkipLast(2), "--purge"],
+            $", and the corpus {Path.GetFileName(corpus)[..12]} that was made of it, which held 1 ");
+        Assert.False(Directory.Exists(corpus));
+        Assert.Single(Directory.GetDirectories(Path.Combine(_folder, "data", "corpora")));
+        Assert.Equal(ExitCodes.NotFound, await Elastic("audit", "--text", Path.GetFileName(corpus)));
+        Assert.Contains("was deleted, because it held 1 document", _error.ToString(), StringComparison.Ordinal);
     }
 
     private void Write(string name, string text) => File.WriteAllText(Path.Combine(_folder, name), text);

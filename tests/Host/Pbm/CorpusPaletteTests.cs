@@ -89,6 +89,26 @@ public sealed class CorpusPaletteTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_deleted_corpus_comes_with_what_it_freed_where_and_with_who_has_it_still()
+    {
+        var id = Digest.Of("a corpus"u8);
+        _cluster.DeletedCorpus = new DeletedCorpus(
+            id, [new("seed:1", 3 << 20, null), new("w:1", 1 << 20, null), new("w:2", 0, null)], [new RunName("books")]);
+        var lines = await Lines("delete", ("corpus", "books"));
+        Assert.Equal(
+            [
+                $"deleted the corpus {id.Short}: 4.0 MiB on 2 nodes (seed:1, w:1)",
+                "books, finished, cannot be audited or made longer until it is built again",
+                $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by hand",
+            ], lines.Select(l => l.Text));
+        Assert.Equal((id.Hex, 4L << 20), ((string)lines[0].Json!["corpus"]!, (long)lines[0].Json!["bytes"]!));
+
+        _cluster.DeletedCorpus = new DeletedCorpus(id, [new("w:1", 0, "node w:1: the folder is being built")], []);
+        var error = await Assert.ThrowsAsync<ElasticException>(() => Lines("delete", ("corpus", "books")));
+        Assert.Equal("node w:1: the folder is being built", error.Message);
+    }
+
+    [Fact]
     public void A_stored_build_goes_on_only_where_its_sources_are()
     {
         var text = $"sources = [ {{ name = a, paths = [{Folder}, \"https://example.org/a.txt\"] }} ]";
@@ -111,7 +131,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
     private Task<List<PbmLine>> Lines(string name, params (string Argument, string Value)[] values)
     {
         var command = _cluster.Command($"corpus {name}");
-        Assert.Equal(name is "build" or "stop", command.Changes);
+        Assert.Equal(name is "build" or "stop" or "delete", command.Changes);
         return command.LinesAsync(values);
     }
 

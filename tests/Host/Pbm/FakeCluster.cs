@@ -98,6 +98,9 @@ internal sealed class FakeCluster
 
     public string? StoppedBuild { get; private set; }
 
+    /// <summary>What a deletion of a corpus comes to; null where it is refused.</summary>
+    public DeletedCorpus? DeletedCorpus { get; set; }
+
     /// <summary>A watch has begun.</summary>
     public Task Watched => _watched.Task;
 
@@ -163,6 +166,11 @@ internal sealed class FakeCluster
         },
         Builds = _ => Task.FromResult<IReadOnlyList<BuildStatus>>(Builds),
         WatchBuild = (build, _) => WatchBuild(build),
+        DeleteCorpus = (name, origin, _) =>
+        {
+            Asker = origin;
+            return Task.FromResult(DeletedCorpus ?? throw new ElasticException($"the corpus {name} is needed"));
+        },
         StopBuild = (build, origin, _) =>
         {
             (StoppedBuild, Asker) = (build, origin);

@@ -150,6 +150,63 @@ public sealed class SettingsProblemTests
             Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_does_not_do_what_is_expected_is_refused_to_new_runs()
+    {
+        var stops = TrainingSettings.Defaults with { Evaluation = EvaluationSettings.Defaults with { Patience = 3 } };
+        var none = stops with { Corpus = CorpusSettings.Defaults with { HeldOut = 0 } };
+        Refused("evaluation.patience = 3 ends a run by its scores of held-out text, and with corpus.held-out = 0 there is none", none);
+        Refused("evaluation.target-loss = 2.5 ends a run by its scores",
+            none with { Evaluation = EvaluationSettings.Defaults with { TargetLoss = 2.5 } });
+        Assert.Empty(stops.ProblemsOfNewRun());
+        Assert.Empty((none with { Corpus = none.Corpus with { Validation = ["v.txt"] } }).ProblemsOfNewRun());
+        var muon = TrainingSettings.Defaults with { Optimizer = OptimizerSettings.Defaults with { Kind = "muon" } };
+        Assert.Empty(muon.ProblemsOfNewRun());
+        Refused("optimizer.kind = muon with model.lora-rank = 4: Muon updates hidden matrices of the network, which adapters leave as they "
+            + "are", muon with { Model = Model with { Lora = Model.Lora with { Rank = 4 } } });
+
+        static void Refused(string problem, TrainingSettings settings)
+        {
+            Assert.StartsWith(problem, Assert.Single(settings.ProblemsOfNewRun()), StringComparison.Ordinal);
+            Assert.Empty(settings.Problems());                         // of an earlier version's run, which goes on
+        }
+    }
+
+    [Fact]
+    public void What_counts_for_nothing_is_said()
+    {
+        Assert.Empty(SettingsWithoutEffect.Of(TrainingSettings.Defaults));
+        Assert.Empty(SettingsWithoutEffect.Of(NodeSettings.Defaults));
+        var set = TrainingSettings.Defaults with
+        {
+            Optimizer = OptimizerSettings.Defaults with
+            {
+                Momentum = 0.9, OuterMomentum = 0.5, DecayShape = LearningRateDecay.Linear,
+            },
+            Model = Model with { Lora = Model.Lora with { Alpha = 32 } },
+            Corpus = CorpusSettings.Defaults with { StreamWindow = 4, HeldOut = 0.1, Validation = ["v.txt"] },
+        };
+        Assert.Equal(
+            [
+                "optimizer.momentum = 0.9 has no effect: optimizer.kind = adamw",
+                "optimizer.outer-momentum = 0.5 has no effect: run.averaging = average",
+                "optimizer.decay-shape = linear has no effect: optimizer.schedule = cosine",
+                "model.lora-alpha = 32 has no effect: model.lora-rank = 0",
+                "corpus.stream-window = 4 has no effect: corpus.order = shuffle",
+                "corpus.held-out = 0.1 has no effect: corpus.validation names what is held out",
+            ], SettingsWithoutEffect.Of(set));
+        Assert.Empty(SettingsWithoutEffect.Of(set with
+        {
+            Optimizer = set.Optimizer with { Kind = "muon", Schedule = LearningRateSchedule.WarmupStableDecay },
+            Run = RunSettings.Defaults with { Averaging = AveragingMethod.Nesterov },
+            Model = Model with { Lora = set.Model.Lora with { Rank = 8 } },
+            Corpus = set.Corpus with { Order = CorpusOrder.Stream, Validation = [] },
+        }));
+        Assert.Equal(
+            ["node.public-url = https://lm has no effect: node.dashboard = false", "node.ops-token-file = t has no effect: node.ops-port is not set"],
+            SettingsWithoutEffect.Of(NodeSettings.Defaults with { Dashboard = false, PublicUrl = "https://lm", OpsTokenFile = "t" }));
+    }
+
     private static readonly ModelSettings Llama = Model with { Architecture = "llama" };
 
     private static ModelSettings With(ModelSettings model, Func<LlamaSettings, LlamaSettings> change) =>
