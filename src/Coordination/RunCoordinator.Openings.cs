@@ -11,19 +11,21 @@ public sealed partial class RunCoordinator
     // answer to bring all of it again, messages would multiply.
     private static readonly TimeSpan BetweenOpenings = TimeSpan.FromSeconds(1);
 
+    private const int CharactersForADigest = Part.MostCharacters / Part.MostDigests;
+
     // Nodes that were told before a seed had enlisted: they have nobody to fetch the corpus from.
     private readonly HashSet<NodeId> _toldNoSource = [];
 
     private void OpenNodes()
     {
-        foreach (var node in _toldNoSource.Where(n => Seeds(n).Length > 0).ToList())
+        foreach (var node in _toldNoSource.Where(n => _sources.Seeds(n).Length > 0).ToList())
         {
             _toldNoSource.Remove(node);
             _opened.Remove(node);
         }
 
-        foreach (var node in View.Nodes.Keys.Where(n => !_health.IsUnhealthy(n) && !_opened.Contains(n)))
-            if (!_openedAt.TryGetValue(node, out var before) || _now - before >= BetweenOpenings)
+        foreach (var node in View.Nodes.Keys.Where(n => !_context.Health.IsUnhealthy(n) && !_opened.Contains(n)))
+            if (!_openedAt.TryGetValue(node, out var before) || _context.Now - before >= BetweenOpenings)
                 Open(node);
     }
 
@@ -37,13 +39,13 @@ public sealed partial class RunCoordinator
     private void Open(NodeId node)
     {
         _opened.Add(node);
-        _openedAt[node] = _now;
+        _openedAt[node] = _context.Now;
         _inventory.Forget(node);
-        var (number, sources) = (new OrderId(_term ?? 0, ++_orders), Seeds(node));
-        if (sources.Length == 0 && _health.Of(node) is { Seed: false })
+        var (number, sources) = (_term.NextOrder(), _sources.Seeds(node));
+        if (sources.Length == 0 && _context.Health.Of(node) is { Seed: false })
             _toldNoSource.Add(node);
-        foreach (var (text, part) in Part.Cut(Run.Settings!, settings.MostDigests * CharactersForADigest))
-            Send(node, new NodeCommand.OpenRun(id)
+        foreach (var (text, part) in Part.Cut(Run.Settings!, _context.Settings.MostDigests * CharactersForADigest))
+            _context.Send(node, new NodeCommand.OpenRun(_context.Id)
             {
                 Number = number,
                 Settings = text,
@@ -53,16 +55,16 @@ public sealed partial class RunCoordinator
                 Part = part,
             });
         AskWhatIsWhole(node, thorough: false);
-        if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report, Plan?.Needs) is { } why)
-            Send(node, new NodeCommand.Exclude(id, why));
+        if (_context.Health.Of(node) is { } report && WorkerHealth.Unfit(Run, report, Plan?.Needs) is { } why)
+            _context.Send(node, new NodeCommand.Exclude(_context.Id, why));
         if (Run.IsPaused)
-            Send(node, new NodeCommand.StopRun(id));
+            _context.Send(node, new NodeCommand.StopRun(_context.Id));
     }
 
     private void AskWhatIsWhole(NodeId node, bool thorough)
     {
-        foreach (var survey in _inventory.Ask(Run, node, new OrderId(_term ?? 0, ++_orders), _now))
-            Send(node, survey with { Thorough = thorough });
+        foreach (var survey in _inventory.Ask(Run, node, _term.NextOrder(), _context.Now))
+            _context.Send(node, survey with { Thorough = thorough });
     }
 
     // A node that could not open the run is asked again after a rest; a node that never got OpenRun, because the message was lost, soon.
@@ -72,12 +74,12 @@ public sealed partial class RunCoordinator
         if (report.Why is null)
             return;                                                    // it is still awaited: what it stores is not known
         // It has answered each thing that waited for the opening: that is one setback, and not many.
-        if (_health.IsUnhealthy(report.Node))
+        if (_context.Health.IsUnhealthy(report.Node))
             return;
         _inventory.Forget(report.Node);
-        _outputs.Add(new RunOutput.Notice($"{Names([report.Node])} cannot open the run: {report.Why}"));
-        if (View.Nodes.Keys.All(n => n == report.Node || !IsOfUse(n)) && !settings.GoesOn)
-            Fail(report.Why);
+        _context.Warn($"{_context.Names(report.Node)} cannot open the run: {report.Why}");
+        if (View.Nodes.Keys.All(n => n == report.Node || !_context.IsOfUse(n)) && !_context.Settings.GoesOn)
+            _context.Fail(report.Why);
         else
             Rest(report.Node, report.Why);
     }
@@ -85,7 +87,7 @@ public sealed partial class RunCoordinator
     private void SurveyAgain()
     {
         View = View.Forget([]) with { Surveyed = false };
-        _inventory.Begin(_now);
+        _inventory.Begin(_context.Now);
         // Thorough: a set that one node believes to be intact may be the one that another node found damaged.
         foreach (var node in _opened)
             AskWhatIsWhole(node, thorough: true);

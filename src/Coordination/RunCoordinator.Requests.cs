@@ -13,7 +13,7 @@ public sealed partial class RunCoordinator
         var decision = RunRequests.Decide(Run, Plan, asked.Request);
         if (asked.Request is RunRequest.Delete && decision.Refusal is null)
         {
-            _outputs.Add(IsAtWork
+            _context.Add(IsAtWork
                 ? new RunOutput.Reply(asked.Asker, new RunReply.Refused(
                     asked.Request.Run,
                     $"run {asked.Request.Run} is at work: stop it first, with pbm run stop -n {asked.Request.Run}, and delete it then"))
@@ -23,7 +23,7 @@ public sealed partial class RunCoordinator
 
         if (asked.Request is RunRequest.Start anew && RunRequests.BeginsAnew(Run, anew, decision))
         {
-            _outputs.Add(IsAtWork
+            _context.Add(IsAtWork
                 ? new RunOutput.Reply(asked.Asker, new RunReply.Refused(
                     anew.Run, $"{decision.Refusal}; or stop it: until it has committed a round, its name can be used anew"))
                 : new RunOutput.Delete(asked.Asker, anew));
@@ -39,15 +39,10 @@ public sealed partial class RunCoordinator
         if (asked.Request is RunRequest.Grow grow && decision.Refusal is null)
             Note(grow);
         if (decision.Refusal is null && asked.Request is RunRequest.Start or RunRequest.Resume)
-        {
-            _isAsked = true;
-            Failure = null;                                            // the person who asks has fixed the cause
-            _failures.Clear();
-        }
-
-        _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
+            _context.Start();
+        _context.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
             ? new RunReply.Refused(asked.Request.Run, why)
-            : new RunReply.Accepted(asked.Request.Run, id, told ?? NoticeOf(decision))
+            : new RunReply.Accepted(asked.Request.Run, _context.Id, told ?? NoticeOf(decision))
             {
                 Checkpoint = asked.Request is RunRequest.Checkpoint
                     ? Run.IsFinished ? Run.Round : Run.CheckpointAsked ?? Run.Checkpoints.LastOrDefault()?.Version : null,
@@ -56,17 +51,17 @@ public sealed partial class RunCoordinator
 
     private void Note(RunRequest.Grow grow)
     {
-        _windows.Note(grow, _now);
+        _windows.Note(grow, _context.Now);
         if (grow.Failure is not { } why)
             return;
         var failure = $"the build of the corpus has failed: {why}";
-        _outputs.Add(new RunOutput.Notice(failure));
-        if (!settings.GoesOn && !Run.IsFinished)
-            Fail(failure);
+        _context.Warn(failure);
+        if (!_context.Settings.GoesOn && !Run.IsFinished)
+            _context.Fail(failure);
     }
 
     // False where nobody has started it since the restart, or it has come to a halt. One that is paused is to go on.
-    private bool IsAtWork => _isAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || Run.IsBreak || _busy.Count > 0);
+    private bool IsAtWork => _context.IsAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || Run.IsBreak || _busy.Count > 0);
 
     private string? NoticeOf(Decision decision) =>
         decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is not { } extension ? null

@@ -18,14 +18,14 @@ public sealed partial class RunCoordinator
     public string? WaitsFor => Lifecycle switch
     {
         Lifecycle.Recovering => "the database: this supervisor has no term yet",
-        Lifecycle.Waiting when !_isAsked => "a request to start",
+        Lifecycle.Waiting when !_context.IsAsked => "a request to start",
         Lifecycle.Waiting => "a node with a device that may compute for it"
             + (Plan is { Needs.Count: > 0 } plan ? $", and the labels that it needs: {string.Join(", ", plan.Needs)}" : ""),
-        Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
-        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _now),
-        Lifecycle.Stopping => $"nodes to hand over: {Names(_busy)}",
-        Lifecycle.Running when View.InFlight.IsEmpty => _windows.WaitsFor(Run, Plan, _now) ?? _reason,
-        Lifecycle.Running => WaitsForDevices() ?? _progress.Fetching(View, node => Names([node])),
+        Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {_context.Names(_inventory.Awaited)}",
+        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _context.Now),
+        Lifecycle.Stopping => $"nodes to hand over: {_context.Names(_busy)}",
+        Lifecycle.Running when View.InFlight.IsEmpty => _windows.WaitsFor(Run, Plan, _context.Now) ?? _reason,
+        Lifecycle.Running => WaitsForDevices() ?? _progress.Fetching(View, node => _context.Names(node)),
         _ => null,
     };
 
@@ -42,6 +42,6 @@ public sealed partial class RunCoordinator
 
     /// <summary>The run as a person sees it now.</summary>
     public RunView Show(string? notice = null) => Plan is { } plan
-        ? _progress.View(Run, plan, View, Phase, _now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
-        : new RunView { Name = Run.Name ?? id.Name, RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
+        ? _progress.View(Run, plan, View, Phase, _context.Now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
+        : new RunView { Name = Run.Name ?? _context.Id.Name, RunId = _context.Id, Phase = RunPhase.Waiting, Failure = Failure };
 }

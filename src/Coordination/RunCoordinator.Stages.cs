@@ -33,7 +33,7 @@ public sealed partial class RunCoordinator
     private string DrawAttempt()
     {
         Span<byte> drawn = stackalloc byte[Identifier.DrawnBytes];
-        _chance.NextBytes(drawn);
+        _context.Chance.NextBytes(drawn);
         return Identifier.Drawn(drawn);
     }
 
@@ -55,7 +55,7 @@ public sealed partial class RunCoordinator
     private void End(string attempt)
     {
         foreach (var over in View.Attempts.Where(a => a.Value == attempt).Select(a => a.Key).GroupBy(w => w.Node).ToList())
-            TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+            _context.TakeAway(over.Key, [.. over.Select(w => w.Work)]);
         _incomplete.Remove(attempt);
     }
 
@@ -65,7 +65,7 @@ public sealed partial class RunCoordinator
         if (!View.Attempts.TryGetValue(failed, out var attempt))
             return;
         End(attempt);
-        View = View.Give(failed.Work, failed.Node, _now);
+        View = View.Give(failed.Work, failed.Node, _context.Now);
     }
 
     private void NoteAttempt(InFlightWork work, OrderId order, WorkContent content)
@@ -89,17 +89,17 @@ public sealed partial class RunCoordinator
     /// </remarks>
     public bool IsOfEarlierAttempt(WorkResult result, TimeSpan? now = null) => new InFlightWork(result.Key, result.Node) is var work
         && View.InFlight.TryGetValue(work, out var given)
-        && (View.Attempts.ContainsKey(work) || (result.Outcome is HandedOver && (now ?? _now) - given <= InTransit))
+        && (View.Attempts.ContainsKey(work) || (result.Outcome is HandedOver && (now ?? _context.Now) - given <= InTransit))
         && _attemptOrders.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
 
     // Nothing is wrong where it was noticed: it counts against the node of the stage that is lost.
     private void TakeBack(WorkResult result, StageLost lost)
     {
-        Send(result.Node, new NodeCommand.DropWork(id, [result.Key]));
+        _context.Send(result.Node, new NodeCommand.DropWork(_context.Id, [result.Key]));
         var noticed = new InFlightWork(result.Key, result.Node);
         if (!View.Attempts.TryGetValue(noticed, out var attempt))
             return;                                                    // it is over already
-        if (IsStopping)
+        if (_context.IsStopping)
         {
             End(attempt);                                              // as when a node is lost that computes alone: no step is handed over
             return;
@@ -124,13 +124,14 @@ public sealed partial class RunCoordinator
         if (!team.IsEmpty)
             View = View with { Teams = View.Teams.SetItem((replica, first.Node), team) };
         foreach (var stage in stages)
-            _failures.Succeeded(stage);
+            _context.Failures.Succeeded(stage);
     }
 
     // Which of several nodes was wrong, their bytes do not say: people may have them look.
     private string Suspects(int replica) => Run.QuorumOf(replica).Votes.All(v => v.Others == 0) ? ""
         : "; nodes computed it together, a stage each, and one of all these may be faulty: "
-            + Names(Run.QuorumOf(replica).Votes.SelectMany(v => View.Teams.GetValueOrDefault((replica, v.Node), [v.Node])).Distinct());
+            + _context.Names(Run.QuorumOf(replica).Votes
+                .SelectMany(v => View.Teams.GetValueOrDefault((replica, v.Node), [v.Node])).Distinct());
 
     // Attempts that lack a stage, because a node does not know of it, or have one too many, because a person has changed run.stages.
     private void EndIncompleteAttempts()
@@ -144,8 +145,8 @@ public sealed partial class RunCoordinator
             if (attempt.Select(w => ComputeStageWork.StageOf(w.Work)).Order().SequenceEqual(Enumerable.Range(0, Stages)))
                 _incomplete.Remove(attempt.Key);
             else if (!_incomplete.TryGetValue(attempt.Key, out var since))
-                _incomplete[attempt.Key] = _now;
-            else if (_now - since >= UntilComplete)
+                _incomplete[attempt.Key] = _context.Now;
+            else if (_context.Now - since >= UntilComplete)
                 End(attempt.Key);
         }
     }
@@ -153,7 +154,7 @@ public sealed partial class RunCoordinator
     private void NoteQueued(InFlightWork work)
     {
         if (View.Attempts.ContainsKey(work))
-            _queued[work] = _now;
+            _queued[work] = _context.Now;
     }
 
     // A stage belongs to an attempt. What a node reports is checked, because others see it.
@@ -164,7 +165,7 @@ public sealed partial class RunCoordinator
     // waits for. Where all of them wait, they wait for their turn.
     private void EndQueuedAttempts()
     {
-        foreach (var over in _queued.Keys.Where(w => !View.Attempts.ContainsKey(w) || _now - _queued[w] > StillQueued).ToList())
+        foreach (var over in _queued.Keys.Where(w => !View.Attempts.ContainsKey(w) || _context.Now - _queued[w] > StillQueued).ToList())
             _queued.Remove(over);
         var waiting = _queued.Keys.GroupBy(w => View.Attempts[w])
             .Where(a => AttemptOf(a.First()).Count > a.Count()).ToDictionary(a => a.Key, a => a.First());
@@ -172,13 +173,16 @@ public sealed partial class RunCoordinator
             _givesWay.Remove(over);
         foreach (var (attempt, work) in waiting)
         {
-            if (_givesWay.TryAdd(attempt, _now + WithQueued * (1 + _chance.NextDouble())) || _now < _givesWay[attempt])
+            if (_givesWay.TryAdd(attempt, _context.Now + WithQueued * (1 + _context.Chance.NextDouble()))
+                || _context.Now < _givesWay[attempt])
                 continue;
             EndAttemptOf(work);
-            _failures.Note(work, new WorkFailed("its devices compute for another run", WorkFailure.Exhausted), _now, _chance.NextDouble());
-            _outputs.Add(new RunOutput.Notice(
-                $"{Names([work.Node])} computes for another run, and nodes with other stages waited for it: the replica is given out "
-                + "anew"));
+            _context.Failures.Note(
+                work, new WorkFailed("its devices compute for another run", WorkFailure.Exhausted), _context.Now,
+                _context.Chance.NextDouble());
+            _context.Warn(
+                $"{_context.Names(work.Node)} computes for another run, and nodes with other stages waited for it: the replica "
+                + "is given out anew");
         }
     }
 }

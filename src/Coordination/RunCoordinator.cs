@@ -21,7 +21,7 @@ public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience)
 /// clocks, chance of its own or I/O, so that a simulation runs the very same code. The owner replays the journal, then calls Step for
 /// every input and carries out the outputs, in order. See Lifecycle for its states.
 /// </summary>
-public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
+public sealed partial class RunCoordinator
 {
     // Recovery from a snapshot replays at most so many rounds: some thousands of small events, a fraction of a second.
     private const int SnapshotEvery = 100;
@@ -29,62 +29,70 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // A message to or from a live node may be lost with its connection. The node reports its work every second.
     private static readonly TimeSpan InTransit = TimeSpan.FromSeconds(3);
 
-    // How long results stay wanted after the last node that holds them fell silent: it may be back in a moment.
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
-
     // On a healthy node no work takes so long, but a replica's round. (A slow replica gets a second runner.)
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);
 
-    // How long bytes go by way of seeds after nodes could not fetch from each other: a broken link is seldom mended sooner.
-    private static readonly TimeSpan RelayFor = TimeSpan.FromMinutes(10);
-
-    private readonly WorkerHealth _health = new();
-    private readonly Inventory _inventory = new(settings.Patience, settings.MostDigests);
+    private readonly Func<RunState, RunPlan> _planOf;
+    private readonly CoordinatorContext _context;
+    private readonly SupervisorTerm _term;
+    private readonly BlobSources _sources;
+    private readonly Inventory _inventory;
     private readonly HashSet<NodeId> _opened = [];
     private readonly Dictionary<NodeId, TimeSpan> _openedAt = [];
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<NodeId> _released = [];
-    private readonly FailureHistory _failures = new();
     private readonly OutcomeAudits _audits = new();
     private readonly Timings _timings = new();
     private readonly StallDetector _stalls = new();
+    private readonly LossDetector _losses = new();
     private readonly RunProgress _progress = new();
-    private readonly List<RunOutput> _outputs = [];
-    private Random _chance = null!;
-    private TimeSpan _now;
-    private TimeSpan? _lostSince;
     private TimeSpan? _aloneSince;
-    private CommitRound? _atTheFence;
-    private TimeSpan _relaysUntil;
-    private long? _term;
-    private int _termAsking;
-    private long _orders;
-    private long _laterTerm;
-    private bool _isAsked = settings.GoesOn;
     private string? _reason;
 
+    /// <param name="planOf">What the settings of a run come to.</param>
+    public RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        (_planOf, _context) = (planOf, new CoordinatorContext(id, settings));
+        _term = new SupervisorTerm(_context);
+        _sources = new BlobSources(_context.Health);
+        _inventory = new Inventory(settings.Patience, settings.MostDigests);
+    }
+
     /// <summary>The run as its journal has it.</summary>
-    public RunState Run { get; private set; } = RunState.Empty(id);
+    public RunState Run
+    {
+        get => _context.Run;
+        private set => _context.Run = value;
+    }
 
     /// <summary>What the run's settings come to: its rounds, replicas and blocks; null until the run has been started.</summary>
-    public RunPlan? Plan { get; private set; }
+    public RunPlan? Plan
+    {
+        get => _context.Plan;
+        private set => _context.Plan = value;
+    }
 
     /// <summary>The nodes, what they have and what they work on, as far as this term has heard.</summary>
-    public ClusterView View { get; private set; } = ClusterView.Empty;
+    public ClusterView View
+    {
+        get => _context.View;
+        private set => _context.View = value;
+    }
 
     /// <summary>Why the run cannot go on; null while it can.</summary>
-    public string? Failure { get; private set; }
+    public string? Failure => _context.Failure;
 
     /// <inheritdoc cref="Lifecycle"/>
     public Lifecycle Lifecycle => new LifecycleFacts(
-        _term is not null, Failure is not null, Run.IsFinished, settings.GoesOn, _isAsked, View.Surveyed, Run.IsPaused,
+        _term.IsKnown, Failure is not null, Run.IsFinished, _context.Settings.GoesOn, _context.IsAsked, View.Surveyed, Run.IsPaused,
         _busy.Count > 0, View.DeviceCount > 0, Run.IsBreak).State;
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
     public void Restore(RunState snapshot)
     {
         Run = snapshot;
-        Plan = planOf(Run);
+        Plan = _planOf(Run);
     }
 
     /// <summary>An event of the journal, before <see cref="RunInput.Recovered"/>.</summary>
@@ -96,18 +104,18 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     /// <returns>What is to be done, in this order.</returns>
     public IReadOnlyList<RunOutput> Step(RunInput input, TimeSpan now, Random chance)
     {
-        Invariant.Holds(now >= _now, $"time went back from {_now} to {now}");
-        (_now, _chance) = (now, chance);
+        _context.Begin(now, chance);
         switch (input)
         {
             case RunInput.Recovered:
                 Recover();
                 break;
-            case RunInput.TermBegun begun when begun.Asking == _termAsking:
-                _term = begun.Term;
+            case RunInput.TermBegun begun:
+                _term.Take(begun);
                 break;
             case RunInput.Fenced fenced:
-                Commit(fenced);
+                if (_term.Passed(fenced) is { } commit)
+                    Decide(commit);
                 break;
             case RunInput.Asked asked:
                 Answer(asked);
@@ -132,9 +140,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         Advance();
         if (Lifecycle != Lifecycle.Running)
             _progress.Rest();
-        RunOutput[] outputs = [.. _outputs];
-        _outputs.Clear();
-        return outputs;
+        return _context.End();
     }
 
     // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
@@ -142,41 +148,23 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
         report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Queued or NodeReport.DeviceLost
             or NodeReport.Enlist { Leaving: false }
-        && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
+        && ReferenceEquals(before, View) && _context.IsQuiet && !_context.IsStopping;
 
     /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
-    public void Fail(string why) => Failure ??= why;
+    public void Fail(string why) => _context.Fail(why);
 
     private void Recover()
     {
         View = View with { Surveyed = Run.Version is null };
-        _inventory.Begin(_now);
-        BeginTerm();
-    }
-
-    // Decides the commit after the fence has let it pass, by what the nodes hold then. Where the commit is no longer due, the fence is one
-    // round ahead of the run: a new term tells the fence where the run stands.
-    private void Commit(RunInput.Fenced fenced)
-    {
-        _atTheFence = null;
-        if (!fenced.Passed)
-        {
-            _outputs.Add(new RunOutput.GiveUp("another supervisor has taken this run over"));
-            return;
-        }
-
-        var due = Scheduler.Commit(Run, View, Plan!);
-        if (due?.Version == fenced.Commit.Version && due.Round == fenced.Commit.Round)
-            Decide(due);
-        else
-            BeginTerm();
+        _inventory.Begin(_context.Now);
+        _term.Begin();
     }
 
     private void Decide(CoordinatorCommand command)
     {
         var decision = Coordination.Run.Decide(Run, Plan!, command);
         if (decision.Refusal is { } why)
-            _outputs.Add(new RunOutput.Dropped(command.GetType().Name, why));
+            _context.Add(new RunOutput.Dropped(command.GetType().Name, why));
         else if (command is FinishSurvey)
             View = View with { Surveyed = true };
         Carry(decision);
@@ -188,14 +176,14 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         if (decision.Events.Count == 0)
             return;
         RunEvent[] events = [.. decision.Events.Select(WithSecret)];
-        _outputs.Add(new RunOutput.Store(events));
+        _context.Add(new RunOutput.Store(events));
         foreach (var e in events)
             Fold(e);
         // What follows from an event follows from the state after all of them: a checkpoint that is taken may push out an older one.
         foreach (var e in events)
         {
             if (React(e) is { } notice)
-                _outputs.Add(new RunOutput.Notice(notice) { Warns = !IsNews(e) });
+                _context.Add(new RunOutput.Notice(notice) { Warns = !IsNews(e) });
         }
     }
 
@@ -210,7 +198,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private Digest Draw()
     {
         Span<byte> drawn = stackalloc byte[Digest.Length];
-        _chance.NextBytes(drawn);
+        _context.Chance.NextBytes(drawn);
         return Digest.Of(drawn);
     }
 
@@ -219,13 +207,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         Run = Coordination.Run.Apply(Run, e);
         if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.RunEndedEarly
             or RunEvent.CorpusCompleted)
-            Plan = planOf(Run);
-    }
-
-    private void BeginTerm()
-    {
-        (_term, _atTheFence) = (null, null);
-        _outputs.Add(new RunOutput.BeginTerm(++_termAsking, Run.Round));
+            Plan = _planOf(Run);
     }
 
     // Decides what to do next in the present state.
@@ -233,61 +215,44 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     {
         if (Plan is null || Lifecycle == Lifecycle.Recovering)
             return;
-        var rests = Failure is not null || IsIdleAfterFinish;
+        var rests = Failure is not null || _context.IsIdleAfterFinish;
         if (!rests)
             Inquire();
-        else if (!IsIdleAfterFinish && settings.GoesOn)
+        else if (!_context.IsIdleAfterFinish && _context.Settings.GoesOn)
             OpenNodes();                                               // a node that comes after the failure may be needed for copies
-        if (_term is null)
+        if (!_term.IsKnown)
             return;                                                    // the run has rolled back: it needs a new term first
         EndIncompleteAttempts();
         foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
-            TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+            _context.TakeAway(over.Key, [.. over.Select(w => w.Work)]);
         if (!rests)
             DropAudits();
-        if (Run.Arithmetic.Length > 0 && !IsIdleAfterFinish)
+        if (Run.Arithmetic.Length > 0 && !_context.IsIdleAfterFinish)
             GiveOut(Plan, rests);
         ReleaseLeavers();
-        if (!rests && _atTheFence is null && _term is { } term && Scheduler.Commit(Run, View, Plan) is { } commit)
-        {
-            _atTheFence = commit;
-            _outputs.Add(new RunOutput.AskFence(term, commit));
-        }
+        if (!rests)
+            _term.AskFence(Plan);
     }
-
-    // A finished run where runs go on by themselves (seeds). elastic train surveys the run first.
-    private bool IsIdleAfterFinish => Run.IsFinished && settings.GoesOn;
-
-    private bool IsStopping => !_isAsked || Run.IsPaused;
 
     private void Inquire()
     {
         OpenNodes();
-        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs) is { } arithmetic)
+        if (Run.Arithmetic.Length == 0 && _context.Health.CommonArithmetic(Plan!.Needs) is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
         // A node that is about to be told what the run is may have what others lack.
-        if (View.Nodes.Keys.All(n => _opened.Contains(n) || _health.IsUnhealthy(n)) && _inventory.Judge(Run, View, _now) is { } judgement)
+        if (View.Nodes.Keys.All(n => _opened.Contains(n) || _context.Health.IsUnhealthy(n))
+            && _inventory.Judge(Run, View, _context.Now) is { } judgement)
             Decide(judgement);
-        var lost = Replication.Lost(Run, View);
-        _lostSince = lost is null ? null : _lostSince ?? _now;
-        if (lost is not null && _now - _lostSince >= Grace)
+        if (_losses.Lost(Run, View, _context.Now) is { } lost)
             Decide(lost);
-    }
-
-    // Takes work that is no longer needed away from a node.
-    private void TakeAway(NodeId node, WorkKey[] works)
-    {
-        Send(node, new NodeCommand.DropWork(id, works));
-        foreach (var work in works)
-            View = View.Answered(work, node);
     }
 
     // A run that stops or rests gives out copies, so that no node that leaves takes anything with it, and what somebody has asked for.
     private void GiveOut(RunPlan plan, bool rests)
     {
-        View = View with { Relays = _now < _relaysUntil };
-        var stragglers = new StragglerDetector(_now, _timings.Median);
-        var scheduling = Scheduler.Next(Run, View, plan, stragglers, IsStopping || rests, _failures, _audits, DrawAttempt);
+        View = View with { Relays = _sources.Relays(_context.Now) };
+        var stragglers = new StragglerDetector(_context.Now, _timings.Median);
+        var scheduling = Scheduler.Next(Run, View, plan, stragglers, _context.IsStopping || rests, _context.Failures, _audits, DrawAttempt);
         View = scheduling.View;
         _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
         foreach (var (key, node, content) in scheduling.Given)
@@ -295,16 +260,16 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             var kind = WorkKinds.Of(key);
             if (!kind.IsUpkeep && !kind.IsAskedFor(Run))
                 _busy.Add(node);
-            var order = new OrderId(_term!.Value, ++_orders);
+            var order = _term.NextOrder();
             NoteAttempt(new InFlightWork(key, node), order, content);
-            foreach (var (piece, part) in kind.Cut(content, settings.MostDigests))
-                Send(node, new WorkOrder
+            foreach (var (piece, part) in kind.Cut(content, _context.Settings.MostDigests))
+                _context.Send(node, new WorkOrder
                 {
-                    Job = id.Job,
+                    Job = _context.Id.Job,
                     Id = order,
                     Key = key,
                     From = Run.WorkStart(plan),
-                    Sources = SourcesOf(kind.Needs(piece), node),
+                    Sources = _sources.Of(View, kind.Needs(piece), node, order.Number),
                     Part = part,
                     Content = piece,
                 });
@@ -326,12 +291,12 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         {
             case RunEvent.RoundCommitted:
                 View = View.Forget(Run.References()) with { Assembled = View.Assembled.Clear() };
-                _failures.ForgetBefore(Run.Round);
+                _context.Failures.ForgetBefore(Run.Round);
                 _teamOf.Clear();
                 if (!Plan!.Checkpoints(Run.Round))
                     Retain();
                 if (Run.Round % SnapshotEvery == 0)
-                    _outputs.Add(new RunOutput.Snapshot(Run));
+                    _context.Add(new RunOutput.Snapshot(Run));
                 return null;
             case RunEvent.CheckpointTaken:
                 Retain();
@@ -345,12 +310,12 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 return $"the run is computed with the arithmetic \"{chosen.Arithmetic}\"";
             case RunEvent.RunPaused:
                 foreach (var node in _opened)
-                    Send(node, new NodeCommand.StopRun(id));
+                    _context.Send(node, new NodeCommand.StopRun(_context.Id));
                 return null;
             case RunEvent.RolledBack rolledBack:
                 View = View with { Assembled = View.Assembled.Clear() };
                 _progress.Forget();
-                BeginTerm();                                           // nothing is committed until the fence knows of the rollback
+                _term.Begin();                                           // nothing is committed until the fence knows of the rollback
                 return rolledBack.Why;
             case RunEvent.WorkLost lost:
                 View = View with { Assembled = View.Assembled.Clear() };
@@ -373,18 +338,16 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     {
         foreach (var sums in View.InFlight.Keys.Where(w => WorkKinds.Find(w.Work.Kind) is { IsOfResults: true })
             .GroupBy(w => w.Node).ToList())
-            TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
+            _context.TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
     }
 
     // A version that is to be a checkpoint is current until its checkpoint is stored (see Scheduler.Commit), so it is among the references.
     private void Retain()
     {
         int[] checkpoints = [.. Run.Checkpoints.Select(c => c.Version)];
-        var number = new OrderId(_term ?? 0, ++_orders);
-        foreach (var (sets, part) in Part.Cut([.. Run.References()], settings.MostDigests))
+        var number = _term.NextOrder();
+        foreach (var (sets, part) in Part.Cut([.. Run.References()], _context.Settings.MostDigests))
             foreach (var node in _opened)
-                Send(node, new NodeCommand.Retain(id, number, Run.Round, sets, checkpoints, part));
+                _context.Send(node, new NodeCommand.Retain(_context.Id, number, Run.Round, sets, checkpoints, part));
     }
-
-    private void Send(NodeId node, IWireMessage message) => _outputs.Add(new RunOutput.Send(node, message));
 }
