@@ -11,7 +11,7 @@ namespace Elastic.Coordination;
 /// </summary>
 /// <param name="carry">Stores what a decision says, and does what follows from it.</param>
 internal sealed class AnsweredWork(
-    CoordinatorContext context, OutcomeAudits audits, NodeReleases releases, ReplicaAttempts attempts, FailedWork failures,
+    RunCoordinatorContext context, OutcomeAudits audits, NodeReleases releases, ReplicaAttempts attempts, FailedWork failures,
     Action<Decision> carry)
 {
     private readonly Timings _timings = new();

@@ -9,7 +9,7 @@ namespace Elastic.Coordination;
 /// with the work that each of them says to have.
 /// </summary>
 internal sealed class EnlistedNodes(
-    CoordinatorContext context, SupervisorTerm term, Inventory inventory, NodeOpenings openings, NodeReleases releases,
+    RunCoordinatorContext context, SupervisorTerm term, Inventory inventory, NodeOpenings openings, NodeReleases releases,
     OutcomeAudits audits, ReplicaAttempts attempts)
 {
     /// <summary>Takes a node's report of itself: the node is here.</summary>

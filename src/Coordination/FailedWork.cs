@@ -8,7 +8,7 @@ namespace Elastic.Coordination;
 /// or the run waits for a person.
 /// </summary>
 internal sealed class FailedWork(
-    CoordinatorContext context, EnlistedNodes nodes, NodeOpenings openings, BlobSources sources, ReplicaAttempts attempts,
+    RunCoordinatorContext context, EnlistedNodes nodes, NodeOpenings openings, BlobSources sources, ReplicaAttempts attempts,
     Inventory inventory)
 {
     /// <summary>Takes a node's answer that it could not do its work.</summary>

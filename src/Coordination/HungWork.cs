@@ -2,7 +2,7 @@
 namespace Elastic.Coordination;
 
 /// <summary>Notes what nodes say of their progress, and lets nodes rest whose work makes none.</summary>
-internal sealed class HungWork(CoordinatorContext context, EnlistedNodes nodes, ReplicaAttempts attempts)
+internal sealed class HungWork(RunCoordinatorContext context, EnlistedNodes nodes, ReplicaAttempts attempts)
 {
     // On a healthy node no work takes so long, but a replica's round. (A slow replica gets a second runner.)
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);

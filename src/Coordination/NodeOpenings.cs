@@ -8,7 +8,7 @@ namespace Elastic.Coordination;
 /// Decides which nodes are told what the run is, and when again, asks those what they store, and tells all of them what concerns the whole
 /// run.
 /// </summary>
-internal sealed class NodeOpenings(CoordinatorContext context, SupervisorTerm term, BlobSources sources, Inventory inventory)
+internal sealed class NodeOpenings(RunCoordinatorContext context, SupervisorTerm term, BlobSources sources, Inventory inventory)
 {
     // What a node is asked before all parts of OpenRun have reached it, it answers by saying that the run is not open there. Were each such
     // answer to bring all of it again, messages would multiply.

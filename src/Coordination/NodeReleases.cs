@@ -7,7 +7,7 @@ namespace Elastic.Coordination;
 /// Knows which nodes have work of the run that they hand over when it stops, and decides which of the nodes that leave may go: others hold
 /// what only they held.
 /// </summary>
-internal sealed class NodeReleases(CoordinatorContext context, Inventory inventory)
+internal sealed class NodeReleases(RunCoordinatorContext context, Inventory inventory)
 {
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<NodeId> _released = [];

@@ -4,7 +4,7 @@ namespace Elastic.Coordination;
 
 /// <summary>Gives out the work that is due, and takes work away that is no longer needed.</summary>
 internal sealed class OrderedWork(
-    CoordinatorContext context, SupervisorTerm term, BlobSources sources, NodeReleases releases, ReplicaAttempts attempts,
+    RunCoordinatorContext context, SupervisorTerm term, BlobSources sources, NodeReleases releases, ReplicaAttempts attempts,
     OutcomeAudits audits)
 {
     /// <summary>Why nothing could be given out the last time; null where something was.</summary>

@@ -9,7 +9,7 @@ namespace Elastic.Coordination;
 /// stage each, is lost with any of them: the others' work of that attempt is taken away, and the replica is given out anew, from its last
 /// hand-over. The first stage's node answers for all.
 /// </summary>
-internal sealed class ReplicaAttempts(CoordinatorContext context)
+internal sealed class ReplicaAttempts(RunCoordinatorContext context)
 {
     // After a failover the nodes of an attempt report within a second or two of each other; one that ends in order ends as soon before the
     // first stage's answer is here.

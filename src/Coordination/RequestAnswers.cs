@@ -7,7 +7,7 @@ namespace Elastic.Coordination;
 /// what the person is told.
 /// </summary>
 /// <param name="carry">Stores what a decision says, and does what follows from it.</param>
-internal sealed class RequestAnswers(CoordinatorContext context, CorpusWindows windows, NodeReleases releases, Action<Decision> carry)
+internal sealed class RequestAnswers(RunCoordinatorContext context, CorpusWindows windows, NodeReleases releases, Action<Decision> carry)
 {
     public void Answer(RunInput.Asked asked)
     {

@@ -23,7 +23,7 @@ public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience)
 /// </summary>
 /// <remarks>
 /// This class takes each input and each stored event to the parts that it concerns, and says in which order they decide. Each part keeps
-/// what only it needs; <see cref="CoordinatorContext"/> is what all of them see.
+/// what only it needs; <see cref="RunCoordinatorContext"/> is what all of them see.
 /// </remarks>
 public sealed class RunCoordinator
 {
@@ -31,7 +31,7 @@ public sealed class RunCoordinator
     private const int SnapshotEvery = 100;
 
     private readonly Func<RunState, RunPlan> _planOf;
-    private readonly CoordinatorContext _context;
+    private readonly RunCoordinatorContext _context;
     private readonly SupervisorTerm _term;                              // numbers orders, asks the fence
     private readonly Inventory _inventory;                              // what is intact, and where
     private readonly NodeOpenings _openings;                            // which nodes know what the run is
@@ -52,7 +52,7 @@ public sealed class RunCoordinator
     public RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        (_planOf, _context) = (planOf, new CoordinatorContext(id, settings));
+        (_planOf, _context) = (planOf, new RunCoordinatorContext(id, settings));
         var sources = new BlobSources(_context.Health);
         _term = new SupervisorTerm(_context);
         _inventory = new Inventory(settings.Patience, settings.MostDigests);

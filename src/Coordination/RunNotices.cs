@@ -11,7 +11,7 @@ internal static class RunNotices
         or RunEvent.RunEndedEarly);
 
     /// <summary>Null for what nobody needs to be told.</summary>
-    public static string? Of(CoordinatorContext context, RunEvent e) => e switch
+    public static string? Of(RunCoordinatorContext context, RunEvent e) => e switch
     {
         RunEvent.ArithmeticChosen chosen => $"the run is computed with the arithmetic \"{chosen.Arithmetic}\"",
         RunEvent.SettingsChanged { Extension: { } extension } => context.Run.Changes.IsEmpty
@@ -31,11 +31,11 @@ internal static class RunNotices
     };
 
     /// <summary>What the person who asked is told of what was decided.</summary>
-    public static string? Of(CoordinatorContext context, Decision decision) =>
+    public static string? Of(RunCoordinatorContext context, Decision decision) =>
         decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault() is { } changed ? Of(context, changed) : null;
 
     // Which of several nodes was wrong, their bytes do not say: people may have them look.
-    private static string Suspects(CoordinatorContext context, int replica)
+    private static string Suspects(RunCoordinatorContext context, int replica)
     {
         var votes = context.Run.QuorumOf(replica).Votes;
         return votes.All(v => v.Others == 0) ? ""

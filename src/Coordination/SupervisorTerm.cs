@@ -8,7 +8,7 @@ namespace Elastic.Coordination;
 /// The term that the fence has given this supervisor: asks for one, numbers what nodes are sent in it, and has each commit pass the fence,
 /// so that of two supervisors of a run only the newer one commits.
 /// </summary>
-internal sealed class SupervisorTerm(CoordinatorContext context)
+internal sealed class SupervisorTerm(RunCoordinatorContext context)
 {
     private long? _term;
     private int _asking;

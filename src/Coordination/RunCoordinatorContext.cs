@@ -9,7 +9,7 @@ namespace Elastic.Coordination;
 /// What the parts of a <see cref="RunCoordinator"/> share: the run as its journal has it, the view of the nodes, the time and the chance of
 /// the step that is under way, and the list of what is to be done after it.
 /// </summary>
-internal sealed class CoordinatorContext(RunId id, CoordinatorSettings settings)
+internal sealed class RunCoordinatorContext(RunId id, CoordinatorSettings settings)
 {
     private const int MostNames = 10;
 
