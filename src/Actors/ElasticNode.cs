@@ -53,7 +53,7 @@ public sealed class ElasticNode : IAsyncDisposable
         (_corpora, _agent, _paths, _arithmetic) = (corpora, agent, paths, arithmetic);
         Builds = new ClusterBuilds(this);
         Streams = new CorpusStreams(corpora, paths, blobs);
-        Control = new NodeControl(this).ToControl();
+        Control = new NodeControl(this);
     }
 
     /// <summary>The control plane as bound.</summary>
@@ -66,7 +66,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public string? Unready => _member.Runs is null ? "this process is in no cluster: it is joining one" : null;
 
     /// <summary>The requests that a person can make of the cluster from here.</summary>
-    public ClusterControl Control { get; }
+    public IClusterControl Control { get; }
 
     /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }

@@ -38,6 +38,12 @@ public sealed record ClusterView(
         ImmutableDictionary<InFlightWork, TimeSpan>.Empty, ImmutableDictionary<int, NodeId>.Empty, [],
         ImmutableDictionary<Digest, ImmutableHashSet<NodeId>>.Empty, false);
 
+    /// <summary>
+    /// How long what was said to a live node, or by it, may be under way, or be lost with its connection: the node reports its work every
+    /// second.
+    /// </summary>
+    internal static readonly TimeSpan InTransit = TimeSpan.FromSeconds(3);
+
     // Of InFlight, by work: a scheduler asks of thousands of pieces whether they are in flight, whenever one of them is answered.
     private ImmutableDictionary<WorkKey, ImmutableHashSet<NodeId>> Runners { get; init; } =
         ImmutableDictionary<WorkKey, ImmutableHashSet<NodeId>>.Empty;

@@ -30,7 +30,7 @@ public sealed record NodeFacts
     /// <summary>Processor cores that the process may use; 0 where that is not known.</summary>
     public int Cores { get; init; }
 
-    /// <summary>As <c>node.labels</c>.</summary>
+    /// <summary>The node's labels, as <c>node.labels</c> says.</summary>
     public string[] Labels { get; init; } = [];
 
     /// <summary>How its devices share a replica.</summary>

@@ -25,7 +25,7 @@ public sealed class PendingResults
     private readonly Dictionary<(JobId Job, WorkKey Key), (WorkOrder Order, WorkOutcome? Outcome)> _works = [];
     private readonly HashSet<(JobId, WorkKey)> _told = [];
 
-    /// <summary>In flight, or finished and not acknowledged.</summary>
+    /// <summary>All work that is in flight, or finished and not acknowledged.</summary>
     public IEnumerable<HeldWork> Works => _works.Values.Select(w => Of(w.Order));
 
     /// <summary>An order as the heartbeat names it.</summary>

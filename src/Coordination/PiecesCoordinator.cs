@@ -16,9 +16,6 @@ public abstract class PiecesCoordinator
     // One is done while the next one is on its way.
     private const int PiecesAhead = 1;
 
-    // A message to or from a live node may be lost with its connection. The node reports its work every second.
-    private static readonly TimeSpan InTransit = TimeSpan.FromSeconds(3);
-
     // What a node is asked before OpenRun has reached it, it answers by saying that the job is not open there.
     private static readonly TimeSpan BetweenOpenings = TimeSpan.FromSeconds(1);
 
@@ -197,7 +194,8 @@ public abstract class PiecesCoordinator
             Send(report.Node, new NodeCommand.Release(Job, report.Drains));            // what it holds of the job, others need not have
         var has = report.Pieces().Where(w => w.Job == Job.Job).Select(w => new InFlightWork(w.Key, report.Node)).ToHashSet();
         foreach (var (work, _) in View.InFlight
-            .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !Failures.IsResting(w.Key) && Now - w.Value > InTransit)
+            .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !Failures.IsResting(w.Key)
+                && Now - w.Value > ClusterView.InTransit)
             .ToList())
             View = View.Answered(work.Work, work.Node);
         // Before the first request nobody knows what is wanted: another supervisor may have ordered it.

@@ -21,74 +21,128 @@ public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience)
 /// clocks, chance of its own or I/O, so that a simulation runs the very same code. The owner replays the journal, then calls Step for
 /// every input and carries out the outputs, in order. See Lifecycle for its states.
 /// </summary>
-public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
+/// <remarks>
+/// This class takes each input and each stored event to the parts that it concerns, and says in which order they decide. Each part keeps
+/// what only it needs; <see cref="RunCoordinatorContext"/> is what all of them see.
+/// </remarks>
+public sealed class RunCoordinator
 {
     // Recovery from a snapshot replays at most so many rounds: some thousands of small events, a fraction of a second.
     private const int SnapshotEvery = 100;
 
-    // A message to or from a live node may be lost with its connection. The node reports its work every second.
-    private static readonly TimeSpan InTransit = TimeSpan.FromSeconds(3);
-
-    // How long results stay wanted after the last node that holds them fell silent: it may be back in a moment.
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
-
-    // On a healthy node no work takes so long, but a replica's round. (A slow replica gets a second runner.)
-    private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);
-
-    // How long bytes go by way of seeds after nodes could not fetch from each other: a broken link is seldom mended sooner.
-    private static readonly TimeSpan RelayFor = TimeSpan.FromMinutes(10);
-
-    private readonly WorkerHealth _health = new();
-    private readonly Inventory _inventory = new(settings.Patience, settings.MostDigests);
-    private readonly HashSet<NodeId> _opened = [];
-    private readonly Dictionary<NodeId, TimeSpan> _openedAt = [];
-    private readonly HashSet<NodeId> _busy = [];
-    private readonly HashSet<NodeId> _released = [];
-    private readonly FailureHistory _failures = new();
+    private readonly Func<RunState, RunPlan> _planOf;
+    private readonly RunCoordinatorContext _context;
+    private readonly SupervisorTerm _term;                              // numbers orders, asks the fence
+    private readonly Inventory _inventory;                              // what is intact, and where
+    private readonly NodeOpenings _openings;                            // which nodes know what the run is
+    private readonly NodeReleases _releases;                            // which nodes may go
+    private readonly ReplicaAttempts _attempts;                         // which nodes compute a replica together
+    private readonly EnlistedNodes _nodes;                              // which nodes are here
+    private readonly OrderedWork _ordered;                              // work: given out,
+    private readonly AnsweredWork _answered;                            // answered,
+    private readonly FailedWork _failed;                                // failed,
+    private readonly HungWork _hung;                                    // and without progress
+    private readonly RequestAnswers _requests;                          // what people ask
     private readonly OutcomeAudits _audits = new();
-    private readonly Timings _timings = new();
-    private readonly StallDetector _stalls = new();
+    private readonly LossDetector _losses = new();
+    private readonly CorpusWindows _windows = new();
     private readonly RunProgress _progress = new();
-    private readonly List<RunOutput> _outputs = [];
-    private Random _chance = null!;
-    private TimeSpan _now;
-    private TimeSpan? _lostSince;
-    private TimeSpan? _aloneSince;
-    private CommitRound? _atTheFence;
-    private TimeSpan _relaysUntil;
-    private long? _term;
-    private int _termAsking;
-    private long _orders;
-    private long _laterTerm;
-    private bool _isAsked = settings.GoesOn;
-    private string? _reason;
+
+    /// <param name="planOf">What the settings of a run come to.</param>
+    public RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        (_planOf, _context) = (planOf, new RunCoordinatorContext(id, settings));
+        var sources = new BlobSources(_context.Health);
+        _term = new SupervisorTerm(_context);
+        _inventory = new Inventory(settings.Patience, settings.MostDigests);
+        _openings = new NodeOpenings(_context, _term, sources, _inventory);
+        _releases = new NodeReleases(_context, _inventory);
+        _attempts = new ReplicaAttempts(_context);
+        _nodes = new EnlistedNodes(_context, _term, _inventory, _openings, _releases, _audits, _attempts);
+        _ordered = new OrderedWork(_context, _term, sources, _releases, _attempts, _audits);
+        _failed = new FailedWork(_context, _nodes, _openings, sources, _attempts, _inventory);
+        _answered = new AnsweredWork(_context, _audits, _releases, _attempts, _failed, Carry);
+        _hung = new HungWork(_context, _nodes, _attempts);
+        _requests = new RequestAnswers(_context, _windows, _releases, Carry);
+    }
 
     /// <summary>The run as its journal has it.</summary>
-    public RunState Run { get; private set; } = RunState.Empty(id);
+    public RunState Run => _context.Run;
 
     /// <summary>What the run's settings come to: its rounds, replicas and blocks; null until the run has been started.</summary>
-    public RunPlan? Plan { get; private set; }
+    public RunPlan? Plan => _context.Plan;
 
     /// <summary>The nodes, what they have and what they work on, as far as this term has heard.</summary>
-    public ClusterView View { get; private set; } = ClusterView.Empty;
+    public ClusterView View
+    {
+        get => _context.View;
+        private set => _context.View = value;
+    }
 
     /// <summary>Why the run cannot go on; null while it can.</summary>
-    public string? Failure { get; private set; }
+    public string? Failure => _context.Failure;
 
     /// <inheritdoc cref="Lifecycle"/>
     public Lifecycle Lifecycle => new LifecycleFacts(
-        _term is not null, Failure is not null, Run.IsFinished, settings.GoesOn, _isAsked, View.Surveyed, Run.IsPaused,
-        _busy.Count > 0, View.DeviceCount > 0, Run.IsBreak).State;
+        _term.IsKnown, Failure is not null, Run.IsFinished, _context.Settings.GoesOn, _context.IsAsked, View.Surveyed, Run.IsPaused,
+        _releases.Busy.Count > 0, View.DeviceCount > 0, Run.IsBreak).State;
+
+    /// <summary>Where the run stands, for people.</summary>
+    public RunPhase Phase => Lifecycle switch
+    {
+        Lifecycle.Finished => RunPhase.Finished,
+        Lifecycle.Paused => RunPhase.Paused,
+        Lifecycle.Stopped => RunPhase.Stopped,
+        _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
+    };
+
+    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight that goes on.</summary>
+    public string? WaitsFor => Lifecycle switch
+    {
+        Lifecycle.Recovering => "the database: this supervisor has no term yet",
+        Lifecycle.Waiting when !_context.IsAsked => "a request to start",
+        Lifecycle.Waiting => "a node with a device that may compute for it"
+            + (Plan is { Needs.Count: > 0 } plan ? $", and the labels that it needs: {string.Join(", ", plan.Needs)}" : ""),
+        Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {_context.Names(_inventory.Awaited)}",
+        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _context.Now),
+        Lifecycle.Stopping => $"nodes to hand over: {_context.Names(_releases.Busy)}",
+        Lifecycle.Running when View.InFlight.IsEmpty => _windows.WaitsFor(Run, Plan, _context.Now) ?? _ordered.Reason,
+        Lifecycle.Running => _ordered.WaitsForDevices(Plan!) ?? _progress.Fetching(View, node => _context.Names(node)),
+        _ => null,
+    };
+
+    /// <summary>The run as a person sees it now.</summary>
+    public RunView Show(string? notice = null) => Plan is { } plan
+        ? _progress.View(Run, plan, View, Phase, _context.Now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
+        : new RunView { Name = Run.Name ?? _context.Id.Name, RunId = _context.Id, Phase = RunPhase.Waiting, Failure = Failure };
+
+    /// <summary>
+    /// Whether a result is of an attempt that is over. The supervisor and the nodes of the other stages notice at about the same time that
+    /// a node is lost. What these say of it may come when the next attempt is ordered already; it names the order of the one before. So
+    /// does what a node handed over and repeated, because nothing had acknowledged it yet.
+    /// </summary>
+    /// <param name="now">When the result comes; null for the time of the input under way.</param>
+    /// <remarks>
+    /// A node that computes a replica alone keeps to an older order of it that it still has, and answers that one: what it repeats after
+    /// the newer order must have come is its answer to both. Work that failed rests before it is given out anew.
+    /// </remarks>
+    public bool IsOfEarlierAttempt(WorkResult result, TimeSpan? now = null) => _attempts.IsOfEarlier(result, now ?? _context.Now);
+
+    /// <summary>
+    /// Whether a failure takes work back from its node: not where it is repeated, as it is until DropWork reaches the node, nor where
+    /// another stage has ended the attempt by saying the same.
+    /// </summary>
+    public bool TakesBack(WorkResult result) => _failed.TakesBack(result);
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
-    public void Restore(RunState snapshot)
-    {
-        Run = snapshot;
-        Plan = planOf(Run);
-    }
+    public void Restore(RunState snapshot) => (_context.Run, _context.Plan) = (snapshot, _planOf(snapshot));
 
     /// <summary>An event of the journal, before <see cref="RunInput.Recovered"/>.</summary>
     public void Replay(RunEvent e) => Fold(e);
+
+    /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
+    public void Fail(string why) => _context.Fail(why);
 
     /// <summary>Takes one input.</summary>
     /// <param name="now">Since any fixed moment; never smaller than before.</param>
@@ -96,24 +150,26 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     /// <returns>What is to be done, in this order.</returns>
     public IReadOnlyList<RunOutput> Step(RunInput input, TimeSpan now, Random chance)
     {
-        Invariant.Holds(now >= _now, $"time went back from {_now} to {now}");
-        (_now, _chance) = (now, chance);
+        _context.Begin(now, chance);
         switch (input)
         {
             case RunInput.Recovered:
-                Recover();
+                View = View with { Surveyed = Run.Version is null };
+                _inventory.Begin(now);
+                _term.Begin();
                 break;
-            case RunInput.TermBegun begun when begun.Asking == _termAsking:
-                _term = begun.Term;
+            case RunInput.TermBegun begun:
+                _term.Take(begun);
                 break;
             case RunInput.Fenced fenced:
-                Commit(fenced);
+                if (_term.Passed(fenced) is { } commit)
+                    Decide(commit);
                 break;
             case RunInput.Asked asked:
-                Answer(asked);
+                _requests.Answer(asked);
                 break;
             case RunInput.Answered { Result: var result }:
-                Take(result);
+                _answered.Take(result);
                 break;
             case RunInput.Reported { Report: var report }:
                 var before = View;
@@ -122,7 +178,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                     return [];
                 break;
             case RunInput.Lost { Node: var node }:
-                Forget(node);
+                _nodes.Forget(node);
                 break;
             case RunInput.Tick:
                 Tick();
@@ -132,9 +188,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         Advance();
         if (Lifecycle != Lifecycle.Running)
             _progress.Rest();
-        RunOutput[] outputs = [.. _outputs];
-        _outputs.Clear();
-        return outputs;
+        return _context.End();
     }
 
     // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
@@ -142,41 +196,105 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
         report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Queued or NodeReport.DeviceLost
             or NodeReport.Enlist { Leaving: false }
-        && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
+        && ReferenceEquals(before, View) && _context.IsQuiet && !_context.IsStopping;
 
-    /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
-    public void Fail(string why) => Failure ??= why;
-
-    private void Recover()
+    private void Hear(NodeReport report)
     {
-        View = View with { Surveyed = Run.Version is null };
-        _inventory.Begin(_now);
-        BeginTerm();
+        switch (report)
+        {
+            case NodeReport.Enlist enlist:
+                _nodes.Enlist(enlist);
+                break;
+            case NodeReport.StepTaken step when Plan is { } plan:
+                _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _context.Now);
+                _hung.NoteStep(new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node));
+                break;
+            case NodeReport.Fetching fetching:
+                _progress.Note(fetching);
+                _hung.NoteAlive(new InFlightWork(fetching.Work, fetching.Node));
+                break;
+            case NodeReport.Queued queued:
+                var waiting = new InFlightWork(queued.Work, queued.Node);
+                _hung.NoteAlive(waiting);
+                _attempts.NoteQueued(waiting);
+                View = View.Queue(waiting, queued.Behind, queued.Priority);
+                break;
+            case NodeReport.Surveyed surveyed:
+                View = _inventory.Note(View, surveyed);
+                break;
+            case NodeReport.RunIdle idle:
+                _releases.NoteIdle(idle.Node);
+                View = View.PutDown(idle.Node);
+                break;
+            case NodeReport.RunUnopened unopened:
+                _failed.Take(unopened);
+                break;
+        }
     }
 
-    // Decides the commit after the fence has let it pass, by what the nodes hold then. Where the commit is no longer due, the fence is one
-    // round ahead of the run: a new term tells the fence where the run stands.
-    private void Commit(RunInput.Fenced fenced)
+    private void Tick()
     {
-        _atTheFence = null;
-        if (!fenced.Passed)
+        foreach (var work in _context.Failures.Wake(_context.Now))
+            View = View.Answered(work.Work, work.Node);
+        if (_context.Health.Recover(_context.Now))
+            _nodes.Review();
+        foreach (var node in _inventory.Overdue(_context.Now))
         {
-            _outputs.Add(new RunOutput.GiveUp("another supervisor has taken this run over"));
-            return;
+            if (!_inventory.IsMute(node))
+            {
+                _openings.Survey(node, thorough: false);
+                continue;
+            }
+
+            _inventory.Forget(node);
+            _openings.Repeat(node);                                    // so that the node is asked again after its rest
+            _nodes.Rest(node, "it does not say what it stores: its disk may hang");
         }
 
-        var due = Scheduler.Commit(Run, View, Plan!);
-        if (due?.Version == fenced.Commit.Version && due.Round == fenced.Commit.Round)
-            Decide(due);
-        else
-            BeginTerm();
+        _attempts.EndQueued();
+        _hung.RestNodes();
+    }
+
+    // Decides what to do next in the present state.
+    private void Advance()
+    {
+        if (Plan is null || Lifecycle == Lifecycle.Recovering)
+            return;
+        var rests = Failure is not null || _context.IsIdleAfterFinish;
+        if (!rests)
+            Inquire(Plan);
+        else if (!_context.IsIdleAfterFinish && _context.Settings.GoesOn)
+            _openings.OpenAll();                                       // a node that comes after the failure may be needed for copies
+        if (!_term.IsKnown)
+            return;                                                    // the run has rolled back: it needs a new term first
+        _attempts.EndIncomplete();
+        _ordered.TakeAwayDone(Plan);
+        if (!rests)
+            _answered.DropAudits();
+        if (Run.Arithmetic.Length > 0 && !_context.IsIdleAfterFinish)
+            _ordered.GiveOut(Plan, rests, _answered.Median);
+        _releases.ReleaseLeavers();
+        if (!rests)
+            _term.AskFence(Plan);
+    }
+
+    private void Inquire(RunPlan plan)
+    {
+        _openings.OpenAll();
+        if (Run.Arithmetic.Length == 0 && _context.Health.CommonArithmetic(plan.Needs) is { } arithmetic)
+            Decide(new ChooseArithmetic(arithmetic));
+        // A node that is about to be told what the run is may have what others lack.
+        if (_openings.AreComplete && _inventory.Judge(Run, View, _context.Now) is { } judgement)
+            Decide(judgement);
+        if (_losses.Lost(Run, View, _context.Now) is { } lost)
+            Decide(lost);
     }
 
     private void Decide(CoordinatorCommand command)
     {
         var decision = Coordination.Run.Decide(Run, Plan!, command);
         if (decision.Refusal is { } why)
-            _outputs.Add(new RunOutput.Dropped(command.GetType().Name, why));
+            _context.Add(new RunOutput.Dropped(command.GetType().Name, why));
         else if (command is FinishSurvey)
             View = View with { Surveyed = true };
         Carry(decision);
@@ -188,14 +306,15 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         if (decision.Events.Count == 0)
             return;
         RunEvent[] events = [.. decision.Events.Select(WithSecret)];
-        _outputs.Add(new RunOutput.Store(events));
+        _context.Add(new RunOutput.Store(events));
         foreach (var e in events)
             Fold(e);
         // What follows from an event follows from the state after all of them: a checkpoint that is taken may push out an older one.
         foreach (var e in events)
         {
-            if (React(e) is { } notice)
-                _outputs.Add(new RunOutput.Notice(notice) { Warns = !IsNews(e) });
+            React(e);
+            if (RunNotices.Of(_context, e) is { } notice)
+                _context.Add(new RunOutput.Notice(notice) { Warns = RunNotices.Warns(e) });
         }
     }
 
@@ -210,181 +329,61 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private Digest Draw()
     {
         Span<byte> drawn = stackalloc byte[Digest.Length];
-        _chance.NextBytes(drawn);
+        _context.Chance.NextBytes(drawn);
         return Digest.Of(drawn);
     }
 
     private void Fold(RunEvent e)
     {
-        Run = Coordination.Run.Apply(Run, e);
+        _context.Run = Coordination.Run.Apply(Run, e);
         if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.RunEndedEarly
             or RunEvent.CorpusCompleted)
-            Plan = planOf(Run);
+            _context.Plan = _planOf(Run);
     }
 
-    private void BeginTerm()
-    {
-        (_term, _atTheFence) = (null, null);
-        _outputs.Add(new RunOutput.BeginTerm(++_termAsking, Run.Round));
-    }
-
-    // Decides what to do next in the present state.
-    private void Advance()
-    {
-        if (Plan is null || Lifecycle == Lifecycle.Recovering)
-            return;
-        var rests = Failure is not null || IsIdleAfterFinish;
-        if (!rests)
-            Inquire();
-        else if (!IsIdleAfterFinish && settings.GoesOn)
-            OpenNodes();                                               // a node that comes after the failure may be needed for copies
-        if (_term is null)
-            return;                                                    // the run has rolled back: it needs a new term first
-        EndIncompleteAttempts();
-        foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
-            TakeAway(over.Key, [.. over.Select(w => w.Work)]);
-        if (!rests)
-            DropAudits();
-        if (Run.Arithmetic.Length > 0 && !IsIdleAfterFinish)
-            GiveOut(Plan, rests);
-        ReleaseLeavers();
-        if (!rests && _atTheFence is null && _term is { } term && Scheduler.Commit(Run, View, Plan) is { } commit)
-        {
-            _atTheFence = commit;
-            _outputs.Add(new RunOutput.AskFence(term, commit));
-        }
-    }
-
-    // A finished run where runs go on by themselves (seeds). elastic train surveys the run first.
-    private bool IsIdleAfterFinish => Run.IsFinished && settings.GoesOn;
-
-    private bool IsStopping => !_isAsked || Run.IsPaused;
-
-    private void Inquire()
-    {
-        OpenNodes();
-        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs) is { } arithmetic)
-            Decide(new ChooseArithmetic(arithmetic));
-        // A node that is about to be told what the run is may have what others lack.
-        if (View.Nodes.Keys.All(n => _opened.Contains(n) || _health.IsUnhealthy(n)) && _inventory.Judge(Run, View, _now) is { } judgement)
-            Decide(judgement);
-        var lost = Replication.Lost(Run, View);
-        _lostSince = lost is null ? null : _lostSince ?? _now;
-        if (lost is not null && _now - _lostSince >= Grace)
-            Decide(lost);
-    }
-
-    // Takes work that is no longer needed away from a node.
-    private void TakeAway(NodeId node, WorkKey[] works)
-    {
-        Send(node, new NodeCommand.DropWork(id, works));
-        foreach (var work in works)
-            View = View.Answered(work, node);
-    }
-
-    // A run that stops or rests gives out copies, so that no node that leaves takes anything with it, and what somebody has asked for.
-    private void GiveOut(RunPlan plan, bool rests)
-    {
-        View = View with { Relays = _now < _relaysUntil };
-        var stragglers = new StragglerDetector(_now, _timings.Median);
-        var scheduling = Scheduler.Next(Run, View, plan, stragglers, IsStopping || rests, _failures, _audits, DrawAttempt);
-        View = scheduling.View;
-        _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
-        foreach (var (key, node, content) in scheduling.Given)
-        {
-            var kind = WorkKinds.Of(key);
-            if (!kind.IsUpkeep && !kind.IsAskedFor(Run))
-                _busy.Add(node);
-            var order = new OrderId(_term!.Value, ++_orders);
-            NoteAttempt(new InFlightWork(key, node), order, content);
-            foreach (var (piece, part) in kind.Cut(content, settings.MostDigests))
-                Send(node, new WorkOrder
-                {
-                    Job = id.Job,
-                    Id = order,
-                    Key = key,
-                    From = Run.WorkStart(plan),
-                    Sources = SourcesOf(kind.Needs(piece), node),
-                    Part = part,
-                    Content = piece,
-                });
-        }
-    }
-
-    // Somebody asked for it, or it is how the run goes: nothing is wrong.
-    private static bool IsNews(RunEvent e) => e is RunEvent.ArithmeticChosen or RunEvent.SettingsChanged or RunEvent.SegmentPlanned
-        or RunEvent.RunEndedEarly;
-
-    private string? React(RunEvent e)
+    private void React(RunEvent e)
     {
         // The outcomes that wait are sums of this round's results, or version 0.
         if (e is RunEvent.RoundCommitted or RunEvent.RolledBack or RunEvent.WorkLost or RunEvent.ReplicaSettled)
             _audits.Clear();
         if (e is RunEvent.RunStarted or RunEvent.SettingsChanged)
-            ReviewNodes();                                             // it may need labels that nodes lack
+            _nodes.Review();                                           // it may need labels that nodes lack
         switch (e)
         {
             case RunEvent.RoundCommitted:
                 View = View.Forget(Run.References()) with { Assembled = View.Assembled.Clear() };
-                _failures.ForgetBefore(Run.Round);
-                _teamOf.Clear();
+                _context.Failures.ForgetBefore(Run.Round);
+                _attempts.ForgetTeams();
                 if (!Plan!.Checkpoints(Run.Round))
-                    Retain();
+                    _openings.Retain();
                 if (Run.Round % SnapshotEvery == 0)
-                    _outputs.Add(new RunOutput.Snapshot(Run));
-                return null;
+                    _context.Add(new RunOutput.Snapshot(Run));
+                break;
             case RunEvent.CheckpointTaken:
-                Retain();
-                return null;
+                _openings.Retain();
+                break;
             case RunEvent.SettingsChanged or RunEvent.CorpusPublished or RunEvent.CorpusCompleted or RunEvent.WindowAdded { Manifest: { } }:
-                OpenAgain();
-                return NoticeOf(Decision.Store(e));
-            case RunEvent.ArithmeticChosen chosen:
-                ReviewNodes();
-                OpenAgain();
-                return $"the run is computed with the arithmetic \"{chosen.Arithmetic}\"";
+                _openings.BeginAnew();
+                break;
+            case RunEvent.ArithmeticChosen:
+                _nodes.Review();
+                _openings.BeginAnew();
+                break;
             case RunEvent.RunPaused:
-                foreach (var node in _opened)
-                    Send(node, new NodeCommand.StopRun(id));
-                return null;
-            case RunEvent.RolledBack rolledBack:
+                _openings.StopAll();
+                break;
+            case RunEvent.RolledBack:
                 View = View with { Assembled = View.Assembled.Clear() };
                 _progress.Forget();
-                BeginTerm();                                           // nothing is committed until the fence knows of the rollback
-                return rolledBack.Why;
-            case RunEvent.WorkLost lost:
+                _term.Begin();                                         // nothing is committed until the fence knows of the rollback
+                break;
+            case RunEvent.WorkLost:
                 View = View with { Assembled = View.Assembled.Clear() };
-                DropSums();
-                return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
-            case RunEvent.ReplicaContested { Accepted: var accepted, Other: var other }:
-                return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
-                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it"
-                       + Suspects(other.Replica);
+                _ordered.TakeAwaySums();
+                break;
             case RunEvent.NodeQuarantined quarantined:
-                Quarantine(quarantined);
-                return $"{quarantined.Why}; it gets no more work of this run";
-            default:
-                return NoticeOf(e);
+                _nodes.Quarantine(quarantined);
+                break;
         }
     }
-
-    // Takes sums over results that no longer count away from the nodes.
-    private void DropSums()
-    {
-        foreach (var sums in View.InFlight.Keys.Where(w => WorkKinds.Find(w.Work.Kind) is { IsOfResults: true })
-            .GroupBy(w => w.Node).ToList())
-            TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
-    }
-
-    // A version that is to be a checkpoint is current until its checkpoint is stored (see Scheduler.Commit), so it is among the references.
-    private void Retain()
-    {
-        int[] checkpoints = [.. Run.Checkpoints.Select(c => c.Version)];
-        var number = new OrderId(_term ?? 0, ++_orders);
-        foreach (var (sets, part) in Part.Cut([.. Run.References()], settings.MostDigests))
-            foreach (var node in _opened)
-                Send(node, new NodeCommand.Retain(id, number, Run.Round, sets, checkpoints, part));
-    }
-
-    private void Send(NodeId node, IWireMessage message) => _outputs.Add(new RunOutput.Send(node, message));
 }

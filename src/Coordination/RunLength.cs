@@ -3,7 +3,7 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Coordination;
 
-/// <summary>Where a run ends.</summary>
+/// <summary>The end of a run.</summary>
 /// <param name="Rounds">With so many rounds.</param>
 /// <param name="Samples">The last of them ends with this sample of the run, so that it may be shorter; null where all are whole.</param>
 public readonly record struct RunEnd(int Rounds, long? Samples);

@@ -150,7 +150,7 @@ public sealed record RunPlan
         };
     }
 
-    /// <summary>Where a run ends that is in the journal, as long as no score ends it.</summary>
+    /// <summary>The end of a run that is in the journal, as long as no score ends it.</summary>
     public static RunEnd EndOf(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);

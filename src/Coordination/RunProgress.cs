@@ -70,7 +70,9 @@ public sealed class RunProgress
     /// <summary>Forgets the speed: the run is not computed for a while.</summary>
     public void Rest() => _recent.Clear();
 
-    /// <summary>Over the last seconds; 0 before there are reports of two moments, and where no more come.</summary>
+    /// <summary>
+    /// Tokens that the run takes in a second, over the last seconds; 0 before there are reports of two moments, and where no more come.
+    /// </summary>
     public double TokensPerSecond(TimeSpan now)
     {
         if (_recent.Count < 2)

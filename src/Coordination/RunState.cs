@@ -51,7 +51,7 @@ public sealed record RunState
     /// <summary>The last round that has begun, also where the run has gone back behind it since: its results may be anywhere.</summary>
     public int FarthestRound { get; init; }
 
-    /// <summary>When the length of the run changed, oldest first.</summary>
+    /// <summary>The changes of the length of the run, oldest first.</summary>
     public ImmutableList<RunExtension> Extensions { get; init; } = [];
 
     /// <summary>

@@ -27,7 +27,7 @@ public sealed class StallDetector
         _latest[work] = now;
     }
 
-    /// <summary>When work that takes no steps, or has not taken its first, was last alive: bytes came for it, or it was given.</summary>
+    /// <summary>The time at which work that takes no steps, or not yet, was last alive: bytes came for it, or it was given.</summary>
     public TimeSpan Alive(InFlightWork work, TimeSpan given) =>
         _fetched.TryGetValue(work, out var fetched) && fetched > given ? fetched : given;
 

@@ -70,7 +70,7 @@ public sealed record Segment
     /// <summary>Blocks that a replica reads in a round.</summary>
     public long SamplesOf(int replica) => (long)(InnerSteps - 1) * Sequences + SamplesOf(replica, InnerSteps - 1);
 
-    /// <summary>Where in the run's order of samples a block is: round by round, step by step, replica by replica.</summary>
+    /// <summary>The place of a block in the run's order of samples: round by round, step by step, replica by replica.</summary>
     /// <param name="index">The block's place in the replica's step, from 0 on.</param>
     /// <exception cref="OverflowException">The run is longer than 2^63 samples.</exception>
     public long PositionOf(int round, int replica, int step, int index)

@@ -7,8 +7,8 @@ using Elastic.Storage;
 namespace Elastic.Actors.Control;
 
 /// <summary>
-/// On a seed that could take over the builds of others: fetches what was read for them, and the tokens that were made, while they go on, so
-/// that it need not be done again where their seed is lost. Removes the tokens of builds that are over.
+/// Fetches, on a seed that could take over the builds of others, what was read for them, and the tokens that were made, while they go on,
+/// so that it need not be done again where their seed is lost. Removes the tokens of builds that are over.
 /// </summary>
 /// <param name="tell">Is told what keeps it from fetching for a while.</param>
 internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
@@ -62,7 +62,7 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
         if (!known.CanTakeOver)
             return false;
         // A seed that is gone gives nothing: this one, or another one, takes over.
-        if ((await node.Control.Nodes(cancel)).FirstOrDefault(n => n.Node == build.Seed) is not { } seed)
+        if ((await node.Control.NodesAsync(cancel)).FirstOrDefault(n => n.Node == build.Seed) is not { } seed)
             return true;
         var (store, tokens) = (new PieceStore(node.Paths.Pieces), new TokenStore(node.Paths.TokensOf(build.Build)));
         foreach (var (number, pieces) in await new BuildPieces(node.Database!).ReadAsync(build.Build, known.Last, cancel))

@@ -105,7 +105,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         if (stored is not { State: BuildState.Running })
             throw new ElasticException($"the build {build} is over: see pbm corpus list");
         // One that waits for its seed, or for another one that has its files.
-        var other = (await node.Control.Nodes(cancel)).FirstOrDefault(n => n.Node == stored.Seed && n.Node != Self);
+        var other = (await node.Control.NodesAsync(cancel)).FirstOrDefault(n => n.Node == stored.Seed && n.Node != Self);
         if (other is not null)
             throw new ElasticException($"the build {build} is under way on the seed {other.Address}: ask that one to stop it");
         await EndAsync(build, stored.Seed, BuildState.Stopped, WasStopped, cancel);
@@ -124,7 +124,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
             {
                 // Before the list is read: one that ends in between is in it as if it went on.
                 var wasIdle = IsIdle;
-                var here = (await node.Control.Nodes(cancel)).Select(n => n.Node).ToHashSet();
+                var here = (await node.Control.NodesAsync(cancel)).Select(n => n.Node).ToHashSet();
                 var builds = await WithoutStoppedAsync(await StoredAsync(list => list.ReadAsync(cancel)), cancel);
                 foreach (var stored in builds.Where(b => b.State == BuildState.Running && wasIdle && IsIdle))
                 {

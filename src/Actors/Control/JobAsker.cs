@@ -19,7 +19,7 @@ internal sealed class JobAsker<TView>(
     Func<JobRequest, TimeSpan, CancellationToken, Task<TView>> ask, BlobLocations blobs, string folder, JobRequest end, Action<string> say)
     : IDisposable where TView : class
 {
-    /// <summary>Between two requests of which the first brought nothing.</summary>
+    /// <summary>The time between two requests of which the first brought nothing.</summary>
     public static readonly TimeSpan BetweenQuestions = TimeSpan.FromMilliseconds(200);
 
     // Longer than a supervisor takes to move to another seed.

@@ -11,12 +11,13 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Evaluation;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
 
 /// <summary>What a person asks of the cluster, carried out from this node.</summary>
-internal sealed class NodeControl(ElasticNode node)
+internal sealed class NodeControl(ElasticNode node) : IClusterControl
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
@@ -24,35 +25,143 @@ internal sealed class NodeControl(ElasticNode node)
 
     private RunCurves? _curves;
 
-    public ClusterControl ToControl() =>
-        new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin),
-            (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync,
-            (name, devices, origin, cancel) =>
-                node.AskAsync<NodeReply>(new NodeRequest.UseDevices(name, devices, origin), Deadline, cancel),
-            _ => ClusterAsync(), _evaluation.CheckpointAsync, _evaluation.ScoreAsync)
+    /// <inheritdoc/>
+    public StoredModels Models { get; } = new(node.Paths.Models);
+
+    /// <inheritdoc/>
+    public async Task<RunView[]> RunsAsync(CancellationToken cancel)
+    {
+        var names = await PagesAsync<RunsAnswer.Names>(after => new RunsQuery.Names(after), cancel);
+        var views = await Task.WhenAll(
+            names.SelectMany(n => n.Runs).Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
+        return [.. views.Select(node.Here)];
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<RunView> WatchAsync(RunName run, CancellationToken cancel) => node.WatchAsync(run, cancel);
+
+    /// <inheritdoc/>
+    public Task<RememberedRun?> RememberedAsync(RunName run, CancellationToken cancel) => node.RememberedAsync(run, cancel);
+
+    /// <inheritdoc/>
+    public async Task<RunReply> StartAsync(
+        TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
+    {
+        settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
+        if (settings.Model.Init is not null)
         {
-            Ask = (request, cancel) => node.AskAsync<RunReply>(request, Deadline, cancel),
-            Drain = (name, undo, origin, cancel) =>
-                node.AskAsync<NodeReply>(new NodeRequest.Drain(name, undo, origin), Deadline, cancel),
-            Preview = async (settings, known, origin, cancel) =>
-            {
-                var name = new RunName(settings.Run.Name);
-                var run = await ReadAsync(database => StoredRuns.StateAsync(database, name, cancel));
-                return await Task.Run(() => StartPreview.OfAsync(node, run, settings, known, origin, cancel), cancel);
-            },
-            Threads = (name, origin, cancel) =>
-                node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),
-            Set = (set, cancel) => SetAsync(set, cancel),
-            Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
-            Curve = (run, cancel) => ReadAsync(database => (_curves ??= new RunCurves(database)).ReadAsync(run, cancel)),
-            Models = new StoredModels(node.Paths.Models),
-            Log = LogFeed.OfProcess.FollowAsync,
-            Build = node.Builds.StartAsync,
-            Builds = node.Builds.ListAsync,
-            WatchBuild = node.Builds.WatchAsync,
-            DeleteCorpus = new CorpusDeletion(node).RunAsync,
-            StopBuild = (build, _, cancel) => node.Builds.StopAsync(build, cancel),
-        };
+            var remembered = await node.RememberedAsync(new RunName(settings.Run.Name), cancel);
+            StartingPoint.Check(settings.Model, remembered?.Settings.Model, Models);
+        }
+
+        if (settings.Corpus.Order == CorpusOrder.Stream)
+            return await StreamAsync(settings, known, origin, progress, cancel);
+        var corpus = (known is { } id ? node.OpenCorpus(id) : null)
+            ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
+        return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
+    }
+
+    /// <inheritdoc/>
+    public async Task<StartPreview> PreviewAsync(TrainingSettings settings, Digest? corpus, Origin origin, CancellationToken cancel)
+    {
+        var name = new RunName(settings.Run.Name);
+        var run = await ReadAsync(database => StoredRuns.StateAsync(database, name, cancel));
+        return await Task.Run(() => StartPreview.OfAsync(node, run, settings, corpus, origin, cancel), cancel);
+    }
+
+    /// <inheritdoc/>
+    public Task<RunReply> StopAsync(RunName run, Origin origin, CancellationToken cancel) => node.StopRunAsync(run, origin);
+
+    /// <inheritdoc/>
+    public Task<RunReply> DeleteAsync(RunName run, Origin origin, CancellationToken cancel) => node.DeleteRunAsync(run, origin);
+
+    /// <inheritdoc/>
+    public Task<RunReply> AskAsync(RunRequest request, CancellationToken cancel) => node.AskAsync<RunReply>(request, Deadline, cancel);
+
+    /// <inheritdoc/>
+    public async Task<RunReply> SetAsync(RunRequest.Set set, CancellationToken cancel)
+    {
+        // Of a run that reads its corpus while it is built the supervisor refuses any other mixture.
+        if (await node.RememberedAsync(set.Run, cancel) is { } run && run.Settings.Corpus.Order != CorpusOrder.Stream
+            && PartialSettings.Read(set.Settings).Any(v => v.Setting.Key == RunStart.MixtureKey))
+            RunStart.CheckMixture(
+                run.Settings, [set.Settings], node.OpenCorpus(run.Corpus) ?? throw new ElasticException(
+                    $"the corpus of run {set.Run} is not on this seed, so that its sources are not known: ask the seed that built it"));
+        return await node.AskAsync<RunReply>(set, Deadline, cancel);
+    }
+
+    /// <inheritdoc/>
+    public Task<RunCurve?> CurveAsync(RunName run, CancellationToken cancel) =>
+        ReadAsync(database => (_curves ??= new RunCurves(database)).ReadAsync(run, cancel));
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<StoredObservation>> ObservedAsync(ObservationQuery query, CancellationToken cancel) =>
+        ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel));
+
+    /// <inheritdoc/>
+    public Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, CancellationToken cancel) => _evaluation.CheckpointAsync(run, cancel);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<double[]> ScoreAsync(
+        EvaluatedCheckpoint checkpoint, IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress,
+        CancellationToken cancel) => _evaluation.ScoreAsync(checkpoint, pieces, origin, progress, cancel);
+
+    /// <inheritdoc/>
+    public async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
+        [.. (await PagesAsync<RunsAnswer.Nodes>(after => new RunsQuery.Nodes(after), cancel)).SelectMany(n => n.Views)];
+
+    /// <inheritdoc/>
+    public Task<NodeReply> UseDevicesAsync(string name, string devices, Origin origin, CancellationToken cancel) =>
+        node.AskAsync<NodeReply>(new NodeRequest.UseDevices(name, devices, origin), Deadline, cancel);
+
+    /// <inheritdoc/>
+    public Task<NodeReply> DrainAsync(string name, bool undo, Origin origin, CancellationToken cancel) =>
+        node.AskAsync<NodeReply>(new NodeRequest.Drain(name, undo, origin), Deadline, cancel);
+
+    /// <inheritdoc/>
+    public Task<NodeReply> ThreadsAsync(string name, Origin origin, CancellationToken cancel) =>
+        node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel);
+
+    /// <inheritdoc/>
+    public async Task<ClusterMembers> ClusterAsync(CancellationToken cancel)
+    {
+        var state = Cluster.Get(node.System).State;
+        string? supervisor;
+        try
+        {
+            supervisor = (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), TimeSpan.FromSeconds(1), cancel)).Supervisor;
+        }
+        catch (ElasticException)
+        {
+            supervisor = null;                                         // the singleton is moving to another seed
+        }
+
+        return new ClusterMembers(
+            [.. state.Members.Select(
+                m => new ClusterMember(Short(m.Address), [.. m.Roles], m.Status.ToString(), !state.Unreachable.Contains(m)))],
+            state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)),
+            node.Security);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<LogLine> LogAsync(LogSeverity severity, int newest, CancellationToken cancel) =>
+        LogFeed.OfProcess.FollowAsync(severity, newest, cancel);
+
+    /// <inheritdoc/>
+    public Task<string> BuildAsync(BuildPlan plan, Origin origin, CancellationToken cancel) => node.Builds.StartAsync(plan, origin, cancel);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<BuildStatus>> BuildsAsync(CancellationToken cancel) => node.Builds.ListAsync(cancel);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<BuildStatus> WatchBuildAsync(string build, CancellationToken cancel) => node.Builds.WatchAsync(build, cancel);
+
+    /// <inheritdoc/>
+    public Task<DeletedCorpus> DeleteCorpusAsync(string name, Origin origin, CancellationToken cancel) =>
+        new CorpusDeletion(node).RunAsync(name, origin, cancel);
+
+    /// <inheritdoc/>
+    public Task StopBuildAsync(string build, Origin origin, CancellationToken cancel) => node.Builds.StopAsync(build, cancel);
 
     // Only seeds answer people, and each of them has the database.
     private async Task<T> ReadAsync<T>(Func<DatabaseAddress, Task<T>> read)
@@ -93,14 +202,6 @@ internal sealed class NodeControl(ElasticNode node)
             _ => settings,
         };
 
-    private async Task<RunView[]> RunsAsync(CancellationToken cancel)
-    {
-        var names = await PagesAsync<RunsAnswer.Names>(after => new RunsQuery.Names(after), cancel);
-        var views = await Task.WhenAll(
-            names.SelectMany(n => n.Runs).Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
-        return [.. views.Select(node.Here)];
-    }
-
     private async Task<IReadOnlyList<T>> PagesAsync<T>(Func<string?, RunsQuery> ask, CancellationToken cancel) where T : RunsAnswer
     {
         var pages = new List<T>();
@@ -108,23 +209,6 @@ internal sealed class NodeControl(ElasticNode node)
             pages.Add(await node.AskAsync<T>(ask(pages.LastOrDefault()?.Next), null, cancel));
         while (pages[^1].Next is not null);
         return pages;
-    }
-
-    private async Task<RunReply> StartAsync(
-        TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
-    {
-        settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
-        if (settings.Model.Init is not null)
-        {
-            var remembered = await node.RememberedAsync(new RunName(settings.Run.Name), cancel);
-            StartingPoint.Check(settings.Model, remembered?.Settings.Model, new(node.Paths.Models));
-        }
-
-        if (settings.Corpus.Order == CorpusOrder.Stream)
-            return await StreamAsync(settings, known, origin, progress, cancel);
-        var corpus = (known is { } id ? node.OpenCorpus(id) : null)
-            ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
-        return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
     }
 
     // The build goes on when the run is started, and whoever asked is gone.
@@ -159,40 +243,6 @@ internal sealed class NodeControl(ElasticNode node)
         {
             log.Error(e, "run {0} is not told any more what is finished of its corpus", settings.Run.Name);
         }
-    }
-
-    private async Task<RunReply> SetAsync(RunRequest.Set set, CancellationToken cancel)
-    {
-        // Of a run that reads its corpus while it is built the supervisor refuses any other mixture.
-        if (await node.RememberedAsync(set.Run, cancel) is { } run && run.Settings.Corpus.Order != CorpusOrder.Stream
-            && PartialSettings.Read(set.Settings).Any(v => v.Setting.Key == RunStart.MixtureKey))
-            RunStart.CheckMixture(
-                run.Settings, [set.Settings], node.OpenCorpus(run.Corpus) ?? throw new ElasticException(
-                    $"the corpus of run {set.Run} is not on this seed, so that its sources are not known: ask the seed that built it"));
-        return await node.AskAsync<RunReply>(set, Deadline, cancel);
-    }
-
-    private async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
-        [.. (await PagesAsync<RunsAnswer.Nodes>(after => new RunsQuery.Nodes(after), cancel)).SelectMany(n => n.Views)];
-
-    private async Task<ClusterMembers> ClusterAsync()
-    {
-        var state = Cluster.Get(node.System).State;
-        string? supervisor;
-        try
-        {
-            supervisor = (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), TimeSpan.FromSeconds(1))).Supervisor;
-        }
-        catch (ElasticException)
-        {
-            supervisor = null;                                         // the singleton is moving to another seed
-        }
-
-        return new ClusterMembers(
-            [.. state.Members.Select(
-                m => new ClusterMember(Short(m.Address), [.. m.Roles], m.Status.ToString(), !state.Unreachable.Contains(m)))],
-            state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)),
-            node.Security);
     }
 
     private static string Short(Address address) => address.ToEndpoint().ToString();

@@ -23,7 +23,7 @@ internal sealed class ScoredPieces(
     private EvaluationRequest.Score _request = request;
     private long _reported = Stopwatch.GetTimestamp();
 
-    /// <summary>For each piece the sum of the cross-entropies of each row.</summary>
+    /// <summary>Has the pieces scored; gives for each of them the sum of the cross-entropies of each row.</summary>
     /// <exception cref="ElasticException">It cannot be done, and why.</exception>
     public async IAsyncEnumerable<double[]> RunAsync(
         IEnumerable<IReadOnlyList<ScoredRow>> pieces, [EnumeratorCancellation] CancellationToken cancel)

@@ -29,7 +29,7 @@ public enum StartEffect
 /// </summary>
 public sealed record StartPreview
 {
-    /// <summary>As the run would have them.</summary>
+    /// <summary>The settings as the run would have them.</summary>
     public required TrainingSettings Settings { get; init; }
 
     /// <summary>The run of that name; null where there is none.</summary>

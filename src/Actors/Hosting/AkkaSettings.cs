@@ -9,7 +9,7 @@ namespace Elastic.Actors.Hosting;
 /// <summary>The actor systems' configuration: the node's settings above hocon/akka.conf.</summary>
 internal static class AkkaSettings
 {
-    /// <summary>For a member of the cluster.</summary>
+    /// <summary>The configuration of a member of the cluster.</summary>
     /// <param name="host">Not in brackets.</param>
     /// <param name="port">0 for any free one.</param>
     /// <param name="database">The seed's database; null for a worker.</param>
@@ -30,15 +30,15 @@ internal static class AkkaSettings
     public static readonly Endpoint Nowhere = new("127.0.0.1", 1);
 
     /// <summary>
-    /// For the only member of a cluster. Its supervisor and its shard readers need a cluster, and a cluster needs an address; nobody
-    /// listens there.
+    /// The configuration of the only member of a cluster. Its supervisor and its shard readers need a cluster, and a cluster needs
+    /// an address; nobody listens there.
     /// </summary>
     public static Config ForMemberAlone(
         string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress database, DataPaths paths) =>
         ConfigurationFactory.ParseString("akka.remote.elastic.listens = off")
             .WithFallback(ForMember(Nowhere.Host, Nowhere.Port, roles, version, network, database, paths));
 
-    /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
+    /// <summary>The configuration of the actor system of the process's devices, which outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths)
     {
         var cores = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture);

@@ -50,7 +50,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         Address = Cluster.Get(system).SelfAddress;
     }
 
-    /// <summary>Where the control plane listens.</summary>
+    /// <summary>The address at which the control plane listens.</summary>
     public Address Address { get; }
 
     /// <summary>The reference to the supervisors' singleton; null while this process is in no cluster.</summary>

@@ -15,8 +15,9 @@ internal sealed class EssentialActors : ReceiveActor
     }
 
     /// <summary>
-    /// For the parent of one actor that cannot be watched before it is made, and whose end is not always a failure: a cluster singleton
-    /// moves. A failure of its work restarts it, as usual; one that cannot be made stops, and is reported to <paramref name="watch"/>.
+    /// The strategy of the parent of one actor that cannot be watched before it is made, and whose end is not always a failure: a cluster
+    /// singleton moves. A failure of its work restarts it, as usual; one that cannot be made stops, and is reported to
+    /// <paramref name="watch"/>.
     /// </summary>
     public static Akka.Actor.SupervisorStrategy Reporting(IActorRef watch, string what) => new OneForOneStrategy(failure =>
     {

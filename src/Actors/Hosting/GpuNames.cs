@@ -16,7 +16,7 @@ internal readonly record struct GpuName(int Gpu, int? Part)
 /// <summary>Reads what is behind "cuda:", e.g. "0,2" or "0#0,0#1,1".</summary>
 internal static class GpuNames
 {
-    /// <summary>In the order of their numbers; null where the text has another form.</summary>
+    /// <summary>The devices in the order of their numbers; null where the text has another form.</summary>
     /// <param name="mostParts">Logical devices that a GPU offers.</param>
     /// <param name="option">Where the text comes from, for messages.</param>
     /// <exception cref="ElasticException">A device is named twice, or a GPU whole and in parts, or there are too many parts.</exception>

@@ -23,7 +23,7 @@ public static class MembershipConfig
         }
         """;
 
-    /// <summary>For a process with the role seed, with or without other roles; it has the database.</summary>
+    /// <summary>The configuration of a process with the role seed, with or without other roles; it has the database.</summary>
     public static Config ForSeed(NetworkPreset network, DatabaseAddress database)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -37,7 +37,7 @@ public static class MembershipConfig
             """).WithFallback(database.JournalSettings()).WithFallback(ForWorker(network));
     }
 
-    /// <summary>For a process with the role worker alone.</summary>
+    /// <summary>The configuration of a process with the role worker alone.</summary>
     public static Config ForWorker(NetworkPreset network)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -45,8 +45,8 @@ public static class MembershipConfig
     }
 
     /// <summary>
-    /// For the singleton on the seeds. It starts only where it has taken a lease on the database, and stops where it has lost the lease, so
-    /// that a supervisor that was cut off has let go of the journal before another one replays it.
+    /// The settings of the singleton on the seeds. It starts only where it has taken a lease on the database, and stops where it has lost
+    /// the lease, so that a supervisor that was cut off has let go of the journal before another one replays it.
     /// </summary>
     /// <param name="system">Actor system that was made with <see cref="ForSeed"/>.</param>
     public static ClusterSingletonManagerSettings SeedSingleton(ActorSystem system)

@@ -7,7 +7,7 @@ using Elastic.Foundation;
 namespace Elastic.Actors.Nodes;
 
 /// <summary>
-/// On a seed: fetches all shards of its runs' corpora. Workers fetch only the shards that they read; if only one machine had a whole
+/// Fetches, on a seed, all shards of its runs' corpora. Workers fetch only the shards that they read; if only one machine had a whole
 /// corpus, its loss would end the run.
 /// </summary>
 internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers

@@ -15,19 +15,19 @@ internal sealed record NodeContext
 {
     public required NodeFacts Facts { get; init; }
 
-    /// <summary>At the start; as <c>node.devices</c>.</summary>
+    /// <summary>The devices at the start, as <c>node.devices</c> says.</summary>
     public required string Devices { get; init; }
 
     /// <summary>Arithmetic threads of one CPU device, where <c>node.devices</c> is this text.</summary>
     public required Func<string, int> ThreadsPerDevice { get; init; }
 
-    /// <summary>As <c>node.zero</c>.</summary>
+    /// <summary>The ZeRO stage, as <c>node.zero</c> says.</summary>
     public int Zero => Facts.Sharing.Zero;
 
-    /// <summary>As <c>node.split</c>.</summary>
+    /// <summary>How a replica is split over devices, as <c>node.split</c> says.</summary>
     public ReplicaSplit Split => ReplicaSplit.Parse(Facts.Sharing.Split);
 
-    /// <summary>As <c>node.offload</c>.</summary>
+    /// <summary>Where the optimizer's state is kept, as <c>node.offload</c> says.</summary>
     public OffloadMode Offload => Facts.Sharing.Offload;
 
     public required DataPaths Paths { get; init; }
@@ -51,7 +51,7 @@ internal sealed record NodeContext
 
     public required CorpusFiles Corpora { get; init; }
 
-    /// <summary>As <c>node.corpus-roots</c>.</summary>
+    /// <summary>The folders that text is read from, as <c>node.corpus-roots</c> says.</summary>
     public required IReadOnlyList<string> CorpusRoots { get; init; }
 
     /// <summary>The builds that this process asks for, which read files of this machine by its own manifest.</summary>

@@ -35,7 +35,7 @@ internal sealed record RunAnswered(RunId RunId, IActorRef Asker, bool Exists);
 /// <param name="Asker">Whom to answer.</param>
 internal sealed record RunDiscarded(RunId RunId, RunRequest Request, IActorRef Asker);
 
-/// <summary>To a run's supervisor: the run is not in the list any more.</summary>
+/// <summary>Tells a run's supervisor that the run is not in the list any more.</summary>
 internal sealed record RunDeleted
 {
     public static readonly RunDeleted Instance = new();

@@ -7,10 +7,10 @@ using Elastic.Model.Training;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Where a node does a kind of work.</summary>
+/// <summary>The part of a node that does a kind of work.</summary>
 internal enum WorkLane
 {
-    /// <summary>On the devices that it is given.</summary>
+    /// <summary>Work on the devices that it is given.</summary>
     Devices,
 
     /// <summary>Averaging and assembling, two pieces at a time: one reads from the network while the other sums, hashes, writes.</summary>

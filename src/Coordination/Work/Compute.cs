@@ -32,7 +32,7 @@ public sealed record Compute(
 /// <param name="Others">Nodes that computed it together with this one, a stage each.</param>
 public sealed record Computed(ReplicaResult Result, Digest? ResumedFrom = null, int Others = 0) : WorkOutcome;
 
-/// <summary>Where the replica stopped inside the round, at a step boundary, so that any node can go on with it.</summary>
+/// <summary>The place at which the replica stopped inside the round, at a step boundary, so that any node can go on with it.</summary>
 public sealed record HandedOver(ReplicaHandOver HandOver) : WorkOutcome;
 
 /// <inheritdoc cref="Compute"/>

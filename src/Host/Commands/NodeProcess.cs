@@ -118,7 +118,7 @@ internal sealed class NodeProcess
         }
         if (node.Observations is { } seen)
             beside.Begin("the drawing of diagrams", new ClusterDiagrams(
-                new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say).RunAsync);
+                new DataDirectory(_request.Node.DataDir), node.Control.RunsAsync, () => seen.Supervises, Say).RunAsync);
         if (web is not null)
             beside.Begin("telling other seeds of the dashboard", cancel => AnnounceAsync(node, web, cancel));
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);

@@ -72,7 +72,7 @@ internal sealed class TrainRun
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
         await using var web = await DashboardAsync(node, interrupted);
         if (settings.Model.Init is not null)
-            StartingPoint.Check(settings.Model, (await node.Control.Remembered(_run, interrupted))?.Settings.Model, _data.Models);
+            StartingPoint.Check(settings.Model, (await node.Control.RememberedAsync(_run, interrupted))?.Settings.Model, _data.Models);
         var growing = settings.Corpus.Order == CorpusOrder.Stream
             ? await CorpusBuild.BeginAsync(node, _request.Settings, _display, () => _view is null || IsFinished, interrupted) : null;
         var corpus = growing is null ? await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted)

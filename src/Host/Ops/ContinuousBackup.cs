@@ -29,7 +29,7 @@ internal sealed class ContinuousBackup(
         settings.BackupStore is { } address && node.Database is { } database
             ? new ContinuousBackup(
                 new DataPaths(Path.GetFullPath(settings.DataDir), settings.CorporaDir), database, BackupBucket.At(address),
-                node.Control.Runs, say)
+                node.Control.RunsAsync, say)
             : null;
 
     /// <summary>Copies until the end of the process.</summary>

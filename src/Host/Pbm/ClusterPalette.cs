@@ -31,7 +31,7 @@ internal static class ClusterPalette
     private static readonly Type[] Kinds =
         [.. typeof(Observation).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Observation)) && !t.IsAbstract)];
 
-    public static Palette Build(ClusterControl control, TimeProvider time) => new(
+    public static Palette Build(IClusterControl control, TimeProvider time) => new(
         "cluster", "shows who belongs to the cluster, and what happens there",
         [new(
             new CommandHelp("show",
@@ -50,18 +50,18 @@ internal static class ClusterPalette
             (call, cancel) => TailAsync(control, time, call, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> TailAsync(
-        ClusterControl control, TimeProvider time, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, TimeProvider time, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         RunId? run = call.Value(Run) is { } name
-            ? (await control.Runs(cancel)).FirstOrDefault(r => r.Name.Value == name)?.RunId
+            ? (await control.RunsAsync(cancel)).FirstOrDefault(r => r.Name.Value == name)?.RunId
                 ?? throw new NotFoundException($"there is no run {name}; see pbm run list")
             : null;
         var query = new ObservationQuery(
             Run: run, Kinds: call.Values(All).Count > 0 ? Kinds : [.. Kinds.Except(Frequent)], AtMost: Earlier, Newest: true);
-        var lines = new ObservationLines(RunExplanation.NamesOf(await control.Nodes(cancel)));
+        var lines = new ObservationLines(RunExplanation.NamesOf(await control.NodesAsync(cancel)));
         while (true)
         {
-            var observed = await control.Observed(query, cancel);
+            var observed = await control.ObservedAsync(query, cancel);
             foreach (var one in observed)
                 yield return new PbmLine(lines.Of(one), ObservationJson.Of(one));
             query = query with { After = observed.Count > 0 ? observed[^1].Id : query.After, AtMost = MostAtOnce, Newest = false };
@@ -71,13 +71,13 @@ internal static class ClusterPalette
     }
 
     private static async IAsyncEnumerable<PbmLine> ShowAsync(
-        ClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var cluster = await control.Cluster(cancel);
+        var cluster = await control.ClusterAsync(cancel);
         // Only a supervisor knows the nodes' certificates.
         var isSupervised = cluster.Supervisor is not null;
-        IReadOnlyList<NodeView> nodes = isSupervised ? await control.Nodes(cancel) : [];
-        IReadOnlyList<RunView> runs = isSupervised ? await control.Runs(cancel) : [];
+        IReadOnlyList<NodeView> nodes = isSupervised ? await control.NodesAsync(cancel) : [];
+        IReadOnlyList<RunView> runs = isSupervised ? await control.RunsAsync(cancel) : [];
         IReadOnlyList<string> warnings = [.. CertificateWarnings.Of(nodes, time.GetUtcNow())];
         var json = Json(cluster, warnings);
         json["queue"] = RunQueue.Json(runs, nodes);

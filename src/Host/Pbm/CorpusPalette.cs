@@ -34,13 +34,13 @@ internal sealed class CorpusPalette
     // People read a line each; what is asked more often is passed over.
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(5);
 
-    private readonly ClusterControl _control;
+    private readonly IClusterControl _control;
     private readonly TimeProvider _time;
 
-    private CorpusPalette(ClusterControl control, TimeProvider time) => (_control, _time) = (control, time);
+    private CorpusPalette(IClusterControl control, TimeProvider time) => (_control, _time) = (control, time);
 
     /// <param name="time">For the lines of a watch.</param>
-    public static Palette Build(ClusterControl control, TimeProvider time)
+    public static Palette Build(IClusterControl control, TimeProvider time)
     {
         var palette = new CorpusPalette(control, time);
         return new Palette("corpus", "builds corpora by all nodes, and deletes them",
@@ -97,7 +97,7 @@ internal sealed class CorpusPalette
         var text = BuildManifestFile.TextOf(path);
         var limited = call.Value(Limit) is { } written ? BuildManifestFile.Limited(text, LimitOf(written)) : text;
         var plan = await Task.Run(() => Plan(path, limited, call.Values(Set)), cancel);
-        var build = await _control.Build(plan, call.Origin, cancel);
+        var build = await _control.BuildAsync(plan, call.Origin, cancel);
         yield return new PbmLine(
             $"builds {build}; Ctrl-C ends the watch, not the build: pbm corpus watch -b {build}, pbm corpus stop -b {build}",
             new JsonObject { ["build"] = build, ["started"] = true });
@@ -107,7 +107,7 @@ internal sealed class CorpusPalette
 
     private async IAsyncEnumerable<PbmLine> ListAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var builds = await _control.Builds(cancel);
+        var builds = await _control.BuildsAsync(cancel);
         if (builds.Count == 0)
         {
             yield return new PbmLine(NoBuilds);
@@ -134,7 +134,7 @@ internal sealed class CorpusPalette
     private async IAsyncEnumerable<PbmLine> StopAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var build = (await FindAsync(call.Value(Name), "stop", cancel)).Build;
-        await _control.StopBuild(build, call.Origin, cancel);
+        await _control.StopBuildAsync(build, call.Origin, cancel);
         yield return new PbmLine(
             $"stopped {build}; what was read stays, and the same pbm corpus build goes on with it",
             new JsonObject { ["build"] = build, ["stopped"] = true });
@@ -172,7 +172,7 @@ internal sealed class CorpusPalette
     {
         var (told, shown, phase) = (0, (long?)null, "");
         BuildStatus? last = null;
-        await foreach (var status in _control.WatchBuild(build, cancel).WithCancellation(cancel))
+        await foreach (var status in _control.WatchBuildAsync(build, cancel).WithCancellation(cancel))
         {
             last = status;
             if (status.Now is not { } now)
@@ -228,7 +228,7 @@ internal sealed class CorpusPalette
     // The build of that name, or the only one that goes on.
     private async Task<BuildStatus> FindAsync(string? name, string command, CancellationToken cancel)
     {
-        var builds = await _control.Builds(cancel);
+        var builds = await _control.BuildsAsync(cancel);
         var running = builds.Where(b => b.State == BuildState.Running).ToList();
         return (name, running) switch
         {

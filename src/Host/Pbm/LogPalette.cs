@@ -22,7 +22,7 @@ internal static class LogPalette
     private static readonly ArgumentHelp Count = new("c", "count", "NUMBER",
         $"Lines from before, at most {MostEarlier}. Default: {DefaultEarlier}.");
 
-    public static Palette Build(ClusterControl control) => new("log", "shows what a seed logs",
+    public static Palette Build(IClusterControl control) => new("log", "shows what a seed logs",
         [new(
             new CommandHelp("tail",
                 "Shows the newest lines of the log of the seed that answers, then each that comes, until Ctrl-C. The log of another node "
@@ -35,7 +35,7 @@ internal static class LogPalette
             (call, cancel) => TailAsync(control, call, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> TailAsync(
-        ClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var (level, count) = (call.Value(Level) ?? "info", call.Value(Count));
         var severity = Array.IndexOf(Levels, level);
@@ -45,7 +45,7 @@ internal static class LogPalette
         if (count is not null
             && (!int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out earlier) || earlier > MostEarlier))
             throw new SettingsException($"--count={count}: use a number from 0 to {MostEarlier}");
-        await foreach (var line in control.Log((LogSeverity)severity, earlier, cancel).WithCancellation(cancel))
+        await foreach (var line in control.LogAsync((LogSeverity)severity, earlier, cancel).WithCancellation(cancel))
         {
             var text = OneLine.Of(line.Text, LongestLine);
             yield return new PbmLine(

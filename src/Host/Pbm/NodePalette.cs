@@ -29,7 +29,7 @@ internal static class NodePalette
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(500);
 
-    public static Palette Build(ClusterControl control, TimeProvider time) => new("node", "shows the machines that compute",
+    public static Palette Build(IClusterControl control, TimeProvider time) => new("node", "shows the machines that compute",
         [new(
             new CommandHelp("list", "Lists all nodes with their devices and their work.", []), Changes: false,
             (_, cancel) => ListAsync(control, time, cancel)),
@@ -62,10 +62,10 @@ internal static class NodePalette
             Changes: false, (call, cancel) => StacksAsync(control, call, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> StacksAsync(
-        ClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var node = Find(await control.Nodes(cancel), call.Value(Node), "stacks");
-        var reply = await control.Threads(node.Node.Value, call.Origin, cancel);
+        var node = Find(await control.NodesAsync(cancel), call.Value(Node), "stacks");
+        var reply = await control.ThreadsAsync(node.Node.Value, call.Origin, cancel);
         if (reply is not NodeReply.Threads threads)
             throw new ElasticException(reply is NodeReply.Refused refused ? refused.Why : $"node {node.Address} gave another answer");
         yield return new PbmLine($"node {node.Address}, process {threads.Process}", new JsonObject
@@ -100,13 +100,13 @@ internal static class NodePalette
     }
 
     private static async IAsyncEnumerable<PbmLine> DevicesAsync(
-        ClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var node = Find(await control.Nodes(cancel), call.Value(Node), "devices");
+        var node = Find(await control.NodesAsync(cancel), call.Value(Node), "devices");
         var (devices, notice) = ((IReadOnlyList<string>)node.Devices, (string?)null);
         if (call.Value(NewDevices) is { } asked)
         {
-            switch (await control.UseDevices(node.Node.Value, asked, call.Origin, cancel))
+            switch (await control.UseDevicesAsync(node.Node.Value, asked, call.Origin, cancel))
             {
                 case NodeReply.Refused refused:
                     throw new ElasticException(refused.Why);
@@ -126,13 +126,13 @@ internal static class NodePalette
     }
 
     private static async IAsyncEnumerable<PbmLine> DrainAsync(
-        ClusterControl control, TimeProvider time, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, TimeProvider time, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var node = Find(await control.Nodes(cancel), call.Required(DrainedNode), "drain");
+        var node = Find(await control.NodesAsync(cancel), call.Required(DrainedNode), "drain");
         var undo = call.Values(Undo).Count > 0;
         if (node.State == "leaving")
             throw new ElasticException($"node {node.Address} leaves already: its process ends when it has handed over what it has");
-        switch (await control.Drain(node.Node.Value, undo, call.Origin, cancel))
+        switch (await control.DrainAsync(node.Node.Value, undo, call.Origin, cancel))
         {
             case NodeReply.Refused refused:
                 throw new ElasticException(refused.Why);
@@ -150,7 +150,7 @@ internal static class NodePalette
         var (said, began) = ((string?)null, false);
         for (; ; await Task.Delay(BetweenLooks, time, cancel))
         {
-            var nodes = await control.Nodes(cancel);
+            var nodes = await control.NodesAsync(cancel);
             var now = nodes.FirstOrDefault(n => n.Node == node.Node);
             began |= now?.State == "draining";
             if (now is not { State: "draining" or "up" } || (began && now.State == "up"))
@@ -201,9 +201,9 @@ internal static class NodePalette
     }
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(
-        ClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var nodes = (await control.Nodes(cancel)).OrderBy(n => n.Address, StringComparer.Ordinal).ToList();
+        var nodes = (await control.NodesAsync(cancel)).OrderBy(n => n.Address, StringComparer.Ordinal).ToList();
         if (nodes.Count == 0)
         {
             yield return new PbmLine(NoNodes);

@@ -11,7 +11,7 @@ namespace Elastic.Host.Pbm;
 /// <param name="name">The argument that names the run.</param>
 /// <param name="find">Finds the run of that name, for this command.</param>
 internal sealed class RunBreaks(
-    ClusterControl control, TimeProvider time, ArgumentHelp name, Func<string?, string, CancellationToken, Task<RunView>> find)
+    IClusterControl control, TimeProvider time, ArgumentHelp name, Func<string?, string, CancellationToken, Task<RunView>> find)
 {
     // A checkpoint of a small model takes some milliseconds, one of a large model minutes.
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(200), BetweenLines = TimeSpan.FromSeconds(5);
@@ -60,7 +60,7 @@ internal sealed class RunBreaks(
         var (run, said) = (view.RunId, (long?)null);
         while (true)
         {
-            view = (await control.Runs(cancel)).FirstOrDefault(r => r.RunId == run)
+            view = (await control.RunsAsync(cancel)).FirstOrDefault(r => r.RunId == run)
                 ?? throw new ElasticException($"run {view.Name} was deleted meanwhile");
             if (view.CheckpointVersion >= version)
                 break;
@@ -94,7 +94,7 @@ internal sealed class RunBreaks(
         new JsonObject { ["run"] = view.Name.Value, ["checkpointing"] = version });
 
     private async Task<RunReply.Accepted> AskAsync(RunRequest request, CancellationToken cancel) =>
-        await control.Ask(request, cancel) switch
+        await control.AskAsync(request, cancel) switch
         {
             RunReply.Accepted accepted => accepted,
             RunReply.Refused refused => throw new ElasticException(refused.Why),

@@ -19,10 +19,10 @@ internal static class RunEvaluation
     /// <param name="files">Paths of this machine.</param>
     /// <param name="stride">Null for disjoint windows.</param>
     public static async IAsyncEnumerable<PbmLine> RunAsync(
-        ClusterControl control, RunName run, IReadOnlyList<string> files, int? stride, Origin origin,
+        IClusterControl control, RunName run, IReadOnlyList<string> files, int? stride, Origin origin,
         [EnumeratorCancellation] CancellationToken cancel)
     {
-        var checkpoint = await control.Checkpoint(run, cancel);
+        var checkpoint = await control.CheckpointAsync(run, cancel);
         foreach (var line in checkpoint.PassedOver)
             yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["notice"] = line });
         var model = checkpoint.Settings.Model;
@@ -54,7 +54,7 @@ internal static class RunEvaluation
 
     // Sums are merged in the order of the text, whichever node scored what.
     private static async Task<TextSums> ScoreAsync(
-        ClusterControl control, EvaluatedCheckpoint checkpoint, EvaluatedText text, Origin origin, ChannelWriter<string> said,
+        IClusterControl control, EvaluatedCheckpoint checkpoint, EvaluatedText text, Origin origin, ChannelWriter<string> said,
         CancellationToken cancel)
     {
         try
@@ -65,7 +65,7 @@ internal static class RunEvaluation
                 under.Enqueue(piece);
                 return (IReadOnlyList<ScoredRow>)[.. piece.Select(row => row.Row)];
             });
-            await foreach (var nats in control.Score(checkpoint, pieces, origin, new Said(said), cancel).WithCancellation(cancel))
+            await foreach (var nats in control.ScoreAsync(checkpoint, pieces, origin, new Said(said), cancel).WithCancellation(cancel))
             {
                 foreach (var (row, score) in under.Dequeue().Zip(nats))
                     sums.Merge(row, score);

@@ -69,13 +69,13 @@ internal sealed class RunPalette
     private static readonly ArgumentHelp Stride = new("w", "stride", "NUMBER",
         "Tokens from one window to the next, 1 to the model's context. Default: the context, for disjoint windows.");
 
-    private readonly ClusterControl _control;
+    private readonly IClusterControl _control;
     private readonly TimeProvider _time;
 
-    private RunPalette(ClusterControl control, TimeProvider time) => (_control, _time) = (control, time);
+    private RunPalette(IClusterControl control, TimeProvider time) => (_control, _time) = (control, time);
 
     /// <param name="time">For the lines of a watch, at most one each second between rounds.</param>
-    public static Palette Build(ClusterControl control, TimeProvider time)
+    public static Palette Build(IClusterControl control, TimeProvider time)
     {
         var palette = new RunPalette(control, time);
         return new Palette("run", "starts, shows, stops and deletes runs",
@@ -147,7 +147,7 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> StartAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var name = call.Required(NewName);
-        var remembered = await _control.Remembered(CommonOptions.RunOf(name, "--name"), cancel);
+        var remembered = await _control.RememberedAsync(CommonOptions.RunOf(name, "--name"), cancel);
         var settings = await new RequestedRun(call.All(Config), call.Values(Corpus), name, call.Values(Set))
             .LoadAsync(remembered, _control.Models, cancel);
         if (call.Values(DryRun).Count > 0)
@@ -175,7 +175,7 @@ internal sealed class RunPalette
         {
             try
             {
-                return await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
+                return await _control.StartAsync(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
             }
             finally
             {
@@ -186,14 +186,14 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> ListAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var runs = (await _control.Runs(cancel)).OrderBy(r => r.Name.Value, StringComparer.Ordinal).ToList();
+        var runs = (await _control.RunsAsync(cancel)).OrderBy(r => r.Name.Value, StringComparer.Ordinal).ToList();
         if (runs.Count == 0)
         {
             yield return new PbmLine(NoRuns);
             yield break;
         }
 
-        var nodes = await _control.Nodes(cancel);
+        var nodes = await _control.NodesAsync(cancel);
         var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES", ">PRIORITY", ">PLACE"],
             [.. runs.Select(r => (string[])
             [
@@ -225,7 +225,7 @@ internal sealed class RunPalette
         var run = (await FindAsync(call.Value(Name), "watch", cancel)).Name;
         var lines = new RunWatchLines(_time);
         RunView? last = null;
-        await foreach (var view in _control.Watch(run, cancel).WithCancellation(cancel))
+        await foreach (var view in _control.WatchAsync(run, cancel).WithCancellation(cancel))
         {
             foreach (var line in lines.Of(last = view))
                 yield return line;
@@ -251,7 +251,7 @@ internal sealed class RunPalette
     {
         var view = await FindAsync(call.Required(StopName), "stop", cancel);
         var run = view.Name;
-        if (await _control.Stop(run, call.Origin, cancel) is RunReply.Refused refused)
+        if (await _control.StopAsync(run, call.Origin, cancel) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         var isStopped = view.Phase == RunPhase.Stopped;
         yield return new PbmLine(
@@ -273,10 +273,11 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> WhyAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var run = await FindAsync(call.Value(Name), "why", cancel);
-        var (runs, nodes) = (await _control.Runs(cancel), await _control.Nodes(cancel));
+        var (runs, nodes) = (await _control.RunsAsync(cancel), await _control.NodesAsync(cancel));
         IReadOnlyList<StoredObservation>[] observed =
         [
-            await _control.Observed(RunExplanation.OfRun(run.RunId), cancel), await _control.Observed(RunExplanation.OfCluster, cancel),
+            await _control.ObservedAsync(RunExplanation.OfRun(run.RunId), cancel),
+            await _control.ObservedAsync(RunExplanation.OfCluster, cancel),
         ];
         foreach (var line in RunExplanation.Lines(run, runs, nodes, observed.SelectMany(o => o)))
             yield return line;
@@ -290,7 +291,7 @@ internal sealed class RunPalette
             yield return line;
 
         async Task<RunCurve> CurveAsync(string name) =>
-            await _control.Curve(CommonOptions.RunOf(name, "--name"), cancel)
+            await _control.CurveAsync(CommonOptions.RunOf(name, "--name"), cancel)
                 ?? throw new NotFoundException($"there is no run {name}; see pbm run list");
     }
 
@@ -329,12 +330,12 @@ internal sealed class RunPalette
         if (run.Failure is not null || run.Phase is RunPhase.Paused or RunPhase.Stopped or RunPhase.Finished)
             throw new ElasticException(
                 $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
-        var remembered = await _control.Remembered(run.Name, cancel);
+        var remembered = await _control.RememberedAsync(run.Name, cancel);
         var settings = new RequestedRun([], [], run.Name.Value, [setting]) { SetOption = $"-{argument.Short}" }.Load(remembered);
         if (remembered is not null)
-            CheckMemory(run, remembered.Settings, settings.Training, await _control.Nodes(cancel));
+            CheckMemory(run, remembered.Settings, settings.Training, await _control.NodesAsync(cancel));
         var said = Said.Channel(1);
-        var reply = await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
+        var reply = await _control.StartAsync(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
         if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         return settings.Training;
@@ -343,7 +344,7 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> SetAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var run = await FindAsync(call.Value(Name), "set", cancel);
-        var nodes = await _control.Nodes(cancel);
+        var nodes = await _control.NodesAsync(cancel);
         await foreach (var line in RunSet.LinesAsync(_control, run, call, (now, then) => CheckMemory(run, now, then, nodes), cancel))
             yield return line;
     }
@@ -364,7 +365,7 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> DeleteAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var run = await FindAsync(call.Required(StopName), "delete", cancel);
-        if (await _control.Delete(run.Name, call.Origin, cancel) is RunReply.Refused refused)
+        if (await _control.DeleteAsync(run.Name, call.Origin, cancel) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         yield return new PbmLine(
             $"deleted run {run.Name}; nodes that are here remove their files of it",
@@ -375,7 +376,7 @@ internal sealed class RunPalette
     // The run of that name, or the only one.
     private async Task<RunView> FindAsync(string? name, string command, CancellationToken cancel)
     {
-        var runs = await _control.Runs(cancel);
+        var runs = await _control.RunsAsync(cancel);
         var names = runs.Select(r => r.Name.Value).Order(StringComparer.Ordinal).ToList();
         return (name, runs) switch
         {

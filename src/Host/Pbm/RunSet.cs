@@ -39,11 +39,11 @@ internal static class RunSet
 
     /// <param name="checkMemory">Refuses, with the settings so far and the new ones, what a node has no memory for.</param>
     public static async IAsyncEnumerable<PbmLine> LinesAsync(
-        ClusterControl control, RunView run, PbmCall call, Action<TrainingSettings, TrainingSettings> checkMemory,
+        IClusterControl control, RunView run, PbmCall call, Action<TrainingSettings, TrainingSettings> checkMemory,
         [EnumeratorCancellation] CancellationToken cancel)
     {
         var (name, isSaid) = (run.Name.Value, call.Values(Yes).Count > 0);
-        var remembered = await control.Remembered(run.Name, cancel)
+        var remembered = await control.RememberedAsync(run.Name, cancel)
             ?? throw new ElasticException($"the journal does not say what run {name} was started with: try again");
         var asked = new RequestedRun([], [], name, Assignments(call)) { SetOption = "-k" }
             .Load(remembered with { Settings = remembered.Newest }).Training;
@@ -51,7 +51,7 @@ internal static class RunSet
         var text = PartialSettings.Between(remembered.Newest, asked);
         var reply = text.Length == 0
             ? new RunReply.Accepted(run.Name, run.RunId, $"nothing changes: run {name} has these settings")
-            : await control.Set(new RunRequest.Set(run.Name, call.Origin, text, RoundOf(call.Value(Round)), !isSaid), cancel);
+            : await control.SetAsync(new RunRequest.Set(run.Name, call.Origin, text, RoundOf(call.Value(Round)), !isSaid), cancel);
         if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         var lines = ((RunReply.Accepted)reply).Notice?.Split('\n') ?? ["this request was carried out before"];

@@ -19,13 +19,13 @@ internal static class StartDryRun
 
     /// <exception cref="ElasticException">The start would be refused, or no node has the memory.</exception>
     public static async IAsyncEnumerable<PbmLine> LinesAsync(
-        ClusterControl control, ElasticSettings asked, Origin origin, [EnumeratorCancellation] CancellationToken cancel)
+        IClusterControl control, ElasticSettings asked, Origin origin, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var preview = await control.Preview(asked.Training, asked.Corpus, origin, cancel);
-        var view = (await control.Runs(cancel)).FirstOrDefault(r => r.RunId == preview.Run?.Id);
+        var preview = await control.PreviewAsync(asked.Training, asked.Corpus, origin, cancel);
+        var view = (await control.RunsAsync(cancel)).FirstOrDefault(r => r.RunId == preview.Run?.Id);
         var refusal = RefusalOf(preview, view);
         // A plan of a network that does not train in its precision says so.
-        var shares = NodeShare.Of(preview.Settings, preview.Run?.Arithmetic ?? "", await control.Nodes(cancel));
+        var shares = NodeShare.Of(preview.Settings, preview.Run?.Arithmetic ?? "", await control.NodesAsync(cancel));
         refusal ??= shares.Count > 0 && shares.All(s => s.Problem is not null)
             ? $"no node has the memory; {shares[0].Node.Address}: {shares[0].Problem}" : null;
         var largest = shares.Where(s => s.Plan is not null).MaxBy(s => s.Plan!.Memory.Bytes);

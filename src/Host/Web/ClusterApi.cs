@@ -68,7 +68,7 @@ internal sealed class ClusterApi(WebContext web)
         var after = Query.Number(context, "after", -1, 0, long.MaxValue);
         var run = Query.Text(context, "run") is { } name
             ? (await web.CurveAsync(Query.Run(name, "run"), context.RequestAborted)).Id : (RunId?)null;
-        var observed = await web.Control.Observed(
+        var observed = await web.Control.ObservedAsync(
             new ObservationQuery(Math.Max(0, after), run, KindsOf(context), limit, Newest: after < 0), context.RequestAborted);
         var lines = new ObservationLines(await web.NodeNamesAsync(context.RequestAborted));
         return new JsonObject

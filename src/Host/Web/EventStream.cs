@@ -63,7 +63,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
             var text = "";
             try
             {
-                var observed = await web.Control.Observed(query, cancel);
+                var observed = await web.Control.ObservedAsync(query, cancel);
                 if (observed.Count > 0)
                 {
                     var lines = new ObservationLines(await web.NodeNamesAsync(cancel));
@@ -120,7 +120,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
                 ? id : throw WebProblem.Invalid($"Last-Event-ID: {OneLine.Of(last, 40)}: use the id of an event");
         if (Query.Text(context, "after") is not null)
             return Query.Number(context, "after", 0, 0, long.MaxValue);
-        return (await web.Control.Observed(new ObservationQuery(AtMost: 1, Newest: true), context.RequestAborted)) is [var newest]
+        return (await web.Control.ObservedAsync(new ObservationQuery(AtMost: 1, Newest: true), context.RequestAborted)) is [var newest]
             ? newest.Id : 0;
     }
 

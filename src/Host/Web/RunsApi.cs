@@ -20,7 +20,7 @@ internal sealed class RunsApi(WebContext web)
 
     private const int UsualRounds = 50, MostRounds = 500;
 
-    private readonly SourceScores _sources = new(web.Control.Observed);
+    private readonly SourceScores _sources = new(web.Control.ObservedAsync);
 
     /// <summary>All runs, page by page.</summary>
     public async Task<JsonObject> ListAsync(HttpContext context)
@@ -108,7 +108,7 @@ internal sealed class RunsApi(WebContext web)
     {
         var limit = Query.Limit(context, UsualRounds, MostRounds);
         var run = (await CurveAsync(context)).Id;
-        var observed = await web.Control.Observed(
+        var observed = await web.Control.ObservedAsync(
             new ObservationQuery(
                 Run: run, Kinds: RoundTimeline.Kinds, AtMost: RoundTimeline.ObservationsOf(limit), Newest: true),
             context.RequestAborted);
@@ -119,7 +119,7 @@ internal sealed class RunsApi(WebContext web)
     public async Task<JsonObject> ReplicasAsync(HttpContext context)
     {
         var run = (await CurveAsync(context)).Id;
-        var observed = await web.Control.Observed(
+        var observed = await web.Control.ObservedAsync(
             new ObservationQuery(Run: run, Kinds: ReplicaPlaces.Kinds, AtMost: ReplicaPlaces.Steps, Newest: true), context.RequestAborted);
         return ReplicaPlaces.Of(
             run, observed, await web.NodeNamesAsync(context.RequestAborted), await web.KnownNodesAsync(context.RequestAborted));

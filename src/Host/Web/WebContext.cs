@@ -26,19 +26,19 @@ internal sealed class WebContext
 
     private readonly LatestOf<RunName, RunCurve?> _curves;
 
-    public WebContext(ClusterControl control, PbmService service, TimeProvider time)
+    public WebContext(IClusterControl control, PbmService service, TimeProvider time)
     {
         (Control, Service, Time) = (control, service, time);
-        Runs = new Latest<RunView[]>(control.Runs, Age, Deadline, time);
-        Nodes = new Latest<NodeView[]>(control.Nodes, Age, Deadline, time);
-        Cluster = new Latest<ClusterMembers>(control.Cluster, Age, Deadline, time);
+        Runs = new Latest<RunView[]>(control.RunsAsync, Age, Deadline, time);
+        Nodes = new Latest<NodeView[]>(control.NodesAsync, Age, Deadline, time);
+        Cluster = new Latest<ClusterMembers>(control.ClusterAsync, Age, Deadline, time);
         Loads = new LatestOf<NodeId, NodeReply>(
-            (node, cancel) => control.Threads(node.Value, Origins.Now("http"), cancel), LoadAge, Deadline, MostLoads, time);
-        _curves = new LatestOf<RunName, RunCurve?>(control.Curve, CurveAge, CurveDeadline, MostCurves, time);
+            (node, cancel) => control.ThreadsAsync(node.Value, Origins.Now("http"), cancel), LoadAge, Deadline, MostLoads, time);
+        _curves = new LatestOf<RunName, RunCurve?>(control.CurveAsync, CurveAge, CurveDeadline, MostCurves, time);
         Dashboards = new Latest<IReadOnlyList<string>>(FindDashboardsAsync, DashboardsAge, Deadline, time);
     }
 
-    public ClusterControl Control { get; }
+    public IClusterControl Control { get; }
 
     public PbmService Service { get; }
 
@@ -80,7 +80,7 @@ internal sealed class WebContext
 
     private async Task<IReadOnlyList<string>> FindDashboardsAsync(CancellationToken cancel)
     {
-        var opened = await Control.Observed(
+        var opened = await Control.ObservedAsync(
             new ObservationQuery(Kinds: [typeof(DashboardOpened)], AtMost: MostDashboards, Newest: true), cancel);
         var newest = opened.Select(o => o.What).OfType<DashboardOpened>()
             .GroupBy(d => d.Seed).ToDictionary(d => d.Key, d => d.Last().Address);

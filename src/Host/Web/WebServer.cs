@@ -52,7 +52,7 @@ internal sealed class WebServer : IAsyncDisposable
     private readonly CancellationTokenSource _ended = new();          // has no timer
     private HttpHost _host = null!;
 
-    private WebServer(ClusterControl control, PbmService service, WebNames names, NodeSettings node, WebLimits limits, TimeProvider time)
+    private WebServer(IClusterControl control, PbmService service, WebNames names, NodeSettings node, WebLimits limits, TimeProvider time)
     {
         (_web, _names, _access) = (new WebContext(control, service, time), names, new Access(service, names, time));
         (_runs, _cluster, _commands) = (new RunsApi(_web), new ClusterApi(_web), new CommandsApi(_web));
@@ -77,7 +77,7 @@ internal sealed class WebServer : IAsyncDisposable
     /// <param name="transport">With certificates <see cref="Foundation.Certificates.TlsTransport.ForPbm"/>.</param>
     /// <exception cref="ElasticException">The address cannot be bound.</exception>
     public static async Task<WebServer> StartAsync(
-        NodeSettings node, string host, ClusterControl control, PbmService service, Transport transport, WebLimits limits,
+        NodeSettings node, string host, IClusterControl control, PbmService service, Transport transport, WebLimits limits,
         TimeProvider time, CancellationToken cancel)
     {
         var names = new WebNames(host, transport, node.PublicUrl);

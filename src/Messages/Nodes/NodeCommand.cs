@@ -65,7 +65,7 @@ public abstract record NodeCommand(RunId RunId) : ISaidBySeed
     /// <summary>Stop at the next step boundary and hand over.</summary>
     public sealed record StopRun(RunId RunId) : NodeCommand(RunId);
 
-    /// <summary>To a node that leaves or drains: others hold what only it held.</summary>
+    /// <summary>Releases a node that leaves or drains: others hold what only it held.</summary>
     /// <param name="Drains">As the node's report says.</param>
     public sealed record Release(RunId RunId, int Drains) : NodeCommand(RunId);
 

@@ -53,10 +53,10 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         /// <summary>The number of the node's list of revoked certificates; 0 where there is none.</summary>
         public long Revocations { get; init; }
 
-        /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
+        /// <summary>The time at which the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
         public long CertificateExpires { get; init; }
 
-        /// <summary>As <c>node.labels</c>.</summary>
+        /// <summary>The node's labels, as <c>node.labels</c> says.</summary>
         public string[] Labels { get; init; } = [];
 
         /// <summary>How many of the devices each job computes on.</summary>

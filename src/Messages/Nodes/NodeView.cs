@@ -32,7 +32,7 @@ public sealed record NodeView : IWireMessage
     /// <summary>What the process may still take of the machine's memory; 0 where that is not known.</summary>
     public long FreeMemoryBytes { get; init; }
 
-    /// <summary>As <c>node.labels</c>.</summary>
+    /// <summary>The node's labels, as <c>node.labels</c> says.</summary>
     public string[] Labels { get; init; } = [];
 
     /// <summary>How many of the devices each job computes on.</summary>
@@ -41,6 +41,6 @@ public sealed record NodeView : IWireMessage
     /// <summary>How its devices share a replica.</summary>
     public ReplicaSharing Sharing { get; init; } = ReplicaSharing.Usual;
 
-    /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
+    /// <summary>The time at which the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
     public long CertificateExpires { get; init; }
 }

@@ -39,7 +39,7 @@ public abstract record PbmMessage
     public sealed record Hello(
         [property: JsonPropertyName("protocol")] int Speaks, string Version, string? Token = null) : PbmMessage
     {
-        /// <summary>Without the token: texts of records reach logs.</summary>
+        /// <summary>The greeting without the token: texts of records reach logs.</summary>
         public override string ToString() => $"hello of {Version}, protocol {Speaks}";
     }
 
@@ -70,7 +70,7 @@ public abstract record PbmMessage
     /// <param name="IsLast">The file is whole with it.</param>
     public sealed record FilePiece(string Name, byte[] Bytes, bool IsLast) : PbmMessage
     {
-        /// <summary>In base64, well below the longest line.</summary>
+        /// <summary>Bytes of one piece: in base64 they stay well below the longest line.</summary>
         public const int MostBytes = 512 << 10;
     }
 

@@ -16,7 +16,7 @@ public static class PbmToken
         $"copy {FileName} from the seed's data directory; where this is that file, delete it, and the seed makes another one when it "
         + "starts");
 
-    /// <summary>Where the token of a data directory is.</summary>
+    /// <summary>The path of a data directory's token.</summary>
     public static string PathIn(string dataDir) => Path.GetFullPath(Path.Combine(dataDir, FileName));
 
     /// <summary>The token of a seed's data directory; draws it at the seed's first start, and keeps it.</summary>

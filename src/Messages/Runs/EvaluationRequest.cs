@@ -58,7 +58,7 @@ public sealed record EvaluationView(RunId Job) : ISaidBySeed
     /// <summary>Scores of consecutive pieces.</summary>
     public required PieceScore[] Scores { get; init; }
 
-    /// <summary>By which arithmetic nodes score; null while there is no node with a device.</summary>
+    /// <summary>The arithmetic by which nodes score; null while there is no node with a device.</summary>
     public required string? Arithmetic { get; init; }
 
     /// <summary>Nodes that have pieces to score.</summary>

@@ -57,8 +57,8 @@ public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
         RunName Run, Origin Origin, string Settings, int? FromRound, bool OnlyTells) : RunRequest(Run, Origin);
 
     /// <summary>
-    /// From the process that builds the run's corpus while the run reads it: a window of shards is finished, or the corpus is; or only that
-    /// the build goes on, or why it does not.
+    /// Says for the process that builds the run's corpus, while the run reads it, that a window of shards is finished, or the corpus is; or
+    /// only that the build goes on, or why it does not.
     /// </summary>
     public sealed record Grow(RunName Run, Origin Origin) : RunRequest(Run, Origin)
     {

@@ -5,10 +5,10 @@ namespace Elastic.Messages.Runs;
 /// <summary>What a display asks about a run.</summary>
 public abstract record RunWatch(RunName Run) : IWireMessage
 {
-    /// <summary>From now on every <see cref="RunView"/> goes to the sender, the newest at once.</summary>
+    /// <summary>Asks for every <see cref="RunView"/> from now on, the newest at once.</summary>
     public sealed record Watch(RunName Run) : RunWatch(Run);
 
-    /// <summary>Once: the <see cref="RunView"/> of this moment.</summary>
+    /// <summary>Asks for the <see cref="RunView"/> of this moment, once.</summary>
     public sealed record Look(RunName Run) : RunWatch(Run);
 }
 

@@ -6,7 +6,7 @@ public enum ChatTemplate
     /// <summary>Records are no conversations.</summary>
     None,
 
-    /// <summary>By the words "User:" and "Assistant:", with an end of text behind each answer: for tokenizers without marks.</summary>
+    /// <summary>The words "User:" and "Assistant:" mark turns, an end of text ends each answer: for tokenizers without marks.</summary>
     Plain,
 
     /// <summary>Each message between &lt;|im_start|&gt; with its role and &lt;|im_end|&gt;, as Qwen and many others have it.</summary>
@@ -15,6 +15,6 @@ public enum ChatTemplate
     /// <summary>Each message behind a header with its role, with &lt;|eot_id|&gt; at its end, as Llama 3 has it.</summary>
     Llama3,
 
-    /// <summary>By the template that comes with the tokenizer.</summary>
+    /// <summary>The template that comes with the tokenizer.</summary>
     Tokenizer,
 }

@@ -1,6 +1,6 @@
 namespace Elastic.Messages.Settings;
 
-/// <summary>In which order the samples of a corpus are read.</summary>
+/// <summary>The order in which the samples of a corpus are read.</summary>
 public enum CorpusOrder
 {
     /// <summary>All samples of the corpus are shuffled together: it must be complete before the first one is read.</summary>

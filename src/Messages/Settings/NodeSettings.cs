@@ -1,12 +1,12 @@
 namespace Elastic.Messages.Settings;
 
-/// <summary>Where a node keeps what only the update of parameters reads.</summary>
+/// <summary>The place where a node keeps what only the update of parameters reads.</summary>
 public enum OffloadMode
 {
-    /// <summary>In memory.</summary>
+    /// <summary>Kept in memory.</summary>
     None,
 
-    /// <summary>In a file that is mapped into memory.</summary>
+    /// <summary>Kept in a file that is mapped into memory.</summary>
     File,
 }
 

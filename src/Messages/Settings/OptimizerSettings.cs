@@ -22,10 +22,10 @@ public enum LearningRateSchedule
 /// <summary>How the learning rate falls at the end of <see cref="LearningRateSchedule.WarmupStableDecay"/>.</summary>
 public enum LearningRateDecay
 {
-    /// <summary>In a straight line.</summary>
+    /// <summary>It falls in a straight line.</summary>
     Linear,
 
-    /// <summary>By 1 - sqrt(x), where x goes from 0 to 1 (Hägele et al. 2024, section 3): fast at first.</summary>
+    /// <summary>It falls as 1 - sqrt(x), where x goes from 0 to 1 (Hägele et al. 2024, section 3): fast at first.</summary>
     SquareRoot,
 }
 

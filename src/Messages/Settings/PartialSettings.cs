@@ -5,7 +5,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Settings;
 
-/// <summary>On a setting that is part of the answer and may change in mid-run, from a round on that has not begun.</summary>
+/// <summary>Marks a setting that is part of the answer and may change in mid-run, from a round on that has not begun.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class MayChangeAttribute : Attribute;
 

@@ -10,7 +10,7 @@ public enum AveragingMethod
     Nesterov,
 }
 
-/// <summary>In what the numbers of a training step are kept.</summary>
+/// <summary>The format in which the numbers of a training step are kept.</summary>
 public enum TrainingPrecision
 {
     /// <summary>IEEE binary32, all of them.</summary>

@@ -35,8 +35,8 @@ public sealed class SettingAttribute(string key, object? value, string why) : At
 }
 
 /// <summary>
-/// On a number that is meant as a share of another setting: where a person sets only the other one, a default or a preset's value keeps its
-/// share of it. What a person wrote is never changed, and what is stored is always the number.
+/// Marks a number that is meant as a share of another setting: where a person sets only the other one, a default or a preset's value keeps
+/// its share of it. What a person wrote is never changed, and what is stored is always the number.
 /// </summary>
 /// <param name="key">The whole key of the other setting.</param>
 [AttributeUsage(AttributeTargets.Property)]
@@ -45,7 +45,7 @@ public sealed class ShareOfAttribute(string key) : Attribute
     public string Key { get; } = key;
 }
 
-/// <summary>On a setting that was added after version 1 of the canonical text.</summary>
+/// <summary>Marks a setting that was added after version 1 of the canonical text.</summary>
 /// <param name="version">The first version of the text that has it; the largest one of all settings is the version that is written.</param>
 /// <param name="before">What a run did before the key existed: the value that older texts stand for. Not always the default.</param>
 [AttributeUsage(AttributeTargets.Property)]

@@ -15,7 +15,7 @@ public sealed record SettingText(string Key, IReadOnlyList<string> Items, bool I
     /// <summary>True for a default and for a value of Elastic's presets: nobody chose it for this run.</summary>
     public bool IsBuiltIn { get; init; }
 
-    /// <summary>As it was written, for messages.</summary>
+    /// <summary>The value as it was written, for messages.</summary>
     public string Text => IsList ? $"[{string.Join(", ", Items)}]" : Items[0];
 
     /// <summary><c>key = null</c> removes the value of an earlier source.</summary>

@@ -6,6 +6,6 @@ namespace Elastic.Messages.Work;
 /// <param name="Index">The replica; for an averaging its first chunk; for a copy its number; else 0.</param>
 public readonly record struct WorkKey(string Kind, int Number, int Index = 0) : IWireMessage
 {
-    /// <summary>For people, e.g. "compute of round 5".</summary>
+    /// <summary>A text for people, e.g. "compute of round 5".</summary>
     public override string ToString() => $"{Kind} of round {Number}";
 }

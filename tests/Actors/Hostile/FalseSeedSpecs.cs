@@ -30,7 +30,7 @@ public sealed class FalseSeedSpecs : HostileScene
 
         Assert.Equal(
             [node.Endpoint.ToString(), other.Endpoint.ToString()],
-            (await node.Control.Cluster(default)).Members.Select(m => m.Address).OrderBy(a => a == other.Endpoint.ToString()));
+            (await node.Control.ClusterAsync(default)).Members.Select(m => m.Address).OrderBy(a => a == other.Endpoint.ToString()));
         foreach (var seed in new[] { node, other })
             Assert.DoesNotContain($"{seed.Endpoint} {Removed}", AllLogs(), StringComparison.Ordinal);
     }

@@ -41,7 +41,7 @@ public sealed class IdleConnectionsSpecs : HostileScene
         await using var worker = await ElasticNode.StartAsync(
             NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, "worker") }, NodeDuty.Worker(seed.Endpoint),
             Said.Enqueue, NodeFaults.None, transport, deadline.Token);
-        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Length < 2)
             await Task.Delay(20, deadline.Token);
         using var http = new HttpClient(transport.HttpHandler());
         Assert.Equal("ok\n", await http.GetStringAsync(new Uri($"http://{seed.HttpEndpoint}/health"), deadline.Token));

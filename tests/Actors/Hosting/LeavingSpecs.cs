@@ -15,18 +15,18 @@ public sealed class LeavingSpecs : TemporaryFolder
         await using var seed = await StartAsync("seed", NodeDuty.Seed());
         var worker = await StartAsync("worker", NodeDuty.Worker(seed.Endpoint));
         using var deadline = new CancellationTokenSource(Deadline);
-        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Length < 2)
             await Task.Delay(20, deadline.Token);
         Assert.Null(await worker.LeaveAsync(Deadline));
         var ending = worker.DisposeAsync().AsTask();
-        while (await seed.Control.Nodes(deadline.Token) is { Length: > 1 } nodes)
+        while (await seed.Control.NodesAsync(deadline.Token) is { Length: > 1 } nodes)
         {
             Assert.DoesNotContain(nodes, n => n.State == "suspected");
             await Task.Delay(20, deadline.Token);
         }
 
         await ending;
-        Assert.Equal("up", Assert.Single(await seed.Control.Nodes(deadline.Token)).State);
+        Assert.Equal("up", Assert.Single(await seed.Control.NodesAsync(deadline.Token)).State);
     }
 
     // As where all nodes of a cluster are asked to leave at once.

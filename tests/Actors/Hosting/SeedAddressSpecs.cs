@@ -21,7 +21,7 @@ public sealed class SeedAddressSpecs : TemporaryFolder
     {
         await using var seed = await StartAsync("seed", NodeDuty.Seed(), host: host);
         await using var worker = await StartAsync("worker", NodeDuty.Worker(new Endpoint(asked, seed.Endpoint.Port))).WaitAsync(Deadline);
-        Assert.Equal(2, (await seed.Control.Cluster(default)).Members.Length);
+        Assert.Equal(2, (await seed.Control.ClusterAsync(default)).Members.Length);
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class TransportSpecs : TemporaryFolder
             await Task.Delay(20, deadline.Token);
         Assert.All([seed, worker], node =>
             Assert.Equal((host, Endpoint.Parse(node.Endpoint.ToString())), (node.Endpoint.Host, node.Endpoint)));
-        var nodes = await seed.Control.Nodes(deadline.Token);
+        var nodes = await seed.Control.NodesAsync(deadline.Token);
         Assert.Equal(
             [seed.Endpoint.ToString(), worker.Endpoint.ToString()],
             nodes.Select(n => n.Address).OrderBy(n => n == worker.Endpoint.ToString()));
@@ -79,16 +79,16 @@ public sealed class TransportSpecs : TemporaryFolder
         await using var seed = await StartAsync("seed", "127.0.0.1", NodeDuty.Seed(), TlsTransport.BetweenNodes(ofSeed));
         await using var worker = await StartAsync(
             "worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), TlsTransport.BetweenNodes(ofWorker));
-        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Length < 2)
             await Task.Delay(20, deadline.Token);
-        Assert.StartsWith("mutual TLS as seed s1; the certificate expires on ", (await seed.Control.Cluster(deadline.Token)).Security);
+        Assert.StartsWith("mutual TLS as seed s1; the certificate expires on ", (await seed.Control.ClusterAsync(deadline.Token)).Security);
 
         using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(5));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => StartAsync("stranger", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), Transport.Plain, soon.Token));
         Assert.StartsWith("refused a connection that showed no certificate of this cluster (from 127.0.0.1:",
             await refused.Task.WaitAsync(deadline.Token), StringComparison.Ordinal);
-        Assert.Equal(2, (await seed.Control.Nodes(deadline.Token)).Length);
+        Assert.Equal(2, (await seed.Control.NodesAsync(deadline.Token)).Length);
     }
 
     [Theory]
@@ -105,10 +105,10 @@ public sealed class TransportSpecs : TemporaryFolder
         await using var seed = await StartAsync("seed", "127.0.0.1", NodeDuty.Seed(), seedSide.Transport);
         await using var worker = await StartAsync(
             "worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), workerSide.Transport);
-        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Length < 2)
             await Task.Delay(20, deadline.Token);
 
-        var id = (await seed.Control.Nodes(deadline.Token)).Single(n => n.Address == worker.Endpoint.ToString()).Node.Value;
+        var id = (await seed.Control.NodesAsync(deadline.Token)).Single(n => n.Address == worker.Endpoint.ToString()).Node.Value;
         byte[] sent = [.. seedSide.Sent, .. workerSide.Sent];
         string[] words = [id, "Elastic.Messages", "akka.tcp://elastic", "POST /liveness"];
         Assert.All(words, word => Assert.Equal(!encrypted, sent.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(word)) >= 0));

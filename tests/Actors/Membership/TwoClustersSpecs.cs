@@ -39,7 +39,7 @@ public sealed class TwoClustersSpecs : IAsyncLifetime
         await HideAsync(first, "UPDATE elastic_seeds SET seen = seen - 60000");
         var second = await StartAsync("second");
         await ShowAsync();
-        Assert.Equal(2, (await second.Control.Cluster(TestContext.Current.CancellationToken)).Members.Length);
+        Assert.Equal(2, (await second.Control.ClusterAsync(TestContext.Current.CancellationToken)).Members.Length);
         await TogetherAsync(first, second);
     }
 
@@ -69,7 +69,7 @@ public sealed class TwoClustersSpecs : IAsyncLifetime
     }
 
     private static async Task<int> MembersAsync(ElasticNode node) =>
-        (await node.Control.Cluster(TestContext.Current.CancellationToken)).Members.Count(m => m is { Status: "Up", Reachable: true });
+        (await node.Control.ClusterAsync(TestContext.Current.CancellationToken)).Members.Count(m => m is { Status: "Up", Reachable: true });
 
     // From now on the list of the seeds does not take what a seed says of itself, and is changed in this way.
     private Task<int> HideAsync(ElasticNode seed, string change) => ExecuteAsync($"""

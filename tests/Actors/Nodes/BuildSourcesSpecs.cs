@@ -20,11 +20,11 @@ public sealed class BuildSourcesSpecs : IDisposable
         await using var seed = await _build.StartAsync("seed", NodeDuty.Seed(), NodeFaults.None, deadline.Token);
         await using var worker = await _build.StartAsync(
             "worker", NodeDuty.Worker(seed.Endpoint), NodeFaults.None, deadline.Token, s => s with { CorpusRoots = [_build.Sources] });
-        while ((await seed.Control.Nodes(deadline.Token)).Count(n => n.State == "up") < 2)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Count(n => n.State == "up") < 2)
             await Task.Delay(20, deadline.Token);
 
         async Task<BuildStatus> BuildAsync(string path) => await SmallBuild.WatchAsync(
-            seed, await seed.Control.Build(_build.PlanOf(path), Origins.Now("a test"), deadline.Token), deadline.Token);
+            seed, await seed.Control.BuildAsync(_build.PlanOf(path), Origins.Now("a test"), deadline.Token), deadline.Token);
 
         var refused = await BuildAsync($"{worker.Endpoint}:{_build.Root}");
         Assert.Equal(BuildState.Failed, refused.State);
@@ -59,7 +59,7 @@ public sealed class BuildSourcesSpecs : IDisposable
             var texts = Path.Combine(_build.Root, "seed", "texts");
             if (Directory.Exists(texts))
                 Directory.Delete(texts, recursive: true);
-            var build = await seed.Control.Build(plan, Origins.Now("a test"), deadline.Token);
+            var build = await seed.Control.BuildAsync(plan, Origins.Now("a test"), deadline.Token);
             Assert.Equal(BuildState.Done, (await SmallBuild.WatchAsync(seed, build, deadline.Token)).State);
             Assert.Equal(_build.TextsOf("alone"), _build.TextsOf("seed"));
             Assert.Equal(report.Id, Assert.Single(Directory.GetDirectories(texts).Select(Path.GetFileName)));
@@ -83,7 +83,7 @@ public sealed class BuildSourcesSpecs : IDisposable
         await using var second = await _build.StartAsync(
             "second", NodeDuty.Seed(), faults, deadline.Token, s => s with { Database = database });
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
-        var build = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
+        var build = await first.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token);
         var standby = new BuildStandby(second, _ => { }).RunAsync(_ => _build.Plan, enough.Token);
         var pieces = Path.Combine(_build.Root, "second", "pieces");
         while (!Directory.Exists(pieces) || Directory.GetFiles(pieces, "*.documents.jsonl.zst").Length < SmallBuild.Files / 2)

@@ -32,20 +32,20 @@ public sealed class BuildSpecs : IDisposable
             return Task.Delay(Timeout.Infinite, closed);
         }), deadline.Token))
         {
-            var stopped = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
+            var stopped = await first.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token);
             await isStuck.Task.WaitAsync(deadline.Token);
-            await first.Control.StopBuild(stopped, Origins.Now("a test"), deadline.Token);
-            var build = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
+            await first.Control.StopBuildAsync(stopped, Origins.Now("a test"), deadline.Token);
+            var build = await first.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token);
             Assert.Equal(
                 [(stopped, BuildState.Stopped), (build, BuildState.Running)],
-                (await first.Control.Builds(deadline.Token)).Select(b => (b.Build, b.State)));
+                (await first.Control.BuildsAsync(deadline.Token)).Select(b => (b.Build, b.State)));
         }
 
         await using var seed = await _build.StartAsync("seed", NodeDuty.Seed(), NodeFaults.None, deadline.Token);
         using (var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token))
         {
             var resuming = seed.Builds.GoOnAsync(_ => _build.Plan, _ => { }, enough.Token);
-            var build = await SmallBuild.WatchAsync(seed, (await seed.Control.Builds(deadline.Token))[^1].Build, deadline.Token);
+            var build = await SmallBuild.WatchAsync(seed, (await seed.Control.BuildsAsync(deadline.Token))[^1].Build, deadline.Token);
             Assert.Equal((BuildState.Done, true), (build.State, Directory.Exists(build.Note)));
             Assert.Single(Directory.GetFiles(build.Note, "documents-*.parquet"));
             await enough.CancelAsync();
@@ -66,12 +66,12 @@ public sealed class BuildSpecs : IDisposable
             Interlocked.Increment(ref others);
             return Task.CompletedTask;
         }), deadline.Token);
-        while ((await seed.Control.Nodes(deadline.Token)).Count(n => n.State == "up") < 3)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Count(n => n.State == "up") < 3)
             await Task.Delay(20, deadline.Token);
-        var again = await seed.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
-        Assert.Equal(again, await seed.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token));
+        var again = await seed.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token);
+        Assert.Equal(again, await seed.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token));
         await Assert.ThrowsAsync<ElasticException>(
-            () => seed.Control.Build(_build.Plan with { Text = "another" }, Origins.Now("a test"), deadline.Token));
+            () => seed.Control.BuildAsync(_build.Plan with { Text = "another" }, Origins.Now("a test"), deadline.Token));
         await begun.Task.WaitAsync(deadline.Token);
         await lost.DisposeAsync();
         Assert.Equal(BuildState.Done, (await SmallBuild.WatchAsync(seed, again, deadline.Token)).State);

@@ -47,12 +47,12 @@ public sealed class BuildTokensSpecs : IDisposable
         await using var second = await _build.StartAsync(
             "second", NodeDuty.Seed(), Faults(true), deadline.Token, s => s with { Database = database });
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
-        var build = await first.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
+        var build = await first.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token);
         var standby = new BuildStandby(second, _ => { }).RunAsync(_ => _build.Plan, enough.Token);
         var tokens = second.Paths.TokensOf(build);
         while (!Directory.Exists(tokens) || Directory.GetFiles(tokens, "*.tokens").Length < Made)
             await Task.Delay(20, deadline.Token);
-        var now = (await first.Control.Builds(deadline.Token))[^1].Now!;
+        var now = (await first.Control.BuildsAsync(deadline.Token))[^1].Now!;
         Assert.Equal("makes tokens by nodes", now.Phase);
         await enough.CancelAsync();
         await standby;

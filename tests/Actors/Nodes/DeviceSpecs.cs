@@ -92,11 +92,12 @@ public sealed class DeviceSpecs : IDisposable
         Assert.Equal(expected.Fingerprint, view.Fingerprint);
         Assert.Equal(12, _works[new DeviceId("cpu:1")]);
         Assert.Contains(said, s => s.Contains("device cpu:1 is lost (rank 1 of 3 (cpu:1) is gone in its", StringComparison.Ordinal));
-        Assert.Equal(["cpu:0", "cpu:2"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+        Assert.Equal(["cpu:0", "cpu:2"], (await node.Control.NodesAsync(deadline.Token)).Single().Devices);
 
         var back = Assert.IsType<NodeReply.HasDevices>(await UseAsync(node, "cpu:3", deadline.Token));
         Assert.Equal(["cpu:0", "cpu:1", "cpu:2"], back.Devices.Select(d => d.Value));
-        var shown = Assert.IsType<NodeReply.Threads>(await node.Control.Threads($"{node.Endpoint}", Origins.Now("a test"), deadline.Token));
+        var shown = Assert.IsType<NodeReply.Threads>(
+            await node.Control.ThreadsAsync($"{node.Endpoint}", Origins.Now("a test"), deadline.Token));
         Assert.Equal(Environment.ProcessId, shown.Process);
         Assert.Contains(shown.Lines, l => l.StartsWith("the thread pool has ", StringComparison.Ordinal));
         Assert.Contains(shown.Views, t => t.CpuSeconds > 0);
@@ -166,7 +167,7 @@ public sealed class DeviceSpecs : IDisposable
             Assert.Equal($"node {node.Endpoint}: {why}", refused.Why);
         }
 
-        Assert.Equal(["cpu:0", "cpu:1"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+        Assert.Equal(["cpu:0", "cpu:1"], (await node.Control.NodesAsync(deadline.Token)).Single().Devices);
     }
 
     [Fact]
@@ -181,7 +182,7 @@ public sealed class DeviceSpecs : IDisposable
             @"^node [^ ]+: training here needs [\d.]+ [KM]iB of memory more on 4 devices than on 1 device \(gradients [\d.]+ [KM]iB, "
             + @"activations [\d.]+ [KM]iB\), and 1000 B are free: use fewer devices, or free some memory$",
             Assert.IsType<NodeReply.Refused>(await UseAsync(node, "cpu:9", deadline.Token)).Why);
-        var view = (await node.Control.Nodes(deadline.Token)).Single();
+        var view = (await node.Control.NodesAsync(deadline.Token)).Single();
         Assert.Equal(1000, view.FreeMemoryBytes);
         Assert.Equal(["cpu:0"], view.Devices);
     }
@@ -218,7 +219,7 @@ public sealed class DeviceSpecs : IDisposable
         Assert.Equal(
             $"node {node.Endpoint}: this node was started with --devices none, and only stores: start it again with devices",
             Assert.IsType<NodeReply.Refused>(await UseAsync(node, "cpu:2", deadline.Token)).Why);
-        var gone = await node.Control.UseDevices("10.0.0.9:4053", "cpu:2", Origins.Now("a test"), deadline.Token);
+        var gone = await node.Control.UseDevicesAsync("10.0.0.9:4053", "cpu:2", Origins.Now("a test"), deadline.Token);
         Assert.StartsWith(
             "there is no node 10.0.0.9:4053 now: ", Assert.IsType<NodeReply.Refused>(gone).Why, StringComparison.Ordinal);
     }
@@ -226,9 +227,9 @@ public sealed class DeviceSpecs : IDisposable
     private static async Task<NodeReply> UseAsync(ElasticNode node, string devices, CancellationToken cancel)
     {
         // The node is enlisted a moment after it has joined.
-        while ((await node.Control.Nodes(cancel)).Length == 0)
+        while ((await node.Control.NodesAsync(cancel)).Length == 0)
             await Task.Delay(20, cancel);
-        return await node.Control.UseDevices($"{node.Endpoint}", devices, Origins.Now("a test"), cancel);
+        return await node.Control.UseDevicesAsync($"{node.Endpoint}", devices, Origins.Now("a test"), cancel);
     }
 
     private static async Task<int> ChangeAsync(ElasticNode node, CancellationToken over)

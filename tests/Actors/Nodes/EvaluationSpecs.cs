@@ -22,10 +22,10 @@ public sealed class EvaluationSpecs : IDisposable
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
         await using var seed = await StartAsync("seed", NodeDuty.Seed(), NodeFaults.None, deadline.Token);
-        var refusal = await Assert.ThrowsAsync<ElasticException>(() => seed.Control.Checkpoint(new RunName("a"), deadline.Token));
+        var refusal = await Assert.ThrowsAsync<ElasticException>(() => seed.Control.CheckpointAsync(new RunName("a"), deadline.Token));
         Assert.Equal("there is no run a: see pbm run list", refusal.Message);
         Assert.Null((await _tiny.TrainAsync(seed, TinyRun.Settings("a"), null, deadline.Token)).Failure);
-        var checkpoint = await seed.Control.Checkpoint(new RunName("a"), deadline.Token);
+        var checkpoint = await seed.Control.CheckpointAsync(new RunName("a"), deadline.Token);
         Assert.Equal(4, checkpoint.Manifest.Version);
         var text = File.ReadAllText(Path.Combine(_tiny.Root, "text", "07.txt"));
         List<int> tokens = [];
@@ -47,7 +47,7 @@ public sealed class EvaluationSpecs : IDisposable
             goesOn.Wait(TimeSpan.FromSeconds(60));
         }), deadline.Token);
         await using var stays = await StartAsync("stays", NodeDuty.Worker(seed.Endpoint), NodeFaults.None, deadline.Token);
-        while ((await seed.Control.Nodes(deadline.Token)).Count(n => n.State == "up") < 3)
+        while ((await seed.Control.NodesAsync(deadline.Token)).Count(n => n.State == "up") < 3)
             await Task.Delay(20, deadline.Token);
         var scoring = ScoreAsync(seed, checkpoint, pieces, deadline.Token);
         await Task.WhenAny(begun.Task, scoring);
@@ -72,7 +72,7 @@ public sealed class EvaluationSpecs : IDisposable
         ElasticNode seed, EvaluatedCheckpoint checkpoint, IReadOnlyList<IReadOnlyList<ScoredRow>> pieces, CancellationToken cancel)
     {
         var nats = new List<double>();
-        await foreach (var piece in seed.Control.Score(checkpoint, pieces, Origins.Now("a test"), new Silence(), cancel))
+        await foreach (var piece in seed.Control.ScoreAsync(checkpoint, pieces, Origins.Now("a test"), new Silence(), cancel))
             nats.AddRange(piece);
         return [.. nats];
     }

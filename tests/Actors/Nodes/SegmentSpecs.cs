@@ -107,9 +107,9 @@ public sealed class SegmentSpecs : IDisposable
     private static async Task SetAsync(ElasticNode node, SettingsChange change, CancellationToken cancel)
     {
         var set = new RunRequest.Set(new RunName("a"), Origins.Now("a test"), change.Settings, change.FromRound, false);
-        var reply = await node.Control.Set(set, cancel);
+        var reply = await node.Control.SetAsync(set, cancel);
         Assert.True(reply is RunReply.Accepted, reply.ToString());
         // Asked twice it counts once.
-        Assert.Equal(new RunReply.Accepted(reply.Run, ((RunReply.Accepted)reply).RunId), await node.Control.Set(set, cancel));
+        Assert.Equal(new RunReply.Accepted(reply.Run, ((RunReply.Accepted)reply).RunId), await node.Control.SetAsync(set, cancel));
     }
 }

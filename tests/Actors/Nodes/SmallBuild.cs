@@ -69,7 +69,7 @@ internal sealed class SmallBuild : IDisposable
     public static async Task<BuildStatus> WatchAsync(ElasticNode seed, string build, CancellationToken cancel)
     {
         BuildStatus? last = null;
-        await foreach (var status in seed.Control.WatchBuild(build, cancel).WithCancellation(cancel))
+        await foreach (var status in seed.Control.WatchBuildAsync(build, cancel).WithCancellation(cancel))
             last = status;
         return last!;
     }

@@ -43,7 +43,8 @@ public sealed class SplitDeviceSpecs : IDisposable
                         works = 0;
                     if (round > 2 - devices.Count && devices.TryDequeue(out var now))
                         Assert.IsType<NodeReply.HasDevices>(
-                            await started!.Control.UseDevices($"{started.Endpoint}", now, Origins.Now("a test"), CancellationToken.None));
+                            await started!.Control.UseDevicesAsync(
+                                $"{started.Endpoint}", now, Origins.Now("a test"), CancellationToken.None));
                 },
                 BeforeDeviceWork: device =>
                 {
@@ -79,7 +80,7 @@ public sealed class SplitDeviceSpecs : IDisposable
         {
             while (true)
             {
-                var stored = await node.Control.Observed(new ObservationQuery(AtMost: 10, Kinds: [typeof(T)]), deadline.Token);
+                var stored = await node.Control.ObservedAsync(new ObservationQuery(AtMost: 10, Kinds: [typeof(T)]), deadline.Token);
                 if (stored.Count >= count)
                     return [.. stored.Select(o => (T)o.What!)];
                 await Task.Delay(20, deadline.Token);

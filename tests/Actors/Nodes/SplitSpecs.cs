@@ -68,7 +68,7 @@ public sealed class SplitSpecs : IDisposable
         // They are stored a moment later.
         for (var query = new ObservationQuery(AtMost: 10, Kinds: [typeof(SplitSmaller)]); observed.Count == 0;)
         {
-            observed = await node.Control.Observed(query, deadline.Token);
+            observed = await node.Control.ObservedAsync(query, deadline.Token);
             await Task.Delay(20, deadline.Token);
         }
 

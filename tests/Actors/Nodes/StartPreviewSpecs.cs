@@ -50,6 +50,6 @@ public sealed class StartPreviewSpecs : IDisposable
         Assert.Equal(events, _tiny.CountEvents("data"));
 
         Task<StartPreview> PreviewAsync(TrainingSettings asked) =>
-            node.Control.Preview(asked, null, Origins.Now("a test"), deadline.Token);
+            node.Control.PreviewAsync(asked, null, Origins.Now("a test"), deadline.Token);
     }
 }

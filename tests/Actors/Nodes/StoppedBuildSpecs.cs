@@ -25,11 +25,11 @@ public sealed class StoppedBuildSpecs : IDisposable
             isStuck.TrySetResult();
             return Task.Delay(Timeout.Infinite, closed);
         }), deadline.Token);
-        var build = await seed.Control.Build(_build.Plan, Origins.Now("a test"), deadline.Token);
+        var build = await seed.Control.BuildAsync(_build.Plan, Origins.Now("a test"), deadline.Token);
         await isStuck.Task.WaitAsync(deadline.Token);
         await DoAsync("ALTER TABLE elastic_builds RENAME TO away");
         var refusal = await Assert.ThrowsAsync<ElasticException>(
-            () => seed.Control.StopBuild(build, Origins.Now("a test"), deadline.Token));
+            () => seed.Control.StopBuildAsync(build, Origins.Now("a test"), deadline.Token));
         Assert.StartsWith(
             $"the build {build} has ended here, and the list of builds does not say so: the database cannot be reached", refusal.Message,
             StringComparison.Ordinal);
@@ -48,7 +48,7 @@ public sealed class StoppedBuildSpecs : IDisposable
             warning = $"{Assert.IsType<Warning>(await warnings.ReceiveAsync(TimeSpan.FromSeconds(60))).Message}";
         await DoAsync("DELETE FROM elastic_builds WHERE build = 'newer'");
         BuildStatus status;
-        while ((status = Assert.Single(await seed.Control.Builds(deadline.Token))).State == BuildState.Running)
+        while ((status = Assert.Single(await seed.Control.BuildsAsync(deadline.Token))).State == BuildState.Running)
             await Task.Delay(20, deadline.Token);
         await over.CancelAsync();
         await goesOn;

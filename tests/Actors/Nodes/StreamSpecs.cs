@@ -96,7 +96,7 @@ public sealed class StreamSpecs : IDisposable
         var fed = holdsAfter is null ? await StartLateAsync(node, settings, deadline.Token) : Task.FromResult<string?>(null);
         // As pbm run start does.
         if (holdsAfter is not null)
-            Assert.IsType<RunReply.Accepted>(await node.Control.Start(
+            Assert.IsType<RunReply.Accepted>(await node.Control.StartAsync(
                 settings, null, Origins.Now("a test"), new Progress<string>(), deadline.Token));
         RunView? last = null;
         await foreach (var view in node.WatchAsync(new RunName("a"), deadline.Token))

@@ -19,7 +19,7 @@ public sealed partial class OperationsPageTests
     private static readonly string Text = File.ReadAllText(Checkout.PathOf(Page));
 
     private static IReadOnlyList<PaletteHelp> Palettes =>
-        [.. ControlPalettes.Of(new FakeCluster().Control, TimeProvider.System).Select(p => p.Help)];
+        [.. ControlPalettes.Of(new FakeCluster(), TimeProvider.System).Select(p => p.Help)];
 
     // "### `elastic corpus build`", and all up to the next heading.
     private static List<(string Command, string Text)> Sections =>

@@ -265,7 +265,7 @@ public sealed class ExplainingPaletteTests
     private IAsyncEnumerable<PbmLine> Call(
         string palette, string command, CancellationToken cancel, params (string Argument, string Value)[] values)
     {
-        var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == palette)
+        var found = ControlPalettes.Of(_cluster, TimeProvider.System).Single(p => p.Name == palette)
             .Commands.Single(c => c.Help.Name == command);
         Assert.False(found.Changes);
         return found.Handler(

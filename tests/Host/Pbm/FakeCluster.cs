@@ -13,7 +13,7 @@ using Elastic.Storage;
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary>A cluster that shows what the test put there, and notes what it was asked to do.</summary>
-internal sealed class FakeCluster
+internal sealed class FakeCluster : IClusterControl
 {
     public static readonly RunView Tiny = Tests.Views.Tiny;
 
@@ -107,120 +107,12 @@ internal sealed class FakeCluster
     /// <summary>A watch has ended, however.</summary>
     public Task Unwatched => _unwatched.Task;
 
-    public ClusterControl Control => new(
-        _ => Task.FromResult(RunsByTurns.TryDequeue(out var next) ? next : Runs),
-        (_, cancel) => Watch(cancel),
-        (run, origin, _) => Reply(run, origin, () => Stopped = run),
-        (run, origin, _) => Reply(run, origin, () => Deleted = run),
-        (run, _) => Task.FromResult(Remembered is { } known && known.Id.Name == run ? known : null),
-        async (settings, corpus, origin, progress, _) =>
-        {
-            Corpus = corpus;
-            await Task.Yield();
-            foreach (var line in Progress)
-                progress.Report(line);
-            return await Reply(new RunName(settings.Run.Name), origin, () => Started = settings);
-        },
-        _ => Task.FromResult(NodesByTurns.TryDequeue(out var then) ? then : Nodes),
-        (node, devices, origin, _) =>
-        {
-            (Asker, Used) = (origin, (node, devices));
-            return Task.FromResult<NodeReply>(Refusal is { } why
-                ? new NodeReply.Refused(why)
-                : new NodeReply.HasDevices("10.0.0.1:4053", [new("cpu:0"), new("cpu:2")], Notice));
-        },
-        _ => Task.FromResult(Cluster),
-        (run, _) => Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}")),
-        (_, pieces, origin, progress, _) => Score(pieces, origin, progress))
-    {
-        Ask = (request, _) => Reply(request.Run, request.Origin, () => Asked.Add(request), request is RunRequest.Checkpoint ? 8 : null),
-        Drain = (node, undo, origin, _) =>
-        {
-            (Asker, Drained) = (origin, (node, undo));
-            return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : new NodeReply.Drains(node, !undo));
-        },
-        Models = new StoredModels(Models),
-        Preview = (settings, corpus, origin, _) =>
-        {
-            Asker = origin;
-            return Task.FromResult(Preview(settings, corpus));
-        },
-        Threads = (node, origin, _) =>
-        {
-            Asker = origin;
-            return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : Threads(node));
-        },
-        Set = (set, _) =>
-        {
-            Request = set;
-            return Task.FromResult<RunReply>(Refusal is { } why
-                ? new RunReply.Refused(set.Run, why) : new RunReply.Accepted(set.Run, Tiny.RunId, Notice));
-        },
-        Observed = (query, _) => Task.FromResult(Of(query)),
-        Curve = (run, _) => Task.FromResult(Curves.Find(c => c.Id.Name == run)),
-        Log = Log.FollowAsync,
-        Build = (plan, origin, _) =>
-        {
-            (Planned, Asker) = (plan, origin);
-            return Refusal is { } why ? throw new ElasticException(why) : Task.FromResult(Builds[0].Build);
-        },
-        Builds = _ => Task.FromResult<IReadOnlyList<BuildStatus>>(Builds),
-        WatchBuild = (build, _) => WatchBuild(build),
-        DeleteCorpus = (name, origin, _) =>
-        {
-            Asker = origin;
-            return Task.FromResult(DeletedCorpus ?? throw new ElasticException($"the corpus {name} is needed"));
-        },
-        StopBuild = (build, origin, _) =>
-        {
-            (StoppedBuild, Asker) = (build, origin);
-            return Task.CompletedTask;
-        },
-    };
+    StoredModels IClusterControl.Models => new(Models);
 
-    // Two tokens are equally likely.
-    private async IAsyncEnumerable<double[]> Score(
-        IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress)
-    {
-        Asker = origin;
-        foreach (var line in Progress)
-            progress.Report(line);
-        foreach (var piece in pieces)
-        {
-            await Task.Yield();
-            yield return [.. piece.Select(row => row.Counted * Math.Log(2))];
-        }
-    }
+    public Task<RunView[]> RunsAsync(CancellationToken cancel) =>
+        Task.FromResult(RunsByTurns.TryDequeue(out var next) ? next : Runs);
 
-    private async IAsyncEnumerable<BuildStatus> WatchBuild(string build)
-    {
-        foreach (var status in Builds.Where(b => b.Build == build).ToList())
-        {
-            await Task.Yield();
-            yield return status;
-        }
-    }
-
-    private IReadOnlyList<StoredObservation> Of(ObservationQuery query)
-    {
-        var found = Observed.Where(o => o.Id > query.After && (query.Run is null || (o.What as RunObservation)?.RunId == query.Run)
-            && (query.Kinds?.Contains(o.What?.GetType()) ?? true)).ToList();
-        return [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)];
-    }
-
-    private Task<RunReply> Reply(RunName run, Origin origin, Action then, int? checkpoint = null)
-    {
-        Asker = origin;
-        if (Refusal is { } why)
-            return Task.FromResult<RunReply>(new RunReply.Refused(run, why));
-        then();
-        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7"), Notice)
-        {
-            Checkpoint = checkpoint,
-        });
-    }
-
-    private async IAsyncEnumerable<RunView> Watch([EnumeratorCancellation] CancellationToken cancel)
+    public async IAsyncEnumerable<RunView> WatchAsync(RunName run, [EnumeratorCancellation] CancellationToken cancel)
     {
         try
         {
@@ -238,5 +130,137 @@ internal sealed class FakeCluster
         {
             _unwatched.TrySetResult();
         }
+    }
+
+    public Task<RememberedRun?> RememberedAsync(RunName run, CancellationToken cancel) =>
+        Task.FromResult(Remembered is { } known && known.Id.Name == run ? known : null);
+
+    public async Task<RunReply> StartAsync(
+        TrainingSettings settings, Digest? corpus, Origin origin, IProgress<string> progress, CancellationToken cancel)
+    {
+        Corpus = corpus;
+        await Task.Yield();
+        foreach (var line in Progress)
+            progress.Report(line);
+        return await Reply(new RunName(settings.Run.Name), origin, () => Started = settings);
+    }
+
+    public Task<StartPreview> PreviewAsync(TrainingSettings settings, Digest? corpus, Origin origin, CancellationToken cancel)
+    {
+        Asker = origin;
+        return Task.FromResult(Preview(settings, corpus));
+    }
+
+    public Task<RunReply> StopAsync(RunName run, Origin origin, CancellationToken cancel) => Reply(run, origin, () => Stopped = run);
+
+    public Task<RunReply> DeleteAsync(RunName run, Origin origin, CancellationToken cancel) => Reply(run, origin, () => Deleted = run);
+
+    public Task<RunReply> AskAsync(RunRequest request, CancellationToken cancel) =>
+        Reply(request.Run, request.Origin, () => Asked.Add(request), request is RunRequest.Checkpoint ? 8 : null);
+
+    public Task<RunReply> SetAsync(RunRequest.Set set, CancellationToken cancel)
+    {
+        Request = set;
+        return Task.FromResult<RunReply>(Refusal is { } why
+            ? new RunReply.Refused(set.Run, why) : new RunReply.Accepted(set.Run, Tiny.RunId, Notice));
+    }
+
+    public Task<RunCurve?> CurveAsync(RunName run, CancellationToken cancel) => Task.FromResult(Curves.Find(c => c.Id.Name == run));
+
+    public Task<IReadOnlyList<StoredObservation>> ObservedAsync(ObservationQuery query, CancellationToken cancel)
+    {
+        var found = Observed.Where(o => o.Id > query.After && (query.Run is null || (o.What as RunObservation)?.RunId == query.Run)
+            && (query.Kinds?.Contains(o.What?.GetType()) ?? true)).ToList();
+        return Task.FromResult<IReadOnlyList<StoredObservation>>(
+            [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)]);
+    }
+
+    public Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, CancellationToken cancel) =>
+        Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}"));
+
+    // Two tokens are equally likely.
+    public async IAsyncEnumerable<double[]> ScoreAsync(
+        EvaluatedCheckpoint checkpoint, IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress,
+        [EnumeratorCancellation] CancellationToken cancel)
+    {
+        Asker = origin;
+        foreach (var line in Progress)
+            progress.Report(line);
+        foreach (var piece in pieces)
+        {
+            await Task.Yield();
+            yield return [.. piece.Select(row => row.Counted * Math.Log(2))];
+        }
+    }
+
+    public Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
+        Task.FromResult(NodesByTurns.TryDequeue(out var then) ? then : Nodes);
+
+    public Task<NodeReply> UseDevicesAsync(string node, string devices, Origin origin, CancellationToken cancel)
+    {
+        (Asker, Used) = (origin, (node, devices));
+        return Reply(() => new NodeReply.HasDevices("10.0.0.1:4053", [new("cpu:0"), new("cpu:2")], Notice));
+    }
+
+    public Task<NodeReply> DrainAsync(string node, bool undo, Origin origin, CancellationToken cancel)
+    {
+        (Asker, Drained) = (origin, (node, undo));
+        return Reply(() => new NodeReply.Drains(node, !undo));
+    }
+
+    public Task<NodeReply> ThreadsAsync(string node, Origin origin, CancellationToken cancel)
+    {
+        Asker = origin;
+        return Reply(() => Threads(node));
+    }
+
+    public Task<ClusterMembers> ClusterAsync(CancellationToken cancel) => Task.FromResult(Cluster);
+
+    public IAsyncEnumerable<LogLine> LogAsync(LogSeverity severity, int newest, CancellationToken cancel) =>
+        Log.FollowAsync(severity, newest, cancel);
+
+    public Task<string> BuildAsync(BuildPlan plan, Origin origin, CancellationToken cancel)
+    {
+        (Planned, Asker) = (plan, origin);
+        return Refusal is { } why ? throw new ElasticException(why) : Task.FromResult(Builds[0].Build);
+    }
+
+    public Task<IReadOnlyList<BuildStatus>> BuildsAsync(CancellationToken cancel) =>
+        Task.FromResult<IReadOnlyList<BuildStatus>>(Builds);
+
+    public async IAsyncEnumerable<BuildStatus> WatchBuildAsync(string build, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        foreach (var status in Builds.Where(b => b.Build == build).ToList())
+        {
+            await Task.Yield();
+            yield return status;
+        }
+    }
+
+    public Task<DeletedCorpus> DeleteCorpusAsync(string name, Origin origin, CancellationToken cancel)
+    {
+        Asker = origin;
+        return Task.FromResult(DeletedCorpus ?? throw new ElasticException($"the corpus {name} is needed"));
+    }
+
+    public Task StopBuildAsync(string build, Origin origin, CancellationToken cancel)
+    {
+        (StoppedBuild, Asker) = (build, origin);
+        return Task.CompletedTask;
+    }
+
+    private Task<NodeReply> Reply(Func<NodeReply> reply) =>
+        Task.FromResult(Refusal is { } why ? new NodeReply.Refused(why) : reply());
+
+    private Task<RunReply> Reply(RunName run, Origin origin, Action then, int? checkpoint = null)
+    {
+        Asker = origin;
+        if (Refusal is { } why)
+            return Task.FromResult<RunReply>(new RunReply.Refused(run, why));
+        then();
+        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7"), Notice)
+        {
+            Checkpoint = checkpoint,
+        });
     }
 }

@@ -11,7 +11,7 @@ public sealed class OwnCatalogueTests
     private const string Update = "UPDATE_DOCS=1 dotnet test -c Release tests/Host --filter OwnCatalogue";
 
     private static IEnumerable<PaletteHelp> Palettes =>
-        ControlPalettes.Of(new FakeCluster().Control, TimeProvider.System).Select(p => p.Help);
+        ControlPalettes.Of(new FakeCluster(), TimeProvider.System).Select(p => p.Help);
 
     [Fact]
     public void The_palettes_in_pbm_are_the_seed_s()

@@ -12,7 +12,7 @@ internal static class PaletteCalls
 
     /// <param name="words">Palette and command, e.g. "run set".</param>
     public static PaletteCommand Command(this FakeCluster cluster, string words, TimeProvider? time = null) =>
-        ControlPalettes.Of(cluster.Control, time ?? TimeProvider.System).Single(p => p.Name == words.Split(' ')[0])
+        ControlPalettes.Of(cluster, time ?? TimeProvider.System).Single(p => p.Name == words.Split(' ')[0])
             .Commands.Single(c => c.Help.Name == words.Split(' ')[1]);
 
     /// <summary>What the command says, as it comes.</summary>

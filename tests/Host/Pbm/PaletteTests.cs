@@ -21,7 +21,7 @@ public sealed class PaletteTests
     [Fact]
     public void Names_are_unique_lower_case_and_none_of_pbm_s_own()
     {
-        var palettes = ControlPalettes.Of(_cluster.Control, TimeProvider.System);
+        var palettes = ControlPalettes.Of(_cluster, TimeProvider.System);
         AssertNames(palettes.Select(p => p.Name));
         foreach (var palette in palettes)
         {
@@ -369,7 +369,7 @@ public sealed class PaletteTests
     private async Task<List<PbmLine>> Lines(string palette, string command, params CallValue[] values)
     {
         var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
-        var found = ControlPalettes.Of(_cluster.Control, new HandClock())
+        var found = ControlPalettes.Of(_cluster, new HandClock())
             .Single(p => p.Name == palette)
             .Commands.Single(c => c.Help.Name == command);
         var lines = new List<PbmLine>();

@@ -19,7 +19,7 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     private PbmServer _server = null!;
 
     public async ValueTask InitializeAsync() => _server = await PbmServer.StartAsync(
-        "127.0.0.1", 0, TestService.Of(_folder, ControlPalettes.Of(_cluster.Control, TimeProvider.System)), Transport.Plain,
+        "127.0.0.1", 0, TestService.Of(_folder, ControlPalettes.Of(_cluster, TimeProvider.System)), Transport.Plain,
         CancellationToken.None);
 
     public async ValueTask DisposeAsync()
@@ -236,7 +236,7 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     {
         var scrambled = new ScrambledTransport();
         await using var server = await PbmServer.StartAsync("127.0.0.1", 0,
-            TestService.Of(_folder, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
+            TestService.Of(_folder, ControlPalettes.Of(_cluster, TimeProvider.System),
                 PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) }),
             scrambled.Transport, CancellationToken.None);
         Task<int> List(Transport transport) => PbmCommandLine.RunAsync(

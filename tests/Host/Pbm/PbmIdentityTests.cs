@@ -17,7 +17,7 @@ public sealed class PbmIdentityTests : IDisposable
 
     private string Log => File.ReadAllText(Path.Combine(_folder, CommandLog.FileName));
 
-    private PbmService Service => TestService.Of(_folder, ControlPalettes.Of(_cluster.Control, TimeProvider.System));
+    private PbmService Service => TestService.Of(_folder, ControlPalettes.Of(_cluster, TimeProvider.System));
 
     // Where pbm looks that is started in the folder of this test's process.
     private static string Found => Environment.GetEnvironmentVariable("ELASTIC_DATA_DIR") is { Length: > 0 } named ? named : "elastic-data";
@@ -32,7 +32,7 @@ public sealed class PbmIdentityTests : IDisposable
     public void The_commands_that_change_something_are_these() => Assert.Equal(
         ["run start", "run stop", "run pause", "run resume", "run checkpoint", "run evaluate", "run scale", "run priority", "run set",
             "run delete", "node devices", "node drain", "corpus build", "corpus stop"],
-        ControlPalettes.Of(_cluster.Control, TimeProvider.System)
+        ControlPalettes.Of(_cluster, TimeProvider.System)
             .SelectMany(p => p.Commands.Where(c => c.Changes).Select(c => $"{p.Name} {c.Help.Name}")));
 
     [Theory]

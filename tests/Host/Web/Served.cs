@@ -46,12 +46,12 @@ internal sealed class Served : IAsyncDisposable
         Transport? client = null, int? port = 0)
     {
         var (cluster, folder) = (new FakeCluster(), Directory.CreateTempSubdirectory("elastic-test-").FullName);
-        var service = TestService.Of(folder, ControlPalettes.Of(cluster.Control, TimeProvider.System));
+        var service = TestService.Of(folder, ControlPalettes.Of(cluster, TimeProvider.System));
         WebServer server;
         try
         {
             server = await WebServer.StartAsync(
-                (node ?? NodeSettings.Defaults) with { DashboardPort = port }, "127.0.0.1", cluster.Control,
+                (node ?? NodeSettings.Defaults) with { DashboardPort = port }, "127.0.0.1", cluster,
                 transport is null ? service : service with { Token = null }, transport ?? Transport.Plain, limits ?? WebLimits.Default,
                 time ?? TimeProvider.System, CancellationToken.None);
         }

@@ -59,10 +59,10 @@ public sealed class GpuNodeSpecs : IDisposable
                 : $"device cuda:{gpu} is lost (stage {gpu} of 2 (cuda:{gpu}) is gone in its ", StringComparison.Ordinal));
         Assert.All(["cuda:0", "cuda:1"], device => Assert.Contains(said, s => s.StartsWith(
             $"{device} may have no room for a replica: about ", StringComparison.Ordinal)));
-        Assert.Equal([$"cuda:{1 - gpu}"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+        Assert.Equal([$"cuda:{1 - gpu}"], (await node.Control.NodesAsync(deadline.Token)).Single().Devices);
         IReadOnlyList<StoredObservation> stored;
         // They are stored a moment later.
-        while ((stored = await node.Control.Observed(
+        while ((stored = await node.Control.ObservedAsync(
             new ObservationQuery(AtMost: 10, Kinds: [typeof(DeviceLost)]), deadline.Token)).Count == 0)
             await Task.Delay(5, deadline.Token);
         var lost = Assert.IsType<DeviceLost>(Assert.Single(stored).What);

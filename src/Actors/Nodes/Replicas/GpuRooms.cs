@@ -13,7 +13,9 @@ internal sealed class GpuRooms(Action<string> warn)
 {
     private readonly Dictionary<DeviceId, long> _free = [];
 
-    /// <summary>Before training allocates anything there; an evaluation may have parameters there, which its work counts, too.</summary>
+    /// <summary>
+    /// Checks the room before training allocates anything; an evaluation may have parameters there, which its work counts, too.
+    /// </summary>
     /// <param name="devices">Devices of the replica.</param>
     /// <param name="share">The stage of it that this node computes, on the first device; null for all.</param>
     /// <exception cref="ElasticException">A GPU is too small for what is sure to be allocated on it.</exception>
