@@ -7,7 +7,7 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>Brings the blobs of a run that are missing on this node: vector sets of the run's layout, and parts of them. Thread-safe.</summary>
+/// <summary>Brings the blobs of a run that are missing on this node: vector sets of its layout, and parts of them. Thread-safe.</summary>
 /// <param name="store">What this node stores of the run.</param>
 /// <param name="here">All blobs of this process, those of other jobs, too.</param>
 /// <param name="fetcher">Fetches from other nodes.</param>
