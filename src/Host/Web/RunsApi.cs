@@ -125,7 +125,7 @@ internal sealed class RunsApi(WebContext web)
             run, observed, await web.NodeNamesAsync(context.RequestAborted), await web.KnownNodesAsync(context.RequestAborted));
     }
 
-    /// <summary>In which settings two runs differ.</summary>
+    /// <summary>The settings in which two runs differ.</summary>
     public async Task<JsonObject> CompareAsync(HttpContext context)
     {
         var (one, other) = (await NamedAsync(context, "a"), await NamedAsync(context, "b"));
@@ -137,7 +137,7 @@ internal sealed class RunsApi(WebContext web)
         };
     }
 
-    /// <summary>As <c>pbm run status --json</c> says it, with what a page needs besides.</summary>
+    /// <summary>A run as <c>pbm run status --json</c> says it, with what a page needs besides.</summary>
     public static JsonObject Object(RunView view)
     {
         var json = RunJson.Object(view);
