@@ -159,12 +159,10 @@ internal sealed class RunsApi(WebContext web)
     {
         ["round"] = point.Version,
         ["tokens"] = point.Tokens,
-        ["trainLoss"] = Finite(point.TrainLossNats),
-        ["valLoss"] = Finite(point.Score?.LossNats),
-        ["bitsPerByte"] = Finite(point.Score?.BitsPerByte),
+        ["trainLoss"] = JsonNumber.Finite(point.TrainLossNats),
+        ["valLoss"] = JsonNumber.Finite(point.Score?.LossNats),
+        ["bitsPerByte"] = JsonNumber.Finite(point.Score?.BitsPerByte),
         ["sources"] = sources.ToList() is { Count: > 0 } some
-            ? new JsonObject(some.Select(s => KeyValuePair.Create(s.Source, Finite(s.Nats / s.Targets)))) : null,
+            ? new JsonObject(some.Select(s => KeyValuePair.Create(s.Source, JsonNumber.Finite(s.Nats / s.Targets)))) : null,
     };
-
-    private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }
