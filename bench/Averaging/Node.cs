@@ -118,7 +118,7 @@ internal sealed class Node
                     _peers.Set([.. endpoints.Select(Endpoint.Parse)]);
                     return "ok";
                 case ["version"]:
-                    return Store(0, withMomentum: _run.Settings.Run.Averaging == AveragingMethod.Nesterov).Hex;
+                    return Store(0, withMomentum: _run.Setup.Settings.Run.Averaging == AveragingMethod.Nesterov).Hex;
                 case ["contribute", var seed]:
                     return Store(ulong.Parse(seed, CultureInfo.InvariantCulture), withMomentum: false).Hex;
                 case ["average", var round, var version, var contributions, .. var pieces]:
@@ -131,7 +131,7 @@ internal sealed class Node
                     return "ok";
                 case ["part", var name, var bytes]:
                     await Task.Run(
-                        () => Parts.Do(name, long.Parse(bytes, CultureInfo.InvariantCulture), _folder, _run.Settings.Run.Replicas));
+                        () => Parts.Do(name, long.Parse(bytes, CultureInfo.InvariantCulture), _folder, _run.Setup.Settings.Run.Replicas));
                     return "ok";
                 case ["forget", var except]:
                     foreach (var file in Directory.EnumerateFiles(_folder, "*.part"))
@@ -195,11 +195,11 @@ internal sealed class Node
 
     private VectorManifest StoreVector(ulong seed)
     {
-        var chunks = new Digest[_run.Layout.Chunks];
+        var chunks = new Digest[_run.Setup.Layout.Chunks];
         var state = (seed + 1) * 0x9E3779B97F4A7C15;
         for (var chunk = 0; chunk < chunks.Length; chunk++)
         {
-            var words = new uint[_run.Layout.Chunk(chunk).Count];
+            var words = new uint[_run.Setup.Layout.Chunk(chunk).Count];
             for (var i = 0; i < words.Length; i++)
             {
                 // Marsaglia's xorshift64; 23 random bits make a number from 1 to 2.
@@ -212,7 +212,7 @@ internal sealed class Node
             chunks[chunk] = _run.Blobs.Put(MemoryMarshal.AsBytes(words.AsSpan()));
         }
 
-        return new VectorManifest(_run.Layout.Length, chunks);
+        return new VectorManifest(_run.Setup.Layout.Length, chunks);
     }
 
     private static AveragedChunk Parse(string text)

@@ -28,7 +28,7 @@ public readonly record struct Endpoint
 
     public int Port { get; }
 
-    /// <summary>As it is typed: 127.0.0.1:9110, seed1:9110, [::1]:9110.</summary>
+    /// <summary>The endpoint as it is typed: 127.0.0.1:9110, seed1:9110, [::1]:9110.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Bracketed(Host)}:{Port}");
 
     /// <summary>Reads HOST:PORT.</summary>

@@ -10,7 +10,7 @@ namespace Elastic.Foundation;
 /// <param name="FreeBytes">What it may still take; caches that would give way count as free.</param>
 public sealed record MachineMemory(long TotalBytes, long FreeBytes)
 {
-    /// <summary>As it is now.</summary>
+    /// <summary>The memory as it is now.</summary>
     public static MachineMemory Now() => Of("/");
 
     /// <summary>The memory, as it is now, of a machine whose /proc and /sys are below <paramref name="root"/>.</summary>

@@ -13,7 +13,7 @@ public static partial class PrivateFiles
         | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
 
     /// <summary>
-    /// From now on this process makes folders of mode 0700 and files of 0600, those of native libraries such as SQLite included: there are
+    /// Makes this process create folders of mode 0700 and files of 0600, those of native libraries such as SQLite included: there are
     /// too many places that make files for each to be right for ever.
     /// </summary>
     public static void Begin()

@@ -99,7 +99,7 @@ public sealed record Transport
         }
     }
 
-    /// <summary>For an HttpClient: it follows no redirects and keeps no cookies, and its connections are of this transport.</summary>
+    /// <summary>The handler for an HttpClient: without redirects and cookies, and with connections of this transport.</summary>
     public SocketsHttpHandler HttpHandler() => new()
     {
         UseProxy = false,

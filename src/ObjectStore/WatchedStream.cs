@@ -1,16 +1,14 @@
+using Elastic.Foundation;
+
 namespace Elastic.ObjectStore;
 
 /// <summary>
 /// A stream to be sent, which tells each time that some of it is taken: whoever waits for its end knows that it goes on. That it cannot be
 /// read is a <see cref="LocalFileException"/>.
 /// </summary>
-internal sealed class WatchedStream(Stream inner, Action taken) : Stream
+internal sealed class WatchedStream(Stream inner, Action taken) : ReadOnlyStream
 {
-    public override bool CanRead => true;
-
     public override bool CanSeek => true;
-
-    public override bool CanWrite => false;
 
     public override long Length => inner.Length;
 
@@ -19,8 +17,6 @@ internal sealed class WatchedStream(Stream inner, Action taken) : Stream
         get => inner.Position;
         set => inner.Position = value;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override int Read(Span<byte> buffer)
     {
@@ -52,14 +48,6 @@ internal sealed class WatchedStream(Stream inner, Action taken) : Stream
     }
 
     public override long Seek(long offset, SeekOrigin origin) => inner.Seek(offset, origin);
-
-    public override void Flush()
-    {
-    }
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -218,6 +218,6 @@ internal sealed record PbmDeadlines(TimeSpan Connect, TimeSpan Silence, TimeSpan
 {
     public static readonly PbmDeadlines Default = new(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(2));
 
-    /// <summary>For names that complete a line: a person is waiting.</summary>
+    /// <summary>The time for names that complete a line: a person is waiting.</summary>
     public TimeSpan Names { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -13,7 +13,7 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>Holds the id of the node that this directory belongs to.</summary>
     public string NodeId => Path.Combine(Root, "node-id");
 
-    /// <summary>On a worker: the seeds that it has seen.</summary>
+    /// <summary>The seeds that a worker has seen.</summary>
     public string KnownSeeds => Path.Combine(Root, "known-seeds");
 
     public string Corpora => CorporaFolder ?? Path.Combine(Root, "corpora");

@@ -17,7 +17,7 @@ public sealed class LivenessConnections
     /// <summary>Time between two bytes of a node; see <see cref="LivenessConnection"/>.</summary>
     public static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Without a beat for this long a liveness connection is broken.</summary>
+    /// <summary>A liveness connection without a beat for this long is broken.</summary>
     public static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(2);
 
     // A timeout that fires this late shows that this process stood still, not the node.

@@ -17,9 +17,7 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LookForBuilds = TimeSpan.FromSeconds(15);
 
-    private const int FetchedAtOnce = 4;
-
-    private readonly Dictionary<string, (bool CanTakeOver, long Last)> _builds = [];
+    private readonly Dictionary<string, Followed> _builds = [];
 
     /// <summary>Follows all builds of other seeds, until it is cancelled.</summary>
     /// <param name="plan">Makes a plan of what was stored; throws where its files are not on this machine.</param>
@@ -58,8 +56,8 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
     private async Task<bool> FollowAsync(StoredBuild build, Func<StoredBuild, BuildPlan> plan, CancellationToken cancel)
     {
         if (!_builds.TryGetValue(build.Build, out var known))
-            _builds[build.Build] = known = (await Task.Run(() => CanPlan(build, plan), cancel), 0);
-        if (!known.CanTakeOver)
+            _builds[build.Build] = known = new Followed(await Task.Run(() => FilesOf(build, plan, cancel), cancel), 0);
+        if (known.Files is not { } files)
             return false;
         // A seed that is gone gives nothing: this one, or another one, takes over.
         if ((await node.Control.NodesAsync(cancel)).FirstOrDefault(n => n.Node == build.Seed) is not { } seed)
@@ -70,27 +68,22 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
             node.Agent.Tell(new NodeAgent.FetchFrom([seed.Endpoint]));
             await Parallel.ForEachAsync(
                 pieces.Where(p => p.Documents is null ? !tokens.Has(p.Piece) : !store.Has(p.Piece)),
-                new ParallelOptions { MaxDegreeOfParallelism = FetchedAtOnce, CancellationToken = cancel },
+                new ParallelOptions { MaxDegreeOfParallelism = StandbyFiles.AtOnce, CancellationToken = cancel },
                 async (piece, stop) =>
                 {
-                    var file = await FetchAsync(
-                        build, piece.File, piece.Documents is null ? TokenPiece.MostBytes : PieceStore.MostBytes, stop);
                     if (piece.Documents is { } documents)
-                        store.TakeIn(piece.Piece, file, await FetchAsync(build, documents, PieceStore.MostBytes, stop));
+                    {
+                        var (texts, listed) = await files.PieceAsync(piece.File, documents, stop);
+                        store.TakeIn(piece.Piece, texts, listed);
+                    }
                     else
-                        tokens.TakeIn(piece.Piece, file);
+                    {
+                        tokens.TakeIn(piece.Piece, await files.TokensAsync(piece.File, stop));
+                    }
                 });
-            _builds[build.Build] = (true, number);
+            _builds[build.Build] = known with { Last = number };
         }
         return true;
-    }
-
-    private async Task<string> FetchAsync(StoredBuild build, Digest file, long most, CancellationToken cancel)
-    {
-        var folder = Directory.CreateDirectory(Path.Combine(node.Paths.Builds, $"{build.Build}.standby")).FullName;
-        var path = Path.Combine(folder, file.Hex);
-        await node.Context.Fetcher.FetchFileAsync(file, path, most, cancel);
-        return path;
     }
 
     private static void TryRemove(string folder)
@@ -105,16 +98,23 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
         }
     }
 
-    private static bool CanPlan(StoredBuild build, Func<StoredBuild, BuildPlan> plan)
+    private StandbyFiles? FilesOf(StoredBuild build, Func<StoredBuild, BuildPlan> plan, CancellationToken cancel)
     {
         try
         {
-            plan(build);
-            return true;
+            var folder = Path.Combine(node.Paths.Builds, $"{build.Build}.standby");
+            return new StandbyFiles(
+                node.Context.Fetcher, folder, build.Build, PieceBounds.OfSources(plan(build).Manifest, cancel),
+                () => new DriveInfo(node.Paths.Root).AvailableFreeSpace);
         }
         catch (ElasticException)
         {
-            return false;                                              // its files are not here
+            return null;                                               // its files are not here
         }
     }
+
+    /// <summary>A build of another seed.</summary>
+    /// <param name="Files">Fetches its files; null where this seed could not go on with it.</param>
+    /// <param name="Last">The last row of its pieces that is here.</param>
+    private sealed record Followed(StandbyFiles? Files, long Last);
 }

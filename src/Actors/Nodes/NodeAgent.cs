@@ -207,8 +207,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         if (opened.Job is NodeRun run)
         {
             _runs[run.Id] = run;
-            _corpusKeeper.Tell(run.Corpus);
-            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.Pieces, run.Priority) { GroupSizes = run.GroupSizes });
+            var setup = run.Setup;
+            _corpusKeeper.Tell(setup.Corpus);
+            Step(new NodeInput.Opened(run.Id, setup.MostDevices, null, setup.Pieces, setup.Plan.Priority)
+            {
+                GroupSizes = setup.Splits.GroupSizes,
+            });
             return;
         }
 
@@ -241,13 +245,13 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
+        RunSetup setup;
         ReplicaMemory memory;
         var replica = ComputeWork.Of(start.Order.Content);
         try
         {
-            if (replica is not null)
-                run = run.In(replica.Segment);
-            memory = _memories.Take(run, start.Devices, _trainers.ThreadsPerDevice, start.Order.Content);
+            setup = replica is null ? run.Setup : run.SetupIn(replica.Segment);
+            memory = _memories.Take(setup, start.Devices, _trainers.ThreadsPerDevice, start.Order.Content);
         }
         catch (Exception e)
         {
@@ -257,7 +261,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         // A stage is one device's, and the others lend it their threads.
-        var pieces = replica is null ? int.MaxValue : replica.Stages.Length > 1 ? 1 : run.Pieces;
+        var pieces = replica is null ? int.MaxValue : replica.Stages.Length > 1 ? 1 : setup.Pieces;
         var (kind, number, index) = start.Order.Key;
         var (devices, activity) = (_trainers.Group(start.Devices, pieces), new WorkActivity($"{run.Id} {kind} {number} {index}"));
         var actor = Context.ActorOf(
@@ -277,7 +281,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _trainers.Use(use.Devices, devices =>
             {
-                TrainingSettings[] replicas = [.. _memories.InTraining.Where(_runs.ContainsKey).Select(run => _runs[run].Settings)];
+                TrainingSettings[] replicas = [.. _memories.InTraining.Where(_runs.ContainsKey).Select(run => _runs[run].Setup.Settings)];
                 return devices[0].IsCpu
                     ? MemoryGrowth.Problem(replicas, _trainers.Devices.Count, replicas, devices.Count, FreeMemoryBytes) : null;
             });

@@ -36,7 +36,7 @@ internal sealed class NodeBuild : NodePieces
     /// <inheritdoc/>
     protected override async Task WriteAsync(Digest piece, Stream pack, CancellationToken closing)
     {
-        foreach (var described in PieceBatch.Read(await ReadAsync(piece, PieceBatch.MostBytes, closing)))
+        foreach (var described in PieceBatch.Read(await Fetcher.ReadAsync(piece, PieceBatch.MostBytes, closing)))
         {
             await (Faults.BeforePiece?.Invoke(described.Name, closing) ?? Task.CompletedTask);
             if (_sources is null)

@@ -4,7 +4,6 @@ using Elastic.Coordination;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Transfer;
 
@@ -20,15 +19,6 @@ internal sealed record NodeContext
 
     /// <summary>Arithmetic threads of one CPU device, where <c>node.devices</c> is this text.</summary>
     public required Func<string, int> ThreadsPerDevice { get; init; }
-
-    /// <summary>The ZeRO stage, as <c>node.zero</c> says.</summary>
-    public int Zero => Facts.Sharing.Zero;
-
-    /// <summary>How a replica is split over devices, as <c>node.split</c> says.</summary>
-    public ReplicaSplit Split => ReplicaSplit.Parse(Facts.Sharing.Split);
-
-    /// <summary>Where the optimizer's state is kept, as <c>node.offload</c> says.</summary>
-    public OffloadMode Offload => Facts.Sharing.Offload;
 
     public required DataPaths Paths { get; init; }
 

@@ -25,10 +25,17 @@ internal abstract class NodePieces : NodeJob
     private long _used = Stopwatch.GetTimestamp();
 
     protected NodePieces(NodeCommand.OpenRun build, NodeContext context, BlobStore blobs, string folder)
-        : base(build.RunId, context, blobs) => (Manifest, _folder) = (build.Manifest!.Value, folder);
+        : base(build.RunId, context, blobs)
+    {
+        (Manifest, _folder) = (build.Manifest!.Value, folder);
+        Fetcher = new JobFetcher(context.Blobs, context.Fetcher);
+    }
 
     /// <summary>The digest of what pieces are done by.</summary>
     public Digest Manifest { get; }
+
+    /// <inheritdoc/>
+    public override JobFetcher Fetcher { get; }
 
     /// <summary>Nobody has asked for anything for long.</summary>
     public bool IsForgotten

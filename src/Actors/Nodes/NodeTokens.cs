@@ -30,7 +30,7 @@ internal sealed class NodeTokens : NodePieces
     /// <inheritdoc/>
     protected override async Task WriteAsync(Digest piece, Stream pack, CancellationToken closing)
     {
-        var documents = DocumentPiece.Read(await ReadAsync(piece, DocumentPiece.MostBytes, closing));
+        var documents = DocumentPiece.Read(await Fetcher.ReadAsync(piece, DocumentPiece.MostBytes, closing));
         await OnCoreAsync(() =>
         {
             Faults.BuildStep?.Invoke(ITokenPass.Step);

@@ -92,7 +92,7 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         {
             var known = before is null ? null : (await before).Job;
             Directory.CreateDirectory(BlobsOf(command, folder));       // it may have been removed since the store was made
-            if (known is NodeRun same && same.SettingsCanonical == command.Settings && same.CorpusId == command.Corpus
+            if (known is NodeRun { Setup: var same } && same.SettingsCanonical == command.Settings && same.CorpusId == command.Corpus
                 && (!same.Corpus.IsGrowing || same.Corpus.ManifestDigest == command.Manifest))
                 return new RunOpened(command.RunId, known, null);
             if (command.Kind is JobKind.Build or JobKind.Tokens)

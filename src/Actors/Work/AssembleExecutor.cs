@@ -16,9 +16,9 @@ internal sealed class AssembleExecutor : WorkExecutor<NodeRun>
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var assemble = (Assemble)content;
-        var frozen = assemble.FrozenOf is { } before ? await run.FetchFrozenAsync(before) : null;
-        var version = VectorSet.Version(run.Layout.TrainedLength, assemble.Chunks, frozen);
-        await run.Fetcher.FetchAsync(run.Blobs, version.Chunks(), CancellationToken.None);
+        var frozen = assemble.FrozenOf is { } before ? await run.Fetcher.FetchFrozenAsync(before, CancellationToken.None) : null;
+        var version = VectorSet.Version(run.Setup.Layout.TrainedLength, assemble.Chunks, frozen);
+        await run.Fetcher.FetchAsync(version.Chunks(), CancellationToken.None);
         return new Assembled(assemble.Round, run.Blobs.PutSet(version));
     }
 }

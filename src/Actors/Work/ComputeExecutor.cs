@@ -8,6 +8,7 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
 using Elastic.Model.Batches;
@@ -29,10 +30,10 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var order = (Compute)content;
-        run = run.In(order.Segment);
+        var setup = run.SetupIn(order.Segment);
         if (run.Computed.Find(order, run.Blobs) is { } known)
             return known;
-        var outcome = await new ReplicaRound(run, order, 0, devices!, run.Reader(false)).RunAsync();
+        var outcome = await new ReplicaRound(run, setup, order, 0, devices!).RunAsync();
         if (outcome is Computed computed)
             run.Computed.Remember(order, computed);
         return outcome;
@@ -40,8 +41,9 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
 }
 
 /// <summary>The inner steps of one replica in one round, start to end; of one stage of it, where several nodes compute it.</summary>
+/// <param name="setup">The run's in the order's segment.</param>
 /// <param name="stageNumber">Number of the stage that this node computes; 0 where it computes all.</param>
-internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, DeviceContext context, BlockReader reader)
+internal sealed class ReplicaRound(NodeRun run, RunSetup setup, Compute order, int stageNumber, DeviceContext context)
 {
     // A small model's step takes less than a round trip to the node that reads its blocks: 8 steps hide 200 ms where a step takes 25 ms.
     // The tokens on their way stay below what a slow link carries in the time that a reader is given to answer.
@@ -49,9 +51,10 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
     private const int MostTokensAhead = 64 << 10;
 
     private readonly ReplicaMemory _memory = context.Memory;
-    private readonly Segment _segment = Checked(order, run);
+    private readonly Segment _segment = Checked(order, setup.Settings);
     private readonly int _steps = order.Segment.StepsOf(order.Replica);
     private readonly TimeSpan _betweenNews = BetweenNews(order.Segment.Replicas);
+    private readonly BlockReader _reader = run.Reader(heldOut: false);
     private DeviceGroup _devices = context.Devices;
     private TrainingStep? _step;
     private ReplicaStage? _stage;                                      // null where this node computes all of the replica
@@ -74,7 +77,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
             context.Activity.Does("waits for the nodes of the other stages");
             // One that is to stop before all are there has nothing to hand over.
             using var end = CancellationTokenSource.CreateLinkedTokenSource(context.Drop, context.Stop);
-            await using var stage = await ReplicaStage.OpenAsync(run, order, stageNumber, end.Token);
+            await using var stage = await ReplicaStage.OpenAsync(run, setup, order, stageNumber, end.Token);
             using var dropped = context.Drop.Register(stage.Abort);
             _stage = stage;
             try
@@ -103,7 +106,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         var lossSum = order.HandOver?.LossSumNats ?? 0;
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
-            first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
+            first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(setup.Settings).Length), ReadAsync);
         // One stage that ended alone would be taken for lost by the others: they stop together, after a step.
         var stop = _stage is null ? context.Stop : context.Drop;
         try
@@ -144,7 +147,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
                 _told = Stopwatch.GetTimestamp();
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate)
                 {
-                    SplitNotice = _stage is null ? _devices.SplitOf(run).Notice : null,
+                    SplitNotice = _stage is null ? _devices.SplitOf(setup).Notice : null,
                     Scaling = _step!.Scale is { } scale ? new(scale.Value, _skipped, scale.SkippedSteps) : null,
                 });
             }
@@ -171,9 +174,9 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
     private async Task ComputeOnAsync(DeviceGroup devices)
     {
         context.Activity.Does("attaches its devices");
-        await devices.AttachAsync(run.Settings, _memory.Vectors);
+        await devices.AttachAsync(setup.Settings, _memory.Vectors);
         (_devices, _step) = (devices, _stage is null
-            ? devices.Step(run, () => _memory.Mirror) : _stage.Step(devices, _memory, context.Stop));
+            ? devices.Step(setup, run.Faults.Deadlines?.Invoke(), () => _memory.Mirror) : _stage.Step(devices, _memory, context.Stop));
     }
 
     private async Task LoadAsync(CancellationToken stop)
@@ -192,14 +195,14 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         {
             if (_memory.Share is { } share)
             {
-                await run.FetchAsync(parameters, [VectorSet.Parameters], share, stop);
+                await run.Fetcher.FetchShareAsync(parameters, [VectorSet.Parameters], share, stop);
                 if (fetched is { } theirs)
-                    await run.FetchAsync(theirs, run.InnerVectors, share, stop);
+                    await run.Fetcher.FetchShareAsync(theirs, setup.InnerVectors, share, stop);
                 return true;
             }
-            await run.FetchParametersAsync(parameters, stop);
+            await run.Fetcher.FetchParametersAsync(parameters, stop);
             if (fetched is { } missing)
-                await run.FetchAsync(missing, stop);
+                await run.Fetcher.FetchSetAsync(missing, stop);
             return true;
         }
     }
@@ -208,18 +211,18 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
     private long MissingBytes(Digest parameters, Digest? fetched)
     {
         if (_memory.Share is { } share)
-            return sizeof(float) * (fetched is null ? [VectorSet.Parameters] : (string[])[VectorSet.Parameters, .. run.InnerVectors])
+            return sizeof(float) * (fetched is null ? [VectorSet.Parameters] : (string[])[VectorSet.Parameters, .. setup.InnerVectors])
                 .Sum(vector => share.RangesOf(vector).Sum(r => r.Count));
         var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
-            + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : run.Optimizer.Vectors.Count);
-        var frozen = _memory.Frozen is null && !run.Blobs.IsThere(parameters) ? run.Layout.FrozenLength : 0;
-        return (vectors * run.Layout.TrainedLength + frozen) * sizeof(float);
+            + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : setup.Optimizer.Vectors.Count);
+        var frozen = _memory.Frozen is null && !run.Blobs.IsThere(parameters) ? setup.Layout.FrozenLength : 0;
+        return (vectors * setup.Layout.TrainedLength + frozen) * sizeof(float);
     }
 
     private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<MicroBatch> microBatches)
     {
         _memory.Changing();
-        var settings = run.Settings;
+        var settings = setup.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
         var loss = await RepeatedAsync(microBatches.Sum(m => m.Rows),
@@ -242,11 +245,11 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
                 var loss = await take(_step!);
                 var took = Stopwatch.GetElapsedTime(began);
                 NodeMeters.Step(run.Id, took);
-                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(rows, run.Settings.Model.Context));
+                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(rows, setup.Settings.Model.Context));
                 return loss;
             }
             catch (DeviceFailedException e) when (
-                e.IsLost && _stage is null && run.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device)
+                e.IsLost && _stage is null && setup.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device)
                 && !_memory.IsOf(e.Device))
             {
                 _memory.GoBack(_step!.IsUpdating);
@@ -255,14 +258,14 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
         }
     }
 
-    private DropoutSeed SeedOf(int step) => new(run.Settings.Run.Seed, order.Round, order.Replica, step);
+    private DropoutSeed SeedOf(int step) => new(setup.Settings.Run.Seed, order.Round, order.Replica, step);
 
     private async Task<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)> ReadAsync(int step)
     {
-        var blocks = run.Schedule.BlocksOf(_segment, order.Round, order.Replica, step);
-        var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
-        var microBatches = run.Architecture.Batching.MicroBatches(
-            Sample.Cut(tokens, blocks.Length), run.Settings.Batch.Micro, SeedOf(step));
+        var blocks = setup.Schedule.BlocksOf(_segment, order.Round, order.Replica, step);
+        var tokens = await _reader.ReadAsync(blocks, CancellationToken.None);
+        var microBatches = setup.Architecture.Batching.MicroBatches(
+            Sample.Cut(tokens, blocks.Length), setup.Settings.Batch.Micro, SeedOf(step));
         return (microBatches, SampleDigests.Of(blocks, tokens));
     }
 
@@ -280,14 +283,14 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, int stageNumber, 
             ? Task.Run(() => _memory.StoreResult(run.Blobs)) : _memory.StoreResultAsync(run.Blobs, _stage.Stage));
         var result = new ReplicaResult(
             order.Round, order.Replica, contribution, innerState,
-            _segment.SamplesOf(order.Replica) * run.Plan.Context, _steps > 0 ? lossSum / _steps : 0, samples);
+            _segment.SamplesOf(order.Replica) * setup.Plan.Context, _steps > 0 ? lossSum / _steps : 0, samples);
         return stageNumber == 0 ? new Computed(result, order.HandOver?.State, Math.Max(0, order.Stages.Length - 1)) : null;
     }
 
     // What decides how much memory a step takes comes with the order: it must be what the run was opened with.
-    private static Segment Checked(Compute order, NodeRun run)
+    private static Segment Checked(Compute order, TrainingSettings settings)
     {
-        var (segment, shape) = (order.Segment, RunPlan.ShapeOf(run.Settings));
+        var (segment, shape) = (order.Segment, RunPlan.ShapeOf(settings));
         return segment.IsPartOf(shape) && segment.Holds(order.Round, order.Replica)
             ? segment
             : throw new ElasticException($"round {order.Round} of replica {order.Replica} was ordered in another shape than the run's");

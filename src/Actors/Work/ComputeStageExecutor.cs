@@ -17,7 +17,6 @@ internal sealed class ComputeStageExecutor : WorkExecutor<NodeRun>
     public override Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var order = (ComputeStage)content;
-        run = run.In(order.Replica.Segment);
-        return new ReplicaRound(run, order.Replica, order.Stage, devices!, run.Reader(false)).RunAsync();
+        return new ReplicaRound(run, run.SetupIn(order.Replica.Segment), order.Replica, order.Stage, devices!).RunAsync();
     }
 }

@@ -14,7 +14,7 @@ internal sealed class CopyExecutor : WorkExecutor<NodeRun>
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var copy = (Copy)content;
-        await run.FetchAsync(copy.Set, CancellationToken.None);
+        await run.Fetcher.FetchSetAsync(copy.Set, CancellationToken.None);
         return new Copied(copy.Set);
     }
 }

@@ -29,26 +29,26 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
 
     private static async Task<WorkOutcome?> EvaluateAsync(NodeRun run, Evaluate order, DeviceContext context)
     {
-        var reader = run.Reader(true);
-        await run.FetchParametersAsync(order.Parameters, context.Stop);
+        var (setup, settings, reader) = (run.Setup, run.Setup.Settings, run.Reader(heldOut: true));
+        await run.Fetcher.FetchParametersAsync(order.Parameters, context.Stop);
         await Task.Run(() => context.Memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
-        await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
+        await context.Devices.AttachAsync(settings, context.Memory.Vectors);
 
-        var blocks = HeldOutSample.Choose(run.Schedule.HeldOut!, run.Settings.Evaluation.Sequences);
+        var blocks = HeldOutSample.Choose(setup.Schedule.HeldOut!, settings.Evaluation.Sequences);
         var (samples, sources) = (new List<Sample>(), new List<IReadOnlyList<SourceRun>>());
         // A shard that is being fetched is fetched for other readers, too: it comes, and nobody waits for it here after a stop.
-        foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
+        foreach (var rows in blocks.Chunk(settings.Batch.Micro))
         {
             samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, context.Stop).WaitAsync(context.Stop), rows.Length));
             sources.AddRange(await reader.SourcesAsync(rows, context.Stop).WaitAsync(context.Stop));
         }
 
         var scores = await context.Devices.EvaluateAsync(
-            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), sources,
-            run.Faults.Deadlines?.Invoke(), run.PieceTimes, run.Settings.Model.Context, context.Stop);
+            setup.Architecture.Batching.MicroBatches(samples, settings.Batch.Micro), sources,
+            run.Faults.Deadlines?.Invoke(), run.PieceTimes, settings.Model.Context, context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
-        var score = HeldOutScore.Of(scores, run.Corpus);
+        var score = HeldOutScore.Of(scores, setup.Corpus);
         return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte), score.Sources, score.Languages);
     }
 }

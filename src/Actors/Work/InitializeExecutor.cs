@@ -18,10 +18,10 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
 
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
-        var (parameters, frozen) = run.Settings.Model.Init is null ? Drawn(run) : await LoadedAsync(run);
+        var (parameters, frozen) = run.Setup.Settings.Model.Init is null ? Drawn(run) : await LoadedAsync(run);
         var set = new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters };
-        if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
-            set[VectorSet.OuterMomentum] = run.Blobs.PutMade(0, run.Layout.TrainedLength, (_, zeros) => zeros.Span.Clear());
+        if (run.Setup.Settings.Run.Averaging == AveragingMethod.Nesterov)
+            set[VectorSet.OuterMomentum] = run.Blobs.PutMade(0, run.Setup.Layout.TrainedLength, (_, zeros) => zeros.Span.Clear());
         var version = new VectorSet(set, frozen);
         return new Initialized(run.Blobs.PutSet(version), version.Fingerprint, version.Frozen);
     }
@@ -29,7 +29,7 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
     // A node may have no memory for all of the model, where others compute the rest of it.
     private static (VectorManifest Parameters, Digest? Frozen) Drawn(NodeRun run)
     {
-        var (layout, seed) = (run.Layout, run.Settings.Run.Seed);
+        var (layout, seed) = (run.Setup.Layout, run.Setup.Settings.Run.Seed);
         VectorManifest Put(long start, long length) =>
             run.Blobs.PutMade(start, length, (first, elements) => Initialization.Fill(layout, seed, first, elements));
         return (Put(0, layout.TrainedLength), layout.FrozenLength == 0 ? null : run.Blobs.PutSet(new VectorSet(
@@ -41,8 +41,9 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
 
     private static async Task<(VectorManifest Parameters, Digest? Frozen)> LoadedAsync(NodeRun run)
     {
+        var settings = run.Setup.Settings;
         using var vectors = StartingPoint.Load(
-            await new StoredModels(run.Paths.Models).BringAsync(run.Settings.Model, CancellationToken.None), run.Settings.Run.Seed);
+            await new StoredModels(run.Paths.Models).BringAsync(settings.Model, CancellationToken.None), settings.Run.Seed);
         return (run.Blobs.PutVector(vectors, VectorSet.Parameters), run.Blobs.PutFrozen(vectors));
     }
 }

@@ -21,12 +21,13 @@ internal sealed class ReplicaStage : IAsyncDisposable
     private const int LongestAttempt = 32;
 
     private readonly NodeRun _run;
+    private readonly RunSetup _setup;
     private readonly int _number;
     private readonly (StageLink Link, StageConnection Connection)?[] _others;
     private ApartStage? _stage;
 
-    private ReplicaStage(NodeRun run, int number, (StageLink, StageConnection)?[] others) =>
-        (_run, _number, _others) = (run, number, others);
+    private ReplicaStage(NodeRun run, RunSetup setup, int number, (StageLink, StageConnection)?[] others) =>
+        (_run, _setup, _number, _others) = (run, setup, number, others);
 
     /// <summary>True where all stages stop here, because the node of one of them was asked to.</summary>
     public bool IsStopped => _stage?.IsStopped ?? false;
@@ -35,11 +36,13 @@ internal sealed class ReplicaStage : IAsyncDisposable
     public ApartStage Stage => _stage ?? throw new InvalidOperationException("the stage has no device yet");
 
     /// <summary>Connects with the nodes of the other stages.</summary>
+    /// <param name="setup">The run's in the order's segment.</param>
     /// <param name="order">The order to compute the replica.</param>
     /// <param name="number">The stage that this node computes.</param>
     /// <exception cref="StageLostException">One of them cannot be reached, or has no such order.</exception>
     /// <exception cref="OperationCanceledException">The work was dropped, or is to stop.</exception>
-    public static async Task<ReplicaStage> OpenAsync(NodeRun run, Compute order, int number, CancellationToken cancel)
+    public static async Task<ReplicaStage> OpenAsync(
+        NodeRun run, RunSetup setup, Compute order, int number, CancellationToken cancel)
     {
         Check(run, order, number);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -58,7 +61,7 @@ internal sealed class ReplicaStage : IAsyncDisposable
                 return ((StageLink, StageConnection)?)null;
             }
         }));
-        var stage = new ReplicaStage(run, number, others);
+        var stage = new ReplicaStage(run, setup, number, others);
         if (failure is null)
             return stage;
         await stage.DisposeAsync();
@@ -71,9 +74,9 @@ internal sealed class ReplicaStage : IAsyncDisposable
     public TrainingStep Step(DeviceGroup devices, ReplicaMemory memory, CancellationToken stop)
     {
         _stage = new ApartStage(
-            devices.First, _run.Architecture, _number, [.. _others.Select(o => o?.Link)], memory.Vectors, memory.Share!.Group,
+            devices.First, _setup.Architecture, _number, [.. _others.Select(o => o?.Link)], memory.Vectors, memory.Share!.Group,
             _run.Faults.Deadlines?.Invoke(), stop: stop);
-        return _stage.Step(_run.Optimizer, _run.Settings.Optimizer.Clip, _run.Precision);
+        return _stage.Step(_setup.Optimizer, _setup.Settings.Optimizer.Clip, _setup.Precision);
     }
 
     /// <summary>Tells the others which stage is lost, so that all name the same one.</summary>

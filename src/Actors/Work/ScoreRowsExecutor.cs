@@ -16,13 +16,13 @@ internal sealed class ScoreRowsExecutor : WorkExecutor<NodeRun>
 
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
-        var (order, context) = ((ScoreRows)content, devices!);
+        var (order, context, settings) = ((ScoreRows)content, devices!, run.Setup.Settings);
         IReadOnlyList<ScoredRow> rows;
         try
         {
-            var bytes = await run.ReadAsync(order.Rows, ScoredPiece.MostBytes(run.Settings.Model.Context), context.Stop);
-            rows = ScoredPiece.Read(bytes, run.Settings.Model);
-            await run.CopyParametersAsync(order.Parameters, context.Stop);
+            var bytes = await run.Fetcher.ReadAsync(order.Rows, ScoredPiece.MostBytes(settings.Model.Context), context.Stop);
+            rows = ScoredPiece.Read(bytes, settings.Model);
+            await run.Fetcher.CopyParametersAsync(order.Parameters, context.Stop);
         }
         catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
         {
@@ -30,7 +30,7 @@ internal sealed class ScoreRowsExecutor : WorkExecutor<NodeRun>
         }
 
         await Task.Run(() => context.Memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
-        await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
+        await context.Devices.AttachAsync(settings, context.Memory.Vectors);
         return new RowsScored(await context.Devices.ScoreAsync(rows, AnyToken, run.Faults.Deadlines?.Invoke(), run.PieceTimes));
     }
 }

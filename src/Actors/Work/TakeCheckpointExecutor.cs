@@ -16,11 +16,12 @@ internal sealed class TakeCheckpointExecutor : WorkExecutor<NodeRun>
     {
         var take = (TakeCheckpoint)content;
         foreach (var set in take.InnerStates.Prepend(take.Parameters))
-            await run.FetchAsync(set, CancellationToken.None);
-        await run.KeepTokenizerAsync();
+            await run.Fetcher.FetchSetAsync(set, CancellationToken.None);
+        await run.KeepTokenizerAsync(CancellationToken.None);
+        var setup = run.Setup;
         return new CheckpointWritten(CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
-            1, run.Id.Value, take.Version, run.Architecture.Signature, run.In(take.Changes).SettingsCanonical, run.CorpusId.Hex,
-            run.Corpus.Manifest.Tokenizer, take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)],
+            1, run.Id.Value, take.Version, setup.Architecture.Signature, run.SetupIn(take.Changes).SettingsCanonical, setup.CorpusId.Hex,
+            setup.Corpus.Manifest.Tokenizer, take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)],
             take.TokensSeen, take.ChainHead.Hex, blobs)));
     }
 }

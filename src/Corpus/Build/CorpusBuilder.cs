@@ -70,15 +70,19 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         using (var decisions = new Decisions(
             manifest.Stages, () => pieces.SelectMany(p => store.Documents(p, cancel)), work, cancel))
         {
+            IReadOnlyList<int> longestFrames;
             using (var all = new DocumentTexts(store, pieces, work, cancel))
+            {
+                longestFrames = all.LongestFrames;
                 decisions.Make(all, document => manifest.SplitOf(document) == Split.Train, watch);
+            }
             watch.Enter(BuildWatch.Writes);
             using var writer = new TextWriters(build.Current, new Digest(Path.GetFileName(folder)), manifest, watch.Step);
             writer.Reject(rejects);
             using var fates = decisions.InOrder().GetEnumerator();
-            foreach (var piece in pieces)
+            foreach (var (number, piece) in pieces.Index())
             {
-                foreach (var (document, text) in store.WithTexts(piece, store.Documents(piece, cancel)))
+                foreach (var (document, text) in store.WithTexts(piece, store.Documents(piece, cancel), longestFrames[number]))
                 {
                     if (!fates.MoveNext())
                         throw new InvalidOperationException("there are more documents than decisions");

@@ -13,6 +13,7 @@ public sealed class DocumentTexts : IDisposable
     private readonly PieceStore _store;
     private readonly IReadOnlyList<SourcePiece> _pieces;
     private readonly string _path;
+    private readonly int[] _longestFrames;
 
     // Read and not mapped: pages of a mapped file count as memory of the process, more of them the larger the corpus.
     private readonly SafeFileHandle _places;
@@ -24,6 +25,7 @@ public sealed class DocumentTexts : IDisposable
     public DocumentTexts(PieceStore store, IReadOnlyList<SourcePiece> pieces, string folder, CancellationToken cancel)
     {
         (_store, _pieces, _path) = (store, pieces, Path.Combine(folder, "places"));
+        _longestFrames = new int[pieces.Count];
         Directory.CreateDirectory(folder);
         using (var file = new FileStream(_path, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
         {
@@ -31,6 +33,7 @@ public sealed class DocumentTexts : IDisposable
             {
                 foreach (var document in store.Documents(piece, cancel))
                 {
+                    _longestFrames[number] = document.LongerFrame(_longestFrames[number]);
                     var place = new Place(document.Frame, number, document.At, document.Bytes);
                     file.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<Place>(in place)));
                 }
@@ -38,6 +41,9 @@ public sealed class DocumentTexts : IDisposable
         }
         _places = File.OpenHandle(_path);
     }
+
+    /// <summary>Of each piece, see <see cref="PieceDocument.LongestFrame"/>.</summary>
+    public IReadOnlyList<int> LongestFrames => _longestFrames;
 
     /// <summary>Frames that are kept: about as many megabytes.</summary>
     internal int FramesKept { get; init; } = 64;
@@ -79,7 +85,7 @@ public sealed class DocumentTexts : IDisposable
             _frames.Remove(oldest.Key);
             _recent.RemoveFirst();
         }
-        var bytes = _store.Frame(_pieces[piece], frame, ref buffer);
+        var bytes = _store.Frame(_pieces[piece], frame, _longestFrames[piece], ref buffer);
         _frames[(piece, frame)] = _recent.AddLast(new KnownFrame((piece, frame), bytes, buffer));
         return bytes;
     }

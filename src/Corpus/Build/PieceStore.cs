@@ -85,7 +85,10 @@ public sealed class PieceStore
 
     /// <summary>What <see cref="Write"/> writes of some pieces, bytes at most: another machine's word alone would fill the disk.</summary>
     public static long MostBytesOf(IEnumerable<SourcePiece> pieces) =>
-        pieces.Aggregate(0L, (sum, piece) => Math.Min(MostBytes, sum + Room + MostBytesEach * Math.Min(piece.Bytes, MostBytes)));
+        pieces.Aggregate(0L, (sum, piece) => Math.Min(MostBytes, sum + MostBytesOf(piece.Bytes)));
+
+    /// <summary>Bytes of a file of texts or documents that is read of a file of so many bytes, at most.</summary>
+    internal static long MostBytesOf(long bytes) => Math.Min(MostBytes, Room + MostBytesEach * Math.Min(bytes, MostBytes));
 
     /// <summary>
     /// Writes a piece that is here behind what is in a stream, for <see cref="TakeIn(SourcePiece, BuildManifest, Stream)"/> of another
@@ -166,15 +169,14 @@ public sealed class PieceStore
         return PieceLines.Read<PieceSummary>(Lines(path, cancel).Last().Line, path);
     }
 
-    /// <summary>The texts of some documents of a piece, in the order given: fastest in their own.</summary>
-    public IEnumerable<string> Texts(SourcePiece piece, IEnumerable<PieceDocument> documents) =>
-        WithTexts(piece, documents).Select(d => d.Text);
-
     /// <summary>
-    /// The texts of some documents of a piece, each beside its document: a file that is read whole may have more documents than memory
-    /// holds.
+    /// The texts of some documents of a piece, each beside its document, in the order given: fastest in their own. A file that is read
+    /// whole may have more documents than memory holds.
     /// </summary>
-    public IEnumerable<(PieceDocument Document, string Text)> WithTexts(SourcePiece piece, IEnumerable<PieceDocument> documents)
+    /// <param name="most">See <see cref="PieceDocument.LongestFrame"/>: of all documents of the piece.</param>
+    /// <exception cref="ElasticException">The file is damaged.</exception>
+    public IEnumerable<(PieceDocument Document, string Text)> WithTexts(
+        SourcePiece piece, IEnumerable<PieceDocument> documents, int most)
     {
         ArgumentNullException.ThrowIfNull(documents);
         return Read();
@@ -185,7 +187,7 @@ public sealed class PieceStore
             foreach (var document in documents)
             {
                 if (document.Bytes > 0 && document.Frame != frame)
-                    (frame, unpacked) = (document.Frame, Frame(piece, document.Frame, ref buffer));
+                    (frame, unpacked) = (document.Frame, Frame(piece, document.Frame, most, ref buffer));
                 yield return (document, document.Bytes == 0 ? "" : TextFrames.TextOf(unpacked, document.At, document.Bytes));
             }
         }
@@ -193,15 +195,16 @@ public sealed class PieceStore
 
     /// <summary>Texts that are packed together, unpacked.</summary>
     /// <param name="frame">Where they begin in the piece's file.</param>
+    /// <param name="most">See <see cref="PieceDocument.LongestFrame"/>: of all documents of the piece.</param>
     /// <param name="buffer">See <see cref="TextFrames.Read"/>.</param>
     /// <exception cref="ElasticException">The file is damaged.</exception>
-    internal ReadOnlyMemory<byte> Frame(SourcePiece piece, long frame, ref byte[] buffer)
+    internal ReadOnlyMemory<byte> Frame(SourcePiece piece, long frame, int most, ref byte[] buffer)
     {
         var path = TextsPath(piece);
         try
         {
             using var file = File.OpenHandle(path);
-            return TextFrames.Read(file, frame, Array.MaxLength, ref buffer).Texts;
+            return TextFrames.Read(file, frame, most, ref buffer).Texts;
         }
         catch (InvalidDataException e)
         {

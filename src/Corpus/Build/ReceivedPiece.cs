@@ -14,7 +14,7 @@ namespace Elastic.Corpus.Build;
 internal sealed class ReceivedPiece(SourcePiece piece, BuildManifest manifest, string texts, string documents)
 {
     // A document's line has no text: its longest parts are sketches, of which a long text that an evaluation set has too has most.
-    private const int MostLineBytes = 256 << 20;
+    internal const int MostLineBytes = 256 << 20;
 
     private readonly string _source = manifest.Sources[piece.Source].Name;
     private readonly int _stages = manifest.Stages.Count;

@@ -17,8 +17,15 @@ internal static class TextFrames
     /// <summary>Bytes that hold all frames but those that end with a long text.</summary>
     public const int UsualBytes = FrameBytes + (FrameBytes >> 3);
 
+    // What a frame takes besides a 256th more than its texts: its length, and what Zstandard adds to a short one that does not shrink.
+    private const int MostOfFrame = 128;
+
     /// <summary>What Zstandard's programs take by default.</summary>
     public const int Level = 3;
+
+    /// <summary>Bytes of a file of frames, at most.</summary>
+    /// <param name="bytes">Bytes of their texts.</param>
+    public static long MostBytesOf(long bytes, long frames) => bytes + (bytes >> 8) + frames * MostOfFrame;
 
     /// <summary>Texts that are packed together, unpacked.</summary>
     /// <param name="frame">Where the frame begins in the file.</param>

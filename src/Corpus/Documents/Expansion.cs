@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Corpus;
 
 /// <summary>

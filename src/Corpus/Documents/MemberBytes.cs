@@ -104,15 +104,11 @@ internal sealed class MemberBytes : IDisposable
     }
 
     /// <summary>A position of its own in the file.</summary>
-    private sealed class Pass(SafeFileHandle file, long length) : Stream
+    private sealed class Pass(SafeFileHandle file, long length) : ReadOnlyStream
     {
         private long _position;
 
-        public override bool CanRead => true;
-
         public override bool CanSeek => true;
-
-        public override bool CanWrite => false;
 
         public override long Length => length;
 
@@ -129,17 +125,7 @@ internal sealed class MemberBytes : IDisposable
             return read;
         }
 
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
         public override long Seek(long offset, SeekOrigin origin) =>
             Position = offset + (origin == SeekOrigin.Begin ? 0 : origin == SeekOrigin.Current ? _position : length);
-
-        public override void Flush()
-        {
-        }
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

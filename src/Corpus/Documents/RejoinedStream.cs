@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

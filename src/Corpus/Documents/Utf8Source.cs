@@ -1,4 +1,5 @@
 using System.Text;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

@@ -9,13 +9,10 @@ namespace Elastic.Corpus;
 /// <param name="inner">Disposed of with this stream.</param>
 /// <param name="unreadable">Makes the error.</param>
 /// <param name="cancel">Looked at with each read.</param>
-internal sealed class SourceStream(Stream inner, Func<Exception, ElasticException> unreadable, CancellationToken cancel) : Stream
+internal sealed class SourceStream(Stream inner, Func<Exception, ElasticException> unreadable, CancellationToken cancel)
+    : ReadOnlyStream
 {
-    public override bool CanRead => true;
-
     public override bool CanSeek => inner.CanSeek;
-
-    public override bool CanWrite => false;
 
     public override long Length => inner.Length;
 
@@ -38,17 +35,7 @@ internal sealed class SourceStream(Stream inner, Func<Exception, ElasticExceptio
         }
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override long Seek(long offset, SeekOrigin origin) => inner.Seek(offset, origin);
-
-    public override void Flush()
-    {
-    }
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

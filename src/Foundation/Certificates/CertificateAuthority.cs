@@ -131,7 +131,7 @@ public sealed class CertificateAuthority : IDisposable
             : null;
     }
 
-    /// <summary>When a certificate expires.</summary>
+    /// <summary>The time at which a certificate expires.</summary>
     public static DateTimeOffset EndOf(X509Certificate2 certificate)
     {
         ArgumentNullException.ThrowIfNull(certificate);

@@ -18,7 +18,7 @@ public sealed record CertificateFiles(string Folder)
 
     public string Key => Path.Combine(Folder, "node.key");
 
-    /// <summary>For pbm on the same machine.</summary>
+    /// <summary>The certificate for pbm on the same machine.</summary>
     public string Admin => Path.Combine(Folder, "admin.pem");
 
     public string AdminKey => Path.Combine(Folder, "admin.key");

@@ -49,7 +49,7 @@ public sealed class Credentials : IDisposable
     /// <summary>Why this process's own certificate counts no more, as far as it knows; null where it counts.</summary>
     public string? OwnProblem => Problem(_state, _state.Own, Now, out _);
 
-    /// <summary>When this process's certificate expires.</summary>
+    /// <summary>The time at which this process's certificate expires.</summary>
     public DateTimeOffset Expires => CertificateAuthority.EndOf(_state.Own);
 
     /// <summary>The list of revoked certificates as the authority signed it; null where nothing was revoked.</summary>

@@ -3,7 +3,7 @@ namespace Elastic.Foundation.Certificates;
 /// <summary>What people are told about the end of a certificate. One wording for logs, pbm and commands.</summary>
 public static class Expiry
 {
-    /// <summary>From here on people are warned.</summary>
+    /// <summary>The time before the end from which on people are warned.</summary>
     public static readonly TimeSpan Warning = TimeSpan.FromDays(7);
 
     /// <summary>The warning; null while the end is more than a week ahead.</summary>

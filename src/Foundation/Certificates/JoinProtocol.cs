@@ -16,7 +16,7 @@ internal static class JoinProtocol
     /// <summary>An answer holds the list of revoked certificates, too.</summary>
     public const int MostAnswerBytes = 128 << 10;
 
-    /// <summary>For the whole conversation.</summary>
+    /// <summary>The time for the whole conversation.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
     private static readonly JsonSerializerOptions Json = new()
@@ -76,7 +76,7 @@ internal sealed record JoinGreeting(string Authority, bool Busy);
 internal sealed record JoinRequest(
     string? Token = null, string? Role = null, string? Name = null, string? Key = null, string?[]? Names = null)
 {
-    /// <summary>Without the secret: texts of records reach logs.</summary>
+    /// <summary>The request without the secret: texts of records reach logs.</summary>
     public override string ToString() => $"request of {OneLine.Of($"{Role} {Name}", 100)}";
 }
 

@@ -61,7 +61,7 @@ public sealed record JoinToken(Role Role, string Secret, Digest Pin)
             : null;
     }
 
-    /// <summary>Without the secret: texts of records reach logs.</summary>
+    /// <summary>The token without the secret: texts of records reach logs.</summary>
     public override string ToString() => $"join token {Hash.Short} for a {Identity.Text(Role)}";
 }
 

@@ -20,7 +20,7 @@ public sealed class SecretToken
     /// <summary>The file that holds it.</summary>
     public string Path { get; }
 
-    /// <summary>For those to whom it is shown, and for nothing that people or logs see.</summary>
+    /// <summary>The secret, for those to whom it is shown, and for nothing that people or logs see.</summary>
     public string Secret { get; }
 
     /// <summary>Reads the token; where there is no file yet, draws it.</summary>

@@ -53,7 +53,7 @@ public sealed class ServedCertificate
         }
     }
 
-    /// <summary>For a port that asks no client for a certificate.</summary>
+    /// <summary>The transport of a port that asks no client for a certificate.</summary>
     public Transport ToTransport() => new()
     {
         AsServerAsync = AcceptAsync,

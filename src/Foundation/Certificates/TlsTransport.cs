@@ -33,7 +33,7 @@ public sealed class TlsTransport
 
     private ServedCertificate? Served { get; init; }
 
-    /// <summary>Between nodes: the control plane, the data plane, the liveness connection.</summary>
+    /// <summary>The transport between nodes: of the control plane, the data plane, the liveness connection.</summary>
     /// <param name="join">
     /// Serves clients that want a certificate (<see cref="JoinServer.For"/>): the only code that ever sees the stream of a client without
     /// one. Null: such a client gets no further than the handshake.
@@ -41,7 +41,7 @@ public sealed class TlsTransport
     public static Transport BetweenNodes(Credentials credentials, Func<Stream, CancellationToken, Task>? join = null) =>
         new TlsTransport(credentials, i => i.IsNode, i => i.IsNode) { Join = join }.ToTransport();
 
-    /// <summary>Between pbm, or a browser, and a seed.</summary>
+    /// <summary>The transport between pbm, or a browser, and a seed.</summary>
     /// <param name="served">What the server shows in place of its certificate of this cluster; clients show theirs all the same.</param>
     public static Transport ForPbm(Credentials credentials, ServedCertificate? served = null) =>
         new TlsTransport(credentials, i => i.Role is Role.Admin or Role.Reader or Role.Seed, i => i.Role == Role.Seed)
@@ -49,7 +49,7 @@ public sealed class TlsTransport
             Served = served,
         }.ToTransport();
 
-    /// <summary>To a seed, for the renewal of a certificate.</summary>
+    /// <summary>The transport to a seed for the renewal of a certificate.</summary>
     internal static Transport ForRenewal(Credentials credentials) =>
         new TlsTransport(credentials, _ => false, i => i.Role == Role.Seed) { Name = RenewalName }.ToTransport();
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Elastic.Host.Display;
 using Elastic.Messages.Settings;
@@ -35,7 +34,7 @@ internal static class KeptRunFacts
         ["problem"] = run.Stored?.Problem,
         ["round"] = Round(run)?.Round,
         ["rounds"] = Round(run)?.Rounds,
-        ["valLoss"] = RunJson.Finite(run.Stored?.State?.Score?.LossNats),
+        ["valLoss"] = JsonNumber.Finite(run.Stored?.State?.Score?.LossNats),
         ["fingerprint"] = run.Stored?.State?.Fingerprint?.Hex,
         ["folder"] = run.Folder.Root,
         ["bytes"] = run.Bytes,
@@ -58,8 +57,7 @@ internal static class KeptRunFacts
     public static (int Round, int Rounds)? Round(KeptRun run) =>
         run.Stored?.State is { Exists: true } state ? (state.Round, Coordination.RunPlan.Of(state).Rounds) : null;
 
-    public static string Score(KeptRun run) => run.Stored?.State?.Score is { } score
-        ? score.LossNats.ToString("0.0000", CultureInfo.InvariantCulture) : "";
+    public static string Score(KeptRun run) => Units.Loss(run.Stored?.State?.Score?.LossNats);
 
     // Those that are not the defaults.
     private static IEnumerable<(string Key, string Value)> Settings(KeptRun run) => run.Stored?.State?.Settings is { } text

@@ -32,7 +32,7 @@ internal sealed class KeptRuns
     /// <summary>The journal's database; null in the data directory of a worker, which has none.</summary>
     public DatabaseAddress? Database { get; }
 
-    /// <summary>By name, then by id.</summary>
+    /// <summary>All runs, by name and then by id.</summary>
     public IReadOnlyList<KeptRun> All { get; }
 
     /// <summary>Total size of all folders of runs.</summary>

@@ -5,7 +5,7 @@ namespace Elastic.Host.Display;
 /// <summary>How far the build of a manifest is, for people.</summary>
 internal static class BuildLines
 {
-    /// <summary>In one line.</summary>
+    /// <summary>How far a build is, in one line.</summary>
     public static string Of(BuildSight now) =>
         now.Phase
         // Nobody knows how much there is while the sources are listed.

@@ -20,14 +20,14 @@ internal static class RunJson
         ["steps"] = view.Steps,
         ["tokens"] = view.Tokens,
         ["samples"] = view.Samples,
-        ["trainLoss"] = Finite(view.TrainLoss),
-        ["valLoss"] = Finite(view.ValLoss),
-        ["bitsPerByte"] = Finite(view.BitsPerByte),
+        ["trainLoss"] = JsonNumber.Finite(view.TrainLoss),
+        ["valLoss"] = JsonNumber.Finite(view.ValLoss),
+        ["bitsPerByte"] = JsonNumber.Finite(view.BitsPerByte),
         ["valSources"] = view.SourceScores is { } sources ? Sources(sources) : null,
         ["valLanguages"] = view.LanguageScores is { } languages ? Sources(languages, "language") : null,
         ["scoredRound"] = view.ScoredRound,
-        ["tokensPerSecond"] = Finite(view.TokensPerSecond),
-        ["lossScale"] = Finite(view.LossScale),
+        ["tokensPerSecond"] = JsonNumber.Finite(view.TokensPerSecond),
+        ["lossScale"] = JsonNumber.Finite(view.LossScale),
         ["skippedSteps"] = view.SkippedSteps,
         ["fingerprint"] = view.Fingerprint?.Hex,
         ["segments"] = Segments(view.Segments),
@@ -47,7 +47,7 @@ internal static class RunJson
     [
         .. sources.Select(s => new JsonObject
         {
-            [name] = s.Source, ["nats"] = Finite(s.Nats), ["targets"] = s.Targets, ["lossNats"] = Finite(s.LossNats),
+            [name] = s.Source, ["nats"] = JsonNumber.Finite(s.Nats), ["targets"] = s.Targets, ["lossNats"] = JsonNumber.Finite(s.LossNats),
         }),
     ];
 
@@ -62,7 +62,4 @@ internal static class RunJson
             ["changes"] = new JsonArray([.. s.Changes.Select(c => JsonValue.Create(c))]),
         }),
     ];
-
-    /// <summary>JSON has no NaN: a loss that is not finite becomes null.</summary>
-    public static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }

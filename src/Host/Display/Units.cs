@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Foundation;
 
 namespace Elastic.Host.Display;
@@ -21,6 +22,9 @@ internal static class Units
 
     /// <summary>A number of things with three significant digits, e.g. 12.3k tokens.</summary>
     public static string Count(double n, string one) => $"{Count(n)} {Plural.Noun(n, one)}";
+
+    /// <summary>Nats per target, or bits per byte, e.g. 3.2104; empty where the number is not known.</summary>
+    public static string Loss(double? loss) => loss is { } known ? known.ToString("0.0000", CultureInfo.InvariantCulture) : "";
 
     /// <summary>The two largest units: 12s, 3m 05s, 2h 07m, 4d 11h.</summary>
     public static string Duration(TimeSpan time) => time switch

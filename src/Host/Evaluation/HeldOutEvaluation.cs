@@ -106,7 +106,7 @@ internal static class HeldOutEvaluation
             json["nats"] = score.Sum.Nats;
             json["targets"] = score.Sum.Targets;
             json["lossNats"] = score.Sum.Mean;
-            json["perplexity"] = ScoredModel.Finite(score.Sum.Perplexity);
+            json["perplexity"] = JsonNumber.Finite(score.Sum.Perplexity);
             json["bitsPerByte"] = score.BitsPerByte;
             json["sources"] = score.Sources is { } sources ? RunJson.Sources(sources) : null;
             json["languages"] = score.Languages is { } languages ? RunJson.Sources(languages, "language") : null;
@@ -117,9 +117,9 @@ internal static class HeldOutEvaluation
         foreach (var line in Table.Lay(
             [">SAMPLES", ">TARGETS", ">NATS/TARGET", ">PERPLEXITY", ">BITS/BYTE"],
             [[
-                $"{samples}", $"{score.Sum.Targets}", score.Sum.Mean.ToString("0.0000", CultureInfo.InvariantCulture),
+                $"{samples}", $"{score.Sum.Targets}", Units.Loss(score.Sum.Mean),
                 score.Sum.Perplexity.ToString("0.00", CultureInfo.InvariantCulture),
-                score.BitsPerByte.ToString("0.0000", CultureInfo.InvariantCulture),
+                Units.Loss(score.BitsPerByte),
             ]]))
         {
             output.Write(line);
@@ -134,7 +134,7 @@ internal static class HeldOutEvaluation
     private static IReadOnlyList<string> Lines(string what, SourceScore[] scores) => scores.Length == 0 ? [] : Table.Lay(
         [what, ">TARGETS", ">NATS/TARGET"],
         [.. scores.OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal).Select(
-            s => (IReadOnlyList<string>)[s.Source, $"{s.Targets}", s.LossNats.ToString("0.0000", CultureInfo.InvariantCulture)])]);
+            s => (IReadOnlyList<string>)[s.Source, $"{s.Targets}", Units.Loss(s.LossNats)])]);
 
     private static string Name(SampleKind kind) => kind.ToString().ToLowerInvariant();
 }

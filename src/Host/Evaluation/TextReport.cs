@@ -64,8 +64,8 @@ internal sealed class TextReport(ScoredModel model, int stride, TextSums sums)
     private static IReadOnlyList<string> Row(string name, ScoreSum sum, double mostBits) =>
     [
         name, sum.Targets.ToString(CultureInfo.InvariantCulture), sum.Bytes.ToString(CultureInfo.InvariantCulture),
-        sum.Mean.ToString("0.0000", CultureInfo.InvariantCulture), sum.Perplexity.ToString("0.00", CultureInfo.InvariantCulture),
-        sum.BitsPerByte.ToString("0.0000", CultureInfo.InvariantCulture), Units.Bar(sum.BitsPerByte / mostBits + HalfCell, BarWidth),
+        Units.Loss(sum.Mean), sum.Perplexity.ToString("0.00", CultureInfo.InvariantCulture),
+        Units.Loss(sum.BitsPerByte), Units.Bar(sum.BitsPerByte / mostBits + HalfCell, BarWidth),
     ];
 
     private static JsonObject Json(ScoreSum sum) => new()
@@ -74,7 +74,7 @@ internal sealed class TextReport(ScoredModel model, int stride, TextSums sums)
         ["tokens"] = sum.Targets,
         ["bytes"] = sum.Bytes,
         ["lossNats"] = sum.Mean,
-        ["perplexity"] = ScoredModel.Finite(sum.Perplexity),
+        ["perplexity"] = JsonNumber.Finite(sum.Perplexity),
         ["bitsPerByte"] = sum.BitsPerByte,
     };
 }

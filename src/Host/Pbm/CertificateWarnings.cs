@@ -11,7 +11,7 @@ internal static class CertificateWarnings
         .Select(n => (Node: n, Expires: ExpiryOf(n))).Where(n => n.Expires is not null).OrderBy(n => n.Expires)
         .Select(n => Expiry.WarningOf($"{n.Node.Address} ({n.Node.Node})", n.Expires!.Value, now)).OfType<string>();
 
-    /// <summary>When the node's certificate expires; null where it has none.</summary>
+    /// <summary>The time at which the node's certificate expires; null where it has none.</summary>
     public static DateTimeOffset? ExpiryOf(NodeView node) => node.CertificateExpires is > 0 and var seconds
         // The node has sent the number.
         ? DateTimeOffset.FromUnixTimeSeconds(Math.Min(seconds, DateTimeOffset.MaxValue.ToUnixTimeSeconds()))

@@ -142,7 +142,7 @@ internal sealed class CorpusPalette
 
     private async IAsyncEnumerable<PbmLine> DeleteAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var deleted = await _control.DeleteCorpus(call.Required(Which), call.Origin, cancel);
+        var deleted = await _control.DeleteCorpusAsync(call.Required(Which), call.Origin, cancel);
         var (id, had) = (deleted.Corpus, deleted.Nodes.Where(n => n.Bytes > 0).ToList());
         var problems = deleted.Nodes.Where(n => n.Problem is not null).ToList();
         yield return new PbmLine(

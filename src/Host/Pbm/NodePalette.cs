@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
 using Elastic.Foundation;
-using Elastic.Host.Configuration;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Pbm;
 
@@ -186,19 +185,8 @@ internal static class NodePalette
     }
 
     // The node of that address or id, or the only one.
-    private static NodeView Find(NodeView[] nodes, string? name, string command)
-    {
-        var names = nodes.Select(n => n.Address).Order(StringComparer.Ordinal).ToList();
-        return (name, nodes) switch
-        {
-            (_, []) => throw new NotFoundException(NoNodes),
-            (null, [var only]) => only,
-            (null, _) => throw new SettingsException(
-                $"there are {nodes.Length} nodes ({string.Join(", ", names)}): name one, e.g. pbm node {command} -n {names[0]}"),
-            _ => nodes.FirstOrDefault(n => n.Address == name || n.Node.Value == name) ?? throw new NotFoundException(
-                $"there is no node {name}: {EditDistance.Suggest(name, names)}; see pbm node list"),
-        };
-    }
+    private static NodeView Find(NodeView[] nodes, string? name, string command) =>
+        Named.Find("node", nodes, n => [n.Address, n.Node.Value], name, command, NoNodes);
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(
         IClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)

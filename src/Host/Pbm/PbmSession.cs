@@ -16,7 +16,7 @@ internal sealed class PbmSession(string from, CancellationToken serverEnded)
     /// <summary>Cancelled when the server ends, or another client takes this one's place.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    /// <summary>Since when no command has been running, as a timestamp; null while one is.</summary>
+    /// <summary>The timestamp since which no command has been running; null while one is.</summary>
     public long? IdleSince
     {
         get

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Elastic.Host.Display;
 using Elastic.Storage;
@@ -106,17 +105,13 @@ internal static class RunComparison
     }
 
     private static string[] Cells(CurvePoint? point) =>
-        [point is null ? "" : Units.Count(point.Tokens), Loss(point?.TrainLossNats), Loss(point?.Score?.LossNats)];
-
-    private static string Loss(double? nats) => nats is { } n ? n.ToString("0.0000", CultureInfo.InvariantCulture) : "";
+        [point is null ? "" : Units.Count(point.Tokens), Units.Loss(point?.TrainLossNats), Units.Loss(point?.Score?.LossNats)];
 
     private static JsonObject? Json(CurvePoint? point) => point is null ? null : new JsonObject
     {
         ["tokens"] = point.Tokens,
-        ["trainLoss"] = Finite(point.TrainLossNats),
-        ["valLoss"] = Finite(point.Score?.LossNats),
-        ["bitsPerByte"] = Finite(point.Score?.BitsPerByte),
+        ["trainLoss"] = JsonNumber.Finite(point.TrainLossNats),
+        ["valLoss"] = JsonNumber.Finite(point.Score?.LossNats),
+        ["bitsPerByte"] = JsonNumber.Finite(point.Score?.BitsPerByte),
     };
-
-    private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }

@@ -198,7 +198,7 @@ internal sealed class RunPalette
             [.. runs.Select(r => (string[])
             [
                 r.Name.Value, r.Failure is null ? r.Phase.ToString().ToLowerInvariant() : "failed", $"{r.Round}/{r.Rounds}",
-                Loss(r.TrainLoss), Loss(r.ValLoss),
+                Units.Loss(r.TrainLoss), Units.Loss(r.ValLoss),
                 r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "",
                 RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{RunQueue.InUse(r, nodes)}/{r.Devices}",
                 $"{r.Priority}", $"{RunQueue.PlaceOf(r, runs)}",
@@ -374,22 +374,8 @@ internal sealed class RunPalette
     }
 
     // The run of that name, or the only one.
-    private async Task<RunView> FindAsync(string? name, string command, CancellationToken cancel)
-    {
-        var runs = await _control.RunsAsync(cancel);
-        var names = runs.Select(r => r.Name.Value).Order(StringComparer.Ordinal).ToList();
-        return (name, runs) switch
-        {
-            (_, []) => throw new NotFoundException(NoRuns),
-            (null, [var only]) => only,
-            (null, _) => throw new SettingsException(
-                $"there are {names.Count} runs ({string.Join(", ", names)}): name one, e.g. pbm run {command} -n {names[0]}"),
-            _ => runs.FirstOrDefault(r => r.Name.Value == name) ?? throw new NotFoundException(
-                $"there is no run {name}: {EditDistance.Suggest(name, names)}; see pbm run list"),
-        };
-    }
+    private async Task<RunView> FindAsync(string? name, string command, CancellationToken cancel) =>
+        Named.Find("run", await _control.RunsAsync(cancel), r => [r.Name.Value], name, command, NoRuns);
 
     private const string NoRuns = "no runs yet: start one with pbm run start -n NAME";
-
-    private static string Loss(double? nats) => nats is { } n ? n.ToString("0.0000", CultureInfo.InvariantCulture) : "";
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Elastic.Host.Http;
 using Microsoft.AspNetCore.Http;
 
 namespace Elastic.Host.Serving;
@@ -10,10 +11,9 @@ namespace Elastic.Host.Serving;
 /// <param name="code">The API's short name of the problem; null for none.</param>
 /// <param name="type">The kind of problem.</param>
 internal sealed class ApiException(
-    int status, string message, string? param = null, string? code = null, string type = "invalid_request_error") : Exception(message)
+    int status, string message, string? param = null, string? code = null, string type = "invalid_request_error")
+    : HttpRefusal(status, message)
 {
-    public int Status { get; } = status;
-
     public string? Param { get; } = param;
 
     /// <summary>A field that is not as it should be.</summary>
@@ -28,8 +28,8 @@ internal sealed class ApiException(
     public static ApiException Ending() => new(
         StatusCodes.Status503ServiceUnavailable, "the server ends: ask again when it is up", type: "server_error");
 
-    /// <summary>What the answer holds.</summary>
-    public JsonObject ToJson() => new()
+    /// <inheritdoc/>
+    public override JsonObject ToJson() => new()
     {
         ["error"] = new JsonObject { ["message"] = Message, ["type"] = type, ["param"] = Param, ["code"] = code },
     };

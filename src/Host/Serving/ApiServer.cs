@@ -1,13 +1,12 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Generation;
+using Elastic.Host.Http;
 using Elastic.Transfer;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
 using Endpoint = Elastic.Foundation.Endpoint;
 
 namespace Elastic.Host.Serving;
@@ -18,9 +17,6 @@ namespace Elastic.Host.Serving;
 /// </summary>
 internal sealed class ApiServer : IAsyncDisposable
 {
-    // Text of all languages as it is: nothing of an answer is ever part of a web page.
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private const string Completions = "/v1/completions", ChatCompletions = "/v1/chat/completions";
 
     // A prompt may be a list of lists; tools, which are refused by name, are deeper.
@@ -69,34 +65,18 @@ internal sealed class ApiServer : IAsyncDisposable
         limits.MaxConcurrentConnections = 1024;
     }
 
-    private async Task ServeAsync(HttpContext context)
+    private Task ServeAsync(HttpContext context) => JsonEndpoint.GuardAsync(context, () =>
     {
-        try
-        {
-            if (_names?.ProblemOf(context) is { } problem)
-                throw new ApiException(StatusCodes.Status403Forbidden, problem);
-            await RouteAsync(context);
-        }
-        catch (ApiException e)
-        {
-            await RefuseAsync(context, e);
-        }
-        catch (BadHttpRequestException e)
-        {
-            await RefuseAsync(context, new ApiException(
-                e.StatusCode, e.StatusCode == StatusCodes.Status413PayloadTooLarge
-                    ? $"the body has more than {ByteSize.Text(_limits.BodyBytes)}: send less at once" : e.Message));
-        }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
-        {
-            // The client has gone.
-        }
-        catch (Exception e)
-        {
-            _say($"a request failed, which is a defect of Elastic: {e}");
-            await RefuseAsync(context, ApiException.Failed());
-        }
-    }
+        if (_names?.ProblemOf(context) is { } problem)
+            throw new ApiException(StatusCodes.Status403Forbidden, problem);
+        return RouteAsync(context);
+    }, Refuse, e =>
+    {
+        _say($"a request failed, which is a defect of Elastic: {e}");
+        return ApiException.Failed();
+    });
+
+    private static ApiException Refuse(int status, string why) => new(status, why);
 
     private Task RouteAsync(HttpContext context)
     {
@@ -109,11 +89,11 @@ internal sealed class ApiServer : IAsyncDisposable
             ChatCompletions when HttpMethods.IsPost(method) => CompleteAsync(
                 context, MostDepthOfChat, body => ChatRequest.Parse(body, _model, _chat, _limits, Random.Shared)),
             "/v1/models" when HttpMethods.IsGet(method) =>
-                SendAsync(context, new JsonObject { ["object"] = "list", ["data"] = new JsonArray(Model()) }),
-            "/health" when HttpMethods.IsGet(method) => SendAsync(context, new JsonObject { ["status"] = "ok" }),
+                JsonEndpoint.SendAsync(context, new JsonObject { ["object"] = "list", ["data"] = new JsonArray(Model()) }),
+            "/health" when HttpMethods.IsGet(method) => JsonEndpoint.SendAsync(context, new JsonObject { ["status"] = "ok" }),
             _ when path.StartsWith(Models, StringComparison.Ordinal) && HttpMethods.IsGet(method) =>
                 path[Models.Length..] == _model.ServedName
-                    ? SendAsync(context, Model()) : throw CompletionRequest.UnknownModel(path[Models.Length..], _model),
+                    ? JsonEndpoint.SendAsync(context, Model()) : throw CompletionRequest.UnknownModel(path[Models.Length..], _model),
             Completions or ChatCompletions or "/v1/models" or "/health" => throw new ApiException(
                 StatusCodes.Status405MethodNotAllowed,
                 $"{OneLine.Of(method, 20)} is not served at {path}: use {(path is Completions or ChatCompletions ? "POST" : "GET")}"),
@@ -135,7 +115,7 @@ internal sealed class ApiServer : IAsyncDisposable
 
     private async Task CompleteAsync(HttpContext context, int depth, Func<JsonElement, CompletionRequest> parse)
     {
-        var request = parse(await BodyAsync(context, depth));
+        var request = parse(await JsonEndpoint.BodyAsync(context, depth, Refuse));
         var completion = new Completion(request, _model, _time.GetUtcNow());
         if (!_engine.TrySubmit(completion.Jobs))
         {
@@ -149,34 +129,12 @@ internal sealed class ApiServer : IAsyncDisposable
             if (request.Streams)
                 await StreamAsync(context, request, completion);
             else
-                await SendAsync(context, completion.Whole(await CollectAsync(completion, context.RequestAborted)));
+                await JsonEndpoint.SendAsync(context, completion.Whole(await CollectAsync(completion, context.RequestAborted)));
         }
         finally
         {
             foreach (var job in completion.Jobs)
                 job.Cancel();
-        }
-    }
-
-    private static async Task<JsonElement> BodyAsync(HttpContext context, int depth)
-    {
-        if (!context.Request.HasJsonContentType())
-        {
-            throw new ApiException(
-                StatusCodes.Status415UnsupportedMediaType,
-                "the body is not said to be JSON: send the header Content-Type: application/json");
-        }
-        try
-        {
-            // The document lives as long as the request.
-            var document = await JsonDocument.ParseAsync(
-                context.Request.Body, new JsonDocumentOptions { MaxDepth = depth }, context.RequestAborted);
-            context.Response.RegisterForDispose(document);
-            return document.RootElement;
-        }
-        catch (JsonException e)
-        {
-            throw new ApiException(StatusCodes.Status400BadRequest, $"the body is no JSON: {OneLine.Of(e.Message)}");
         }
     }
 
@@ -190,8 +148,7 @@ internal sealed class ApiServer : IAsyncDisposable
 
     private static async Task StreamAsync(HttpContext context, CompletionRequest request, Completion completion)
     {
-        context.Response.ContentType = "text/event-stream; charset=utf-8";
-        context.Response.Headers.CacheControl = "no-cache";
+        JsonEndpoint.BeginEvents(context);
         var (tokens, cancel) = (0, context.RequestAborted);
         try
         {
@@ -199,45 +156,19 @@ internal sealed class ApiServer : IAsyncDisposable
             {
                 tokens += piece.Tokens;
                 if (piece.Text.Length > 0 || piece.Ending is not null)
-                    await SendEventAsync(Text(completion.Event(piece)));
+                    await SendEventAsync(JsonEndpoint.Text(completion.Event(piece)));
             }
         }
         catch (ApiException e)
         {
             // It is too late for a status: the stream ends with the error, and without its last line.
-            await SendEventAsync(Text(e.ToJson()));
+            await SendEventAsync(JsonEndpoint.Text(e.ToJson()));
             return;
         }
         if (request.StreamsUsage)
-            await SendEventAsync(Text(completion.UsageEvent(tokens)));
+            await SendEventAsync(JsonEndpoint.Text(completion.UsageEvent(tokens)));
         await SendEventAsync("[DONE]");
 
-        async Task SendEventAsync(string data)
-        {
-            await context.Response.WriteAsync($"data: {data}\n\n", cancel);
-            await context.Response.Body.FlushAsync(cancel);
-        }
-    }
-
-    private static string Text(JsonObject answer) => answer.ToJsonString(Json);
-
-    private static async Task RefuseAsync(HttpContext context, ApiException why)
-    {
-        if (context.Response.HasStarted)
-        {
-            context.Abort();
-            return;
-        }
-        context.Response.StatusCode = why.Status;
-        // The rest of a body is not waited for.
-        if (why.Status is StatusCodes.Status413PayloadTooLarge or StatusCodes.Status415UnsupportedMediaType)
-            context.Response.Headers.Connection = "close";
-        await SendAsync(context, why.ToJson());
-    }
-
-    private static Task SendAsync(HttpContext context, JsonObject answer)
-    {
-        context.Response.ContentType = "application/json; charset=utf-8";
-        return context.Response.WriteAsync(Text(answer), context.RequestAborted);
+        Task SendEventAsync(string data) => JsonEndpoint.SendEventsAsync(context, $"data: {data}\n\n", cancel);
     }
 }

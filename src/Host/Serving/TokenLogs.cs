@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Corpus;
+using Elastic.Host.Display;
 using Elastic.Model.Generation;
 
 namespace Elastic.Host.Serving;
@@ -17,7 +18,7 @@ internal static class TokenLogs
     public static JsonObject? Json(IReadOnlyCollection<TokenLog>? logs, Tokenizer tokenizer) => logs is null ? null : new JsonObject
     {
         ["tokens"] = new JsonArray([.. logs.Select(l => (JsonNode)TextOf(l.Token, l.Previous, tokenizer))]),
-        ["token_logprobs"] = new JsonArray([.. logs.Select(l => Finite(l.Probabilities.OfToken))]),
+        ["token_logprobs"] = new JsonArray([.. logs.Select(l => JsonNumber.Finite(l.Probabilities.OfToken))]),
         ["top_logprobs"] = new JsonArray([.. logs.Select(l => (JsonNode)Likeliest(l, tokenizer))]),
         ["text_offset"] = new JsonArray([.. logs.Select(l => (JsonNode)l.Offset)]),
     };
@@ -29,7 +30,7 @@ internal static class TokenLogs
         var json = new JsonObject();
         foreach (var (token, logProbability) in log.Probabilities.Likeliest.Prepend((log.Token, log.Probabilities.OfToken))
             .OrderByDescending(t => t.Item2))
-            json.TryAdd(TextOf(token, log.Previous, tokenizer), Finite(logProbability));
+            json.TryAdd(TextOf(token, log.Previous, tokenizer), JsonNumber.Finite(logProbability));
         return json;
     }
 
@@ -42,6 +43,4 @@ internal static class TokenLogs
         return !context.EndsWith('\uFFFD') && text.StartsWith(context, StringComparison.Ordinal)
             ? text[context.Length..] : tokenizer.Decode([token]);
     }
-
-    private static JsonNode? Finite(double number) => double.IsFinite(number) ? number : null;
 }

@@ -36,7 +36,7 @@ internal sealed class Perplexity : Stage
         Inputs = [$"model {_model.Fingerprint}", $"tokenizer {_model.Tokenizer.Id}"];
     }
 
-    /// <summary>As manifests name it.</summary>
+    /// <summary>The kind under the name that manifests use.</summary>
     public static StageKind Kind { get; } = StageKind.Of<PerplexitySettings>("perplexity", 1,
         "Keeps documents that a language model predicts well, or not too well.", settings => new Perplexity(settings));
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Elastic.Foundation;
+using Elastic.Host.Http;
 using Microsoft.AspNetCore.Http;
 
 namespace Elastic.Host.Web;
@@ -15,24 +15,8 @@ internal static class Body
     {
         if (context.Request.ContentLength is null or 0 && !context.Request.Headers.ContainsKey("Transfer-Encoding"))
             return default;
-        if (!context.Request.HasJsonContentType())
-        {
-            throw new WebProblem(StatusCodes.Status415UnsupportedMediaType,
-                "the body is not said to be JSON: send the header Content-Type: application/json");
-        }
-
-        try
-        {
-            // The document lives as long as the request.
-            var document = await JsonDocument.ParseAsync(
-                context.Request.Body, new JsonDocumentOptions { MaxDepth = MostDepth }, context.RequestAborted);
-            context.Response.RegisterForDispose(document);
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? document.RootElement : throw WebProblem.Invalid("the body is no object: send {}, or an object with the command's values");
-        }
-        catch (JsonException e)
-        {
-            throw WebProblem.Invalid($"the body is no JSON: {OneLine.Of(e.Message)}");
-        }
+        var body = await JsonEndpoint.BodyAsync(context, MostDepth, (status, why) => new WebProblem(status, why));
+        return body.ValueKind == JsonValueKind.Object
+            ? body : throw WebProblem.Invalid("the body is no object: send {}, or an object with the command's values");
     }
 }

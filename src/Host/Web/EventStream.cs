@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.Host.Http;
 using Elastic.Messages;
 using Elastic.Storage;
 using Microsoft.AspNetCore.Http;
@@ -40,9 +41,8 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
         over.CancelAfter(Longest);
         try
         {
-            context.Response.ContentType = "text/event-stream; charset=utf-8";
-            context.Response.Headers.CacheControl = "no-store";
-            await SendAsync(context, "retry: 2000\n\n", over.Token);
+            JsonEndpoint.BeginEvents(context);
+            await JsonEndpoint.SendEventsAsync(context, "retry: 2000\n\n", over.Token);
             await FollowAsync(context, new ObservationQuery(after, run, kinds, MostAtOnce), over.Token);
         }
         catch (OperationCanceledException) when (over.IsCancellationRequested)
@@ -68,7 +68,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
                 {
                     var lines = new ObservationLines(await web.NodeNamesAsync(cancel));
                     text = string.Concat(observed.Select(o =>
-                        $"id: {o.Id}\nevent: observation\ndata: {ClusterApi.Object(o, lines).ToJsonString(WebServer.Json)}\n\n"));
+                        $"id: {o.Id}\nevent: observation\ndata: {JsonEndpoint.Text(ClusterApi.Object(o, lines))}\n\n"));
                     query = query with { After = observed[^1].Id };
                 }
 
@@ -86,7 +86,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
                 text = ": beat\n\n";
             if (text.Length > 0)
             {
-                await SendAsync(context, text, cancel);
+                await JsonEndpoint.SendEventsAsync(context, text, cancel);
                 sent = web.Time.GetTimestamp();
             }
 
@@ -101,7 +101,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
         foreach (var view in (await web.Runs.GetAsync(cancel)).Where(r => only is null || r.RunId == only).Take(MostRuns))
         {
             var json = RunsApi.Object(view);
-            var text = json.ToJsonString(WebServer.Json);
+            var text = JsonEndpoint.Text(json);
             if (shown.GetValueOrDefault(view.RunId) == text)
                 continue;
             shown[view.RunId] = text;
@@ -124,11 +124,5 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
             ? newest.Id : 0;
     }
 
-    private static string Event(string name, JsonObject data) => $"event: {name}\ndata: {data.ToJsonString(WebServer.Json)}\n\n";
-
-    private static async Task SendAsync(HttpContext context, string text, CancellationToken cancel)
-    {
-        await context.Response.WriteAsync(text, cancel);
-        await context.Response.Body.FlushAsync(cancel);
-    }
+    private static string Event(string name, JsonObject data) => $"event: {name}\ndata: {JsonEndpoint.Text(data)}\n\n";
 }

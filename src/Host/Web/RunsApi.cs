@@ -125,7 +125,7 @@ internal sealed class RunsApi(WebContext web)
             run, observed, await web.NodeNamesAsync(context.RequestAborted), await web.KnownNodesAsync(context.RequestAborted));
     }
 
-    /// <summary>In which settings two runs differ.</summary>
+    /// <summary>The settings in which two runs differ.</summary>
     public async Task<JsonObject> CompareAsync(HttpContext context)
     {
         var (one, other) = (await NamedAsync(context, "a"), await NamedAsync(context, "b"));
@@ -137,7 +137,7 @@ internal sealed class RunsApi(WebContext web)
         };
     }
 
-    /// <summary>As <c>pbm run status --json</c> says it, with what a page needs besides.</summary>
+    /// <summary>A run as <c>pbm run status --json</c> says it, with what a page needs besides.</summary>
     public static JsonObject Object(RunView view)
     {
         var json = RunJson.Object(view);
@@ -159,12 +159,10 @@ internal sealed class RunsApi(WebContext web)
     {
         ["round"] = point.Version,
         ["tokens"] = point.Tokens,
-        ["trainLoss"] = Finite(point.TrainLossNats),
-        ["valLoss"] = Finite(point.Score?.LossNats),
-        ["bitsPerByte"] = Finite(point.Score?.BitsPerByte),
+        ["trainLoss"] = JsonNumber.Finite(point.TrainLossNats),
+        ["valLoss"] = JsonNumber.Finite(point.Score?.LossNats),
+        ["bitsPerByte"] = JsonNumber.Finite(point.Score?.BitsPerByte),
         ["sources"] = sources.ToList() is { Count: > 0 } some
-            ? new JsonObject(some.Select(s => KeyValuePair.Create(s.Source, Finite(s.Nats / s.Targets)))) : null,
+            ? new JsonObject(some.Select(s => KeyValuePair.Create(s.Source, JsonNumber.Finite(s.Nats / s.Targets)))) : null,
     };
-
-    private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }

@@ -61,7 +61,7 @@ internal sealed class SourceScores(
         /// <summary>The id of the newest observation that was read.</summary>
         public long Read { get; private set; }
 
-        /// <summary>By version, then by name.</summary>
+        /// <summary>The scores by version, then by name of the source.</summary>
         public SortedDictionary<(int Version, string Source), ScoreOfSource> Scores { get; } = new(
             Comparer<(int Version, string Source)>.Create((a, b) => a.Version != b.Version
                 ? a.Version.CompareTo(b.Version) : string.CompareOrdinal(a.Source, b.Source)));

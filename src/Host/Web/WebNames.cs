@@ -5,7 +5,7 @@ using Endpoint = Elastic.Foundation.Endpoint;
 
 namespace Elastic.Host.Web;
 
-/// <summary>Under which addresses people reach the pages, and so which requests come from them.</summary>
+/// <summary>The addresses under which people reach the pages, and so which requests come from these.</summary>
 internal sealed class WebNames
 {
     private readonly LocalNames _local;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
+using Elastic.Host.Http;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -8,11 +9,10 @@ namespace Elastic.Host.Web;
 /// <summary>Why a request is not served: a problem document (RFC 9457).</summary>
 /// <param name="status">Status of the HTTP answer.</param>
 /// <param name="detail">What was wrong, and what to do.</param>
-internal sealed class WebProblem(int status, string detail) : Exception(detail)
+internal sealed class WebProblem(int status, string detail) : HttpRefusal(status, detail)
 {
-    public const string ContentType = "application/problem+json";
-
-    public int Status { get; } = status;
+    /// <inheritdoc/>
+    public override string ContentType => "application/problem+json";
 
     /// <summary>A part of the request that is not as it should be.</summary>
     public static WebProblem Invalid(string detail) => new(StatusCodes.Status400BadRequest, detail);
@@ -42,7 +42,8 @@ internal sealed class WebProblem(int status, string detail) : Exception(detail)
         return new WebProblem(status, string.Join('\n', lines));
     }
 
-    public JsonObject ToJson() => new()
+    /// <inheritdoc/>
+    public override JsonObject ToJson() => new()
     {
         ["type"] = "about:blank",
         ["title"] = ReasonPhrases.GetReasonPhrase(Status),

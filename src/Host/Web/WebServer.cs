@@ -1,10 +1,10 @@
 using System.Buffers.Text;
 using System.Net;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
 using Elastic.Foundation;
+using Elastic.Host.Http;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Settings;
 using Elastic.Transfer;
@@ -12,7 +12,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
 using Endpoint = Elastic.Foundation.Endpoint;
 
 namespace Elastic.Host.Web;
@@ -34,9 +33,6 @@ internal sealed class WebServer : IAsyncDisposable
 {
     /// <summary>Taken where no port is named and it is free.</summary>
     public const int UsualPort = 4090;
-
-    /// <summary>How answers are written: text of all languages as it is. Browsers are told that it is JSON, and believe it.</summary>
-    public static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private const string Api = "/api/v1";
     private static readonly TimeSpan Goodbye = TimeSpan.FromMilliseconds(500);
@@ -162,7 +158,7 @@ internal sealed class WebServer : IAsyncDisposable
         });
         foreach (var path in new[] { "runs", "nodes" })
             app.MapPost($"{Api}/{path}/{{subject}}/{{command}}", async context =>
-                await SendAsync(context, await _commands.RunAsync(context, path, _access.Of(context))));
+                await JsonEndpoint.SendAsync(context, await _commands.RunAsync(context, path, _access.Of(context))));
         // What the API is, and that this seed lives: for everybody, also for pages of other seeds.
         app.MapGet(Api + "/openapi.json", context => SendFileAsync(context, "openapi.json"));
         app.MapGet("/alive", context => context.Response.WriteAsync("ok\n"));
@@ -173,7 +169,7 @@ internal sealed class WebServer : IAsyncDisposable
         void Get(string path, Func<HttpContext, Task<JsonObject>> answer) => app.MapGet(Api + path, async context =>
         {
             _access.Of(context);
-            await SendAsync(context, await answer(context));
+            await JsonEndpoint.SendAsync(context, await answer(context));
         });
     }
 
@@ -184,24 +180,12 @@ internal sealed class WebServer : IAsyncDisposable
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
-        try
+        await JsonEndpoint.GuardAsync(context, () =>
         {
             if (_names.ProblemOfHost(context) is { } problem)
                 throw WebProblem.Forbidden(problem);
-            await next(context);
-        }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
-        {
-            // The client has gone.
-        }
-        catch (BadHttpRequestException e)
-        {
-            await RefuseAsync(context, new WebProblem(e.StatusCode, e.Message));
-        }
-        catch (Exception e)
-        {
-            await RefuseAsync(context, WebProblem.Of(e, _web.Service.LogFile));
-        }
+            return next(context);
+        }, (status, why) => new WebProblem(status, why), e => WebProblem.Of(e, _web.Service.LogFile));
     }
 
     private async Task BeginSessionAsync(HttpContext context)
@@ -209,7 +193,7 @@ internal sealed class WebServer : IAsyncDisposable
         var body = await Body.ReadAsync(context);
         var shown = body.ValueKind == JsonValueKind.Object && body.TryGetProperty("token", out var token)
             && token.ValueKind == JsonValueKind.String ? token.GetString()!.Trim() : null;
-        await SendAsync(context, _access.Begin(context, shown));
+        await JsonEndpoint.SendAsync(context, _access.Begin(context, shown));
     }
 
     private async Task SendFileAsync(HttpContext context, string name)
@@ -236,32 +220,4 @@ internal sealed class WebServer : IAsyncDisposable
     private static WebProblem Nowhere(HttpContext context) => WebProblem.NotFound(
         $"{OneLine.Of(context.Request.Method, 20)} {OneLine.Of(context.Request.Path.Value ?? "", 100)} is nothing that is served here: "
         + $"GET {Api}/openapi.json describes what is");
-
-    private static Task SendAsync(HttpContext context, JsonObject answer) => SendAsync(context, answer, "application/json; charset=utf-8");
-
-    private static Task SendAsync(HttpContext context, JsonObject answer, string type)
-    {
-        context.Response.ContentType = type;
-        context.Response.Headers.CacheControl = "no-store";
-        return context.Response.WriteAsync(answer.ToJsonString(Json), context.RequestAborted);
-    }
-
-    private static Task RefuseAsync(HttpContext context, WebProblem problem)
-    {
-        if (context.Response.HasStarted)
-        {
-            context.Abort();
-            return Task.CompletedTask;
-        }
-
-        context.Response.StatusCode = problem.Status;
-        if (problem.Status == StatusCodes.Status401Unauthorized)
-            context.Response.Headers.WWWAuthenticate = "Bearer";
-        if (problem.Status == StatusCodes.Status503ServiceUnavailable && context.Response.Headers.RetryAfter.Count == 0)
-            context.Response.Headers.RetryAfter = "2";
-        // The rest of a body is not waited for.
-        if (problem.Status is StatusCodes.Status413PayloadTooLarge or StatusCodes.Status415UnsupportedMediaType)
-            context.Response.Headers.Connection = "close";
-        return SendAsync(context, problem.ToJson(), WebProblem.ContentType);
-    }
 }

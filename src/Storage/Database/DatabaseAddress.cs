@@ -35,7 +35,7 @@ public sealed class DatabaseAddress
     /// <summary>What linq2db calls the database.</summary>
     public string ProviderName => Kind == DatabaseKind.Sqlite ? "SQLite.MS" : "PostgreSQL.15";
 
-    /// <summary>With the password, so it is not for people; <see cref="ToString"/> is.</summary>
+    /// <summary>The address with the password, so it is not for people; <see cref="ToString"/> is.</summary>
     public string ConnectionString { get; }
 
     /// <summary>Reads an address as people type it.</summary>
@@ -147,7 +147,7 @@ public sealed class DatabaseAddress
             SqliteConnection.ClearAllPools();
     }
 
-    /// <summary>Without the password.</summary>
+    /// <summary>The address without the password.</summary>
     public override string ToString() => _shown;
 
     /// <summary>The database of a connection string that <see cref="ConnectionString"/> gave.</summary>

@@ -13,7 +13,7 @@ internal sealed class RunCurveFold(RunId run)
     /// <summary>How many events are in it.</summary>
     public long Events { get; private set; }
 
-    /// <summary>As far as the events go; null before the first one.</summary>
+    /// <summary>The curve as far as the events go; null before the first one.</summary>
     public RunCurve? Curve
     {
         get

@@ -20,7 +20,7 @@ public sealed class ReplicaMemoriesTests : TemporaryFolder
         backend.Memory = (1 << 10, 1L << 40);
         DeviceId[] devices = [new("roomy:0")];
         using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
-        var (run, said) = (OpenedRun.Of(Folder, fetcher), new List<string>());
+        var (run, said) = (OpenedRun.Of(Folder, fetcher).Setup, new List<string>());
         using var memories = new ReplicaMemories(said.Add);
         var replica = new Compute(0, 0, Version, null, null, run.Plan.At(0));
 

@@ -13,7 +13,7 @@ public sealed class ReplicaMemoryTests : TemporaryFolder
 {
     private static readonly FlatLayout Layout = Architectures.LayoutOf(TinySettings.Of("a").Model);
 
-    // The inner state of a replica in fp16, as NodeRun.InnerVectors has it.
+    // The inner state of a replica in fp16, as RunSetup.InnerVectors has it.
     private static readonly string[] Names = [VectorSet.FirstMoment, VectorSet.SecondMoment, .. Precision.Fp16.Vectors];
 
     [Fact]

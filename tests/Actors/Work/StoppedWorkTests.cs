@@ -22,7 +22,7 @@ public sealed class StoppedWorkTests : TemporaryFolder
 
     [Fact]
     public Task A_replica_ends_at_once_without_an_outcome_where_its_version_has_not_come() =>
-        EndsAsync(new ComputeExecutor(), run => new Compute(0, 0, Missing, null, null, run.Plan.At(0)));
+        EndsAsync(new ComputeExecutor(), run => new Compute(0, 0, Missing, null, null, run.Setup.Plan.At(0)));
 
     [Fact]
     public Task An_evaluation_does_so_too() => EndsAsync(new EvaluateExecutor(), _ => new Evaluate(1, Missing));
@@ -36,7 +36,7 @@ public sealed class StoppedWorkTests : TemporaryFolder
         using var fetcher = new BlobFetcher(new Peers(new TransferLimits { Patience = TimeSpan.FromHours(1) }), Transport.Plain);
         using var stop = new CancellationTokenSource();
         var run = OpenedRun.Of(Folder, fetcher);
-        using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
+        using var memory = new ReplicaMemory(run.Setup.Layout, run.Setup.InnerVectors, new DeviceId("cpu:0"));
         var work = executor.ExecuteAsync(
             run, order(run), Devices(memory, new WorkActivity("a test"), stop.Token));
         Assert.False(work.IsCompleted);
@@ -55,12 +55,12 @@ public sealed class StoppedWorkTests : TemporaryFolder
             new Peers(new TransferLimits { Patience = TimeSpan.FromMilliseconds(500) }), Transport.Plain);
         using var stop = new CancellationTokenSource();
         var run = OpenedRun.Of(Folder, fetcher);
-        var order = new Compute(0, 0, Missing, null, null, run.Plan.At(0))
+        var order = new Compute(0, 0, Missing, null, null, run.Setup.Plan.At(0))
         {
             Stages = [new(new NodeId("b"), $"{other.LocalEndpoint}"), new(run.Node, "127.0.0.1:1")],
             Attempt = "3k9v2mq7",
         };
-        using var memory = new ReplicaMemory(run.Layout, run.InnerVectors, new DeviceId("cpu:0"));
+        using var memory = new ReplicaMemory(run.Setup.Layout, run.Setup.InnerVectors, new DeviceId("cpu:0"));
         var activity = new WorkActivity("a test");
         var work = new ComputeStageExecutor().ExecuteAsync(
             run, new ComputeStage(order, 1), Devices(memory, activity, stop.Token));

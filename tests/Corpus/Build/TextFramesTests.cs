@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Elastic.Corpus.Build;
+using Elastic.Foundation;
+using ZstdSharp;
 
 namespace Elastic.Corpus.Tests.Build;
 
@@ -17,6 +19,7 @@ public sealed class TextFramesTests : IDisposable
     {
         var (store, piece) = Read();
         var documents = store.Documents(piece).ToList();
+        var longest = PieceDocument.LongestFrame(documents);
         Assert.True(documents.Select(d => d.Frame).Distinct().Count() > 4);
         Texts();
 
@@ -27,7 +30,7 @@ public sealed class TextFramesTests : IDisposable
         // A string takes two bytes a character, a frame one, and there are buffers of two sizes.
         Assert.InRange(allocated, 2 * AllCharacters, 2 * AllCharacters + LongCharacters + 3L * TextFrames.UsualBytes / 2);
 
-        long Texts() => store.WithTexts(piece, documents).Sum(d => (long)d.Text.Length);
+        long Texts() => store.WithTexts(piece, documents, longest).Sum(d => (long)d.Text.Length);
     }
 
     [Fact]
@@ -38,7 +41,40 @@ public sealed class TextFramesTests : IDisposable
         using var texts = new DocumentTexts(store, [piece], _folder["work"], CancellationToken.None) { FramesKept = 2 };
         foreach (var number in Enumerable.Range(0, Documents).Select(i => i * 37 % Documents))
             Assert.Equal(Text(number), texts[number]);
-        Assert.Equal(Enumerable.Range(0, Documents).Select(Text), store.Texts(piece, documents));
+        Assert.Equal(Enumerable.Range(0, Documents).Select(Text), 
+            store.WithTexts(piece, documents, PieceDocument.LongestFrame(documents)).Select(d => d.Text));
+    }
+
+    [Fact]
+    public void A_frame_that_claims_more_than_its_documents_say_is_not_unpacked_and_its_file_is_named()
+    {
+        var (store, piece) = Read();
+        var documents = store.Documents(piece).ToList();
+        var longest = PieceDocument.LongestFrame(documents);
+        Assert.InRange(longest, LongCharacters, LongCharacters + TextFrames.FrameBytes);
+        var file = store.PathsOf(piece.Identity).Texts;
+        Assert.InRange(new FileInfo(file).Length, 1, PieceBounds.OfTexts(store.PathsOf(piece.Identity).Documents, default));
+
+        var packed = new Compressor().Wrap(new byte[longest + 1]).ToArray();
+        File.WriteAllBytes(file, [.. BitConverter.GetBytes(packed.Length), .. packed]);
+        var refused = Assert.Throws<ElasticException>(() => store.WithTexts(piece, documents, longest).First());
+        Assert.StartsWith(
+            $"{file} is damaged (a frame of it says that it has {longest + 1} bytes", refused.Message, StringComparison.Ordinal);
+        using var texts = new DocumentTexts(store, [piece], _folder["work"], CancellationToken.None);
+        Assert.Equal(refused.Message, Assert.Throws<ElasticException>(() => texts[0]).Message);
+    }
+
+    [Fact]
+    public void A_source_that_is_elsewhere_counts_as_what_may_be_fetched_of_it()
+    {
+        File.WriteAllText(_folder["a.txt"], "some text");
+        long Most(params string[] paths) => PieceBounds.OfSources(Manifests.OfSources(
+            [("name", "all"), ("paths[]", string.Join('|', paths)), ("largest-download-gib", "1")]), CancellationToken.None);
+        var (here, elsewhere) = (Most(_folder["a.txt"]), Most("https://example.org/a.txt"));
+        Assert.InRange(here, 1 << 20, 1 << 26);
+        Assert.InRange(elsewhere, 1L << 30, PieceStore.MostBytes);
+        Assert.Equal(elsewhere, Most(_folder["a.txt"], "https://example.org/a.txt"));
+        Assert.ThrowsAny<ElasticException>(() => Most(_folder["none.txt"]));
     }
 
     private (PieceStore Store, SourcePiece Piece) Read()

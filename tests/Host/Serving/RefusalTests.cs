@@ -102,7 +102,8 @@ public sealed class RefusalTests : IAsyncLifetime
             Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body)) { Headers = { ContentType = new MediaTypeHeaderValue(type) } },
         };
         await ErrorAsync(415, Request("{}", "application/x-www-form-urlencoded"));
-        await ErrorAsync(413, Request($$"""{"prompt": "{{new string('a', 10_000)}}"}""", "application/json"));
+        var longer = await ErrorAsync(413, Request($$"""{"prompt": "{{new string('a', 10_000)}}"}""", "application/json"));
+        Assert.Equal("the body has more than 9.8 KiB: send less at once", longer.GetProperty("message").GetString());
     }
 
     [Fact]
@@ -122,6 +123,7 @@ public sealed class RefusalTests : IAsyncLifetime
         var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         Assert.True(status == (int)answer.StatusCode, text);
         Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
+        Assert.True(answer.Headers.CacheControl?.NoStore);
         return JsonDocument.Parse(text).RootElement.GetProperty("error");
     }
 }

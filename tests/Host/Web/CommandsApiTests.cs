@@ -56,9 +56,10 @@ public sealed class CommandsApiTests
         Assert.Equal((HttpStatusCode.Conflict, "run tiny is finished"), (status, (string)JsonNode.Parse(text)!["detail"]!));
         Assert.Contains("run tiny is finished", served.Log, StringComparison.Ordinal);
         var body = $$"""{"a": "{{new string('a', 65 << 10)}}"}""";
+        (status, text, _) = await served.SendAsync(HttpMethod.Post, "/api/v1/runs/tiny/stop", body, Served.Token);
         Assert.Equal(
-            HttpStatusCode.RequestEntityTooLarge,
-            (await served.SendAsync(HttpMethod.Post, "/api/v1/runs/tiny/stop", body, Served.Token)).Status);
+            (HttpStatusCode.RequestEntityTooLarge, "the body has more than 64.0 KiB: send less at once"),
+            (status, (string)JsonNode.Parse(text)!["detail"]!));
     }
 
     [Fact]

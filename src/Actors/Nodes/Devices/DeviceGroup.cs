@@ -25,23 +25,24 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     public int Count => devices.Count;
 
     /// <summary>How the run's model is split over these devices.</summary>
-    public SplitInUse SplitOf(NodeRun run) => run.SplitOver(devices.Count);
+    public SplitInUse SplitOf(RunSetup setup) => setup.Splits.Over(devices.Count);
 
     /// <summary>Attaches the devices to this run's model and these vectors.</summary>
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
         Task.WhenAll(devices.Select(device => device.AttachAsync(settings, vectors)));
 
     /// <summary>The inner step of these devices.</summary>
+    /// <param name="late">When a device that does not end a piece counts as lost; null for the default.</param>
     /// <param name="mirror">See <see cref="TrainingStep.IsUpdating"/>; a device that is alone has no neighbour that could keep one.</param>
-    public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror)
+    public TrainingStep Step(RunSetup setup, StepDeadlines? late, Func<ReplicaVectors> mirror)
     {
-        var split = SplitOf(run);
+        var split = SplitOf(setup);
         return new TrainingStep(
             devices, split.Devices > 1 ? new LocalCollective(devices) : DeviceBackends.Of(devices[0].Id).OpenCollective(devices),
-            run.Layout, run.Optimizer, run.Settings.Optimizer.Clip,
-            run.Precision, run.Faults.Deadlines?.Invoke(), zero: run.Zero,
+            setup.Layout, setup.Optimizer, setup.Settings.Optimizer.Clip,
+            setup.Precision, late, zero: setup.Sharing.Zero,
             stages: split.Stages, tensor: split.Tensor, chunks: split.Chunks,
-            mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
+            mirror: setup.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
     }
 
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>

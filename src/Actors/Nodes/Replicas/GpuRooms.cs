@@ -19,15 +19,15 @@ internal sealed class GpuRooms(Action<string> warn)
     /// <param name="devices">Devices of the replica.</param>
     /// <param name="share">The stage of it that this node computes, on the first device; null for all.</param>
     /// <exception cref="ElasticException">A GPU is too small for what is sure to be allocated on it.</exception>
-    public void Check(NodeRun run, IReadOnlyList<DeviceId> devices, StageShare? share)
+    public void Check(RunSetup setup, IReadOnlyList<DeviceId> devices, StageShare? share)
     {
         if (DeviceBackends.Of(devices[0]).MemoryOf(devices[0]) is null)
             return;
         var needs = share is null
-            ? GpuMemory.OfReplica(run.Settings, devices, run.Split)
+            ? GpuMemory.OfReplica(setup.Settings, devices, setup.Splits.Asked)
             : new Dictionary<DeviceId, TrainingMemory>
             {
-                [devices[0].Whole()] = GpuMemory.OfStage(run.Settings, share.Number, share.Count),
+                [devices[0].Whole()] = GpuMemory.OfStage(setup.Settings, share.Number, share.Count),
             };
         var what = share is null ? "a replica" : $"stage {share.Number} of {share.Count}";
         foreach (var (gpu, memory) in needs)
@@ -35,9 +35,9 @@ internal sealed class GpuRooms(Action<string> warn)
             if (DeviceBackends.Of(gpu).MemoryOf(gpu) is not var (now, all))
                 continue;
             var free = _free[gpu] = Math.Max(now, _free.GetValueOrDefault(gpu));
-            if (GpuMemory.Refusal(memory, what, gpu, all, run.Settings) is { } refusal)
+            if (GpuMemory.Refusal(memory, what, gpu, all, setup.Settings) is { } refusal)
                 throw new ElasticException(refusal);
-            if (GpuMemory.Warning(memory, what, gpu, free, run.Settings) is { } warning)
+            if (GpuMemory.Warning(memory, what, gpu, free, setup.Settings) is { } warning)
                 warn(warning);
         }
     }

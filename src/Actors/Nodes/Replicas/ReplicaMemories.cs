@@ -1,7 +1,6 @@
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
 using Elastic.Model.Training;
@@ -36,31 +35,31 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
     /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
     /// <param name="threads">Threads of each device by itself.</param>
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
-    public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
+    public ReplicaMemory Take(RunSetup setup, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
-        var (replica, share) = (ComputeWork.Of(work), StageOf(run, work));
+        var (replica, share) = (ComputeWork.Of(work), StageOf(setup, work));
         // Of a run in stages no node may have room for all parameters, which an evaluation reads: the system takes back memory of a file.
-        var isInFile = replica is null && run.Settings.Run.Stages > 1 && devices[0].IsCpu && !OperatingSystem.IsWindows();
+        var isInFile = replica is null && setup.Settings.Run.Stages > 1 && devices[0].IsCpu && !OperatingSystem.IsWindows();
         var location = isInFile ? InFile : LocationOf(devices[0]);
-        var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)
+        var free = _all.Where(m => m.Run == setup.Id && m.Location == location && !_inUse.Contains(m.Memory)
             && (share is null ? m.Memory.Share is null : share.IsSameAs(m.Memory.Share))).Select(m => m.Memory).ToList();
         var memory = free.Find(m => replica?.InnerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
         if (memory is null)
         {
             // Another run's memory, which may never come again; and of this run what other stages had.
-            Free(m => m.Run != run.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
-            var offload = isInFile ? new FileOffload(run.Paths.Offload, [VectorSet.Parameters]) : share is null ? run.Offload : null;
-            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], offload, share);
-            _all.Add((run.Id, location, memory));
+            Free(m => m.Run != setup.Id || (share is not null && !share.IsSameAs(m.Memory.Share)));
+            var offload = isInFile ? new FileOffload(setup.Paths.Offload, [VectorSet.Parameters]) : share is null ? setup.Offload : null;
+            memory = new ReplicaMemory(setup.Layout, setup.InnerVectors, devices[0], offload, share);
+            _all.Add((setup.Id, location, memory));
         }
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
         if (replica is not null && !memory.HasRoomToTrain)
         {
             if (devices[0].IsCpu)
-                CheckMemory(run, share, devices.Count, threads);
+                CheckMemory(setup, share, devices.Count, threads);
             else
-                _gpus.Check(run, devices, share);
+                _gpus.Check(setup, devices, share);
         }
         memory.HasRoomToTrain |= replica is not null;
         _inUse.Add(memory);
@@ -83,21 +82,21 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
     public void Dispose() => Free(_ => true);
 
     // Null where one node computes the replica.
-    private static StageShare? StageOf(NodeRun run, WorkContent work)
+    private static StageShare? StageOf(RunSetup setup, WorkContent work)
     {
         if (ComputeWork.Of(work) is not { Stages: { Length: > 1 } stages })
             return null;
-        return new StageShare(run.Architecture, run.Layout, (work as ComputeStage)?.Stage ?? 0, stages.Length);
+        return new StageShare(setup.Architecture, setup.Layout, (work as ComputeStage)?.Stage ?? 0, stages.Length);
     }
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run.
-    private static void CheckMemory(NodeRun run, StageShare? share, int devices, int threads)
+    private static void CheckMemory(RunSetup setup, StageShare? share, int devices, int threads)
     {
         var whole = share is not null ? null : TrainingPlan.OfReplica(
-            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File, run.Split);
+            setup.Settings, devices, threads, setup.Sharing.Zero, setup.Sharing.Offload, setup.Splits.Asked);
         // A stage is one device's, to which the others lend their threads.
-        var needed = share is null ? 0 : StagePlan.Of(run.Settings, share.Count, devices * threads).Bytes[share.Number];
+        var needed = share is null ? 0 : StagePlan.Of(setup.Settings, share.Count, devices * threads).Bytes[share.Number];
         if (Problem() is null)
             return;
         GC.Collect();

@@ -41,7 +41,7 @@ public sealed class ReceivedPieceTests : IDisposable
     {
         Assert.NotEmpty(Documents[0].Sketches[3]!);
         TakeIn(Texts, Documents, Summary);
-        Assert.Equal([Words, "short é one"], _here.Texts(_piece, _here.Documents(_piece)));
+        Assert.Equal([Words, "short é one"], _here.WithTexts(_piece, _here.Documents(_piece), 1 << 20).Select(d => d.Text));
     }
 
     [Fact]

@@ -1,7 +1,7 @@
-namespace Elastic.Corpus;
+namespace Elastic.Foundation;
 
-/// <summary>A stream that is read from front to back and does nothing else.</summary>
-internal abstract class ReadOnlyStream : Stream
+/// <summary>A stream that is read from front to back and does nothing else, unless what derives from it says more.</summary>
+public abstract class ReadOnlyStream : Stream
 {
     public override bool CanRead => true;
 
