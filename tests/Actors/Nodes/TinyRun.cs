@@ -22,7 +22,9 @@ internal sealed class TinyRun : IDisposable
             Enumerable.Range(0, 500).Select(i => $$"""{"text": "{{Word(i)}} {{i}}", "answer": "{{Word(i + 1)}}"}"""));
     }
 
-    /// <summary>For a run and what comes before it: eight seconds on an idle machine; tests of processes may have the cores meanwhile.</summary>
+    /// <summary>
+    /// For a run and what comes before it: eight seconds on an idle machine; tests of processes may have the cores meanwhile.
+    /// </summary>
     public static TimeSpan Patience { get; } = TimeSpan.FromSeconds(160);
 
     public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
