@@ -12,12 +12,13 @@ namespace Elastic.Transfer;
 /// </summary>
 /// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected liveness connection replaces the old
 /// one silently.</remarks>
-public sealed class LivenessConnections
+/// <param name="silence">Without a beat for this long a liveness connection is broken; null for <see cref="MostSilence"/>.</param>
+public sealed class LivenessConnections(TimeSpan? silence = null)
 {
     /// <summary>Time between two bytes of a node; see <see cref="LivenessConnection"/>.</summary>
     public static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>A liveness connection without a beat for this long is broken.</summary>
+    /// <summary>A liveness connection of a node without a beat for this long is broken.</summary>
     public static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(2);
 
     // A timeout that fires this late shows that this process stood still, not the node.
@@ -25,6 +26,7 @@ public sealed class LivenessConnections
 
     private const int LongestName = 80;
 
+    private readonly TimeSpan _silence = silence ?? MostSilence;
     private readonly Lock _gate = new();
     private readonly Dictionary<(NodeId, string), Line> _lines = [];
     private Listener? _listener;
@@ -118,7 +120,7 @@ public sealed class LivenessConnections
     }
 
     /// <summary>Returns why the beats ended.</summary>
-    private static async Task<string> BeatsAsync(PipeReader body, CancellationToken end)
+    private async Task<string> BeatsAsync(PipeReader body, CancellationToken end)
     {
         try
         {
@@ -137,7 +139,7 @@ public sealed class LivenessConnections
         }
         catch (TimeoutException)
         {
-            return $"no beat for {MostSilence.TotalSeconds:0.#} s";
+            return $"no beat for {_silence.TotalSeconds:0.#} s";
         }
         catch (OperationCanceledException)
         {
@@ -150,15 +152,15 @@ public sealed class LivenessConnections
     }
 
     // Returns false when this process stood still (a starved thread pool, a suspended machine): the node then gets another chance.
-    private static async Task<bool> WithinAsync(Task next, CancellationToken end)
+    private async Task<bool> WithinAsync(Task next, CancellationToken end)
     {
         var since = Stopwatch.GetTimestamp();
         try
         {
-            await next.WaitAsync(MostSilence, end);
+            await next.WaitAsync(_silence, end);
             return true;
         }
-        catch (TimeoutException) when (Stopwatch.GetElapsedTime(since) > MostSilence + Overslept)
+        catch (TimeoutException) when (Stopwatch.GetElapsedTime(since) > _silence + Overslept)
         {
             return false;
         }

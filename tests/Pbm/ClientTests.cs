@@ -9,9 +9,7 @@ public sealed class ClientTests
     [Fact]
     public async Task Where_nobody_listens_the_exit_code_is_4_and_the_remedy_is_told()
     {
-        var seed = new ScriptedSeed();
-        var address = seed.Address.ToString();
-        seed.Dispose();
+        var address = ScriptedSeed.Nobody.ToString();
         using var pbm = new PbmRun();
         Assert.Equal(ExitCodes.Unreachable, await pbm.RunAsync(address, "animal", "list"));
         Assert.StartsWith($"error: no seed answers at {address} (", pbm.Error, StringComparison.Ordinal);
@@ -23,9 +21,7 @@ public sealed class ClientTests
     [Fact]
     public async Task The_help_explains_pbm_even_where_nobody_listens()
     {
-        var seed = new ScriptedSeed();
-        var address = seed.Address.ToString();
-        seed.Dispose();
+        var address = ScriptedSeed.Nobody.ToString();
         using var pbm = new PbmRun();
         Assert.Equal(ExitCodes.Done, await pbm.RunWithAsync(address, "--help"));
         Assert.Contains("pbm [HOST:PORT] [PALETTE COMMAND [-s VALUE]...] [--json]", pbm.Output, StringComparison.Ordinal);
@@ -36,9 +32,7 @@ public sealed class ClientTests
     [Fact]
     public async Task The_help_of_a_command_needs_no_seed_and_says_whose_it_is()
     {
-        var seed = new ScriptedSeed();
-        var address = seed.Address.ToString();
-        seed.Dispose();
+        var address = ScriptedSeed.Nobody.ToString();
         using var pbm = new PbmRun();
         Assert.Equal(ExitCodes.Done, await pbm.RunWithAsync(address, "run", "start", "--help"));
         Assert.Contains("pbm run start -n first", pbm.Output, StringComparison.Ordinal);
@@ -51,9 +45,7 @@ public sealed class ClientTests
     [Fact]
     public async Task A_script_that_asked_for_json_gets_every_error_as_json()
     {
-        var seed = new ScriptedSeed();
-        var address = seed.Address.ToString();
-        seed.Dispose();
+        var address = ScriptedSeed.Nobody.ToString();
         foreach (var (code, first) in new[] { (ExitCodes.Unreachable, address), (ExitCodes.WrongUsage, "a:b") })
         {
             using var pbm = new PbmRun();

@@ -12,6 +12,9 @@ internal sealed class ScriptedSeed : IDisposable
 
     public ScriptedSeed() => _listener.Start();
 
+    /// <summary>Where nobody listens, and nobody else's test will: the system gives no such port to whoever asks for any.</summary>
+    public static Endpoint Nobody { get; } = new("127.0.0.1", 1);
+
     public Endpoint Address => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
 
     /// <summary>Plays <paramref name="part"/> for the next client.</summary>

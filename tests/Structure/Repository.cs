@@ -3,9 +3,11 @@ namespace Elastic.Structure.Tests;
 /// <summary>The files that these tests read: those of the repository that the tests were built in.</summary>
 internal static class Repository
 {
-    private static readonly string[] Skipped = ["bin", "obj", "node_modules", "TestResults"];
-
     public static string Root { get; } = FindRoot();
+
+    // Folders that are made here and that git does not keep: of builds, and a node's data, which only its user may read.
+    private static readonly HashSet<string> Skipped =
+        [.. Read(".gitignore").Split('\n').Where(l => l.EndsWith('/')).Select(l => l.TrimEnd('/').Split('/')[^1])];
 
     public static string Read(params string[] path) => File.ReadAllText(Path.Combine([Root, .. path]));
 

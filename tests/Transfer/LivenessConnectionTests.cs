@@ -10,12 +10,12 @@ namespace Elastic.Transfer.Tests;
 
 public sealed class LivenessConnectionTests : IAsyncLifetime
 {
-    private readonly LivenessConnections _connections = new();
+    // Those that a test opens by hand beat once: they are not to be given up before the test has gone on, on a busy machine, too.
+    private readonly LivenessConnections _connections = new(TimeSpan.FromMinutes(1));
     private readonly ConcurrentQueue<string> _events = [];
     private DataServer _server = null!;
 
-    public async ValueTask InitializeAsync() =>
-        _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), _connections, Transport.Plain, Deadline);
+    public async ValueTask InitializeAsync() => _server = await ServeAsync(_connections);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -41,7 +41,7 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     public void There_is_one_listener_at_a_time()
     {
         using (Listen())
-            Assert.Throws<InvalidOperationException>(Listen);
+            Assert.Throws<InvalidOperationException>(() => Listen());
         Listen().Dispose();
     }
 
@@ -76,8 +76,10 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     [Fact]
     public async Task A_node_that_stands_still_is_reported()
     {
-        using var _ = Listen();
-        using var socket = await OpenAsync("n", "i");
+        var impatient = new LivenessConnections();
+        await using var server = await ServeAsync(impatient);
+        using var _ = Listen(impatient);
+        using var socket = await OpenAsync("n", "i", server);
         await EventsAsync("+n/i", "-n/i: no beat for 2 s");
     }
 
@@ -125,7 +127,7 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     public async Task A_liveness_connection_follows_to_where_it_points()
     {
         var elsewhere = new LivenessConnections();
-        await using var other = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), elsewhere, Transport.Plain, Deadline);
+        await using var other = await ServeAsync(elsewhere);
         using var here = Listen();
         using var there = elsewhere.Listen((_, _) => _events.Enqueue("+there"), (_, _, _) => _events.Enqueue("-there"));
         await using var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);
@@ -149,15 +151,19 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
         Assert.Equal(["+n/i"], _events);
     }
 
-    private IDisposable Listen() => _connections.Listen(
+    private static Task<DataServer> ServeAsync(LivenessConnections connections) =>
+        DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), connections, Transport.Plain, Deadline);
+
+    private IDisposable Listen(LivenessConnections? connections = null) => (connections ?? _connections).Listen(
         (node, incarnation) => _events.Enqueue($"+{node}/{incarnation}"),
         (node, incarnation, why) => _events.Enqueue($"-{node}/{incarnation}: {why}"));
 
     // A liveness connection by hand, which beats once.
-    private async Task<Socket> OpenAsync(string node, string incarnation)
+    private async Task<Socket> OpenAsync(string node, string incarnation, DataServer? server = null)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
+        var endpoint = (server ?? _server).Endpoint;
+        await socket.ConnectAsync(endpoint.Host, endpoint.Port, Deadline);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
             $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"),

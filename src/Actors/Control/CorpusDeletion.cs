@@ -48,7 +48,7 @@ internal sealed class CorpusDeletion(ElasticNode node)
         if (Refusal(corpus, runs, [.. builds]) is { } why)
             throw new ElasticException(why);
         var answers = new List<CorpusOnNode>();
-        foreach (var some in (await node.Control.Nodes(cancel)).Chunk(AtOnce))
+        foreach (var some in (await node.Control.NodesAsync(cancel)).Chunk(AtOnce))
             answers.AddRange(await Task.WhenAll(some.Select(n => AskAsync(n, corpus, origin, cancel))));
         return new DeletedCorpus(
             corpus, [.. answers.OrderBy(a => a.Address, StringComparer.Ordinal)], [.. runs.Where(r => Reads(r, corpus)).Select(r => r.Name)]);

@@ -126,12 +126,12 @@ public sealed class DowningSpecs(ITestOutputHelper output)
 
         var watch = Stopwatch.StartNew();
         await LoopbackCluster.KillAsync(only);
-        var next = await cluster.StartAsync(host, "seed", null, host == "127.0.0.2" ? only.SelfAddress.Port!.Value : 0);
+        var next = await cluster.StartAsync(host, "seed", null, host == "127.0.0.2" ? only.SelfAddress.Port : null);
         await cluster.UntilHomeAsync(next);
         Say($"the only seed is killed and one at {host} started: the singleton runs", watch);
         await LoopbackCluster.UntilEndedAsync(worker);
         Say("... and the worker has ended its actor system", watch);
-        var again = await cluster.StartAsync("127.0.0.1", "worker", next, worker.SelfAddress.Port!.Value);
+        var again = await cluster.StartAsync("127.0.0.1", "worker", next, worker.SelfAddress.Port);
         await LoopbackCluster.UntilMembersAsync(next, next, again);
         Say("... and has joined the new seed", watch);
     }

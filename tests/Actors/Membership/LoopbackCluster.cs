@@ -11,6 +11,7 @@ using Akka.Remote.Transport;
 using Elastic.Actors.Membership;
 using Elastic.Actors.Remoting;
 using Elastic.Storage;
+using Elastic.Testing;
 using Transport = Elastic.Foundation.Transport;
 
 namespace Elastic.Actors.Tests.Membership;
@@ -49,7 +50,8 @@ internal sealed class LoopbackCluster : IAsyncDisposable
     /// <summary>Starts a node and waits until it is up; without <paramref name="through"/> it forms a cluster of its own.</summary>
     /// <param name="host">Of 127.0.0.0/8; the lowest one is Akka's leader.</param>
     /// <param name="settings">Settings of Akka, above all others.</param>
-    public async Task<Cluster> StartAsync(string host, string role, Cluster? through, int port = 0, string settings = "")
+    /// <param name="port">Null for one that nobody takes while the node is away.</param>
+    public async Task<Cluster> StartAsync(string host, string role, Cluster? through, int? port = null, string settings = "")
     {
         await Database.PrepareAsync(Assert.Fail, default);
         using var stream = typeof(MembershipConfig).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
@@ -60,7 +62,7 @@ internal sealed class LoopbackCluster : IAsyncDisposable
             akka.loggers = ["Akka.Event.DefaultLogger"]
             akka.loglevel = OFF
             akka.cluster.roles = [{{role}}]
-            akka.remote.elastic { hostname = "{{host}}", port = {{port}}, applied-adapters = ["trttl"] }
+            akka.remote.elastic { hostname = "{{host}}", port = {{port ?? FreePort.Take()}}, applied-adapters = ["trttl"] }
             """)
             .WithFallback(role == "seed" ? MembershipConfig.ForSeed(network, Database) : MembershipConfig.ForWorker(network))
             .WithFallback(ConfigurationFactory.ParseString(await reader.ReadToEndAsync()));

@@ -131,7 +131,7 @@ public sealed class AuditSpecs : IDisposable
     [Fact]
     public async Task The_audit_runs_beside_the_seed_whose_journal_it_reads_and_changes_nothing()
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
         await using var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token);
         await _tiny.TrainAsync(node, TinyRun.Settings("a"), null, deadline.Token);
         var events = _tiny.CountEvents("data");

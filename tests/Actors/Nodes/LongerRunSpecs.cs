@@ -1,4 +1,6 @@
 using Elastic.Actors.Control;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 
@@ -46,27 +48,30 @@ public sealed class LongerRunSpecs : IDisposable
 
     private async Task<RunView> WhileItRunsAsync(TrainingSettings two, TrainingSettings four)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(40));
-        await using var node = await _tiny.StartAsync("cpu:1", "running", deadline.Token);
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        // The first round is not over before more of them were asked for.
+        await using var node = await ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "cpu:1", DataDir = Path.Combine(_tiny.Root, "running") }, NodeDuty.Train, _ => { },
+            new NodeFaults(AfterStep: (_, _) =>
+            {
+                begun.TrySetResult();
+                return asked.Task.WaitAsync(deadline.Token);
+            }), Transport.Plain, deadline.Token);
         var corpus = await node.BuildCorpusAsync(
             two.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
-        var asked = false;
-        return await _tiny.TrainAsync(node, two, v =>
-        {
-            if (!asked && v.Steps > 0)
-            {
-                asked = true;
-                var reply = node.StartRunAsync(four, corpus, Origins.Now("a test")).GetAwaiter().GetResult();
-                Assert.Contains("the run has 4 rounds from now on, where it had 2", Assert.IsType<RunReply.Accepted>(reply).Notice!);
-            }
-
-            return false;
-        }, deadline.Token);
+        var training = _tiny.TrainAsync(node, two, null, deadline.Token);
+        await begun.Task.WaitAsync(deadline.Token);
+        var reply = await node.StartRunAsync(four, corpus, Origins.Now("a test"));
+        asked.SetResult();
+        Assert.Contains("the run has 4 rounds from now on, where it had 2", Assert.IsType<RunReply.Accepted>(reply).Notice!);
+        return await training;
     }
 
     private static TrainingSettings Constant(int rounds) => Falling(rounds) is var s
         ? s with { Optimizer = s.Optimizer with { Schedule = LearningRateSchedule.Constant } } : s;
 
-    // Rounds of 20 steps, so that what is asked for in the first one comes before its end.
+    // Rounds of 20 steps, so that a run is stopped within the first one as a rule.
     private static TrainingSettings Falling(int rounds) => TinyRun.Settings("a", rounds: rounds, innerSteps: 20);
 }

@@ -75,7 +75,7 @@ public sealed class SegmentSpecs : IDisposable
     private async Task<RunView> TrainAsync(
         TrainingSettings settings, string data, string devices, IReadOnlyList<SettingsChange> changes)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
         await using var node = await _tiny.StartAsync(devices, data, deadline.Token);
         var corpus = await node.BuildCorpusAsync(
             settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
@@ -86,7 +86,7 @@ public sealed class SegmentSpecs : IDisposable
     // Before a device is there no round begins: nobody has to be in time.
     private async Task<RunView> AskedAsync(TrainingSettings settings, string data, SettingsChange[] changes)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
         await using (var node = await _tiny.StartAsync("none", data, deadline.Token))
         {
             var corpus = await node.BuildCorpusAsync(

@@ -48,7 +48,8 @@ public sealed class SplitSpecs : IDisposable
                         throw new DeviceFailedException(device, isLost: true, "no driver");
                     over.Wait(deadline.Token);
                 },
-                Deadlines: () => new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(3))), Transport.Plain, deadline.Token);
+                Deadlines: () => hangs ? new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(3)) : null),
+            Transport.Plain, deadline.Token);
         try
         {
             var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);

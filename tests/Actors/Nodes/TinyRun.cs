@@ -22,6 +22,11 @@ internal sealed class TinyRun : IDisposable
             Enumerable.Range(0, 500).Select(i => $$"""{"text": "{{Word(i)}} {{i}}", "answer": "{{Word(i + 1)}}"}"""));
     }
 
+    /// <summary>
+    /// For a run and what comes before it: eight seconds on an idle machine; tests of processes may have the cores meanwhile.
+    /// </summary>
+    public static TimeSpan Patience { get; } = TimeSpan.FromSeconds(160);
+
     public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
 
     public static TrainingSettings Settings(
@@ -31,8 +36,7 @@ internal sealed class TinyRun : IDisposable
     /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
     public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)
     {
-        // Eight seconds on an idle machine; tests of processes may have the cores meanwhile.
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(160));
+        using var deadline = new CancellationTokenSource(Patience);
         await using var node = await StartAsync(devices, data, deadline.Token);
         return await TrainAsync(node, settings, stop, deadline.Token);
     }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Testing;
 
 namespace Elastic.Corpus.Tests.Sources;
 
@@ -147,20 +148,9 @@ public sealed class WebDownloadsTests : IDisposable
 
     private static (HttpListener, string Root) Listening()
     {
-        for (var attempt = 0; ; attempt++)
-        {
-            var listener = new HttpListener();
-            var root = $"http://127.0.0.1:{Random.Shared.Next(20_000, 60_000)}/";
-            listener.Prefixes.Add(root);
-            try
-            {
-                listener.Start();
-                return (listener, root);
-            }
-            catch (HttpListenerException) when (attempt < 20)
-            {
-                listener.Close();
-            }
-        }
+        var (listener, root) = (new HttpListener(), $"http://127.0.0.1:{FreePort.Text()}/");
+        listener.Prefixes.Add(root);
+        listener.Start();
+        return (listener, root);
     }
 }

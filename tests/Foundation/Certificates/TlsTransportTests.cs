@@ -9,7 +9,7 @@ namespace Elastic.Foundation.Tests.Certificates;
 /// <summary>Who gets through the handshake, and who is refused with which words.</summary>
 public sealed class TlsTransportTests : TemporaryFolder
 {
-    private static readonly CancellationToken Deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
+    private static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
 
     private readonly TestAuthority _authority;
 

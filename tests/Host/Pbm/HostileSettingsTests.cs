@@ -8,6 +8,9 @@ namespace Elastic.Host.Tests.Pbm;
 // What pbm run start sends is parsed by the seed, which supervises everybody's runs.
 public sealed class HostileSettingsTests
 {
+    // Milliseconds, on a machine with time.
+    private static readonly TimeSpan TooLong = TimeSpan.FromSeconds(20);
+
     /// <summary>Each of these texts ended a process once, by its stack, its memory or its time.</summary>
     public static TheoryData<string> Exhausting => new(
         $"a = {new string('[', 100_000)}",
@@ -29,7 +32,7 @@ public sealed class HostileSettingsTests
         var began = Stopwatch.StartNew();
         Assert.Throws<SettingsException>(() => Load([new CallValue("config", "mine.conf", text)]));
         Assert.Throws<SettingsException>(() => Load([], $"corpus.sources=[{text}"));
-        Assert.True(began.Elapsed < TimeSpan.FromSeconds(2), $"it took {began.Elapsed}");
+        Assert.True(began.Elapsed < TooLong, $"it took {began.Elapsed}");
     }
 
     /// <summary>The longest texts that are parsed: whatever they hold, a person at another console must not wait for them.</summary>
@@ -56,7 +59,7 @@ public sealed class HostileSettingsTests
     {
         var began = Stopwatch.StartNew();
         Assert.True(Record.Exception(() => Load([new CallValue("config", "mine.conf", text)])) is null or SettingsException);
-        Assert.True(began.Elapsed < TimeSpan.FromMinutes(1), $"it took {began.Elapsed}");     // milliseconds, on a machine with time
+        Assert.True(began.Elapsed < TooLong, $"it took {began.Elapsed}");
     }
 
     [Theory]
@@ -71,7 +74,7 @@ public sealed class HostileSettingsTests
         var began = Stopwatch.StartNew();
         var refusal = Assert.Throws<SettingsException>(() => Load([], "model.layers=10000", "batch.micro=1000", set));
         Assert.Contains(problem, refusal.Message, StringComparison.Ordinal);
-        Assert.True(began.Elapsed < TimeSpan.FromSeconds(1), $"it took {began.Elapsed}");
+        Assert.True(began.Elapsed < TooLong, $"it took {began.Elapsed}");
     }
 
     private static ElasticSettings Load(IReadOnlyList<CallValue> configs, params string[] sets) =>

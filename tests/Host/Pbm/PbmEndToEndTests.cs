@@ -235,20 +235,21 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     public async Task Client_and_server_speak_through_the_transports_of_their_processes()
     {
         var scrambled = new ScrambledTransport();
-        await using var server = await PbmServer.StartAsync("127.0.0.1", 0,
-            TestService.Of(_folder, ControlPalettes.Of(_cluster, TimeProvider.System),
-                PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) }),
+        Task<PbmServer> StartAsync(PbmLimits limits) => PbmServer.StartAsync("127.0.0.1", 0,
+            TestService.Of(_folder, ControlPalettes.Of(_cluster, TimeProvider.System), limits),
             scrambled.Transport, CancellationToken.None);
-        Task<int> List(Transport transport) => PbmCommandLine.RunAsync(
+        await using var server = await StartAsync(PbmLimits.Default);
+        await using var impatient = await StartAsync(PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) });
+        Task<int> List(Transport transport, PbmServer server) => PbmCommandLine.RunAsync(
             ["run", "list", "--token-file", PbmToken.PathIn(_folder)], server.Endpoint.ToString(),
             new PbmConsole(TextReader.Null, _output, _error, IsInteractive: false), _interruption, PbmDeadlines.Default, transport);
 
-        Assert.Equal(0, await List(scrambled.Transport));
+        Assert.Equal(0, await List(scrambled.Transport, server));
         Assert.Contains("tiny", _output.ToString(), StringComparison.Ordinal);
         Assert.Equal((1, 1), (scrambled.Opened, scrambled.Accepted));
-        Assert.Equal(4, await List(Transport.Plain));
+        Assert.Equal(4, await List(Transport.Plain, impatient));
         Assert.Equal(4, await List(
-            Transport.Plain with { AsClientAsync = (_, _, _) => throw new IOException("the certificate is another's") }));
+            Transport.Plain with { AsClientAsync = (_, _, _) => throw new IOException("the certificate is another's") }, server));
         Assert.Contains("the certificate is another's", _error.ToString(), StringComparison.Ordinal);
     }
 
