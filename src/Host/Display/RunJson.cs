@@ -63,6 +63,6 @@ internal static class RunJson
         }),
     ];
 
-    /// <summary>JSON has no NaN: a loss that is not finite becomes null.</summary>
+    /// <summary>JSON has no NaN and no infinity: such a number becomes null.</summary>
     public static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }

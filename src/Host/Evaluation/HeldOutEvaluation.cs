@@ -106,7 +106,7 @@ internal static class HeldOutEvaluation
             json["nats"] = score.Sum.Nats;
             json["targets"] = score.Sum.Targets;
             json["lossNats"] = score.Sum.Mean;
-            json["perplexity"] = ScoredModel.Finite(score.Sum.Perplexity);
+            json["perplexity"] = RunJson.Finite(score.Sum.Perplexity);
             json["bitsPerByte"] = score.BitsPerByte;
             json["sources"] = score.Sources is { } sources ? RunJson.Sources(sources) : null;
             json["languages"] = score.Languages is { } languages ? RunJson.Sources(languages, "language") : null;

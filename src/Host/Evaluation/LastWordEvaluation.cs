@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
+using Elastic.Host.Display;
 using Elastic.Host.Generation;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Training;
@@ -36,7 +37,7 @@ internal sealed class LastWordEvaluation(TextModel model, string file)
         json["accuracy"] = Accuracy;
         json["nats"] = _words.Nats;
         json["natsPerWord"] = _words.Mean;
-        json["perplexity"] = ScoredModel.Finite(_words.Perplexity);
+        json["perplexity"] = RunJson.Finite(_words.Perplexity);
     }
 
     protected override IEnumerable<(string Head, string Value)> Columns() =>

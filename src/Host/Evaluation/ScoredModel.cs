@@ -28,7 +28,4 @@ internal sealed record ScoredModel(string Name, int? Round, string Fingerprint, 
         json["context"] = Context;
         return json;
     }
-
-    /// <summary>JSON has no infinity.</summary>
-    public static JsonValue? Finite(double number) => double.IsFinite(number) ? JsonValue.Create(number) : null;
 }

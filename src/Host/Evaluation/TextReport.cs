@@ -74,7 +74,7 @@ internal sealed class TextReport(ScoredModel model, int stride, TextSums sums)
         ["tokens"] = sum.Targets,
         ["bytes"] = sum.Bytes,
         ["lossNats"] = sum.Mean,
-        ["perplexity"] = ScoredModel.Finite(sum.Perplexity),
+        ["perplexity"] = RunJson.Finite(sum.Perplexity),
         ["bitsPerByte"] = sum.BitsPerByte,
     };
 }
