@@ -58,7 +58,7 @@ public sealed class AccessTests
         var (status, text, _) = await served.SendAsync(HttpMethod.Post, Session, """{"token": "\ud800"}""");
         Assert.Equal(HttpStatusCode.BadRequest, status);
         Assert.Contains("token has half of a surrogate pair", text, StringComparison.Ordinal);
-        (status, text, _) = await served.SendAsync(HttpMethod.Post, Stop, """{"\udfff": 1}""", served.Token);
+        (status, text, _) = await served.SendAsync(HttpMethod.Post, Stop, """{"\udfff": 1}""", Served.Token);
         Assert.Equal(HttpStatusCode.BadRequest, status);
         Assert.Contains("the name of a field has half of a surrogate pair", text, StringComparison.Ordinal);
     }
