@@ -10,13 +10,19 @@ namespace Elastic.Host;
 /// <code>
 /// elastic-data/
 ///   journal.db                     the events of the runs
+///   node-id                        who this node is to the others, whatever its address
+///   certs/                         its certificate and key, and the authority's
+///   pbm-token, ops-token           what pbm shows to a seed without certificates, and scrapers to the ops port
+///   known-seeds                    where a worker has found seeds
+///   log.txt, node.log              the actor systems', and what the process said
 ///   commands.log                   what was asked for by pbm, on a seed
-///   pbm-token                      what pbm shows to a seed without certificates
-///   corpora/                       token shards
+///   texts/, pieces/, downloads/    texts that were built, what was read of their sources, and what was fetched for them
+///   corpora/, corpora-fetched/     token shards: of texts that were built here, and fetched
 ///   corpora-dir                    where token shards are instead, or are besides
 ///   models/                        folders of models that were fetched from stores
-///   runs/NAME-ID/blobs/               parameters and contributions, addressed by content
-///   runs/NAME-ID/checkpoints/         manifests; the parameters are blobs
+///   restoring/                     what a restore has not finished
+///   runs/NAME-ID/blobs/            parameters and contributions, addressed by content
+///   runs/NAME-ID/checkpoints/      manifests; the parameters are blobs
 ///   runs/NAME-ID/tensorboard/
 ///   runs/NAME-ID/log.txt
 /// </code>

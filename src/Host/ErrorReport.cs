@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
+using Elastic.Storage;
 
 namespace Elastic.Host;
 
@@ -39,6 +40,8 @@ internal static class ErrorReport
                 UnavailableException => ExitCodes.Unreachable,
                 _ => ExitCodes.Failed,
             }, expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
+        DatabaseUnavailableException database =>
+            (ExitCodes.Unreachable, [$"the database cannot be reached ({OneLine.Of(database.Message)}): see that it runs, then try again"]),
         (IOException or UnauthorizedAccessException) and var disk when DiskProblem.Describe(disk) is { } problem =>
             (ExitCodes.Failed, [problem]),
         var e when OutOfMemory.Describe(e) is { } problem => (ExitCodes.Failed, [problem]),

@@ -143,7 +143,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
             catch (Exception e) when (PassingFailures.MayPass(e))
             {
                 failures.Meet(e);
-                await Task.Delay(Look, CancellationToken.None);
+                await Task.Delay(Look, cancel);
             }
         }
     }
@@ -231,7 +231,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         }
         catch (DatabaseUnavailableException e)
         {
-            throw new ElasticException($"the database cannot be reached ({e.Message}): see that it runs, then try again", e);
+            throw new UnavailableException($"the database cannot be reached ({e.Message}): see that it runs, then try again", e);
         }
     }
 

@@ -23,8 +23,10 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     private static readonly Backoff Pause = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15));
     private const int Attempts = 5;
 
-    // A node that starts again is not known for a moment.
+    // Of a node that has not answered yet, perhaps because there is none of that name; and since the last answer of one that has, which may
+    // just be starting again.
     private const int Refusals = 3;
+    private static readonly TimeSpan Absence = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<string, string> _endpoints = [];
 
@@ -32,25 +34,45 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     public async Task<NodeListing> ListAsync(NodePath path, CancellationToken cancel)
     {
         var list = Guid.NewGuid().ToString("N");
-        var watch = Stopwatch.StartNew();
-        for (var (asked, refused) = (0, 0); ; asked++)
+        var (watch, answered, failures, isSaid) = (Stopwatch.StartNew(), (Stopwatch?)null, 0, false);
+        for (var asked = 0; ; asked++)
         {
-            var reply = await node.AskAsync<NodeReply>(
-                new NodeRequest.ListFiles(path.Node, path.Path, list, origin with { Id = $"{list}-{asked}" }), Deadline, cancel);
-            if (reply is NodeReply.Files { Listing: { } listing, Endpoint: var endpoint })
-            {
-                lock (_endpoints)
-                    _endpoints[path.Node] = endpoint;
-                return NodeListing.Read(await ReadAsync(listing, endpoint, cancel));
-            }
-            if (reply is NodeReply.Refused no && ++refused == Refusals)
-                throw new ElasticException($"{path}: {no.Why}");
             if (watch.Elapsed > MostOfAList)
                 throw new ElasticException($"{path}: its node has not listed the files in {MostOfAList.TotalHours} hours: see whether its "
                     + "disk answers, or name a part of the path");
-            if (asked == 0 && reply is NodeReply.Files)
-                say($"waits for {path}: its node reads the files for their digests");
-            await Task.Delay(reply is NodeReply.Refused ? Pause.After(refused - 1) : BetweenQuestions, cancel);
+            switch (await AskAsync(new NodeRequest.ListFiles(path.Node, path.Path, list, origin with { Id = $"{list}-{asked}" }), cancel))
+            {
+                case (NodeReply.Files { Listing: { } listing, Endpoint: var endpoint }, _):
+                    lock (_endpoints)
+                        _endpoints[path.Node] = endpoint;
+                    return NodeListing.Read(await ReadAsync(listing, endpoint, cancel));
+                case (NodeReply.Refused { Why: var why }, _) when ++failures >= Refusals && !(answered?.Elapsed < Absence):
+                    throw new ElasticException($"{path}: {why}");
+                case (NodeReply.Files, _):
+                    (answered, failures) = (Stopwatch.StartNew(), 0);
+                    if (!isSaid)
+                        say($"waits for {path}: its node reads the files for their digests");
+                    isSaid = true;
+                    break;
+                // The supervisors move to another seed, and the node goes on reading meanwhile.
+                case (null, { } unavailable):
+                    if (++failures == 1)
+                        say($"waits for {path}: {unavailable}");
+                    break;
+            }
+            await Task.Delay(failures > 0 ? Pause.After(failures - 1) : BetweenQuestions, cancel);
+        }
+    }
+
+    private async Task<(NodeReply? Reply, string? Unavailable)> AskAsync(NodeRequest request, CancellationToken cancel)
+    {
+        try
+        {
+            return (await node.AskAsync<NodeReply>(request, Deadline, cancel), null);
+        }
+        catch (UnavailableException e)
+        {
+            return (null, e.Message);
         }
     }
 

@@ -172,7 +172,7 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
         }
         catch (DatabaseUnavailableException e)
         {
-            throw new ElasticException($"the database cannot be read ({e.Message}): see that it runs, then try again", e);
+            throw new UnavailableException($"the database cannot be read ({e.Message}): see that it runs, then try again", e);
         }
     }
 

@@ -28,9 +28,10 @@ internal sealed class CorpusStreams(CorpusBuild build, DataPaths paths, BlobLoca
     public async Task<GrowingCorpus> BeginAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
         var planned = await Task.Run(() => build.Find(settings, progress, cancel), cancel);
-        if (_corpora.TryGetValue(planned.Id, out var known) && known.Value.Whole is { IsCompleted: true, IsCompletedSuccessfully: false })
+        if (_corpora.TryGetValue(planned.Id, out var known) && known is
+            { IsValueCreated: true, Value.Whole: { IsCompleted: true, IsCompletedSuccessfully: false } })
             _corpora.TryRemove(KeyValuePair.Create(planned.Id, known));                       // it has failed: another try
-        return _corpora.GetOrAdd(planned.Id, id => new Lazy<GrowingCorpus>(() =>
+        var begun = _corpora.GetOrAdd(planned.Id, id => new Lazy<GrowingCorpus>(() =>
         {
             var corpus = new GrowingCorpus(id);
             if (BuiltCorpus.FindGrowing(paths.Corpus(id), id) is { } before && !BuiltCorpus.TryOpen(paths.Corpus(id), out _)
@@ -44,7 +45,17 @@ internal sealed class CorpusStreams(CorpusBuild build, DataPaths paths, BlobLoca
                 return whole;
             });
             return corpus;
-        })).Value;
+        }));
+        try
+        {
+            return begun.Value;
+        }
+        catch
+        {
+            // It keeps its exception, and what it could not read may be mended by the next start.
+            _corpora.TryRemove(KeyValuePair.Create(planned.Id, begun));
+            throw;
+        }
     }
 
     /// <summary>Ends the builds; what is finished of each stays.</summary>
@@ -53,7 +64,7 @@ internal sealed class CorpusStreams(CorpusBuild build, DataPaths paths, BlobLoca
         await _ended.CancelAsync();
         try
         {
-            await Task.WhenAll(_corpora.Values.Select(c => c.Value.Whole)).WaitAsync(EndDeadline);
+            await Task.WhenAll(_corpora.Values.Where(c => c.IsValueCreated).Select(c => c.Value.Whole)).WaitAsync(EndDeadline);
         }
         catch (Exception)
         {

@@ -15,7 +15,8 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
 
     private readonly Lock _gate = new();
     private readonly Dictionary<Digest, int> _uses = [];
-    private readonly Dictionary<string, (DateTime Written, Digest Content)> _seen = [];
+    // A file is read for its digest once, however many of its pieces wait for that.
+    private readonly Dictionary<string, (DateTime Written, Lazy<Digest> Content)> _seen = [];
 
     /// <summary>Refuses a file of this machine that no other node may have read here.</summary>
     /// <exception cref="ElasticException">It is not below the roots.</exception>
@@ -80,20 +81,41 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
             if (new FileInfo(path) is not { Exists: true } file || file.Length != piece.Length)
                 return null;
             var written = file.LastWriteTimeUtc;
-            lock (_gate)
-            {
-                if (_seen.TryGetValue(path, out var known) && known.Written == written)
-                    return known.Content.Hex == piece.Content ? (path, written) : null;
-            }
-            using var stream = File.OpenRead(path);
-            var content = Digest.Of(stream);
-            lock (_gate)
-                _seen[path] = (written, content);
-            return content.Hex == piece.Content ? (path, written) : null;
+            return ContentOf(path, written).Hex == piece.Content ? (path, written) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
+    }
+
+    private Digest ContentOf(string path, DateTime written)
+    {
+        (DateTime Written, Lazy<Digest> Content) seen;
+        lock (_gate)
+        {
+            if (!_seen.TryGetValue(path, out seen) || seen.Written != written)
+                _seen[path] = seen = (written, new Lazy<Digest>(() => DigestOf(path)));
+        }
+        try
+        {
+            return seen.Content.Value;
+        }
+        catch
+        {
+            // It keeps its exception: whoever asks next is to try again.
+            lock (_gate)
+            {
+                if (_seen.GetValueOrDefault(path).Content == seen.Content)
+                    _seen.Remove(path);
+            }
+            throw;
+        }
+    }
+
+    private static Digest DigestOf(string path)
+    {
+        using var stream = File.OpenRead(path);
+        return Digest.Of(stream);
     }
 }

@@ -9,13 +9,15 @@ namespace Elastic.Actors.Nodes;
 /// Lists of files of this node that builds of corpora ask for. A list is made once, off the mailbox, and served as a blob with the files
 /// that it names until the process ends. Part of NodeAgent: used on its mailbox only.
 /// </summary>
-internal sealed class FileListings(NodeContext context)
+internal sealed class FileListings(NodeContext context, TimeProvider time)
 {
     // Builds ask for a few at a time; what was forgotten is made anew.
     private const int MostKept = 64;
 
-    private readonly Dictionary<(string Path, string List), Task<Digest>> _lists = [];
-    private readonly Queue<(string, string)> _order = [];
+    // Who waits for a list asks every second, and after 15 s where the supervisors move.
+    private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(2);
+
+    private readonly Dictionary<(string Path, string List), Listing> _lists = [];
     private BlobStore? _blobs;
 
     /// <summary>What there is of a list by now: begins to make it where nobody has.</summary>
@@ -23,23 +25,38 @@ internal sealed class FileListings(NodeContext context)
     {
         var key = (asked.Path, asked.List);
         if (!_lists.TryGetValue(key, out var list))
-            Keep(key, list = Task.Run(() => Make(asked.Path, Store())));
+            _lists[key] = list = Begin(asked.Path);
+        list.Asked = time.GetTimestamp();
+        if (_lists.Count > MostKept)
+            End(_lists.MinBy(l => l.Value.Asked).Key);
         var report = new NodeReport.FilesListed(context.Facts.Id, asked.Request, null, context.Facts.Endpoint, null);
-        if (!list.IsCompleted)
+        if (!list.Made.IsCompleted)
             return report;
-        if (list.IsCompletedSuccessfully)
-            return report with { Listing = list.Result };
+        if (list.Made.IsCompletedSuccessfully)
+            return report with { Listing = list.Made.Result };
         // Asked again, it is tried again: a path may be put there meanwhile.
-        _lists.Remove(key);
-        return report with { Why = OneLine.Of(list.Exception?.InnerException?.Message ?? "the list was not made", 600) };
+        End(key);
+        return report with { Why = OneLine.Of(list.Made.Exception?.InnerException?.Message ?? "the list was not made", 600) };
     }
 
-    private void Keep((string, string) key, Task<Digest> list)
+    /// <summary>Ends the making of lists that nobody waits for any more: each reads every byte that it names.</summary>
+    public void EndForgotten()
     {
-        _lists[key] = list;
-        _order.Enqueue(key);
-        while (_order.Count > MostKept)
-            _lists.Remove(_order.Dequeue());
+        foreach (var key in _lists.Where(l => !l.Value.Made.IsCompleted && time.GetElapsedTime(l.Value.Asked) > Forgotten)
+            .Select(l => l.Key).ToList())
+            End(key);
+    }
+
+    private Listing Begin(string path)
+    {
+        var (store, stop) = (Store(), new CancellationTokenSource());
+        return new Listing(Task.Run(() => Make(path, store, stop.Token)), stop);
+    }
+
+    private void End((string, string) key)
+    {
+        _lists.Remove(key, out var list);
+        list!.Stop.Cancel();
     }
 
     private BlobStore Store()
@@ -49,6 +66,16 @@ internal sealed class FileListings(NodeContext context)
         return _blobs;
     }
 
-    private Digest Make(string path, BlobStore store) => store.Put(
-        NodeListing.Take(path, context.CorpusRoots, context.Blobs.Add, CancellationToken.None).Write());
+    private Digest Make(string path, BlobStore store, CancellationToken stop) =>
+        store.Put(NodeListing.Take(path, context.CorpusRoots, context.Blobs.Add, stop).Write());
+
+    private sealed class Listing(Task<Digest> made, CancellationTokenSource stop)
+    {
+        public Task<Digest> Made { get; } = made;
+
+        public CancellationTokenSource Stop { get; } = stop;
+
+        // When somebody asked for it last.
+        public long Asked { get; set; }
+    }
 }

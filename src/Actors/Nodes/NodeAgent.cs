@@ -48,7 +48,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _coordinator = new NodeCoordinator(context.Facts);
         _opener = new RunOpener(context, Context.GetLogger());
         _sources = new KnownSources(context.Peers, context.Endpoint);
-        _listings = new FileListings(context);
+        _listings = new FileListings(context, TimeProvider.System);
         _deletions = new CorpusDeletions(context);
         _trainers = new Trainers(Context, context);
         _memories = new ReplicaMemories(Warn);
@@ -66,6 +66,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             foreach (var forgotten in _builds.Values.Where(b => b.IsForgotten).Select(b => b.Id).ToList())
                 Step(new NodeInput.Commanded(new NodeCommand.DeleteRun(forgotten)));
+            _listings.EndForgotten();
             Step(new NodeInput.Beat(FreeMemoryBytes));
         });
         Receive<FetchFrom>(from => _sources.Use(from.Endpoints));
@@ -304,8 +305,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             PoolLine(ThreadPool.ThreadCount, ThreadPool.PendingWorkItemCount),
         ];
         _ = Task.Run(() => ThreadSurvey.TakeAsync()).PipeTo(
-            _link, Self, success: threads => new NodeReport.ThreadsShown(
-                _context.Facts.Id, show.Request, Environment.ProcessId, lines, threads));
+            _link, Self,
+            success: threads => Shown(lines, threads),
+            failure: e => Shown([.. lines, $"the threads cannot be told: {OneLine.Of(e.GetBaseException().Message)}"], []));
+
+        NodeReport.ThreadsShown Shown(string[] all, ThreadView[] threads) =>
+            new(_context.Facts.Id, show.Request, Environment.ProcessId, all, threads);
     }
 
     /// <summary>How busy the thread pool is, for people.</summary>

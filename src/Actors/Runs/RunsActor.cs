@@ -58,9 +58,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             if (_parts.Join(part) is { } start)
                 Start(start, Sender);
         });
-        Receive<RunRequest>(request => ForwardByName(
-            request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
-        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
+        // Until the list is read nobody knows which runs there are: whoever asks meanwhile asks again.
+        Receive<IWireMessage>(message => !_listed && message is RunRequest or RunsQuery.Names, _ => { });
+        Receive<RunRequest>(request => ForwardByName(request.Run, request, why => Sender.Tell(new RunReply.Refused(request.Run, why))));
+        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => { }));
         Receive<NodeReport.Enlist>(Enlist);
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
@@ -74,13 +75,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.DeviceLost>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Queued>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, new FromNode(report)));
-        Receive<NodeReport.RunIdle>(report =>
-        {
-            if (IsUnknown(report.RunId))
-                Sender.Tell(new NodeCommand.Release(report.RunId, _nodes.DrainsOf(report.Node)));
-            else
-                Forward(report.RunId.Value, new FromNode(report));
-        });
+        Receive<NodeReport.RunIdle>(
+            report => IsUnknown(report.RunId),
+            report => Sender.Tell(new NodeCommand.Release(report.RunId, _nodes.DrainsOf(report.Node))));
+        Receive<NodeReport.RunIdle>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.RunUnopened>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeDistrusted>(distrusted => _nodes.Distrust(distrusted.Node));
         Receive<LivenessBegan>(c => _nodes.Connected(c.Node, c.Incarnation));
@@ -220,12 +218,14 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             Start(start, sender);
     }
 
-    private void ForwardByName(RunName name, object message, object? missing)
+    private void ForwardByName(RunName name, object message, Action<string> refuse)
     {
-        if (_runs.Existing(name) is { } id && !Context.Child($"{SupervisorPrefix}{id}").IsNobody())
+        if (_runs.Existing(name) is not { } id)
+            refuse($"there is no run {name}: start it first");
+        else if (Context.Child($"{SupervisorPrefix}{id}").IsNobody())
+            refuse($"nobody supervises run {name} for the moment: try again in some seconds");
+        else
             Forward(id.Value, message);
-        else if (missing is not null)
-            Sender.Tell(missing);
     }
 
     private static void Forward(string run, object message)

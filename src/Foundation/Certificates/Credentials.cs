@@ -119,7 +119,9 @@ public sealed class Credentials : IDisposable
         lock (_gate)
         {
             // A list that is in the file may be newer than the one that was read last: elastic certs revoke writes it.
-            if (list.Number <= Math.Max(_state.Revocations.Number, Read().Revocations.Number))
+            var inFile = File.Exists(_files.Revocations)
+                ? Revocations.Read(File.ReadAllText(_files.Revocations), _state.Authority) : Revocations.None;
+            if (list.Number <= Math.Max(_state.Revocations.Number, inFile.Number))
                 return;
             CertificateFiles.WritePublic(_files.Revocations, signedRevocations);
             LookAgain();

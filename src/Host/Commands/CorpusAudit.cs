@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Storage;
@@ -28,7 +29,7 @@ internal static class CorpusAudit
             HelpName = "HOST:PORT",
             DefaultValueFactory = _ => [],
         };
-        var json = CommandOutput.Option();
+        var (certs, json) = (CommonOptions.Certs(), CommandOutput.Option());
         var command = new TeachingCommand("audit",
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not; "
             + "and of a text that its files are the build's and each document was decided about once.",
@@ -36,7 +37,7 @@ internal static class CorpusAudit
             elastic corpus audit --run tiny
             elastic corpus audit --text 5f2c
             """)
-        { run, text, dataDir, database, from, json };
+        { run, text, dataDir, database, from, certs, json };
         command.Validators.Add(result =>
         {
             if (result.GetResult(run) is null == result.GetResult(text) is null)
@@ -56,9 +57,14 @@ internal static class CorpusAudit
             data.ExistingRun(name);
             if (Nodes(parsed.GetValue(from)!) is { Count: > 0 } nodes)
             {
+                // As the node writes, whose directory it is and which may be running.
+                PrivateFiles.Begin();
+                var files = CommonOptions.CertificatesOf(parsed, certs, dataDir);
+                using var credentials = files.AreThere || parsed.GetValue(certs) is not null
+                    ? Credentials.OfNode(files, TimeProvider.System) : null;
                 var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
-                foreach (var path in await CorpusRepair.RunAsync(
-                    new DataPaths(data.Root), corpus, manifest, nodes, Transport.Plain, cancel))
+                foreach (var path in await CorpusRepair.RunAsync(new DataPaths(data.Root), corpus, manifest, nodes,
+                    credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials), cancel))
                     output.Say($"fetched {path}");
             }
 

@@ -70,7 +70,7 @@ internal static class DoctorCommand
             output.Say($"written to {file}: {string.Join(", ", names)}");
             result["bundle"] = file;
             output.Result(result);
-            return ExitCodes.Done;
+            return code;
         });
         return command;
     }

@@ -75,7 +75,7 @@ internal sealed class KeptRuns
             $"there is no run {name} in {Data.Root}: " +
             (names.Count == 0
                 ? "there are no runs at all"
-                : $"did you mean {EditDistance.Nearest(name.Value, names)}? All of them: elastic run list"));
+                : $"{EditDistance.Suggest(name.Value, names)}; all of them: elastic run list"));
     }
 
     /// <summary>Removes a run from the list of the journal, and its folder.</summary>

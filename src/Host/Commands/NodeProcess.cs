@@ -26,6 +26,9 @@ internal sealed class NodeProcess
     private readonly NodeFaults _faults;
     private readonly Lock _gate = new();                              // several threads write
 
+    // Null until it has joined. Requests to the ops port read it on other threads.
+    private volatile ElasticNode? _node;
+
     private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
         (_request, _output, _log, _faults) = (request, output, log, faults);
 
@@ -84,14 +87,17 @@ internal sealed class NodeProcess
         if (credentials is not null)
             credentials.Say = Say;
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
+        // First: whoever watches the process sees it while it waits for its seed or its database.
+        using var export = TelemetryExport.Begin(
+            _request.Node.Port > 0 ? $"{_request.Node.Host}:{_request.Node.Port}" : null, _request.Node.OpsPort is not null);
+        await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(port, export!, interrupted) : null;
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
+        _node = node;
         var service = _request.Seed
             ? PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _request.Node.DataDir, credentials) : null;
         await using var pbm = service is not null ? await PbmAsync(service, credentials, interrupted) : null;
         await using var web = service is not null && _request.Node.Dashboard
             ? await WebAsync(node, service, credentials, interrupted) : null;
-        using var export = TelemetryExport.Begin($"{node.Endpoint}", _request.Node.OpsPort is not null);
-        await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(node, port, export!, interrupted) : null;
         // Last: all that the process listens on is there.
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
@@ -123,16 +129,21 @@ internal sealed class NodeProcess
             beside.Begin("telling other seeds of the dashboard", cancel => AnnounceAsync(node, web, cancel));
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
-        await beside.EndAsync();
+        var ended = beside.EndAsync();
         if (first == node.Refused)
+        {
+            await ended;
             throw new ElasticException(await node.Refused);
+        }
         if (isPreempted)
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
             Say($"asked to leave{HandingOver}");
+        // At once, however long the other tasks take to end: a spot machine has seconds.
         Say(await node.LeaveAsync(_request.Node.LeaveWithin) is { } why
             ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
             : HandingOver.Length > 0 ? "handed over" : "has left");
+        await ended;
         return ExitCodes.Done;
     }
 
@@ -201,10 +212,12 @@ internal sealed class NodeProcess
         ? new Webhook(Webhook.ReadAddress(file), node.Database!, () => node.Observations!.Supervises, WebhookLimits.Default, Say)
         : null;
 
-    private async Task<OpsServer> OpsAsync(ElasticNode node, int port, TelemetryExport export, CancellationToken cancel)
+    private async Task<OpsServer> OpsAsync(int port, TelemetryExport export, CancellationToken cancel)
     {
         var token = OpsToken.Of(_request.Node);
-        var server = await OpsServer.StartAsync(_request.Node.Host, port, () => node.Unready, token, export.Metrics, cancel);
+        var server = await OpsServer.StartAsync(
+            _request.Node.Host, port, () => _node is { } node ? node.Unready : "this process is starting: it waits for its seed or its database",
+            token, export.Metrics, cancel);
         Say($"ops http://{server.Endpoint}: /healthz/live, /healthz/ready, /metrics"
             + (await NodeSecurity.IsLoopbackAsync(_request.Node.Host, cancel) ? "" : $" (with the token in {token.Path})"));
         return server;

@@ -17,7 +17,6 @@ namespace Elastic.Host.Ops;
 internal sealed class OpsServer : IAsyncDisposable
 {
     private static readonly TimeSpan Goodbye = TimeSpan.FromMilliseconds(500);
-    private const string Bearer = "Bearer ";
 
     private readonly Func<string?> _unready;
     private readonly SecretToken _token;
@@ -65,12 +64,12 @@ internal sealed class OpsServer : IAsyncDisposable
     // the token.
     internal (int Status, string Why)? Problem(HttpContext context)
     {
-        if (!context.Request.Path.StartsWithSegments("/metrics", StringComparison.Ordinal))
+        // As the exporter compares its path.
+        if (!context.Request.Path.StartsWithSegments("/metrics", StringComparison.OrdinalIgnoreCase))
             return null;
         if (context.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local))
             return _names.ProblemOf(context) is { } problem ? (StatusCodes.Status403Forbidden, problem) : null;
-        var shown = context.Request.Headers.Authorization.ToString();
-        if (shown.StartsWith(Bearer, StringComparison.Ordinal) && _token.Matches(shown[Bearer.Length..]))
+        if (BearerToken.Of(context.Request) is { } shown && _token.Matches(shown))
             return null;
         context.Response.Headers.WWWAuthenticate = "Bearer";
         return (StatusCodes.Status401Unauthorized,

@@ -20,9 +20,8 @@ internal sealed class TelemetryExport : IDisposable
 
     private readonly TracerProvider? _spans;
 
-    /// <param name="instance">The endpoint of this node's control plane, by which people know it.</param>
     /// <param name="collects">A collector is told of everything.</param>
-    private TelemetryExport(string instance, bool collects)
+    private TelemetryExport(string? instance, bool collects)
     {
         var resource = ResourceBuilder.CreateDefault().AddService("elastic", serviceInstanceId: instance);
         var metrics = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource)
@@ -39,8 +38,11 @@ internal sealed class TelemetryExport : IDisposable
     public MeterProvider Metrics { get; }
 
     /// <summary>Begins to collect; null where nobody would ever ask.</summary>
+    /// <param name="instance">
+    /// The endpoint of this node's control plane, by which people know it; null where it is not known yet: then one is drawn.
+    /// </param>
     /// <param name="isScraped">There is an ops port.</param>
-    public static TelemetryExport? Begin(string instance, bool isScraped)
+    public static TelemetryExport? Begin(string? instance, bool isScraped)
     {
         var collects = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable));
         return isScraped || collects ? new TelemetryExport(instance, collects) : null;

@@ -330,10 +330,9 @@ internal sealed class RunPalette
         if (run.Failure is not null || run.Phase is RunPhase.Paused or RunPhase.Stopped or RunPhase.Finished)
             throw new ElasticException(
                 $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
-        var remembered = await _control.RememberedAsync(run.Name, cancel);
+        var remembered = await RunSet.RememberedAsync(_control, run.Name, cancel);
         var settings = new RequestedRun([], [], run.Name.Value, [setting]) { SetOption = $"-{argument.Short}" }.Load(remembered);
-        if (remembered is not null)
-            CheckMemory(run, remembered.Settings, settings.Training, await _control.NodesAsync(cancel));
+        CheckMemory(run, remembered.Settings, settings.Training, await _control.NodesAsync(cancel));
         var said = Said.Channel(1);
         var reply = await _control.StartAsync(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
         if (reply is RunReply.Refused refused)

@@ -4,9 +4,11 @@ using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
+using Elastic.Messages;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
 
@@ -37,14 +39,19 @@ internal static class RunSet
         + "batch, run.replicas, run.inner-steps, run.rounds or run.epochs, corpus.mixture. The change is an event of the journal and part "
         + "of the answer.";
 
+    /// <summary>What a run that is there was started with.</summary>
+    /// <exception cref="ElasticException">The journal does not say.</exception>
+    public static async Task<RememberedRun> RememberedAsync(IClusterControl control, RunName run, CancellationToken cancel) =>
+        await control.RememberedAsync(run, cancel)
+            ?? throw new ElasticException($"the journal does not say what run {run} was started with: try again");
+
     /// <param name="checkMemory">Refuses, with the settings so far and the new ones, what a node has no memory for.</param>
     public static async IAsyncEnumerable<PbmLine> LinesAsync(
         IClusterControl control, RunView run, PbmCall call, Action<TrainingSettings, TrainingSettings> checkMemory,
         [EnumeratorCancellation] CancellationToken cancel)
     {
         var (name, isSaid) = (run.Name.Value, call.Values(Yes).Count > 0);
-        var remembered = await control.RememberedAsync(run.Name, cancel)
-            ?? throw new ElasticException($"the journal does not say what run {name} was started with: try again");
+        var remembered = await RememberedAsync(control, run.Name, cancel);
         var asked = new RequestedRun([], [], name, Assignments(call)) { SetOption = "-k" }
             .Load(remembered with { Settings = remembered.Newest }).Training;
         checkMemory(remembered.Newest, asked);

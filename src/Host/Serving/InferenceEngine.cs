@@ -51,6 +51,7 @@ internal sealed class InferenceEngine : IDisposable
     }
 
     /// <summary>Puts texts into the queue, all of them or none; false where they do not fit.</summary>
+    /// <exception cref="ApiException">The server ends.</exception>
     public bool TrySubmit(IReadOnlyCollection<TextJob> jobs)
     {
         lock (_gate)
@@ -62,7 +63,9 @@ internal sealed class InferenceEngine : IDisposable
                 _queue.Clear();
                 wanted.ForEach(_queue.Enqueue);
             }
-            if (_isStopped || _queue.Count + jobs.Count > _limits.Queue)
+            if (_isStopped)
+                throw ApiException.Ending();
+            if (_queue.Count + jobs.Count > _limits.Queue)
                 return false;
             foreach (var job in jobs)
                 _queue.Enqueue(job);

@@ -25,8 +25,6 @@ internal sealed class Access(PbmService service, WebNames names, TimeProvider ti
     /// <summary>The header that requests carry which change something.</summary>
     public const string AntiForgeryHeader = "X-Anti-Forgery";
 
-    private const string Bearer = "Bearer ";
-
     private readonly Sessions _sessions = new(service.Token, time);
 
     /// <summary>Who asks.</summary>
@@ -79,8 +77,8 @@ internal sealed class Access(PbmService service, WebNames names, TimeProvider ti
     {
         if (PeerOf(context) is { } peer)
             return new Asker($"http {peer}", peer, _sessions.AntiForgery($"{peer}"));
-        if (context.Request.Headers.Authorization.ToString() is { Length: > 0 } shown)
-            return shown.StartsWith(Bearer, StringComparison.Ordinal) && service.Token?.Matches(shown[Bearer.Length..]) == true
+        if (context.Request.Headers.Authorization.Count > 0)
+            return BearerToken.Of(context.Request) is { } shown && service.Token?.Matches(shown) == true
                 ? new Asker("http token", null, null) : null;
         return context.Request.Cookies[_sessions.CookieName] is { } session && service.Token is not null && _sessions.IsValid(session)
             ? OfSession(session) : null;

@@ -9,6 +9,35 @@ internal static class Body
 {
     private const int MostDepth = 4;
 
+    /// <summary>A string of the body.</summary>
+    /// <param name="name">Its field, for the message.</param>
+    /// <exception cref="WebProblem">It has half of a surrogate pair, which is no character.</exception>
+    public static string Text(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw WebProblem.Invalid($"{OneLine.Of(name, 40)} has half of a surrogate pair, which is no character: leave it out");
+        }
+    }
+
+    /// <summary>The name of a field of the body.</summary>
+    /// <inheritdoc cref="Text" path="/exception"/>
+    public static string Name(JsonProperty field)
+    {
+        try
+        {
+            return field.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw WebProblem.Invalid("the name of a field has half of a surrogate pair, which is no character: leave it out");
+        }
+    }
+
     /// <summary>The body; undefined where there is none.</summary>
     /// <exception cref="WebProblem">It is no object, or is not said to be JSON: a form of another site's page never is.</exception>
     public static async Task<JsonElement> ReadAsync(HttpContext context)

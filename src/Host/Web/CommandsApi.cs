@@ -109,8 +109,9 @@ internal sealed class CommandsApi(WebContext web)
     // {"devices": "cpu:2", "set": ["run.rounds=200", ...], "flag": true}
     private static List<CallValue> ValuesOf(JsonElement body)
     {
-        var values = body.ValueKind == JsonValueKind.Undefined ? [] : body.EnumerateObject().SelectMany(p => Texts(p.Name, p.Value)
-            .Select(text => new CallValue(p.Name, text))).Take(MostValues + 1).ToList();
+        var values = body.ValueKind == JsonValueKind.Undefined ? [] : body.EnumerateObject()
+            .Select(field => (Name: Body.Name(field), field.Value))
+            .SelectMany(f => Texts(f.Name, f.Value).Select(text => new CallValue(f.Name, text))).Take(MostValues + 1).ToList();
         if (values.Count > MostValues || values.Sum(v => (long)v.Argument.Length + v.Value.Length) > MostCharacters)
             throw WebProblem.Invalid($"the body has more than {MostValues} values: give fewer");
         return values;
@@ -118,7 +119,7 @@ internal sealed class CommandsApi(WebContext web)
 
     private static IEnumerable<string> Texts(string name, JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.String => [value.GetString()!],
+        JsonValueKind.String => [Body.Text(name, value)],
         JsonValueKind.Number => [value.GetRawText()],
         JsonValueKind.True => [""],
         JsonValueKind.False or JsonValueKind.Null => [],

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
+using Elastic.Host.Commands;
 using Elastic.Host.Display;
 using Elastic.Host.Http;
 using Elastic.Messages;
@@ -57,7 +58,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
 
     private async Task FollowAsync(HttpContext context, ObservationQuery query, CancellationToken cancel)
     {
-        var (sent, shown, problem) = (web.Time.GetTimestamp(), new Dictionary<RunId, string>(), (string?)null);
+        var (sent, shown, problem) = (web.Time.GetTimestamp(), new Dictionary<RunId, (string Name, string Text)>(), (string?)null);
         while (true)
         {
             var text = "";
@@ -94,21 +95,28 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
         }
     }
 
-    // Views that have changed.
-    private async Task<string> RunsAsync(RunId? only, Dictionary<RunId, string> shown, CancellationToken cancel)
+    // Views that have changed, as many as one event takes: the others come with the next look. And the names that no run has any more.
+    private async Task<string> RunsAsync(RunId? only, Dictionary<RunId, (string Name, string Text)> shown, CancellationToken cancel)
     {
+        var views = (await web.Runs.GetAsync(cancel)).Where(r => only is null || r.RunId == only).ToList();
         var changed = new List<JsonNode>();
-        foreach (var view in (await web.Runs.GetAsync(cancel)).Where(r => only is null || r.RunId == only).Take(MostRuns))
+        foreach (var view in views)
         {
             var json = RunsApi.Object(view);
             var text = JsonEndpoint.Text(json);
-            if (shown.GetValueOrDefault(view.RunId) == text)
+            if (shown.GetValueOrDefault(view.RunId).Text == text)
                 continue;
-            shown[view.RunId] = text;
+            shown[view.RunId] = (view.Name.Value, text);
             changed.Add(json);
+            if (changed.Count == MostRuns)
+                break;
         }
 
-        return changed.Count > 0 ? Event("runs", new JsonObject { ["runs"] = new JsonArray([.. changed]) }) : "";
+        var gone = shown.Keys.Except(views.Select(v => v.RunId)).ToList();
+        var names = gone.Select(run => shown[run].Name).Except(views.Select(v => v.Name.Value)).ToList();
+        gone.ForEach(run => shown.Remove(run));
+        return changed.Count == 0 && names.Count == 0 ? ""
+            : Event("runs", new JsonObject { ["runs"] = new JsonArray([.. changed]), ["gone"] = CommandOutput.Texts(names) });
     }
 
     // After what the client has; a new one begins with what comes.

@@ -192,7 +192,7 @@ internal sealed class WebServer : IAsyncDisposable
     {
         var body = await Body.ReadAsync(context);
         var shown = body.ValueKind == JsonValueKind.Object && body.TryGetProperty("token", out var token)
-            && token.ValueKind == JsonValueKind.String ? token.GetString()!.Trim() : null;
+            && token.ValueKind == JsonValueKind.String ? Body.Text("token", token).Trim() : null;
         await JsonEndpoint.SendAsync(context, _access.Begin(context, shown));
     }
 

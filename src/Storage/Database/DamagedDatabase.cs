@@ -26,8 +26,7 @@ public static class DamagedDatabase
     public static async Task<string?> ProblemAsync(DatabaseAddress database, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
-        if (database.Kind != DatabaseKind.Sqlite
-            || !File.Exists(new SqliteConnectionStringBuilder(database.ConnectionString).DataSource))
+        if (database.Kind != DatabaseKind.Sqlite || database.IsMissing)
             return null;
         try
         {

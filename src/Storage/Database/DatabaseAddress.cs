@@ -38,6 +38,10 @@ public sealed class DatabaseAddress
     /// <summary>The address with the password, so it is not for people; <see cref="ToString"/> is.</summary>
     public string ConnectionString { get; }
 
+    /// <summary>Whether it is a SQLite file that is not there; a seed makes it.</summary>
+    internal bool IsMissing =>
+        Kind == DatabaseKind.Sqlite && !File.Exists(new SqliteConnectionStringBuilder(ConnectionString).DataSource);
+
     /// <summary>Reads an address as people type it.</summary>
     /// <param name="text">
     /// Nothing for <c>journal.db</c> in the data directory; <c>sqlite:PATH</c>, which several seeds of one machine may share;

@@ -1,4 +1,6 @@
 using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Npgsql;
 
 namespace Elastic.Storage;
 
@@ -18,4 +20,14 @@ public sealed class DatabaseUnavailableException : DbException
 
     /// <summary>Whether the same call may succeed later: see <see cref="DatabaseCalls.MayPass"/>.</summary>
     public override bool IsTransient => InnerException is { } cause && DatabaseCalls.MayPass(cause);
+
+    /// <summary>
+    /// Whether no seed has used the database yet: its tables are not there (SQLSTATE 42P01, undefined_table; SQLite has no code of its own).
+    /// </summary>
+    public bool IsUnused => InnerException switch
+    {
+        PostgresException postgres => postgres.SqlState == PostgresErrorCodes.UndefinedTable,
+        SqliteException sqlite => sqlite.Message.Contains("no such table", StringComparison.Ordinal),
+        _ => false,
+    };
 }

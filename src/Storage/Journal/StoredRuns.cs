@@ -55,8 +55,9 @@ public static class StoredRuns
         return run.Exists ? run : null;
     }
 
-    /// <summary>The newest run of that name; null where there is none, or the database cannot say.</summary>
+    /// <summary>The newest run of that name; null where there is none, also in a database that no seed has used yet.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
     public static async Task<RememberedRun?> FindAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
@@ -70,9 +71,9 @@ public static class StoredRuns
                 ? new RememberedRun(listed.Run, SettingsInForce.AtStart(run), run.Corpus!.Value) { Newest = SettingsInForce.Newest(run) }
                 : null;
         }
-        catch (DatabaseUnavailableException)
+        catch (DatabaseUnavailableException e) when (e.IsUnused || database.IsMissing)
         {
-            return null;                                               // the start, which needs the database, says what is wrong with it
+            return null;
         }
     }
 }

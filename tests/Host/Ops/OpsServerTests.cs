@@ -47,6 +47,7 @@ public sealed class OpsServerTests : IAsyncLifetime
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "this process is in no cluster\n"), await GetAsync("/healthz/ready"));
         Assert.Equal((HttpStatusCode.OK, "ok\n"), await GetAsync("/healthz/live"));
         Assert.Equal(HttpStatusCode.NotFound, (await GetAsync("/")).Status);
+        Assert.Equal(HttpStatusCode.OK, (await GetAsync("/METRICS")).Status);
     }
 
     [Fact]
@@ -149,6 +150,8 @@ public sealed class OpsServerTests : IAsyncLifetime
     {
         Assert.Null(_server.Problem(Asked("/healthz/live", null)));
         Assert.Null(_server.Problem(Asked("/metrics", $"Bearer {Token.Secret}")));
+        // The exporter answers this, too.
+        Assert.Equal(StatusCodes.Status401Unauthorized, _server.Problem(Asked("/Metrics", null))?.Status);
         foreach (var shown in new[] { null, Token.Secret, "Bearer ", $"Bearer {Token.Secret}0", $"Basic {Token.Secret}" })
         {
             var problem = _server.Problem(Asked("/metrics", shown));

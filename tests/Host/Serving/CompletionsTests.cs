@@ -163,7 +163,7 @@ public sealed class CompletionsTests
         engine.Dispose();
         var ended = await Assert.ThrowsAsync<ApiException>(() => ReadAsync(jobs[1]));
         Assert.Equal(503, ended.Status);
-        Assert.False(engine.TrySubmit(jobs));
+        Assert.Equal(503, Assert.Throws<ApiException>(() => engine.TrySubmit(jobs)).Status);
     }
 
     [Fact]

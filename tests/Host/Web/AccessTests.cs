@@ -52,6 +52,18 @@ public sealed class AccessTests
     }
 
     [Fact]
+    public async Task Half_of_a_surrogate_pair_is_a_wrong_request_and_no_defect()
+    {
+        await using var served = await Served.StartAsync();
+        var (status, text, _) = await served.SendAsync(HttpMethod.Post, Session, """{"token": "\ud800"}""");
+        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.Contains("token has half of a surrogate pair", text, StringComparison.Ordinal);
+        (status, text, _) = await served.SendAsync(HttpMethod.Post, Stop, """{"\udfff": 1}""", Served.Token);
+        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.Contains("the name of a field has half of a surrogate pair", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_session_reads_and_changes_something_only_with_its_own_anti_forgery_token()
     {
         await using var served = await Served.StartAsync();

@@ -78,7 +78,7 @@ export function follow({ onObservation, onRuns, onProblem, onState }) {
       trying = setTimeout(lost, betweenTries);
     };
     events.addEventListener('observation', e => { last = e.lastEventId; onObservation(JSON.parse(e.data)); });
-    events.addEventListener('runs', e => onRuns(JSON.parse(e.data).runs));
+    events.addEventListener('runs', e => { const { runs, gone } = JSON.parse(e.data); onRuns(runs, gone); });
     events.addEventListener('problem', e => onProblem(JSON.parse(e.data).detail));
   }
   async function lost() {

@@ -71,7 +71,11 @@ async function begin() {
     isFollowing = true;
     follow({
       onObservation: o => page.onObservation?.(o),
-      onRuns: runs => { for (const v of runs) views.set(v.run, v); page.onRuns?.(); },
+      onRuns: (runs, gone) => {
+        for (const name of gone) views.delete(name);
+        for (const v of runs) views.set(v.run, v);
+        page.onRuns?.();
+      },
       onProblem: text => say(text, true),
       onState: word => {
         state.textContent = word === 'live' ? 'live' : 'the seed does not answer';
