@@ -38,7 +38,8 @@ internal static class TemplateFunctions
         ["string"] = (value, _, at) => TemplateValues.Text(value, at),
         ["tojson"] = (value, given, at) => TemplateJson.Of(
             value, given is [long and > 0 and <= 16 and var by, ..] ? (int)by : 0, at),
-        ["trim"] = (value, given, at) => TemplateValues.Text(value, at).Trim(true, true, given is [TemplateText only, ..] ? only.Text : null),
+        ["trim"] = (value, given, at) => TemplateValues.Text(value, at)
+            .Trim(true, true, given is [TemplateText only, ..] ? only.Text : null),
         ["upper"] = (value, _, at) => TemplateValues.Text(value, at).Map(t => t.ToUpperInvariant()),
     };
 

@@ -8,6 +8,9 @@ internal readonly record struct TemplatePlace(TemplateRun Run, int Line)
     /// <summary>The template cannot write these messages.</summary>
     public FormatException Refusal(string why) => TemplateRun.Refusal(Line, why);
 
+    /// <inheritdoc cref="TemplateRun.Counted"/>
+    public object? Counted(object? value) => Run.Counted(value, Line);
+
     /// <summary>Counts a value inside of others that is looked at: a list may hold itself, or the same one many times over.</summary>
     /// <param name="depth">Lists and dictionaries around it.</param>
     public void Enter(object? value, int depth)

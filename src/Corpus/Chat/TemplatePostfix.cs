@@ -37,7 +37,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
                 if (!TemplateFunctions.Filters.TryGetValue(name, out var filter))
                     throw cursor.Unknown("filter", name, TemplateFunctions.Filters.Keys);
                 var (of, given) = (value, cursor.IsSign("(") ? Arguments() : []);
-                value = run => run.Counted(filter(run.Counted(of(run), line), [.. given.Select(g => g.Value(run))], new TemplatePlace(run, line)), line);
+                value = Applied(filter, of, given, line);
             }
             else if (cursor.TakeName("is"))
             {
@@ -61,8 +61,16 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
         if (!TemplateFunctions.Methods.TryGetValue(name, out var method))
             throw cursor.Unknown("method", name, TemplateFunctions.Methods.Keys);
         var given = Arguments();
-        return run => run.Counted(method(run.Counted(value(run), line), [.. given.Select(g => g.Value(run))], new TemplatePlace(run, line)), line);
+        return Applied(method, value, given, line);
     }
+
+    private static TemplateExpression Applied(
+        TemplateFunctions.Function function, TemplateExpression value, List<(string? Name, TemplateExpression Value)> given,
+        int line) => run =>
+    {
+        var at = new TemplatePlace(run, line);
+        return at.Counted(function(at.Counted(value(run)), [.. given.Select(g => g.Value(run))], at));
+    };
 
     // A name alone: what it stands for is looked up among the functions.
     private TemplateExpression Call(TemplateExpression value, int line)
@@ -102,7 +110,8 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
             var key = parts[0] ?? throw cursor.Wrong("expected an item before \"]\"");
             return run => TemplateArithmetic.Item(value(run), key(run));
         }
-        return run => run.Counted(TemplateArithmetic.Slice(value(run), [.. parts.Select(p => p?.Invoke(run))], new TemplatePlace(run, line)), line);
+        return run => run.Counted(
+            TemplateArithmetic.Slice(value(run), [.. parts.Select(p => p?.Invoke(run))], new TemplatePlace(run, line)), line);
     }
 
     private List<(string? Name, TemplateExpression Value)> Arguments()

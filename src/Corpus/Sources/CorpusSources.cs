@@ -113,8 +113,8 @@ public static class CorpusSources
         var ofBuild = reading with { IsBuilt = true };
         var built = files.Select(f => Path.GetDirectoryName(f.Path)).OfType<string>().Distinct()
             .Where(folder => BuiltText.WithFilesIn(folder) is not null).ToHashSet(StringComparer.Ordinal);
-        return new SourceSet(
-            [.. files.Select(f => f with { Reading = built.Contains(Path.GetDirectoryName(f.Path) ?? "") ? ofBuild : reading })], passedOver);
+        Reading Of(SourceFile file) => built.Contains(Path.GetDirectoryName(file.Path) ?? "") ? ofBuild : reading;
+        return new SourceSet([.. files.Select(f => f with { Reading = Of(f) })], passedOver);
     }
 
     private static ChatFormat? ChatOf(CorpusSettings settings)

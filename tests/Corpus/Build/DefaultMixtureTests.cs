@@ -46,7 +46,7 @@ public sealed class DefaultMixtureTests : IDisposable
             i => new { text = $"a text with the number {i} of some length", source = i % 2 == 0 ? "web" : "law/eu" }));
         var manifest = Manifests.OfSources(
             [("name", "pile"), ("paths[]", pile), ("subsets", "true"), ("weight", "2")],
-            [("name", "pil"), ("paths[]", _folders.Texts("other.jsonl", Enumerable.Range(0, 30).Select(i => $"another text, number {i}")))]);
+            [("name", "pil"), ("paths[]", _folders.Texts("b.jsonl", Enumerable.Range(0, 30).Select(i => $"another text, number {i}")))]);
         var text = _folders.Build(manifest);
         DefaultMixture.Write(text, manifest);
         var mixture = DefaultMixture.Apply(Corpora.Settings(text.TextFolder)).Mixture;

@@ -9,13 +9,14 @@ public sealed class StageIdentityTests
     [Fact]
     public void Lists_that_differ_far_behind_or_in_how_they_are_cut_into_words_are_of_two_stages()
     {
-        var long_ = Enumerable.Range(0, 400).Select(i => $"word{i}").ToArray();
-        var one = Plan("boilerplate-lines", "boilerplate-lines.anywhere", [.. long_, "a"]);
-        var other = Plan("boilerplate-lines", "boilerplate-lines.anywhere", [.. long_, "b"]);
+        var many = Enumerable.Range(0, 400).Select(i => $"word{i}").ToArray();
+        var one = Plan("boilerplate-lines", "boilerplate-lines.anywhere", [.. many, "a"]);
+        var other = Plan("boilerplate-lines", "boilerplate-lines.anywhere", [.. many, "b"]);
         Assert.NotEqual(one.Identity, other.Identity);
         Assert.NotEqual(one.ReadingIdentity, other.ReadingIdentity);
         // The scope decides what is read, too.
-        Assert.NotEqual(Plan("clean", "scope.sources", [.. long_, "a"]).ReadingIdentity, Plan("clean", "scope.sources", long_).ReadingIdentity);
+        Assert.NotEqual(
+            Plan("clean", "scope.sources", [.. many, "a"]).ReadingIdentity, Plan("clean", "scope.sources", many).ReadingIdentity);
         Assert.Contains("\nboilerplate-lines.anywhere = [word0, word1, ", one.Identity, StringComparison.Ordinal);
         Assert.Single(new[] { one, other }.Select(s => s.Identity.Count(c => c == '\n')).Distinct());
     }

@@ -87,7 +87,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     private IEnumerable<Removal> Verified(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
         var dropped = new BitArray(1024);
-        var shingles = new RecentShingles(number => WordShingles.Of(texts[number], settings.Words, cancel));
+        var shingles = Shingles(texts, cancel);
         Pair? before = null;
         foreach (var pair in pairs)
         {
@@ -107,7 +107,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
 
     private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
-        var (components, shingles) = (new Components(), new RecentShingles(number => WordShingles.Of(texts[number], settings.Words, cancel)));
+        var (components, shingles) = (new Components(), Shingles(texts, cancel));
         foreach (var pair in pairs.Where(pair => !components.AreConnected(pair.Later, pair.Earlier)))
         {
             var similarity = Similarity(shingles[pair.Later], shingles[pair.Earlier]);
@@ -116,6 +116,9 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         }
         return components.Removals(cancel);
     }
+
+    private RecentShingles Shingles(DocumentTexts texts, CancellationToken cancel) =>
+        new(number => WordShingles.Of(texts[number], settings.Words, cancel));
 
     /// <summary>Jaccard's: what both have, of what either has.</summary>
     internal static double Similarity(IReadOnlySet<ulong> a, IReadOnlySet<ulong> b)
