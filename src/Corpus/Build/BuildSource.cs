@@ -27,6 +27,9 @@ public enum HtmlText
 /// <summary>A source in the manifest of a build: files of one origin.</summary>
 public sealed record SourceSettings : SettingsGroup
 {
+    // .NET writes no text of more than 166 million characters as JSON, which is what a built text is.
+    private const int MostOfRecordMiB = 128;
+
     [Setting("source.name", "", "What the source is called in reports, in metadata and in scopes. Each has a name of its own.")]
     [NotEmpty("give each source a name of its own, e.g. name = books")]
     public required string Name { get; init; }
@@ -70,7 +73,7 @@ public sealed record SourceSettings : SettingsGroup
     [Setting("source.longest-record", ReadLimits.LineBytes >> 20, """
         MiB of a line of jsonl or tsv, or of a row of csv; a longer one is left out. Such a record is in memory several times over.
         """)]
-    [Between(1, 512)]
+    [Between(1, MostOfRecordMiB)]
     public required int LongestRecordMiB { get; init; }
 
     [Setting("source.text-field", "text", "The field or column with the text, as in corpus.text-field.")]
@@ -141,6 +144,8 @@ public sealed record SourceSettings : SettingsGroup
         MainText = Html == HtmlText.Main,
         Blocks = blocks,
         PassesOverRejects = OnReject == RejectPolicy.Continue,
+        // Of a text that another build has written, too, a source reads what it is allowed to, on every machine.
+        IsBuilt = false,
         LongestRecord = LongestRecordMiB << 20,
     };
 

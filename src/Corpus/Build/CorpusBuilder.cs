@@ -15,7 +15,7 @@ namespace Elastic.Corpus.Build;
 public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, string texts)
 {
     /// <summary>Raised with each change to what a build writes.</summary>
-    private const int Version = 5;
+    private const int Version = 6;
 
     /// <summary>How large parts of files are; none but <see cref="PartSize.TextBytes"/> shows in what is built.</summary>
     internal PartSize PartSize { get; init; } = PartSize.Default;

@@ -6,7 +6,7 @@ namespace Elastic.Corpus.Build;
 /// <param name="Stage">The stage that dropped it, by its number; -1 for one that stays. Beyond the last one there is no stage.</param>
 /// <param name="Match">The document that it was dropped for; null for none.</param>
 /// <param name="Cluster">Documents of its cluster of duplicates, itself included.</param>
-/// <param name="Left">What a stage left of its text; null where it was not cut.</param>
+/// <param name="Left">What all stages leave of its text; null where it was not cut, or does not stay.</param>
 internal readonly record struct Fate(int Stage, Removal? Match, int Cluster, IReadOnlyList<Range>? Left);
 
 /// <summary>
@@ -43,7 +43,7 @@ internal sealed class Decisions : IDisposable
     {
         (_stages, _documents, _folder, _cancel) = (stages, documents, folder, cancel);
         _matches = new ExternalSort<Match>(folder, (a, b) => a.Number.CompareTo(b.Number), cancel);
-        _left = new ExternalSort<LeftRange>(folder, (a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)), cancel);
+        _left = new ExternalSort<LeftRange>(folder, (a, b) => (a.Number, a.Stage, a.From).CompareTo((b.Number, b.Stage, b.From)), cancel);
     }
 
     /// <summary>What the stages did not compare, in their order.</summary>
@@ -106,19 +106,23 @@ internal sealed class Decisions : IDisposable
                 match = new Removal(number, matches.Current.Other, matches.Current.Similarity);
                 hasMatch = matches.MoveNext();
             }
-            List<Range>? ranges = null;
+            var ranges = new List<LeftRange>();
             while (hasLeft && left.Current.Number == number)
             {
-                (ranges ??= []).Add(left.Current.From..left.Current.To);
+                ranges.Add(left.Current);
                 hasLeft = left.MoveNext();
             }
+            // Of a document that a later stage cut to nothing this is what the ones before have left: it goes all the same.
+            var rest = _fates[number] == Kept ? CutTexts.Rest(ranges.GroupBy(r => r.Stage).Select(
+                g => ((CuttingStage)_stages[g.Key].Stage, (IReadOnlyList<Range>)[.. g.Select(r => r.From..r.To)]))) : null;
             var stage = _fates[number] switch
             {
+                Kept when rest is [] => _stages.Count,
                 Emptied => _stages.Count,
                 TakenDown => _stages.Count + 1,
                 var fate => fate - 1,
             };
-            yield return new Fate(stage, match, clusters.Length == 0 ? 1 : clusters[_standIns[number]], ranges);
+            yield return new Fate(stage, match, clusters.Length == 0 ? 1 : clusters[_standIns[number]], stage < 0 ? rest : null);
         }
     }
 
@@ -162,7 +166,7 @@ internal sealed class Decisions : IDisposable
             if (left.Count == 0)
                 _fates[(int)number] = (byte)(index + 1);
             foreach (var range in left)
-                _left.Add(new LeftRange(number, range.Start.Value, range.End.Value));
+                _left.Add(new LeftRange(number, index, range.Start.Value, range.End.Value));
         }
     }
 
@@ -202,5 +206,5 @@ internal sealed class Decisions : IDisposable
     private readonly record struct Match(long Number, long Other, double Similarity);
 
     [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct LeftRange(long Number, int From, int To);
+    private readonly record struct LeftRange(long Number, int Stage, int From, int To);
 }

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Elastic.Foundation;
@@ -94,7 +95,13 @@ internal static class PieceLines
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
+    // As it is, and not six bytes for each character outside of ASCII: only programs read these lines, none of them in a page.
+    private static readonly JsonSerializerOptions Plain = new(Json) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static byte[] Of<T>(T line) => JsonSerializer.SerializeToUtf8Bytes(line, Json);
+
+    /// <summary>A line of a built text: letters of any script stand in it as they are.</summary>
+    public static byte[] OfText<T>(T line) => JsonSerializer.SerializeToUtf8Bytes(line, Plain);
 
     /// <summary>All lines, and of each whether it is the last one.</summary>
     /// <inheritdoc cref="ZstdLines.Read"/>

@@ -1,5 +1,3 @@
-using Elastic.Messages.Settings;
-
 namespace Elastic.Corpus.Build;
 
 /// <summary>
@@ -66,6 +64,10 @@ public abstract class CuttingStage : SketchingStage
     /// <returns>The documents that are cut, and what is left of each in UTF-16 characters; nothing where it is dropped.</returns>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
     public abstract IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, StageWork work);
+
+    /// <summary>What stays of a text that is cut into these pieces; nothing where they are too little, or too many.</summary>
+    /// <param name="pieces">In UTF-16 characters, in their order; where several stages cut, what all of them leave.</param>
+    public abstract IReadOnlyList<Range> Rest(IReadOnlyList<Range> pieces);
 }
 
 /// <summary>A document that a stage compares with others.</summary>
@@ -81,34 +83,4 @@ public readonly record struct Removal(long Number, long Match, double Similarity
 {
     /// <summary>The one that is kept in its place, an earlier one: the match, unless that goes itself.</summary>
     public long StandIn { get; init; } = Match;
-}
-
-/// <summary>Which documents a stage applies to; empty lists mean all.</summary>
-public sealed record ScopeSettings : SettingsGroup
-{
-    [Setting("scope.languages", new string[0], """
-        Codes of ISO 639-1: the stage applies to documents in these languages only. A document whose language is not known is in none.
-        """)]
-    public required IReadOnlyList<string> Languages { get; init; }
-
-    [Setting("scope.sources", new string[0], "Names of sources: the stage applies to their documents only.")]
-    public required IReadOnlyList<string> Sources { get; init; }
-
-    [Setting("scope.formats", new string[0], "text, xml, html, json-lines, parquet: the stage applies to documents of such files only.")]
-    public required IReadOnlyList<string> Formats { get; init; }
-
-    /// <summary>It applies to all documents.</summary>
-    public bool IsEmpty => Languages.Count == 0 && Sources.Count == 0 && Formats.Count == 0;
-
-    /// <summary>True where a stage of this scope applies to the document.</summary>
-    public bool Contains(DocumentFacts facts)
-    {
-        ArgumentNullException.ThrowIfNull(facts);
-        return (Languages.Count == 0 || (facts.Language is { } language && Languages.Contains(language)))
-            && (Sources.Count == 0 || Sources.Contains(facts.Source))
-            && (Formats.Count == 0 || Formats.Contains(FormatName(facts.Format)));
-    }
-
-    /// <summary>A format's name here: how it is packed does not count.</summary>
-    public static string FormatName(DocumentFormat format) => SettingKind.Word(format);
 }

@@ -89,11 +89,16 @@ public sealed class PlannedStage
         // Where files lie decides nothing: what is in them is in the inputs.
         foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting) && !v.Setting.IsPath)
             .Concat(SettingsRecord.ValuesOf(Scope)))
-            text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {OneLine.Of(setting.Show(value))}");
+            text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {Shown(setting, value)}");
         foreach (var input in Stage.Inputs)
-            text.Append(CultureInfo.InvariantCulture, $"\n{OneLine.Of(input)}");
+            text.Append(CultureInfo.InvariantCulture, $"\n{OneLine.Of(input, int.MaxValue)}");
         return text.ToString();
     }
+
+    // All of it: two builds that differ at the end of a long list are two builds.
+    private static string Shown(Setting setting, object? value) =>
+        value is null ? setting.Show(value)
+        : setting.Kind.IsList ? $"[{ItemList.Of(setting.Kind.Items(value), ", ")}]" : OneLine.Of(setting.Show(value), int.MaxValue);
 
     private bool ChangesReading(Setting setting) => setting.Has<ChangesReadingAttribute>();
 }

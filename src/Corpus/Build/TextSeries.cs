@@ -47,7 +47,7 @@ internal sealed class TextSeries : IDisposable
     public void Write<T>(T line)
     {
         _open ??= Next();
-        var bytes = PieceLines.Of(line);
+        var bytes = PieceLines.OfText(line);
         _open.Write(bytes);
         _open.WriteByte((byte)'\n');
         _bytes += bytes.Length + 1;

@@ -84,7 +84,7 @@ internal sealed class JinjaTemplate
         return run => run.Write(value(run) switch
         {
             System.Collections.ICollection => throw TemplateRun.Refusal(line, "writes a list as it is: write it with tojson or join"),
-            var written => TemplateValues.Text(written),
+            var written => TemplateValues.Text(written, new TemplatePlace(run, line)),
         }, line);
     }
 
@@ -166,7 +166,7 @@ internal sealed class JinjaTemplate
         End();
         return run =>
         {
-            var all = TemplateFunctions.Items(items(run), line);
+            var all = TemplateFunctions.Items(items(run), new TemplatePlace(run, line));
             run.Enter();
             if (condition is not null)
                 all = all.FindAll(item =>
@@ -209,7 +209,7 @@ internal sealed class JinjaTemplate
             run.Set(names[0], item);
             return;
         }
-        var parts = TemplateFunctions.Items(item, line);
+        var parts = TemplateFunctions.Items(item, new TemplatePlace(run, line));
         if (parts.Count != names.Count)
             throw TemplateRun.Refusal(line, $"takes {names.Count} names from {parts.Count} values");
         foreach (var (name, part) in names.Zip(parts))

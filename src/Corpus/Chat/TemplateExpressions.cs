@@ -65,32 +65,32 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         while (true)
         {
             var line = cursor.Token.Line;
-            Func<object?, object?, bool> holds;
+            Func<object?, object?, TemplatePlace, bool> holds;
             if (cursor.Token.Kind == TemplateTokenKind.Sign && Array.IndexOf(Comparisons, cursor.Token.Text) >= 0)
-                holds = Holds(cursor.Next().Text, line);
+                holds = Holds(cursor.Next().Text);
             else if (cursor.IsName("in") || (cursor.IsName("not") && cursor.IsNameBehind("in")))
             {
                 var isNot = cursor.Next().Text == "not" && cursor.TakeName("in");
-                holds = (item, items) => (TemplateValues.Contains(items, item)
-                    ?? throw TemplateRun.Refusal(line, $"looks into {TemplateValues.Text(items)}, which holds nothing")) != isNot;
+                holds = (item, items, at) => (TemplateValues.Contains(items, item, at)
+                    ?? throw at.Refusal($"looks into {TemplateValues.Text(items, at)}, which holds nothing")) != isNot;
             }
             else
                 return all ?? first;
             var (left, right, before) = (first, Sum(), all);
             all = run => (before is null || TemplateValues.IsTrue(before(run)))
-                && holds(run.Counted(left(run), line), run.Counted(right(run), line));
+                && holds(run.Counted(left(run), line), run.Counted(right(run), line), new TemplatePlace(run, line));
             first = right;
         }
     }
 
-    private static Func<object?, object?, bool> Holds(string sign, int line)
+    private static Func<object?, object?, TemplatePlace, bool> Holds(string sign)
     {
         if (sign is "==" or "!=")
-            return (one, other) => TemplateValues.AreEqual(one, other) == (sign == "==");
-        return (one, other) =>
+            return (one, other, at) => TemplateValues.AreEqual(one, other, at) == (sign == "==");
+        return (one, other, at) =>
         {
-            var order = TemplateValues.Compare(one, other) ?? throw TemplateRun.Refusal(
-                line, $"compares {TemplateValues.Text(one)} with {TemplateValues.Text(other)}, which have no order");
+            var order = TemplateValues.Compare(one, other) ?? throw at.Refusal(
+                $"compares {TemplateValues.Text(one, at)} with {TemplateValues.Text(other, at)}, which have no order");
             return sign switch { "<" => order < 0, "<=" => order <= 0, ">" => order > 0, _ => order >= 0 };
         };
     }
@@ -107,7 +107,8 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         while (cursor.Token.Kind == TemplateTokenKind.Sign && Array.IndexOf(signs, cursor.Token.Text) >= 0)
         {
             var (sign, one, other) = (cursor.Next(), left, part());
-            left = run => run.Counted(TemplateArithmetic.Of(sign.Text, one(run), other(run), sign.Line), sign.Line);
+            left = run => run.Counted(
+                TemplateArithmetic.Of(sign.Text, one(run), other(run), new TemplatePlace(run, sign.Line)), sign.Line);
         }
         return left;
     }
@@ -119,7 +120,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         if (cursor.TakeSign("-"))
         {
             var of = cursor.Inside(() => Unary(takesFilters: false));
-            value = run => TemplateArithmetic.Of("-", 0L, of(run), line);
+            value = run => TemplateArithmetic.Of("-", 0L, of(run), new TemplatePlace(run, line));
         }
         else if (cursor.TakeSign("+"))
             value = cursor.Inside(() => Unary(takesFilters: false));
@@ -194,6 +195,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
 
     private TemplateExpression Map()
     {
+        var line = cursor.Token.Line;
         var pairs = new List<(TemplateExpression Key, TemplateExpression Value)>();
         while (!cursor.TakeSign("}"))
         {
@@ -207,7 +209,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         {
             var map = new Dictionary<string, object?>(StringComparer.Ordinal);
             foreach (var (key, value) in pairs)
-                map[TemplateValues.Text(key(run)).Text] = value(run);
+                map[TemplateValues.Text(key(run), new TemplatePlace(run, line)).Text] = value(run);
             return map;
         };
     }

@@ -37,7 +37,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
                 if (!TemplateFunctions.Filters.TryGetValue(name, out var filter))
                     throw cursor.Unknown("filter", name, TemplateFunctions.Filters.Keys);
                 var (of, given) = (value, cursor.IsSign("(") ? Arguments() : []);
-                value = run => run.Counted(filter(run.Counted(of(run), line), [.. given.Select(g => g.Value(run))], line), line);
+                value = Applied(filter, of, given, line);
             }
             else if (cursor.TakeName("is"))
             {
@@ -61,8 +61,16 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
         if (!TemplateFunctions.Methods.TryGetValue(name, out var method))
             throw cursor.Unknown("method", name, TemplateFunctions.Methods.Keys);
         var given = Arguments();
-        return run => run.Counted(method(run.Counted(value(run), line), [.. given.Select(g => g.Value(run))], line), line);
+        return Applied(method, value, given, line);
     }
+
+    private static TemplateExpression Applied(
+        TemplateFunctions.Function function, TemplateExpression value, List<(string? Name, TemplateExpression Value)> given,
+        int line) => run =>
+    {
+        var at = new TemplatePlace(run, line);
+        return at.Counted(function(at.Counted(value(run)), [.. given.Select(g => g.Value(run))], at));
+    };
 
     // A name alone: what it stands for is looked up among the functions.
     private TemplateExpression Call(TemplateExpression value, int line)
@@ -70,11 +78,20 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
         var given = Arguments();
         return run => value(run) switch
         {
-            TemplateFunctions.Function function => function(null, [.. given.Select(g => g.Value(run))], line),
-            string and Namespace => given.ToDictionary(g => g.Name ?? "", g => g.Value(run), StringComparer.Ordinal),
+            TemplateFunctions.Function function => function(null, [.. given.Select(g => g.Value(run))], new TemplatePlace(run, line)),
+            string and Namespace => Members(given, run),
             _ => throw TemplateRun.Refusal(line, "calls what is no function here: known are "
                 + string.Join(", ", TemplateFunctions.Globals.Keys.Append(Namespace).Order(StringComparer.Ordinal))),
         };
+    }
+
+    // Of a name that is given twice the last value counts.
+    private static Dictionary<string, object?> Members(List<(string? Name, TemplateExpression Value)> given, TemplateRun run)
+    {
+        var members = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (var (name, value) in given)
+            members[name ?? ""] = value(run);
+        return members;
     }
 
     // An item, or the items from one to another: [a:b:c].
@@ -93,7 +110,8 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
             var key = parts[0] ?? throw cursor.Wrong("expected an item before \"]\"");
             return run => TemplateArithmetic.Item(value(run), key(run));
         }
-        return run => run.Counted(TemplateArithmetic.Slice(value(run), [.. parts.Select(p => p?.Invoke(run))], line), line);
+        return run => run.Counted(
+            TemplateArithmetic.Slice(value(run), [.. parts.Select(p => p?.Invoke(run))], new TemplatePlace(run, line)), line);
     }
 
     private List<(string? Name, TemplateExpression Value)> Arguments()

@@ -14,6 +14,9 @@ internal sealed class TemplateRun
     /// <summary>The most items of a list that a template makes.</summary>
     public const int MostItems = 100_000;
 
+    /// <summary>How deep lists and dictionaries may be in each other. The messages of people have two or three levels.</summary>
+    public const int MostDepth = 200;
+
     // Characters and items of all values that are looked at or made on the way: about a second at worst.
     private const long MostWork = 1L << 28;
 
@@ -41,8 +44,15 @@ internal sealed class TemplateRun
     public object? Counted(object? value, int line)
     {
         Step(line);
-        _work += value switch { TemplateText text => text.Text.Length, ICollection items => items.Count, _ => 0 };
-        return _work <= MostWork ? value : throw Refusal(line, "goes through texts over and over");
+        Work(value switch { TemplateText text => text.Text.Length, ICollection items => items.Count, _ => 0 }, line);
+        return value;
+    }
+
+    /// <summary>Counts characters and items that are gone through.</summary>
+    public void Work(long amount, int line)
+    {
+        if ((_work += amount) > MostWork)
+            throw Refusal(line, "goes through texts over and over");
     }
 
     public object? Find(string name)

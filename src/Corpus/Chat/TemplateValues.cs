@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Globalization;
-using System.Text;
 
 namespace Elastic.Corpus;
 
@@ -24,15 +23,23 @@ internal static class TemplateValues
         _ => value != Undefined,
     };
 
-    public static bool AreEqual(object? one, object? other) => (one, other) switch
+    /// <exception cref="FormatException">They are too deep, or too much work.</exception>
+    public static bool AreEqual(object? one, object? other, TemplatePlace at) => AreEqual(one, other, at, 0);
+
+    private static bool AreEqual(object? one, object? other, TemplatePlace at, int depth)
     {
-        (TemplateText a, TemplateText b) => a.Text == b.Text,
-        (IList a, IList b) => a.Count == b.Count && a.Cast<object?>().Zip(b.Cast<object?>()).All(p => AreEqual(p.First, p.Second)),
-        (Dictionary<string, object?> a, Dictionary<string, object?> b) =>
-            a.Count == b.Count && a.All(p => b.TryGetValue(p.Key, out var value) && AreEqual(p.Value, value)),
-        _ when IsNumber(one) && IsNumber(other) => Number(one) == Number(other),
-        _ => Equals(one, other),
-    };
+        at.Enter(one, depth);
+        return (one, other) switch
+        {
+            (TemplateText a, TemplateText b) => a.Text == b.Text,
+            (IList a, IList b) => a.Count == b.Count
+                && a.Cast<object?>().Zip(b.Cast<object?>()).All(p => AreEqual(p.First, p.Second, at, depth + 1)),
+            (Dictionary<string, object?> a, Dictionary<string, object?> b) => a.Count == b.Count
+                && a.All(p => b.TryGetValue(p.Key, out var value) && AreEqual(p.Value, value, at, depth + 1)),
+            _ when IsNumber(one) && IsNumber(other) => Number(one) == Number(other),
+            _ => Equals(one, other),
+        };
+    }
 
     public static bool IsNumber(object? value) => value is long or double or bool;
 
@@ -47,79 +54,31 @@ internal static class TemplateValues
     };
 
     /// <summary>Whether something is in a text, a list or the keys of a dictionary; null where it can be in none.</summary>
-    public static bool? Contains(object? items, object? item) => items switch
+    public static bool? Contains(object? items, object? item, TemplatePlace at) => items switch
     {
         TemplateText text when item is TemplateText part => text.Text.Contains(part.Text, StringComparison.Ordinal),
-        IList list => list.Cast<object?>().Any(i => AreEqual(i, item)),
+        IList list => list.Cast<object?>().Any(i => AreEqual(i, item, at)),
         Dictionary<string, object?> map => item is TemplateText key && map.ContainsKey(key.Text),
         _ when items == Undefined => false,
         _ => null,
     };
 
     /// <summary>As it is written down.</summary>
-    public static TemplateText Text(object? value) => value switch
+    /// <exception cref="FormatException">It is too deep, or too long.</exception>
+    public static TemplateText Text(object? value, TemplatePlace at) => value switch
     {
         TemplateText text => text,
-        null => new TemplateText("None"),
-        bool flag => new TemplateText(flag ? "True" : "False"),
-        long whole => new TemplateText(whole.ToString(CultureInfo.InvariantCulture)),
-        double real => new TemplateText(real.ToString("R", CultureInfo.InvariantCulture)),
-        IList or IDictionary => ToJson(value, 0),
-        _ => new TemplateText(value == Undefined ? "" : "a function"),
+        IList or IDictionary => TemplateJson.Of(value, 0, at),
+        _ => new TemplateText(Plain(value)),
     };
 
-    /// <summary>The JSON of a value, with Python's spaces.</summary>
-    /// <param name="indent">Blanks of each level; 0 for one line.</param>
-    public static TemplateText ToJson(object? value, int indent)
+    /// <summary>A value that is neither a text, nor a list, nor a dictionary, as Python writes it.</summary>
+    internal static string Plain(object? value) => value switch
     {
-        var texts = Texts(value).ToList();
-        var written = Written(value, indent, indent);
-        return texts.Count == 0 ? new TemplateText(written) : TemplateText.Concat(texts).With(written);
-    }
-
-    // As Python's json.dumps(ensure_ascii=False), which is what Transformers' tojson is.
-    private static string Quoted(string text)
-    {
-        var quoted = new StringBuilder(text.Length + 2).Append('"');
-        foreach (var c in text)
-            quoted = c switch
-            {
-                '"' or '\\' => quoted.Append('\\').Append(c),
-                '\n' => quoted.Append("\\n"),
-                '\r' => quoted.Append("\\r"),
-                '\t' => quoted.Append("\\t"),
-                '\b' => quoted.Append("\\b"),
-                '\f' => quoted.Append("\\f"),
-                < ' ' => quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
-                _ => quoted.Append(c),
-            };
-        return quoted.Append('"').ToString();
-    }
-
-    // All texts inside, so that what is made of them is known to come from a message.
-    private static IEnumerable<TemplateText> Texts(object? value) => value switch
-    {
-        TemplateText text => [text],
-        Dictionary<string, object?> map => map.Values.SelectMany(Texts),
-        IList list => list.Cast<object?>().SelectMany(Texts),
-        _ => [],
+        null => "None",
+        bool flag => flag ? "True" : "False",
+        long whole => whole.ToString(CultureInfo.InvariantCulture),
+        double real => real.ToString("R", CultureInfo.InvariantCulture),
+        _ => value == Undefined ? "" : "a function",
     };
-
-    private static string Written(object? value, int indent, int margin)
-    {
-        var (separator, begin, end) = indent == 0 ? (", ", "", "")
-            : ($",\n{new string(' ', margin)}", $"\n{new string(' ', margin)}", $"\n{new string(' ', margin - indent)}");
-        string Among(IEnumerable<string> parts, char open, char close) =>
-            string.Join(separator, parts) is { Length: > 0 } inside ? $"{open}{begin}{inside}{end}{close}" : $"{open}{close}";
-        return value switch
-        {
-            null => "null",
-            bool flag => flag ? "true" : "false",
-            TemplateText text => Quoted(text.Text),
-            Dictionary<string, object?> map => Among(map.Select(
-                p => $"{Quoted(p.Key)}: {Written(p.Value, indent, margin + indent)}"), '{', '}'),
-            IList list => Among(list.Cast<object?>().Select(i => Written(i, indent, margin + indent)), '[', ']'),
-            _ => Text(value).Text,
-        };
-    }
 }

@@ -66,28 +66,37 @@ internal static class CsvFiles
         private List<string>? TryRead()
         {
             var row = new List<string>();
-            var (quoted, length) = (false, 0L);
+            var (quoted, isEmpty, length) = (false, true, 0L);
             _field.Clear();
             for (int c; (c = Take()) >= 0;)
             {
-                if (++length > file.Reading.LongestRecord)
-                    return TooLong(length);
-                if (quoted ? c != '"' : c is not ('"' or ',' or '\n' or '\r'))
-                    _field.Append((char)c);
-                else if (quoted && Peek() == '"')
-                    _field.Append((char)Take());
-                else if (c == '"' && (quoted || _field.Length == 0))
+                if (++length == file.Reading.LongestRecord + 1L && !file.Reading.PassesOverRejects)
+                    throw TooLong();
+                var isText = quoted ? c != '"' : c is not ('"' or ',' or '\n' or '\r');
+                if (!isText && quoted && Peek() == '"')
+                {
+                    Take();
+                    isText = true;
+                }
+                else if (c == '"' && (quoted || isEmpty))
                     quoted = !quoted;
                 else if (c == '"')
-                    _field.Append('"');
-                else if (c == '\r' && Peek() == '\n')
-                    continue;
-                else
+                    isText = true;
+                if (isText)
                 {
-                    row.Add(_field.ToString());
+                    isEmpty = false;
+                    // Of a row that is too long only the end is looked for, which quotation marks tell.
+                    if (length <= file.Reading.LongestRecord)
+                        _field.Append((char)c);
+                }
+                else if (c is ',' or '\n' || (c == '\r' && Peek() != '\n'))
+                {
+                    if (length <= file.Reading.LongestRecord)
+                        row.Add(_field.ToString());
                     _field.Clear();
+                    isEmpty = true;
                     if (c != ',')
-                        return row;
+                        return Whole(row, length);
                 }
             }
             if (quoted)
@@ -96,19 +105,19 @@ internal static class CsvFiles
                 return null;
             }
             row.Add(_field.ToString());
-            return row;
+            return Whole(row, length);
         }
 
-        private List<string>? TooLong(long length)
+        private List<string>? Whole(List<string> row, long length)
         {
-            var problem = ReadLimits.Exceeded(file, $"has a row at line {Line} of more than {file.Reading.LongestRecord} characters");
-            if (!file.Reading.PassesOverRejects)
-                throw problem;
-            for (int c; (c = Take()) >= 0 && c != '\n';)
-                length++;
-            statistics.CountMalformed(file, Line, problem.Message, length);
+            if (length <= file.Reading.LongestRecord)
+                return row;
+            statistics.CountMalformed(file, Line, TooLong().Message, length);
             return null;
         }
+
+        private RejectedFileException TooLong() => ReadLimits.Exceeded(
+            file, $"has a row at line {Line} of more than {file.Reading.LongestRecord} characters");
 
         private int Peek() => _position < _end || Fill() ? _buffer[_position] : -1;
 

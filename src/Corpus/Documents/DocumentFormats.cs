@@ -19,6 +19,9 @@ internal sealed record FormatKind(
     /// <summary>It is read as settings of a whole corpus say, and so never as a member of an archive.</summary>
     public bool IsForSettings { get; init; }
 
+    /// <summary>Documents are of it, and not of the formats of its members: scopes may name it.</summary>
+    public bool IsOfDocuments => !IsForSettings && Format is not (DocumentFormat.Warc or DocumentFormat.Tar or DocumentFormat.Zip);
+
     /// <summary>
     /// Endings that are also read in a folder of <c>corpus.sources</c>, where nobody asked for them; compressed ones are named with both.
     /// </summary>

@@ -9,7 +9,8 @@ namespace Elastic.Corpus;
 /// <param name="root">The file on the disk.</param>
 internal sealed class Expansion(SourceFile root)
 {
-    private readonly long _most = ReadLimits.MostUnpacked(root.Length);
+    // What a build has written was text before it was packed, however often it says the same.
+    private readonly long _most = root.Reading.IsBuilt ? long.MaxValue : ReadLimits.MostUnpacked(root.Length);
     private readonly long _size = root.Length;
     private long _count;
 

@@ -92,13 +92,13 @@ internal static class HtmlFiles
             content = Encoding.UTF8.GetBytes('\uFEFF' + wide.ReadToEnd());
             length = content.Length;
         }
-        var page = new PageBounds(file, content, length).Parse();
+        var page = new PageBounds(file, content, length, TimeProvider.System).Parse();
         if (!page.CharacterSet.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || Utf8.IsValid(content.AsSpan(0, length)))
             return page;
         page.Dispose();
         using var text = CountingUtf8.Open(new MemoryStream(content, 0, length), file, statistics);
         var valid = Encoding.UTF8.GetBytes('\uFEFF' + text.ReadToEnd());
-        return new PageBounds(file, valid, valid.Length).Parse();
+        return new PageBounds(file, valid, valid.Length, TimeProvider.System).Parse();
     }
 
     // Walks without recursion: a page may nest to any depth.

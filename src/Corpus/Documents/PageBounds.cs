@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using System.Text;
 using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
@@ -11,7 +11,8 @@ namespace Elastic.Corpus;
 /// Ends the HTML parser at a page that asks too much of it: the time of some pages grows with the square of their size, and the memory of
 /// others with the product of two numbers of tags. The parser cannot be cancelled; it calls here for each element and for more bytes.
 /// </summary>
-internal sealed class PageBounds(SourceFile file, byte[] page, int length)
+/// <param name="clock">Measures how long the parser takes.</param>
+internal sealed class PageBounds(SourceFile file, byte[] page, int length, TimeProvider clock)
 {
     // How often the depth is looked at: a look walks up to the root, which is at most as far as the parser lets elements nest.
     private const int ElementsPerLook = 256;
@@ -37,15 +38,28 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length)
     private IElement? _last;
 
     /// <summary>Parses the page within the bounds.</summary>
-    /// <exception cref="Elastic.Foundation.ElasticException">The page is beyond one of them.</exception>
+    /// <exception cref="RejectedFileException">The page is beyond one of them, whoever parses it.</exception>
+    /// <exception cref="ElasticException">
+    /// It takes too long here. That is no fault of the page: another machine, or the next attempt, may read it in time, and whether a
+    /// document is in a corpus is never decided by a clock.
+    /// </exception>
     public IHtmlDocument Parse()
     {
         foreach (var repeated in Recursive)
             if (LongestRun(page.AsSpan(0, length), repeated) > MostRecursive)
                 throw ReadLimits.Exceeded(file, $"repeats {Encoding.ASCII.GetString(repeated)} more often than the HTML parser bears");
-        (_start, _allocated) = (Stopwatch.GetTimestamp(), GC.GetAllocatedBytesForCurrentThread());
-        return new HtmlParser(new HtmlParserOptions { OnCreated = (element, _) => Count(element) })
-            .ParseDocument(new Watched(this, new MemoryStream(page, 0, length)));
+        (_start, _allocated) = (clock.GetTimestamp(), GC.GetAllocatedBytesForCurrentThread());
+        try
+        {
+            return new HtmlParser(new HtmlParserOptions { OnCreated = (element, _) => Count(element) })
+                .ParseDocument(new Watched(this, new MemoryStream(page, 0, length)));
+        }
+        catch (AggregateException e) when (e.GetBaseException() is ElasticException or OperationCanceledException)
+        {
+            // The parser waits for a task that reads: what ends the reading there is no fault of the page either.
+            ExceptionDispatchInfo.Throw(e.GetBaseException());
+            throw;
+        }
     }
 
     // Zero bytes do not count: in UTF-16 they stand between the others.
@@ -83,8 +97,11 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length)
     private void CheckTime()
     {
         file.Cancel.ThrowIfCancellationRequested();
-        if (Stopwatch.GetElapsedTime(_start) > _longest)
-            throw ReadLimits.Exceeded(file, $"keeps the HTML parser busy for more than {_longest.TotalSeconds:0} seconds");
+        if (clock.GetElapsedTime(_start) > _longest)
+            throw new ElasticException(
+                $"the HTML parser has not ended {file.Shown} after {_longest.TotalSeconds:0} seconds: this machine may have been busy with "
+                + "other work, so give the same command again; where the page itself is the reason, leave it out "
+                + $"(corpus.exclude = [\"{file.Name}\"], or its URL in block-lists)");
     }
 
     private sealed class Watched(PageBounds bounds, Stream bytes) : ReadOnlyStream

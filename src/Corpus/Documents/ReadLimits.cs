@@ -37,7 +37,7 @@ internal static class ReadLimits
 
     /// <summary>
     /// How long the parser may take for a page, and for each MiB of it: a hundred times what real pages take on a machine that is ten times
-    /// overloaded.
+    /// overloaded. A page beyond it is not left out: the reading ends, because another machine may be in time.
     /// </summary>
     public static readonly TimeSpan TimePerMiB = TimeSpan.FromSeconds(60);
 

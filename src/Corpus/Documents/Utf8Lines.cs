@@ -7,8 +7,8 @@ namespace Elastic.Corpus;
 internal sealed class Utf8Lines(Stream stream, SourceFile file, ReadStatistics statistics)
 {
     // Bytes of the longest line that may be read, its end included; one array must hold it.
-    private readonly int _longest = file.Reading.LongestRecord;
-    private byte[] _buffer = new byte[Math.Min(1 << 17, file.Reading.LongestRecord)];
+    private readonly int _longest = file.Reading.MostOfRecord;
+    private byte[] _buffer = new byte[Math.Min(1 << 17, file.Reading.MostOfRecord)];
     private int _start, _end;
 
     /// <summary>The lines read so far.</summary>

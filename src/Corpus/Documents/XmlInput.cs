@@ -44,18 +44,12 @@ internal sealed partial class XmlInput : TextReader
     public static bool TryOpen(
         SourceFile file, ReadStatistics statistics, [NotNullWhen(true)] out XmlInput? input, out string encodingName)
     {
-        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
         input = null;
         var stream = PackedFile.OpenToDamage(file, statistics);
         var whole = RejoinedStream.Peek(stream, UnmarkedUtf16.Looked);
         encodingName = DeclaredOtherThanUtf8(Encoding.Latin1.GetString(whole.Start[..Math.Min(DeclarationBytes, whole.Start.Length)]))
             ?? UnmarkedUtf16.Of(whole.Start)?.WebName ?? "utf-8";
-        Encoding encoding;
-        try
-        {
-            encoding = Encoding.GetEncoding(encodingName);
-        }
-        catch (ArgumentException)
+        if (TextEncodings.TryFind(encodingName) is not { } encoding)
         {
             whole.Dispose();
             return false;

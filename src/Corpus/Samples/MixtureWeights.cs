@@ -25,14 +25,16 @@ internal sealed class MixtureWeights
                 ?? throw new ElasticException($"corpus.mixture: \"{OneLine.Of(mixture[i], 100)}\" is no weight: use e.g. books=1.5");
     }
 
+    /// <summary>How often a source is read: as its own weight says, else that of the whole that it is a part of.</summary>
     public double EpochsOf(string source)
     {
+        var (epochs, longest) = (1.0, -1);
         foreach (var weight in _weights)
         {
-            if (weight.Source == source)
-                return weight.Epochs;
+            if (weight.Source.Length > longest && IsOf(source, weight.Source))
+                (epochs, longest) = (weight.Epochs, weight.Source.Length);
         }
-        return 1;
+        return epochs;
     }
 
     /// <param name="names">All sources of a complete corpus.</param>
@@ -41,12 +43,19 @@ internal sealed class MixtureWeights
     {
         foreach (var weight in _weights)
         {
-            if (!names.Contains(weight.Source))
+            var isThere = false;
+            foreach (var name in names)
+                isThere |= IsOf(name, weight.Source);
+            if (!isThere)
                 throw new ElasticException(
                     $"corpus.mixture names {OneLine.Of(weight.Source, 100)}, which is no source of the corpus: it has "
                     + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
         }
     }
+
+    // "pile/Pile-CC" is of "pile": a source with subsets is in the corpus under the names of these.
+    private static bool IsOf(string source, string named) =>
+        source.StartsWith(named, StringComparison.Ordinal) && (source.Length == named.Length || source[named.Length] == '/');
 
     /// <param name="samples">Samples of an epoch of a complete corpus.</param>
     /// <exception cref="ElasticException">There is none.</exception>

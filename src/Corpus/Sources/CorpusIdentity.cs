@@ -86,6 +86,9 @@ public static class CorpusIdentity
             yield return "xml 2: references of HTML; long lines are cut at white space, without an end-of-text";
         if (isJson)
             yield return "json 2: faults outside of the text are passed over";
+        // What is left out at all is named: without that a row that is too long ends the reading.
+        if (file is { Format: DocumentFormat.Csv, Reading.PassesOverRejects: true })
+            yield return "csv 2: of a row that is too long the end is looked for outside of quotation marks";
         if (file.Format == DocumentFormat.LlmcShard && LlmcCorpus.WasHeldOut(file) != LlmcCorpus.IsHeldOut(file))
             yield return "llm.c 2: \"val\" is a word of the name";
         if (file.Format == DocumentFormat.Parquet)
@@ -98,9 +101,9 @@ public static class CorpusIdentity
         if (file.Format is DocumentFormat.Tar or DocumentFormat.Zip)
         {
             if (file.Reading.Members.Count > 0)
-                yield return $"members {string.Join(' ', file.Reading.Members)}";
+                yield return $"members {ItemList.Of(file.Reading.Members, " ")}";
             if (file.Reading.Exclude.Count > 0)
-                yield return $"exclude {string.Join(' ', file.Reading.Exclude)}";
+                yield return $"exclude {ItemList.Of(file.Reading.Exclude, " ")}";
         }
         if (file.Reading.PassesOverRejects)
             yield return "rejects are passed over";
@@ -126,6 +129,9 @@ public static class CorpusIdentity
                 or DocumentFormat.Tar or DocumentFormat.Zip)
             && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";
+        // The first versions read text without a charset in the source's encoding.
+        if (file.Format == DocumentFormat.Warc && file.Reading.Encoding != Reading.Default.Encoding)
+            yield return "warc 2: text without a charset is UTF-8, whatever the encoding is";
     }
 
     private static byte[] HashOf(SourceFile file, LineSurvey survey)

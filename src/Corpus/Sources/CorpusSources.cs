@@ -1,3 +1,4 @@
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
@@ -109,7 +110,11 @@ public static class CorpusSources
             },
             Exclude = settings.Exclude,
         };
-        return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
+        var ofBuild = reading with { IsBuilt = true };
+        var built = files.Select(f => Path.GetDirectoryName(f.Path)).OfType<string>().Distinct()
+            .Where(folder => BuiltText.WithFilesIn(folder) is not null).ToHashSet(StringComparer.Ordinal);
+        Reading Of(SourceFile file) => built.Contains(Path.GetDirectoryName(file.Path) ?? "") ? ofBuild : reading;
+        return new SourceSet([.. files.Select(f => f with { Reading = Of(f) })], passedOver);
     }
 
     private static ChatFormat? ChatOf(CorpusSettings settings)

@@ -1,4 +1,4 @@
-using System.Text;
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Elastic.Foundation;
 
@@ -196,6 +196,15 @@ public sealed record Reading(string TextField, string Encoding)
     public int LongestRecord { get; init; } = ReadLimits.LineBytes;
 
     /// <summary>
+    /// A build has written the file, of documents that it let in: what bounds the files of others does not hold. It decides whether the
+    /// file can be read, and not what comes of it.
+    /// </summary>
+    public bool IsBuilt { get; init; }
+
+    /// <summary>Bytes of a record that is read at most: one array holds it.</summary>
+    internal int MostOfRecord => IsBuilt ? Array.MaxLength : LongestRecord;
+
+    /// <summary>
     /// What is beyond a limit, or damaged as a whole, is counted and left out; otherwise it ends the reading with an error. See
     /// <c>source.on-reject</c>.
     /// </summary>
@@ -208,14 +217,7 @@ public sealed record Reading(string TextField, string Encoding)
     public static Reading Default { get; } = new("text", "utf-8");
 
     /// <summary>The encoding; null for UTF-8, which Elastic decodes itself.</summary>
-    internal System.Text.Encoding? TextEncoding
-    {
-        get
-        {
-            if (Encoding == Default.Encoding)
-                return null;
-            System.Text.Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
-            return System.Text.Encoding.GetEncoding(Encoding == "latin-1" ? "iso-8859-1" : Encoding);
-        }
-    }
+    internal System.Text.Encoding? TextEncoding => Encoding == Default.Encoding ? null
+        : TextEncodings.TryFind(Encoding == "latin-1" ? "iso-8859-1" : Encoding)
+            ?? throw new UnreachableException($"the settings allow the encoding {Encoding}, which is none here");
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
+using Elastic.Host.Http;
 using Elastic.Transfer;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;

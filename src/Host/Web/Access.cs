@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation.Certificates;
+using Elastic.Host.Http;
 using Elastic.Host.Pbm;
 using Elastic.Transfer;
 using Microsoft.AspNetCore.Http;

@@ -74,6 +74,31 @@ public sealed class DecontaminateTests : IDisposable
     }
 
     [Fact]
+    public void What_two_stages_cut_stays_out_whichever_of_them_found_it()
+    {
+        const string Answer = "an answer that is told in at least as many words as any question that was asked";
+        const string Third = "one more run of thirteen words which only the second of both evaluation sets knows about";
+        var texts = new[]
+        {
+            $"{Words("a", 150)} {Question} {Words("b", 150)} {Answer} {Words("c", 150)} {Third} {Words("d", 150)}",
+            // The first leaves what is behind the question, the second what is before the answer: together it is too little.
+            $"short {Question} {Words("e", 100)} {Answer} short",
+            Words("kept", 50),
+        };
+        var train = _folders.Texts("train.jsonl", texts);
+        var (first, second) = (_folders.Texts("first.jsonl", [Question, Third]), _folders.Texts("second.jsonl", [Answer, Third]));
+        var both = _folders.Texts("both.jsonl", [Question, Answer, Third]);
+        var twice = _folders.Build(
+            Manifests.Of([("train", train)], $"decontaminate against={first}", $"decontaminate against={second}"));
+        var once = _folders.Build(Manifests.Of([("train", train)], $"decontaminate against={both}"));
+        Assert.Equal(5, once.Records(Split.Train).Count());
+        Assert.Equal(once.Records(Split.Train).Select(r => (r.Id, r.Text)), twice.Records(Split.Train).Select(r => (r.Id, r.Text)));
+        Assert.Equal(once.Rows().Select(r => (r.Pieces, r.Cut)), twice.Rows().Select(r => (r.Pieces, r.Cut)));
+        Assert.Equal([null, BuiltDocument.Emptied, null], twice.Rows().Select(r => r.Dropped));
+        Assert.Empty(BuildAudit.Check(twice, CancellationToken.None).Problems);
+    }
+
+    [Fact]
     public void Other_words_in_the_evaluation_set_give_another_build_and_files_without_enough_words_are_named()
     {
         var path = _folders.Texts("train.jsonl", [Words("a", 100)]);

@@ -38,6 +38,30 @@ public sealed class DefaultMixtureTests : IDisposable
             () => DefaultMixture.Apply(settings));
     }
 
+    // A source with subsets is in the corpus under their names, and its weight is of the whole.
+    [Fact]
+    public void The_weight_of_a_source_is_that_of_its_subsets_unless_they_have_their_own()
+    {
+        var pile = _folders.Records("pile.jsonl", Enumerable.Range(0, 60).Select(
+            i => new { text = $"a text with the number {i} of some length", source = i % 2 == 0 ? "web" : "law/eu" }));
+        var manifest = Manifests.OfSources(
+            [("name", "pile"), ("paths[]", pile), ("subsets", "true"), ("weight", "2")],
+            [("name", "pil"), ("paths[]", _folders.Texts("b.jsonl", Enumerable.Range(0, 30).Select(i => $"another text, number {i}")))]);
+        var text = _folders.Build(manifest);
+        DefaultMixture.Write(text, manifest);
+        var mixture = DefaultMixture.Apply(Corpora.Settings(text.TextFolder)).Mixture;
+        Assert.Equal(["pile=2", "pil=1"], mixture);
+        var corpus = _folders.Corpus(text, heldOut: 0, of: ShardSources.Grouped);
+        IReadOnlyList<(string, long)> Times(params string[] weights) =>
+        [
+            .. MixtureOrder.Of(1, weights, corpus.TrainShards, new SampleCut(SampleKind.Blocks, 8)).Sources
+                .Select(s => (s.Name, s.Samples / s.Blocks)).Order(),
+        ];
+        Assert.Equal([("pil", 1), ("pile/law/eu", 2), ("pile/web", 2)], Times([.. mixture]));
+        Assert.Equal([("pil", 1), ("pile/law/eu", 5), ("pile/web", 3)], Times("pile=3", "pile/law=5", "pil=1"));
+        Refusal.Says("corpus.mixture names pi, which is no source of the corpus", () => Times("pi=1"));
+    }
+
     [Fact]
     public void Weights_do_not_name_a_corpus_but_that_it_is_mixed_does()
     {

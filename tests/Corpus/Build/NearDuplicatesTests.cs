@@ -61,6 +61,29 @@ public class NearDuplicatesTests
         Assert.Single(WordShingles.Of("two words", 5));
         Assert.Equal(4, WordShingles.Of("今日は天気", 2).Count);
         Assert.Empty(WordShingles.Of(" …— ", 5));
+        // One letter in capitals is two small ones: the same here and where runs of words are looked for.
+        Assert.Equal(WordShingles.Of("\u0130LK", 1), WordShingles.Of("i\u0307lk", 1));
+        Assert.Equal(WordShingles.Of("\u0130LK", 1), new WordRuns("\u0130LK").Of(1).Select(r => r.Hash).ToHashSet());
+    }
+
+    [Fact]
+    public void Shingles_of_few_long_documents_or_of_many_short_ones_are_kept()
+    {
+        var made = new List<long>();
+        var recent = new RecentShingles(number =>
+        {
+            made.Add(number);
+            return [.. Enumerable.Range(0, (int)number % 100).Select(i => (ulong)i)];
+        })
+        { Most = 100 };
+        foreach (var number in new long[] { 40, 41, 40, 42, 41, 40, 99, 98, 99, 98 })
+            Assert.Equal(number, recent[number].Count);
+        // The oldest one goes where they have more than a hundred together, and two stay whatever they have.
+        Assert.Equal([40, 41, 42, 40, 99, 98], made);
+        Assert.Equal(2, recent.Documents);
+        for (var number = 0; number < 30_000; number += 100)
+            Assert.Empty(recent[number]);
+        Assert.Equal(256, recent.Documents);
     }
 
     // What all pairs compared exactly would come to, in key order: the rule without the chance of MinHash.

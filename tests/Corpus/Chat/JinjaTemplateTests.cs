@@ -8,6 +8,10 @@ namespace Elastic.Corpus.Tests;
 /// <summary>The part of Jinja that chat templates use, against Jinja itself: make_chat_templates.py.</summary>
 public sealed class JinjaTemplateTests
 {
+    private const string OfItself = "{% set ns = namespace() %}{% set ns.a = ns %}";
+    private const string ManyTimes =
+        "{% set n = namespace(l='ab') %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}";
+
     internal static JsonObject Reference { get; } = Read();
 
     [Fact]
@@ -78,10 +82,30 @@ public sealed class JinjaTemplateTests
     [InlineData("{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}", "have no such sum")]
     [InlineData("{% set n = namespace(x='ab') %}{% for i in range(20) %}{% set n.x = n.x + n.x %}{% endfor %}"
         + "{% for i in range(9999) %}{% set y = n.x|upper %}{% endfor %}", "goes through texts over and over")]
+    [InlineData(OfItself + "{{ ns | tojson }}", "has lists in lists more than 200 deep, or one that holds itself")]
+    [InlineData(OfItself + "{{ ns == ns }}", "or one that holds itself")]
+    [InlineData(OfItself + "{{ ns in [ns] }}", "or one that holds itself")]
+    [InlineData(OfItself + "{{ ns ~ 'a' }}", "or one that holds itself")]
+    [InlineData(OfItself + "{{ 1 + ns }}", "or one that holds itself")]
+    [InlineData(OfItself + "{{ [ns] | join }}", "or one that holds itself")]
+    [InlineData(OfItself + "{{ raise_exception(ns) }}", "or one that holds itself")]
+    [InlineData("{% set n = namespace() %}{% for i in range(9999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l | string }}", "200 deep")]
+    [InlineData(ManyTimes + "{{ n.l | tojson }}", "makes a text of more than 4194304 characters")]
+    [InlineData(ManyTimes + "{{ n.l | tojson(16) }}", "makes a text of more than 4194304 characters")]
+    [InlineData(ManyTimes + "{% set n.m = n.l %}{{ n.l == n.m }}", "goes through texts over and over")]
     [InlineData("{% for i in range(9999) %}{% for j in range(9999) %}{% if i %}{% endif %}{% endfor %}{% endfor %}",
         "takes more than 1000000 steps")]
     public void What_cannot_be_computed_or_would_not_end_is_refused(string source, string why) => Assert.Contains(
         why, Assert.Throws<FormatException>(() => new JinjaTemplate(source, "t").Render([])).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("{{ (0 - 9223372036854775807 - 1) % -1 }}", "0")]
+    [InlineData("{{ 'abc'[1:9:9223372036854775807] }}{{ 'abc'[2::-9223372036854775807] }}", "bc")]
+    [InlineData("{% set n = namespace(a=1, a=2) %}{{ n.a }}", "2")]
+    [InlineData("{{ [1, [true, none], {'a': [], 'b': {}}] | tojson }}", "[1, [true, null], {\"a\": [], \"b\": {}}]")]
+    [InlineData("{{ [1, {'a': ['b']}] | tojson(1) }}", "[\n 1,\n {\n  \"a\": [\n   \"b\"\n  ]\n }\n]")]
+    public void Numbers_at_their_ends_and_values_in_each_other_are_written(string source, string text) =>
+        Assert.Equal(text, Text(new JinjaTemplate(source, "t").Render([])));
 
     [Fact]
     public void Parts_inside_each_other_have_a_bound_and_so_has_the_length()

@@ -96,6 +96,44 @@ public class DocumentFaultsTests
         Assert.Equal(1, documents.Count + _statistics.MalformedRecords);
     }
 
+    // .NET knows the name and refuses the encoding.
+    [Theory]
+    [InlineData("unicode-1-1-utf-7")]
+    [InlineData("x-none")]
+    public void XML_may_declare_any_encoding(string name)
+    {
+        Assert.Empty(Read("a.xml", $"<?xml version=\"1.0\" encoding=\"{name}\"?><l>words</l>"));
+        Assert.Equal($"a.xml:1 declares the encoding {name}, which is not known", Assert.Single(_statistics.Malformed).ToString());
+    }
+
+    // A clock that stands for a process that was stopped in the middle of a page.
+    [Fact]
+    public void A_page_that_takes_too_long_ends_the_reading_and_is_never_left_out()
+    {
+        var page = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("<p>words", 1000)));
+        var file = new SourceFile("a.html", "a.html", DocumentFormat.Html)
+        {
+            Reading = Reading.Default with { PassesOverRejects = true },
+        };
+        Assert.Contains("has not ended a.html after 60 seconds", Assert.Throws<Foundation.ElasticException>(
+            () => new PageBounds(file, page, page.Length, new SlowClock()).Parse()).Message, StringComparison.Ordinal);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => new PageBounds(file with { Cancel = cancelled.Token }, page, page.Length, TimeProvider.System).Parse());
+        using var whole = new PageBounds(file, page, page.Length, TimeProvider.System).Parse();
+        Assert.Equal(1000, whole.QuerySelectorAll("p").Length);
+    }
+
+    private sealed class SlowClock : TimeProvider
+    {
+        private long _seconds;
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => _seconds += 61;
+    }
+
     [Fact]
     public void A_long_line_is_cut_at_white_space_and_goes_on_without_an_end_of_text()
     {

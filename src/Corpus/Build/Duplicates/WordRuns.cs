@@ -1,11 +1,12 @@
+using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
 
 namespace Elastic.Corpus.Build.Duplicates;
 
 /// <summary>
-/// The words of a text with their places in it: case, punctuation and white space do not count. Of scripts that write without spaces each
-/// character is a word, as in <see cref="WordShingles"/>.
+/// The words of a text with their places in it: case, punctuation and white space do not count. A word is a run of letters, digits and
+/// their marks; of scripts that write without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) each character is one.
 /// </summary>
 internal sealed class WordRuns
 {
@@ -20,15 +21,19 @@ internal sealed class WordRuns
         foreach (var rune in text.EnumerateRunes())
         {
             StopSignal.Look(number++, cancel);
-            var isWord = WordShingles.IsOfWord(rune);
-            var isAlone = isWord && WordShingles.StandsAlone(rune.Value);
+            var isWord = IsOfWord(rune);
+            var isAlone = isWord && StandsAlone(rune.Value);
             if (start >= 0 && (!isWord || isAlone))
                 Close(ref start, at);
             if (isWord)
             {
                 if (start < 0)
                     start = at;
-                _words.AddRange(utf8[..Rune.ToLowerInvariant(rune).EncodeToUtf8(utf8)]);
+                // In lower case as CodePoints.ToLower has it: Unicode gives this one letter two.
+                if (rune.Value == 0x130)
+                    _words.AddRange("i\u0307"u8);
+                else
+                    _words.AddRange(utf8[..Rune.ToLowerInvariant(rune).EncodeToUtf8(utf8)]);
             }
             // A lone surrogate is one character, and its rune U+FFFD as well.
             at += rune.Utf16SequenceLength;
@@ -53,6 +58,13 @@ internal sealed class WordRuns
             yield return (Hash(first == 0 ? 0 : _places[first - 1].EndByte, last.EndByte), _places[first].From, last.To);
         }
     }
+
+    private static bool IsOfWord(Rune rune) => Rune.IsLetterOrDigit(rune)
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark;
+
+    private static bool StandsAlone(int c) => c is (>= 0x0E00 and <= 0x0EFF) or (>= 0x1000 and <= 0x109F) or (>= 0x1780 and <= 0x17FF)
+        or (>= 0x3040 and <= 0x30FF) or (>= 0x3400 and <= 0x4DBF) or (>= 0x4E00 and <= 0x9FFF) or (>= 0xF900 and <= 0xFAFF)
+        or (>= 0x20000 and <= 0x3FFFF);
 
     private ulong Hash(int from, int to) =>
         XxHash3.HashToUInt64(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_words)[from..to]);

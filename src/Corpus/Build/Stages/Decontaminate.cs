@@ -18,7 +18,7 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
     private readonly Lazy<(HashSet<ulong> Grams, string Digest)> _against = new(() => Read(settings));
 
     /// <summary>As manifests name it.</summary>
-    public static StageKind Kind { get; } = StageKind.Of<DecontaminateSettings>("decontaminate", 1,
+    public static StageKind Kind { get; } = StageKind.Of<DecontaminateSettings>("decontaminate", 2,
         "Cuts out of training documents what given evaluation sets have, too: runs of 13 words.",
         settings => new Decontaminate(settings));
 
@@ -95,7 +95,7 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
     }
 
     /// <summary>What is left of a text of which the matches are cut; nothing where it is too little, or in too many pieces.</summary>
-    private List<Range> Left(List<Match> matches)
+    private IReadOnlyList<Range> Left(List<Match> matches)
     {
         var (pieces, start, length) = (new List<Range>(), 0, matches[0].Length);
         foreach (var match in matches)
@@ -106,8 +106,14 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         }
         if (start < length)
             pieces.Add(start..length);
-        return pieces.Count > settings.MostPieces ? []
-            : pieces.FindAll(p => p.End.Value - p.Start.Value >= settings.LeastPiece);
+        return Rest(pieces);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Range> Rest(IReadOnlyList<Range> pieces)
+    {
+        ArgumentNullException.ThrowIfNull(pieces);
+        return pieces.Count > settings.MostPieces ? [] : [.. pieces.Where(p => p.End.Value - p.Start.Value >= settings.LeastPiece)];
     }
 
     // Of matches in the order of their runs those whose run is in few documents.

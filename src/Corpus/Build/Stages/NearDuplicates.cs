@@ -14,9 +14,6 @@ namespace Elastic.Corpus.Build.Stages;
 /// </summary>
 public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStage
 {
-    // Shingles of the documents that were compared last: duplicates of one document often stand together.
-    private const int ShinglesKept = 256;
-
     private readonly MinHash _hash = MinHash.Of(settings.Bands * settings.Rows);
 
     /// <summary>As manifests name it.</summary>
@@ -90,7 +87,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     private IEnumerable<Removal> Verified(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
         var dropped = new BitArray(1024);
-        var shingles = new RecentShingles(settings.Words, texts, cancel);
+        var shingles = Shingles(texts, cancel);
         Pair? before = null;
         foreach (var pair in pairs)
         {
@@ -110,7 +107,7 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
 
     private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
     {
-        var (components, shingles) = (new Components(), new RecentShingles(settings.Words, texts, cancel));
+        var (components, shingles) = (new Components(), Shingles(texts, cancel));
         foreach (var pair in pairs.Where(pair => !components.AreConnected(pair.Later, pair.Earlier)))
         {
             var similarity = Similarity(shingles[pair.Later], shingles[pair.Earlier]);
@@ -119,6 +116,9 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         }
         return components.Removals(cancel);
     }
+
+    private RecentShingles Shingles(DocumentTexts texts, CancellationToken cancel) =>
+        new(number => WordShingles.Of(texts[number], settings.Words, cancel));
 
     /// <summary>Jaccard's: what both have, of what either has.</summary>
     internal static double Similarity(IReadOnlySet<ulong> a, IReadOnlySet<ulong> b)
@@ -132,26 +132,6 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
 
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct Pair(long Later, long Earlier);
-
-    /// <summary>The shingles of documents, those that were asked for last kept.</summary>
-    private sealed class RecentShingles(int words, DocumentTexts texts, CancellationToken cancel)
-    {
-        private readonly Dictionary<long, HashSet<ulong>> _known = [];
-        private readonly Queue<long> _order = new();
-
-        public HashSet<ulong> this[long number]
-        {
-            get
-            {
-                if (_known.TryGetValue(number, out var shingles))
-                    return shingles;
-                if (_order.Count == ShinglesKept)
-                    _known.Remove(_order.Dequeue());
-                _order.Enqueue(number);
-                return _known[number] = WordShingles.Of(texts[number], words, cancel);
-            }
-        }
-    }
 }
 
 /// <summary>Which documents go that are nearly alike.</summary>

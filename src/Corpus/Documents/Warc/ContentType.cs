@@ -27,15 +27,16 @@ internal static class ContentType
         Encoding.Latin1.GetString(body[..Math.Min(Looked, body.Length)]).Contains("<html", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// The body in UTF-8 with its mark, where the head names another encoding, or none and the body looks like UTF-16, or is plain text
-    /// that is no UTF-8 (windows-1252 then, as browsers have it). Otherwise as it is: pages and XML say by themselves what they are in.
+    /// The body in UTF-8 with its mark, where the head names an encoding, or the body looks like UTF-16, or is text: UTF-8, or, of plain
+    /// text that is none, windows-1252, as browsers have it; whatever the files of the source are in. Pages and XML stay as they are: they
+    /// say by themselves what they are in.
     /// </summary>
     public static byte[] AsUtf8(string type, byte[] body)
     {
         if (body is [0xEF, 0xBB, 0xBF, ..] or [0xFE, 0xFF, ..] or [0xFF, 0xFE, ..])
             return body;
-        var encoding = EncodingOf(type) ?? UnmarkedUtf16.Of(body)
-            ?? (NameOf(type) == "text/plain" && !Utf8.IsValid(body) ? Windows1252 : null);
+        var encoding = EncodingOf(type) ?? UnmarkedUtf16.Of(body) ?? (FormatOf(type, body) != DocumentFormat.Text ? null
+            : NameOf(type) == "text/plain" && !Utf8.IsValid(body) ? Windows1252 : Encoding.UTF8);
         return encoding is null ? body : [0xEF, 0xBB, 0xBF, .. Utf8Of(encoding, body)];
     }
 
@@ -50,16 +51,6 @@ internal static class ContentType
         var parameter = type.Split(';').Skip(1).Select(p => p.Trim())
             .FirstOrDefault(p => p.StartsWith("charset=", StringComparison.OrdinalIgnoreCase));
         var name = parameter?["charset=".Length..].Trim('"', '\'', ' ');
-        if (string.IsNullOrEmpty(name))
-            return null;
-        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
-        try
-        {
-            return Encoding.GetEncoding(name);
-        }
-        catch (ArgumentException)
-        {
-            return null;
-        }
+        return string.IsNullOrEmpty(name) ? null : TextEncodings.TryFind(name);
     }
 }

@@ -49,6 +49,27 @@ public sealed class TableTests : IDisposable
         Assert.Empty(Read("empty.csv", "\n\n"));
     }
 
+    [Fact]
+    public void A_row_of_CSV_that_is_too_long_ends_where_its_quotation_marks_say()
+    {
+        var quoted = string.Concat(Enumerable.Repeat("a line, \"\"told\"\"\n9,no row\n", 10));
+        var text = $"id,text\n1,one\n2,\"{quoted}\"\n3,\"three\nlines\"\n4,{new string('x', 40)} \"and\" more\n5,five\n"
+            + $"6,{new string('y', 50)}";
+        var file = CorpusSources.Resolve([_folder.Write("a.csv", text)]).Single();
+        var reading = file.Reading with { LongestRecord = 30, PassesOverRejects = true };
+        Assert.Equal(
+            ["one", "three\nlines", "five"], DocumentReader.Read(file with { Reading = reading }, _statistics).Select(d => d.Text));
+        Assert.Equal([3L, 26L, 28L], _statistics.Malformed.Select(m => m.Line));
+        Assert.All(_statistics.Malformed, m => Assert.Contains("of more than 30 characters", m.Reason, StringComparison.Ordinal));
+        // A row of exactly that many characters is none.
+        var just = CorpusSources.Resolve([_folder.Write("b.csv", $"text,b\ny,{new string('b', 27)}\n")]).Single();
+        Assert.Equal(["y"], DocumentReader.Read(just with { Reading = reading }, _statistics).Select(d => d.Text));
+        Assert.Contains("csv 2", string.Concat(CorpusIdentity.OfFile(file with { Reading = reading }).Reading), StringComparison.Ordinal);
+        Assert.DoesNotContain("csv", string.Concat(CorpusIdentity.OfFile(file).Reading), StringComparison.Ordinal);
+        Refusal.Says("has a row at line 3 of more than 30 characters", () => DocumentReader.Read(
+            file with { Reading = reading with { PassesOverRejects = false } }, _statistics).ToList());
+    }
+
     [Theory]
     [InlineData(false, false)]
     [InlineData(true, false)]

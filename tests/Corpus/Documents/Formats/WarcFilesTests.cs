@@ -53,6 +53,29 @@ public sealed class WarcFilesTests : IDisposable
     }
 
     [Theory]
+    [InlineData("utf-8")]
+    [InlineData("windows-1251")]
+    public void Text_is_in_the_encoding_that_its_head_names_else_in_UTF8_whatever_the_source_is_in(string encoding)
+    {
+        var warc = new Warc()
+            .Response("http://a.example/a", "Content-Type: text/plain", "naïve"u8)
+            .Response("http://a.example/b", "Content-Type: text/markdown", "Grüße"u8)
+            .Response("http://a.example/c", "Content-Type: text/plain; charset=koi8-r", [0xF0, 0xD2])
+            .Response("http://a.example/d", "Content-Type: text/plain", Encoding.Latin1.GetBytes("café"))
+            .Response("http://a.example/e", "Content-Type: text/plain; charset=utf-7", "no known charset"u8)
+            .Response("http://a.example/f", "Content-Type: text/html; charset=utf-7", "<p>a page"u8);
+        var file = CorpusSources.Resolve([_folder.Write("a.warc", warc.Plain)]).Single();
+        var read = file with { Reading = file.Reading with { Encoding = encoding } };
+        Assert.Equal(
+            ["naïve", "Grüße", "Пр", "café", "no known charset", "a page"],
+            DocumentReader.Read(read, _statistics).Select(d => d.Text.Trim()));
+        Assert.Equal((0, 0), (_statistics.MalformedRecords, _statistics.InvalidUtf8Sequences));
+        // What earlier versions read of it was something else.
+        var (own, plain) = (CorpusIdentity.OfFile(read).Reading, CorpusIdentity.OfFile(file).Reading);
+        Assert.Equal(encoding != "utf-8", own.Except(plain).Any());
+    }
+
+    [Theory]
     [InlineData(-4, "its Content-Length of 5 is wrong: the record does not end there")]
     [InlineData(30, "its Content-Length of 39 is wrong: the record does not end there")]
     [InlineData(100_000, "its Content-Length of 100009 is wrong, or the file is cut short: there are 239 bytes")]
