@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Elastic.Foundation;
 using Elastic.Host.Http;
 using Microsoft.AspNetCore.Http;
 

@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Testing;
 
