@@ -24,8 +24,9 @@ internal sealed class HungWork(RunCoordinatorContext context, EnlistedNodes node
             _stalls.NoteFetched(stage, context.Now);
     }
 
-    /// <summary>Lets nodes rest whose work hangs. Slow is not dead: the node goes on, and its result counts. Another one takes the steps,
-    /// too.</summary>
+    /// <summary>
+    /// Lets nodes rest whose work hangs. Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
+    /// </summary>
     public void RestNodes()
     {
         foreach (var (stuck, _) in context.View.InFlight.Where(w => ComputeWork.ReplicaOf(w.Key.Work) is null

@@ -38,10 +38,10 @@ public sealed class RunCoordinator
     private readonly NodeReleases _releases;                            // which nodes may go
     private readonly ReplicaAttempts _attempts;                         // which nodes compute a replica together
     private readonly EnlistedNodes _nodes;                              // which nodes are here
-    private readonly OrderedWork _ordered;                              // work: given out,
-    private readonly AnsweredWork _answered;                            // answered,
-    private readonly FailedWork _failed;                                // failed,
-    private readonly HungWork _hung;                                    // and without progress
+    private readonly OrderedWork _ordered;                              // what is due, given out
+    private readonly AnsweredWork _answered;                            // results, and whether they count
+    private readonly FailedWork _failed;                                // what nodes could not do
+    private readonly HungWork _hung;                                    // work without progress
     private readonly RequestAnswers _requests;                          // what people ask
     private readonly OutcomeAudits _audits = new();
     private readonly LossDetector _losses = new();
