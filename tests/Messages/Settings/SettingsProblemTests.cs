@@ -181,7 +181,9 @@ public sealed class SettingsProblemTests
         {
             Optimizer = OptimizerSettings.Defaults with
             {
-                Momentum = 0.9, OuterMomentum = 0.5, DecayShape = LearningRateDecay.Linear,
+                Momentum = 0.9,
+                OuterMomentum = 0.5,
+                DecayShape = LearningRateDecay.Linear,
             },
             Model = Model with { Lora = Model.Lora with { Alpha = 32 } },
             Corpus = CorpusSettings.Defaults with { StreamWindow = 4, HeldOut = 0.1, Validation = ["v.txt"] },
