@@ -90,7 +90,8 @@ internal sealed class CorpusDeletion(ElasticNode node)
         var readers = runs.Where(r => Reads(r, corpus) && !r.State!.IsFinished).Select(r => r.Name.Value).ToList();
         if (readers.Count > 0)
             return $"the corpus {corpus.Short} is needed by {Several("run", readers)}: wait until "
-                + $"{(readers.Count == 1 ? "it is" : "they are")} finished, or delete {(readers.Count == 1 ? "it" : "them")} first: pbm run delete -n {readers[0]}";
+                + (readers.Count == 1 ? "it is finished, or delete it first" : "they are finished, or delete them first")
+                + $": pbm run delete -n {readers[0]}";
         return builds.Count == 0 ? null
             : $"{Several("build", builds)} {(builds.Count == 1 ? "goes" : "go")} on, and may make the corpus {corpus.Short}: wait, or stop "
                 + $"{(builds.Count == 1 ? "it" : "them")} first: pbm corpus stop -b {builds[0]}";

@@ -205,7 +205,10 @@ public sealed class SettingsProblemTests
             Corpus = set.Corpus with { Order = CorpusOrder.Stream, Validation = [] },
         }));
         Assert.Equal(
-            ["node.public-url = https://lm has no effect: node.dashboard = false", "node.ops-token-file = t has no effect: node.ops-port is not set"],
+            [
+                "node.public-url = https://lm has no effect: node.dashboard = false",
+                "node.ops-token-file = t has no effect: node.ops-port is not set",
+            ],
             SettingsWithoutEffect.Of(NodeSettings.Defaults with { Dashboard = false, PublicUrl = "https://lm", OpsTokenFile = "t" }));
     }
 
