@@ -90,8 +90,8 @@ public static class RunRequests
         var settings = SettingsText.Read(c.Settings);
         return settings.ProblemsOfNewRun().FirstOrDefault()
             ?? (settings.Evaluation.MayEndRuns && c is { Blocks: > 0, HeldOutBlocks: 0 }
-                ? $"{settings.Evaluation.End} ends a run by its scores of held-out text, which is shorter than one block here: add text, hold "
-                    + "out more of it (corpus.held-out, corpus.validation), or leave it out" : null);
+                ? $"{settings.Evaluation.End} ends a run by its scores of held-out text, which is shorter than one block here: add text, "
+                    + "hold out more of it (corpus.held-out, corpus.validation), or leave it out" : null);
     }
 
     private static RunStarted Started(RunState run, Start c) => new(

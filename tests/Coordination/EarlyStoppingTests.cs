@@ -81,7 +81,8 @@ public sealed class EarlyStoppingTests
     {
         var start = RunSamples.Begin with
         {
-            Settings = RunSamples.Text(s => s with { Evaluation = s.Evaluation with { Patience = 3 } }), HeldOutBlocks = 0,
+            Settings = RunSamples.Text(s => s with { Evaluation = s.Evaluation with { Patience = 3 } }),
+            HeldOutBlocks = 0,
         };
         Assert.Contains(
             "evaluation.patience = 3 ends a run by its scores of held-out text, which is shorter than one block here",

@@ -51,7 +51,8 @@ internal sealed class CorpusDeletion(ElasticNode node)
         foreach (var some in (await node.Control.NodesAsync(cancel)).Chunk(AtOnce))
             answers.AddRange(await Task.WhenAll(some.Select(n => AskAsync(n, corpus, origin, cancel))));
         return new DeletedCorpus(
-            corpus, [.. answers.OrderBy(a => a.Address, StringComparer.Ordinal)], [.. runs.Where(r => Reads(r, corpus)).Select(r => r.Name)]);
+            corpus, [.. answers.OrderBy(a => a.Address, StringComparer.Ordinal)],
+            [.. runs.Where(r => Reads(r, corpus)).Select(r => r.Name)]);
     }
 
     /// <summary>The corpus that is meant.</summary>
@@ -88,8 +89,9 @@ internal sealed class CorpusDeletion(ElasticNode node)
                 + $"mend it, or delete the run first ({unread.Problem})";
         var readers = runs.Where(r => Reads(r, corpus) && !r.State!.IsFinished).Select(r => r.Name.Value).ToList();
         if (readers.Count > 0)
-            return $"the corpus {corpus.Short} is needed by {Several("run", readers)}: wait until {(readers.Count == 1 ? "it is" : "they are")} "
-                + $"finished, or delete {(readers.Count == 1 ? "it" : "them")} first: pbm run delete -n {readers[0]}";
+            return $"the corpus {corpus.Short} is needed by {Several("run", readers)}: wait until "
+                + (readers.Count == 1 ? "it is finished, or delete it first" : "they are finished, or delete them first")
+                + $": pbm run delete -n {readers[0]}";
         return builds.Count == 0 ? null
             : $"{Several("build", builds)} {(builds.Count == 1 ? "goes" : "go")} on, and may make the corpus {corpus.Short}: wait, or stop "
                 + $"{(builds.Count == 1 ? "it" : "them")} first: pbm corpus stop -b {builds[0]}";
@@ -102,7 +104,8 @@ internal sealed class CorpusDeletion(ElasticNode node)
 
     private IEnumerable<Digest> CorporaHere() =>
         node.Paths.AllCorpora.Append(node.Paths.FetchedCorpora).Where(Directory.Exists)
-            .SelectMany(Directory.EnumerateDirectories).Select(d => Path.GetFileName(d)).Where(Digest.IsDigest).Select(hex => new Digest(hex));
+            .SelectMany(Directory.EnumerateDirectories).Select(d => Path.GetFileName(d)).Where(Digest.IsDigest)
+            .Select(hex => new Digest(hex));
 
     private async Task<CorpusOnNode> AskAsync(NodeView asked, Digest corpus, Origin origin, CancellationToken cancel)
     {

@@ -144,7 +144,8 @@ internal sealed class Contacts(
 
     // Every second attempt asks a seed that a person named under the other names that it may have; the other seeds said their own names.
     // One that was in the cluster under the name that the person gave has it: whoever comes back asks under other names late only, or would
-    // wait in vain at first. Never under two names at once: two associations with one seed can get into each other's way, which costs an attempt.
+    // wait in vain at first. Never under two names at once: two associations with one seed can get into each other's way, which costs an
+    // attempt.
     private async Task<Way> OthersAsync(Address self, int attempt, IEnumerable<Address> up, CancellationToken cancel)
     {
         List<Address> named, doubtful;
@@ -159,6 +160,7 @@ internal sealed class Contacts(
         var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress())
             .Where(a => a != self && !_asked.Contains(a)).Distinct().ToList();
         return new(
-            others.Count == 0 ? named : [.. named.Where(a => !doubtful.Contains(a)).Concat(others)], [.. named.Select(a => a.ToEndpoint())]);
+            others.Count == 0 ? named : [.. named.Where(a => !doubtful.Contains(a)).Concat(others)],
+            [.. named.Select(a => a.ToEndpoint())]);
     }
 }

@@ -16,8 +16,8 @@ public readonly record struct ReplicaSplit(int Tensor, int Pipeline, int Chunks 
     public const int Most = 64;
 
     /// <summary>What the text may be, in words.</summary>
-    public const string Use = "none, tensor:2 (a power of two from 2 to 64), pipeline:2 (2 to 64 stages), pipeline:2x2 (of 2 pieces each, up "
-        + "to 64 in all), or tensor:2, pipeline:2";
+    public const string Use = "none, tensor:2 (a power of two from 2 to 64), pipeline:2 (2 to 64 stages), pipeline:2x2 (of 2 pieces each, "
+        + "up to 64 in all), or tensor:2, pipeline:2";
 
     /// <summary>Each device has the whole model.</summary>
     public static ReplicaSplit None { get; } = new(1, 1);

@@ -42,7 +42,7 @@ public static class SettingsWithoutEffect
                where why is not null
                from key in rule.Keys
                let set = values[key]
-               where set.Value is { } value && (set.Setting.Default is null || set.Setting.Show(value) != set.Setting.Show(set.Setting.Default))
+               where set.Value is not null && set.Setting.Show(set.Value) != set.Setting.ShownDefault
                select $"{key} = {set.Setting.Show(set.Value)} has no effect: {why}";
     }
 }

@@ -40,11 +40,11 @@ public sealed record TrainingSettings : SettingsGroup
     public IEnumerable<string> ProblemsOfNewRun()
     {
         if (Evaluation.MayEndRuns && Corpus.HeldOut == 0 && Corpus.Validation.Count == 0)
-            yield return $"{Evaluation.End} ends a run by its scores of held-out text, and with corpus.held-out = 0 there is none: hold out "
-                + "a share of the text (corpus.held-out), name some (corpus.validation), or leave it out";
+            yield return $"{Evaluation.End} ends a run by its scores of held-out text, and with corpus.held-out = 0 there is none: hold "
+                + "out a share of the text (corpus.held-out), name some (corpus.validation), or leave it out";
         if (Optimizer.Kind == "muon" && Model.Lora.IsUsed)
-            yield return $"optimizer.kind = muon with model.lora-rank = {Model.Lora.Rank}: Muon updates hidden matrices of the network, which "
-                + "adapters leave as they are, so that AdamW would train all that is trained; use adamw";
+            yield return $"optimizer.kind = muon with model.lora-rank = {Model.Lora.Rank}: Muon updates hidden matrices of the network, "
+                + "which adapters leave as they are, so that AdamW would train all that is trained; use adamw";
     }
 
     // Each number is within its bounds; what is computed from them must be countable, too, before anything is stored or allocated.

@@ -35,8 +35,8 @@ public sealed class CorpusDeletionTests
         Assert.Equal(Books, CorpusDeletion.Find("aaaa", runs, [Books, Web]));
         Assert.Equal(Web, CorpusDeletion.Find("ABCC", runs, [Web]));
         Assert.Equal(Web, CorpusDeletion.Find(Web.Hex, [], []));
-        Assert.Equal("no corpus of this seed or of a run begins with aaa, and no run has that name: there are aaaaaaaaaaaa; give at least 4 "
-            + "digits", Assert.Throws<NotFoundException>(() => CorpusDeletion.Find("aaa", runs, [])).Message);
+        Assert.Equal("no corpus of this seed or of a run begins with aaa, and no run has that name: there are aaaaaaaaaaaa; give at least "
+            + "4 digits", Assert.Throws<NotFoundException>(() => CorpusDeletion.Find("aaa", runs, [])).Message);
         var near = new Digest("aaaa" + new string('0', 60));
         Assert.Equal("several corpora begin with aaaa: aaaa00000000, aaaaaaaaaaaa; give more digits",
             Assert.Throws<ElasticException>(() => CorpusDeletion.Find("aaaa", runs, [near])).Message);
@@ -47,7 +47,10 @@ public sealed class CorpusDeletionTests
         var id = new RunId($"{name}-1");
         return new StoredRun(id, new RunName(name), RunState.Empty(id) with
         {
-            Name = new RunName(name), Settings = "{}", Corpus = corpus, IsFinished = isFinished,
+            Name = new RunName(name),
+            Settings = "{}",
+            Corpus = corpus,
+            IsFinished = isFinished,
         }, null);
     }
 }

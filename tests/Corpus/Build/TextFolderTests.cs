@@ -19,7 +19,8 @@ public sealed class TextFolderTests : IDisposable
             var text = TextBeside(own, "{\"id\":");
             var error = Assert.Throws<ElasticException>(() => BuiltText.OfTextFolder(text));
             Assert.StartsWith(
-                $"{text} is the text of a build whose report cannot be read ({Path.Combine(Path.GetDirectoryName(text)!, "build.json")} is ",
+                $"{text} is the text of a build whose report cannot be read ("
+                + $"{Path.Combine(Path.GetDirectoryName(text)!, "build.json")} is ",
                 error.Message, StringComparison.Ordinal);
         }
     }

@@ -99,7 +99,8 @@ public sealed class CorpusPaletteTests : TemporaryFolder
             [
                 $"deleted the corpus {id.Short}: 4.0 MiB on 2 nodes (seed:1, w:1)",
                 "books, finished, cannot be audited or made longer until it is built again",
-                $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by hand",
+                $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by "
+                    + "hand",
             ], lines.Select(l => l.Text));
         Assert.Equal((id.Hex, 4L << 20), ((string)lines[0].Json!["corpus"]!, (long)lines[0].Json!["bytes"]!));
 

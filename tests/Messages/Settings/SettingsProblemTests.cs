@@ -181,7 +181,9 @@ public sealed class SettingsProblemTests
         {
             Optimizer = OptimizerSettings.Defaults with
             {
-                Momentum = 0.9, OuterMomentum = 0.5, DecayShape = LearningRateDecay.Linear,
+                Momentum = 0.9,
+                OuterMomentum = 0.5,
+                DecayShape = LearningRateDecay.Linear,
             },
             Model = Model with { Lora = Model.Lora with { Alpha = 32 } },
             Corpus = CorpusSettings.Defaults with { StreamWindow = 4, HeldOut = 0.1, Validation = ["v.txt"] },
@@ -203,7 +205,10 @@ public sealed class SettingsProblemTests
             Corpus = set.Corpus with { Order = CorpusOrder.Stream, Validation = [] },
         }));
         Assert.Equal(
-            ["node.public-url = https://lm has no effect: node.dashboard = false", "node.ops-token-file = t has no effect: node.ops-port is not set"],
+            [
+                "node.public-url = https://lm has no effect: node.dashboard = false",
+                "node.ops-token-file = t has no effect: node.ops-port is not set",
+            ],
             SettingsWithoutEffect.Of(NodeSettings.Defaults with { Dashboard = false, PublicUrl = "https://lm", OpsTokenFile = "t" }));
     }
 
