@@ -1,3 +1,4 @@
+using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Work;
 using Elastic.Model.Training;
@@ -23,6 +24,7 @@ internal static class WorkFailures
             WorkFailure.Exhausted),
         var e when OutOfMemory.Describe(e) is { } why => (why, WorkFailure.Exhausted),
         ElasticException { InnerException: { } inner } e when DiskSpace.IsExhausted(inner) => (e.Message, WorkFailure.Exhausted),
+        SlowPageException e => (e.Message, WorkFailure.Transient),
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
         DeviceFailedException { InnerException: { } inner } e => (e.Message, Describe(inner).Kind),

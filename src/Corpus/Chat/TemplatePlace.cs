@@ -5,6 +5,9 @@ namespace Elastic.Corpus;
 /// <param name="Line">The line, from 1.</param>
 internal readonly record struct TemplatePlace(TemplateRun Run, int Line)
 {
+    // A value costs as much as so many characters: some 100 ns against a few.
+    private const int ValueWork = 32;
+
     /// <summary>The template cannot write these messages.</summary>
     public FormatException Refusal(string why) => TemplateRun.Refusal(Line, why);
 
@@ -17,6 +20,6 @@ internal readonly record struct TemplatePlace(TemplateRun Run, int Line)
     {
         if (depth > TemplateRun.MostDepth)
             throw Refusal($"has lists in lists more than {TemplateRun.MostDepth} deep, or one that holds itself");
-        Run.Work(1 + (value is TemplateText text ? text.Text.Length : 0), Line);
+        Run.Work(ValueWork + (value is TemplateText text ? text.Text.Length : 0), Line);
     }
 }

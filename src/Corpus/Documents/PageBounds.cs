@@ -39,9 +39,8 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length, TimeP
 
     /// <summary>Parses the page within the bounds.</summary>
     /// <exception cref="RejectedFileException">The page is beyond one of them, whoever parses it.</exception>
-    /// <exception cref="ElasticException">
-    /// It takes too long here. That is no fault of the page: another machine, or the next attempt, may read it in time, and whether a
-    /// document is in a corpus is never decided by a clock.
+    /// <exception cref="SlowPageException">
+    /// It takes too long here: whether a document is in a corpus is never decided by a clock.
     /// </exception>
     public IHtmlDocument Parse()
     {
@@ -98,7 +97,7 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length, TimeP
     {
         file.Cancel.ThrowIfCancellationRequested();
         if (clock.GetElapsedTime(_start) > _longest)
-            throw new ElasticException(
+            throw new SlowPageException(
                 $"the HTML parser has not ended {file.Shown} after {_longest.TotalSeconds:0} seconds: this machine may have been busy with "
                 + "other work, so give the same command again; where the page itself is the reason, leave it out "
                 + $"(corpus.exclude = [\"{file.Name}\"], or its URL in block-lists)");

@@ -115,7 +115,7 @@ public class DocumentFaultsTests
         {
             Reading = Reading.Default with { PassesOverRejects = true },
         };
-        Assert.Contains("has not ended a.html after 60 seconds", Assert.Throws<Foundation.ElasticException>(
+        Assert.Contains("has not ended a.html after 60 seconds", Assert.Throws<SlowPageException>(
             () => new PageBounds(file, page, page.Length, new SlowClock()).Parse()).Message, StringComparison.Ordinal);
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
