@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Storage;
@@ -28,22 +29,23 @@ internal static class CorpusAudit
             HelpName = "HOST:PORT",
             DefaultValueFactory = _ => [],
         };
-        var json = CommandOutput.Option();
+        var (certs, json) = (CommonOptions.Certs(), CommandOutput.Option());
         var command = new TeachingCommand("audit",
-            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not; "
-            + "and of a text that its files are the build's and each document was decided about once.",
+            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not, and "
+            + "that its checkpoints here are those of its journal; and of a text that its files are the build's and each document was "
+            + "decided about once.",
             """
             elastic corpus audit --run tiny
             elastic corpus audit --text 5f2c
             """)
-        { run, text, dataDir, database, from, json };
+        { run, text, dataDir, database, from, certs, json };
         command.Validators.Add(result =>
         {
             if (result.GetResult(run) is null == result.GetResult(text) is null)
                 result.AddError("name what is audited: a run with --run, or a text with --text");
             else if (result.GetResult(text) is not null
-                && new Option[] { database, from }.Any(o => result.GetResult(o) is { Implicit: false }))
-                result.AddError("--database and --from are about runs: leave them out with --text");
+                && new Option[] { database, from, certs }.Any(o => result.GetResult(o) is { Implicit: false }))
+                result.AddError("--database, --from and --certs are about runs: leave them out with --text");
         });
         command.SetAction(async (parsed, cancel) =>
         {
@@ -57,8 +59,11 @@ internal static class CorpusAudit
             if (Nodes(parsed.GetValue(from)!) is { Count: > 0 } nodes)
             {
                 var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
+                using var credentials = CredentialsOf(
+                    CommonOptions.CertificatesOf(parsed, certs, dataDir), isNamed: parsed.GetValue(certs) is not null);
                 foreach (var path in await CorpusRepair.RunAsync(
-                    new DataPaths(data.Root), corpus, manifest, nodes, Transport.Plain, cancel))
+                    new DataPaths(data.Root), corpus, manifest, nodes,
+                    credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials), cancel))
                     output.Say($"fetched {path}");
             }
 
@@ -67,6 +72,10 @@ internal static class CorpusAudit
         });
         return command;
     }
+
+    // Nodes of a cluster with certificates talk to its nodes alone: the audit shows the certificate of the node whose directory it reads.
+    internal static Credentials? CredentialsOf(CertificateFiles files, bool isNamed) =>
+        isNamed || files.AreThere ? Credentials.OfNode(files, TimeProvider.System) : null;
 
     private static List<Endpoint> Nodes(string[] from)
     {
