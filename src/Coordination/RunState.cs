@@ -213,6 +213,11 @@ public sealed record RunState
     /// <summary>True when this chunk is stored with other bytes.</summary>
     public bool Contradicts(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored != chunk;
 
+    /// <summary>True when a checkpoint says of the newest version what the run has here.</summary>
+    public bool IsOfNewest(Checkpoint checkpoint) => checkpoint.Version == Round && checkpoint.Parameters == Version
+        && checkpoint.Fingerprint == Fingerprint && checkpoint.InnerStates.SequenceEqual(InnerStates)
+        && checkpoint.TokensSeen == TokensSeen && checkpoint.ChainHead == ChainHead;
+
     /// <summary>True when the newest version is scored, or need not be.</summary>
     public bool IsScored(RunPlan plan) => !plan.Evaluates(Round) || Score?.Version == Round;
 

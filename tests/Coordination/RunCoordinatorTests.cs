@@ -103,7 +103,7 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
         Survey(A, Coordinator.Run.Current());
         Assert.Equal([2], Coordinator.Run.Checkpoints.Select(c => c.Version));
         Sent(A);
-        Step(new RunInput.Answered(Stored(A, Checkpoint(4))));           // the newer checkpoint drops the older one
+        Step(new RunInput.Answered(Stored(A, CheckpointOf(Coordinator.Run))));           // the newer checkpoint drops the older one
         Assert.Equal([4], Assert.Single(Taken(A).OfType<NodeCommand.Retain>()).Checkpoints);
     }
 
@@ -219,7 +219,7 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
         var order = Assert.Single(Taken(A).OfType<WorkOrder>());
         Assert.Equal((TakeCheckpointWork.KeyOf(1), Lifecycle.Paused), (order.Key, Coordinator.Lifecycle));
         Step(new RunInput.Answered(new WorkResult(
-            Id.Job, A, order.Id, order.Key, order.From, new CheckpointWritten(Checkpoint(1)))));
+            Id.Job, A, order.Id, order.Key, order.From, new CheckpointWritten(CheckpointOf(Coordinator.Run)))));
         Assert.Equal(1, Coordinator.Show().CheckpointVersion);
         Assert.Equal(1, Assert.IsType<RunReply.Accepted>(Ask(request)).Checkpoint);                     // repeated: not another one
         Assert.Single(Outputs.OfType<RunOutput.Store>().SelectMany(s => s.Events).OfType<RunEvent.CheckpointRequested>());

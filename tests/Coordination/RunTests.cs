@@ -321,6 +321,21 @@ public sealed class RunTests
         PassesOver(At(3), Stored(A, Checkpoint(1)));      // perhaps dropped since, its blobs deleted
     }
 
+    [Fact]                                                            // a roll-back would go on from it
+    public void A_checkpoint_that_names_something_else_than_the_run_has_is_refused()
+    {
+        var run = Carry(WithChunks(WithResults(At(3))), Commit(3));
+        var right = CheckpointOf(run);
+        Checkpoint[] wrong =
+        [
+            right with { Parameters = D("others") }, right with { Fingerprint = D("other") }, right with { ChainHead = D("other") },
+            right with { TokensSeen = 1 }, right with { InnerStates = [.. right.InnerStates.Reverse()] },
+        ];
+        Assert.All(wrong, c => Refuses(run, Stored(A, c),
+            "it names other parameters, moments or counts than the run has after round 4: check the node's memory"));
+        Stores(run, Stored(A, right), new CheckpointTaken(Id, right));
+    }
+
     [Fact]
     public void The_newest_checkpoints_are_kept_and_the_others_dropped()
     {
@@ -328,9 +343,9 @@ public sealed class RunTests
         var run = Fold(
             Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with
         { Round = 8, Version = Version(8) };
-        var decision = Decide(run, Stored(A, Checkpoint(8)), plan);
+        var decision = Decide(run, Stored(A, CheckpointOf(run)), plan);
         Assert.Equal(
-            Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]),
+            Deep<RunEvent>([new CheckpointTaken(Id, CheckpointOf(run)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]),
             Deep(decision.Events));
         Assert.Equal([6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
     }
@@ -341,7 +356,7 @@ public sealed class RunTests
     public void A_run_is_finished_when_the_last_version_is_scored_and_durable_whichever_comes_first(bool scoredFirst)
     {
         var last = Carry(WithChunks(WithResults(At(3))), Commit(3));
-        WorkResult score = Scored(A, new VersionScore(4, 1, 1.4)), store = Stored(A, Checkpoint(4));
+        WorkResult score = Scored(A, new VersionScore(4, 1, 1.4)), store = Stored(A, CheckpointOf(last));
         var (first, second) = scoredFirst ? (score, store) : (store, score);
 
         var almost = Carry(last, first);
@@ -355,7 +370,7 @@ public sealed class RunTests
     public void A_run_without_held_out_text_is_finished_by_its_last_checkpoint()
     {
         var run = Carry(WithChunks(WithResults(At(3))), Commit(3));
-        var decision = Decide(run, Stored(A, Checkpoint(4)), Plan with { EvaluateEvery = 0 });
+        var decision = Decide(run, Stored(A, CheckpointOf(run)), Plan with { EvaluateEvery = 0 });
         Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), decision.Events[^1]);
     }
 

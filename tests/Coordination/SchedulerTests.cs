@@ -320,11 +320,11 @@ public sealed class SchedulerTests
         var bare = WithChunks(WithResults(Carry(WithChunks(WithResults(At(1))), Commit(1))));
         var fleet = Two.WithAssembled(A, B).Holding(bare, A, B);
         var scored = Carry(bare, Scored(A, new VersionScore(2, 1, 1)));
-        var durable = Carry(bare, Stored(A, Checkpoint(2)));
+        var durable = Carry(bare, Stored(A, CheckpointOf(bare)));
         Assert.Null(Scheduler.Commit(bare, fleet, Plan));
         Assert.Null(Scheduler.Commit(scored, fleet, Plan));
         Assert.Null(Scheduler.Commit(durable, fleet, Plan));
-        Assert.NotNull(Scheduler.Commit(Carry(scored, Stored(A, Checkpoint(2))), fleet, Plan));
+        Assert.NotNull(Scheduler.Commit(Carry(scored, Stored(A, CheckpointOf(scored))), fleet, Plan));
     }
 
     [Fact]

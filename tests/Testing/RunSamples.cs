@@ -110,6 +110,11 @@ public static class RunSamples
         [.. Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => D($"inner {version - 1} {r}"))],
         Plan.TokensBefore(version), D($"chain {version}"), $"round-{version}.json");
 
+    /// <summary>The checkpoint that a node takes of the run's newest version.</summary>
+    public static Checkpoint CheckpointOf(RunState run) => new(
+        run.Round, run.Version!.Value, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.ChainHead,
+        $"round-{run.Round}.json");
+
     public static CoordinatorCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
         new(round, VersionAfter(round), D($"fingerprint {round + 1}"), holders, nodes);
 
@@ -139,7 +144,7 @@ public static class RunSamples
             Store(Chunks(run.Round));
             Handle(Commit(run.Round));
             if (Plan.Checkpoints(run.Round))
-                Handle(Stored(A, Checkpoint(run.Round)));
+                Handle(Stored(A, CheckpointOf(run)));
             if (Plan.Evaluates(run.Round))
                 Handle(Scored(A, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
         }

@@ -31,16 +31,19 @@ internal sealed class ClusterEvaluation(ElasticNode node)
             ?? throw new ElasticException($"there is no run {name}: see pbm run list");
         var (folder, blobs) = (node.Paths.Checkpoints(run.Id), new BlobStore(node.Paths.Blobs(run.Id), readOnly: true));
         List<string> passedOver = [];
-        foreach (var (_, manifest, problem) in CheckpointFiles.Read(folder))
+        foreach (var (path, manifest, unreadable) in CheckpointFiles.Read(folder))
         {
-            if (manifest is null)
-                passedOver.Add($"passed over: {problem}");
-            else if (blobs.IsThere(new Digest(manifest.Parameters)))
+            if (manifest is not null && !blobs.IsThere(new Digest(manifest.Parameters)))
+                continue;
+            var problem = manifest is null ? unreadable
+                : CheckpointReader.Difference(path, manifest, blobs.ReadSet(new Digest(manifest.Parameters)));
+            if (problem is null)
                 return new EvaluatedCheckpoint(
-                    run.Id, manifest, manifest.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)))
+                    run.Id, manifest!, manifest!.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)))
                 {
                     PassedOver = passedOver,
                 };
+            passedOver.Add($"passed over: {problem}");
         }
         throw new ElasticException(
             $"run {name} has no whole checkpoint on this seed ({folder}): wait for the first one, or ask the seed that has it, "

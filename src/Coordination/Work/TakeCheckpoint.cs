@@ -45,6 +45,9 @@ public sealed class TakeCheckpointWork : WorkKind
         CheckpointWritten { Checkpoint: var c } when c.Version < run.Round || run.Checkpoints.Any(stored => stored.Version == c.Version) =>
             Decision.AlreadyDone,                                    // an older one may have been dropped since, and its blobs with it
         CheckpointWritten { Checkpoint: var c } when c.Version > run.Round => Run.WrongRound(run, c.Version),
+        // A roll-back goes on from what the journal says of a checkpoint, so it is no node's word that gets there.
+        CheckpointWritten { Checkpoint: var c } when !run.IsOfNewest(c) => Decision.Refuse(
+            $"it names other parameters, moments or counts than the run has after round {c.Version}: check the node's memory"),
         CheckpointWritten { Checkpoint: var c } =>
             Run.FinishIfDone(run, plan, [new RunEvent.CheckpointTaken(run.Id, c), .. Outdated(run, plan)]),
         var other => Foreign(other),

@@ -154,7 +154,10 @@ public sealed class Issuer : IDisposable
         return found;
     }
 
-    /// <summary>Issues a certificate to whoever has a token. The token is counted down before the certificate is made.</summary>
+    /// <summary>
+    /// Issues a certificate to whoever has a token. The token is counted down before the certificate is given. Who asks again with the same
+    /// token and key, because the answer was lost, gets another one, and no use is counted: the first is as good as a renewal's.
+    /// </summary>
     /// <param name="names">Host names and addresses of a seed, besides those that the token was made for.</param>
     /// <returns>PEM.</returns>
     /// <exception cref="ElasticException">The token is none, used up, expired or for another role; or see <see cref="Issue"/>.</exception>
@@ -166,16 +169,19 @@ public sealed class Issuer : IDisposable
         var now = _time.GetUtcNow();
         const string another = "ask for another one (elastic certs token)";
         var token = TokenOf(JoinToken.HashOf(secret)) ?? throw new ElasticException($"this join token is not known here: {another}");
-        if (token.Expires <= now)
+        var isAgain = Valid(identity.Name).Any(i =>
+            i.Key == KeyOf(key) && i.How == HowOf(token) && i.Role == Identity.Text(identity.Role));
+        if (token.Expires <= now && !isAgain)
             throw new ElasticException($"this join token expired on {token.Expires:yyyy-MM-dd HH:mm}Z: {another}");
-        if (token.Left <= 0)
+        if (token.Left <= 0 && !isAgain)
             throw new ElasticException($"this join token is used up or withdrawn{UserOf(token)}: {another}");
         if (token.Role != identity.Role)
             throw new ElasticException(
                 $"this join token is for a {Identity.Text(token.Role)}, not for a {Identity.Text(identity.Role)}: {another}");
         // What is wrong with the rest of the request must not cost a use.
         var pem = Make(key, identity, CertificateAuthority.Validity, CertificateNames.Join(names, token.Names));
-        Keep(token with { Left = token.Left - 1 });
+        if (!isAgain)
+            Keep(token with { Left = token.Left - 1 });
         Record(pem, HowOf(token));
         return pem;
     }

@@ -31,8 +31,9 @@ internal static class CorpusAudit
         };
         var (certs, json) = (CommonOptions.Certs(), CommandOutput.Option());
         var command = new TeachingCommand("audit",
-            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not; "
-            + "and of a text that its files are the build's and each document was decided about once.",
+            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not, and "
+            + "that its checkpoints here are those of its journal; and of a text that its files are the build's and each document was "
+            + "decided about once.",
             """
             elastic corpus audit --run tiny
             elastic corpus audit --text 5f2c
@@ -43,8 +44,8 @@ internal static class CorpusAudit
             if (result.GetResult(run) is null == result.GetResult(text) is null)
                 result.AddError("name what is audited: a run with --run, or a text with --text");
             else if (result.GetResult(text) is not null
-                && new Option[] { database, from }.Any(o => result.GetResult(o) is { Implicit: false }))
-                result.AddError("--database and --from are about runs: leave them out with --text");
+                && new Option[] { database, from, certs }.Any(o => result.GetResult(o) is { Implicit: false }))
+                result.AddError("--database, --from and --certs are about runs: leave them out with --text");
         });
         command.SetAction(async (parsed, cancel) =>
         {
@@ -59,9 +60,8 @@ internal static class CorpusAudit
             {
                 // As the node writes, whose directory it is and which may be running.
                 PrivateFiles.Begin();
-                var files = CommonOptions.CertificatesOf(parsed, certs, dataDir);
-                using var credentials = files.AreThere || parsed.GetValue(certs) is not null
-                    ? Credentials.OfNode(files, TimeProvider.System) : null;
+                using var credentials = CredentialsOf(
+                    CommonOptions.CertificatesOf(parsed, certs, dataDir), isNamed: parsed.GetValue(certs) is not null);
                 var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
                 foreach (var path in await CorpusRepair.RunAsync(new DataPaths(data.Root), corpus, manifest, nodes,
                     credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials), cancel))
@@ -73,6 +73,10 @@ internal static class CorpusAudit
         });
         return command;
     }
+
+    // Nodes of a cluster with certificates talk to its nodes alone: the audit shows the certificate of the node whose directory it reads.
+    internal static Credentials? CredentialsOf(CertificateFiles files, bool isNamed) =>
+        isNamed || files.AreThere ? Credentials.OfNode(files, TimeProvider.System) : null;
 
     private static List<Endpoint> Nodes(string[] from)
     {

@@ -19,7 +19,7 @@ public sealed class ChainAudit
     private readonly Lazy<IReadOnlyList<StreamWindow>> _windows;
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
-    private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
+    private readonly List<Checkpoint> _versions = [];                         // what a checkpoint says of each of them
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
     private readonly DrawnResultsAudit _drawn;
     private readonly Dictionary<(string Changes, string Mixtures), RunSchedule> _segments = [];
@@ -32,6 +32,7 @@ public sealed class ChainAudit
     {
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
         _plan = run.Plan;
+        _versions.Add(Newest());
         _windows = new(() => StreamWindows.Of(run.Settings, run.Corpus));
         _drawn = new DrawnResultsAudit(run.Plan, _problems);
     }
@@ -101,6 +102,11 @@ public sealed class ChainAudit
 
         if (e is RunEvent.WindowAdded { Window: var window })
             CheckWindow(window);
+        if (e is RunEvent.CheckpointTaken { Checkpoint: var taken } && !_state.IsOfNewest(taken))
+            _problems.Add($"the journal's checkpoint of round {taken.Version} names other parameters, moments or counts than the run had "
+                + $"after round {_state.Round}");
+        if (e is RunEvent.RunFinished end && (end.Rounds, (Digest?)end.Fingerprint) != (_state.Round, _state.Fingerprint))
+            _problems.Add($"the run ended after round {_state.Round} with another fingerprint, or another number of rounds, than it says");
         _state = Run.Apply(_state, e);
         switch (e)
         {
@@ -108,12 +114,15 @@ public sealed class ChainAudit
             case RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.CorpusCompleted:
                 _plan = RunPlan.Of(_state);
                 break;
+            case RunEvent.RunInitialized when _state.Round == 0:
+                _versions[0] = Newest();
+                break;
             case RunEvent.RoundCommitted:
-                _heads.Add(_state.ChainHead);
+                _versions.Add(Newest());
                 break;
             case RunEvent.RolledBack:
-                _heads.RemoveRange(_state.Round + 1, _heads.Count - _state.Round - 1);
-                if (_heads[^1] != _state.ChainHead)
+                _versions.RemoveRange(_state.Round + 1, _versions.Count - _state.Round - 1);
+                if (_versions[^1].ChainHead != _state.ChainHead)
                     _problems.Add($"the run went back to round {_state.Round} with another hash chain than it had there");
                 break;
         }
@@ -162,16 +171,8 @@ public sealed class ChainAudit
     private AuditReport Report()
     {
         CheckSamples();
-        foreach (var (path, checkpoint, problem) in _checkpoints)
-        {
-            if (checkpoint is null)
-                _problems.Add($"{path} cannot be read: {problem}");
-            else if (checkpoint.Version >= _heads.Count)
-                _problems.Add($"{path} is of round {checkpoint.Version}, but the journal ends at round {_state.Round}");
-            else if (checkpoint.ChainHead != _heads[checkpoint.Version].Hex)
-                _problems.Add($"{path} has another hash chain than the journal at round {checkpoint.Version}");
-        }
-
+        var files = new CheckpointAudit(_state, _versions, version => ScheduleOf(Math.Max(0, version - 1)).Settings);
+        _problems.AddRange(_checkpoints.Select(files.Problem).OfType<string>());
         var samples = _plan.Timeline.SamplesBefore(_state.Round);
         if (_plan.Streams && samples > _state.KnownBlocks && _state.KnownBlocks != _state.Blocks)
             _problems.Add($"{samples} samples were consumed where the windows that the journal names have {_state.KnownBlocks}");
@@ -194,6 +195,10 @@ public sealed class ChainAudit
             Changes = [.. _plan.Changes.Where(c => c.FromRound < _state.Round)],
         };
     }
+
+    private Checkpoint Newest() => new(
+        _state.Round, _state.Version ?? default, _state.Fingerprint ?? default, [.. _state.InnerStates], _state.TokensSeen,
+        _state.ChainHead, "");
 
     // Whose mixture, and whose order of samples, may be another from a round on.
     private RunSchedule ScheduleOf(int round)

@@ -86,11 +86,24 @@ public static class CheckpointReader
         }
     }
 
+    /// <summary>Says that a manifest has another fingerprint than its parameters; null where both are the same.</summary>
+    /// <exception cref="InvalidDataException">The set has no parameters.</exception>
+    public static string? Difference(string path, CheckpointManifest manifest, VectorSet parameters)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(parameters);
+        return parameters.Fingerprint.Hex == manifest.Fingerprint ? null
+            : $"{path} says that its parameters have the fingerprint {manifest.Fingerprint[..12]}, and they have "
+                + $"{parameters.Fingerprint.Short}: one of them is damaged; take another checkpoint";
+    }
+
     private static (VectorManifest Trained, Digest? Frozen) ParametersOf(string path, CheckpointManifest manifest, BlobStore blobs)
     {
         try
         {
             var set = blobs.ReadSet(new Digest(manifest.Parameters));
+            if (Difference(path, manifest, set) is { } difference)
+                throw new ElasticException(difference);
             return (set[VectorSet.Parameters], set.Frozen);
         }
         catch (InvalidDataException e)

@@ -4,6 +4,7 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Transfer;
 using Microsoft.Data.Sqlite;
@@ -117,6 +118,53 @@ public sealed class AuditSpecs : IDisposable
         }
 
         Assert.Empty(await ComplaintsAsync());
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_is_not_the_journals_or_has_a_damaged_blob_fails_the_audit_and_is_named()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a", replicas: 2), "cpu:1");
+        var path = CheckpointFiles.In(Path.Combine(_tiny.RunFolder("data", "a"), "checkpoints"))[0];
+        var right = CheckpointManifest.Read(path);
+        var (other, settings) = (Digest.Of("other"u8).Hex, right.ReadSettings());
+        foreach (var (wrong, what) in new[]
+        {
+            (right with { Fingerprint = other }, "another fingerprint"), (right with { Parameters = other }, "other parameters"),
+            (right with { InnerStates = [other] }, "other moments"), (right with { TokensSeen = 1 }, "another number of tokens"),
+            (right with { Corpus = other }, "another corpus"),
+            (right with { Settings = SettingsText.Write(settings with { Optimizer = settings.Optimizer with { Clip = 7 } }) },
+                "other settings (optimizer.clip: "),
+        })
+        {
+            File.WriteAllBytes(path, wrong.ToBytes());
+            Assert.StartsWith($"{path} has {what}", Assert.Single(await ComplaintsAsync()), StringComparison.Ordinal);
+        }
+
+        Assert.Contains("one of them is damaged", Assert.Throws<ElasticException>(() => CheckpointReader.LoadParameters(
+            path, right with { Fingerprint = other }, settings.Model)).Message, StringComparison.Ordinal);
+        File.WriteAllBytes(path, right.ToBytes());
+        var blobs = new BlobStore(Path.Combine(_tiny.RunFolder("data", "a"), "blobs"), readOnly: true);
+        var chunk = blobs.PathOf(blobs.BlobsOf(new Digest(right.InnerStates[1])).First());
+        var bytes = File.ReadAllBytes(chunk);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(chunk, bytes);
+        Assert.Contains(Path.GetFileName(chunk), Assert.Single(await ComplaintsAsync()), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("round-committed")]
+    [InlineData("checkpoint-taken")]
+    [InlineData("run-finished")]
+    public async Task A_journal_that_names_another_fingerprint_of_the_last_version_fails_the_audit(string manifest)
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        var fingerprint = CheckpointManifest.Read(
+            CheckpointFiles.In(Path.Combine(_tiny.RunFolder("data", "a"), "checkpoints"))[0]).Fingerprint;
+        Execute("UPDATE journal SET message = CAST(REPLACE(CAST(message AS TEXT), "
+            + $"'{fingerprint}', '{Digest.Of("other"u8).Hex}') AS BLOB) WHERE manifest = '{manifest}'");
+
+        Assert.Contains(await ComplaintsAsync(), p => p.Contains("another fingerprint", StringComparison.Ordinal)
+            || p.Contains("the journal's checkpoint of round 4", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -16,6 +16,25 @@ public sealed class JoiningTests : JoinScene
             $"gave no certificate to request of worker gpu2 at 127.0.0.1:", StringComparison.Ordinal));
     }
 
+    // The seed has counted the use, and the machine, or the connection, dies before the answer is there.
+    [Fact]
+    public async Task A_machine_whose_answer_was_lost_asks_again_with_its_key_and_no_use_is_counted_twice()
+    {
+        var token = await TokenAsync(uses: 2);
+        await JoinAsync(token, "gpu1");
+        File.Delete(FilesOf("gpu1").Certificate);
+        await JoinAsync(token, "gpu1");
+        await JoinAsync(token, "gpu2");
+        Assert.Contains("used up or withdrawn, last by gpu2 on ", await RefusalAsync(token, "gpu3"), StringComparison.Ordinal);
+        File.Delete(FilesOf("gpu1").Certificate);
+        await JoinAsync(token, "gpu1");
+
+        File.Delete(FilesOf("gpu1").Certificate);
+        using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
+            Assert.Equal(3, issuer.Revoke("gpu1").Count);
+        Assert.Contains("used up or withdrawn", await RefusalAsync(token, "gpu1"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task An_expired_token_is_refused() =>
         Assert.Contains("expired on ", await RefusalAsync(await TokenAsync(lifetime: TimeSpan.FromSeconds(-1)), "gpu1"),

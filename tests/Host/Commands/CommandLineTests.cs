@@ -28,6 +28,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("corpus", "show", "--set", "model.context=16")]
     [InlineData("corpus", "show", "--text", "a", "--verify")]
     [InlineData("corpus", "audit", "--text", "a", "--from", "localhost:1")]
+    [InlineData("corpus", "audit", "--text", "a", "--certs", "b")]
     [InlineData("corpus", "build", "--purge")]
     public async Task A_wrong_command_line_is_exit_code_2_and_points_to_the_help(params string[] args)
     {

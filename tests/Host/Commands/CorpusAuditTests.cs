@@ -1,10 +1,23 @@
+using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Commands;
 using Elastic.Storage;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Commands;
 
-public sealed class CorpusAuditTests
+public sealed class CorpusAuditTests : TemporaryFolder
 {
+    [Fact]
+    public void What_is_missing_is_fetched_with_the_certificate_of_the_node_whose_directory_is_audited()
+    {
+        using var authority = new TestAuthority(Path.Combine(Folder, "authority"));
+        Assert.Null(CorpusAudit.CredentialsOf(new CertificateFiles(Folder), isNamed: false));
+        using var own = CorpusAudit.CredentialsOf(authority.Issue("w1", Role.Worker), isNamed: false);
+        Assert.Equal("worker w1", $"{own!.Self}");
+        Assert.Throws<ElasticException>(() => CorpusAudit.CredentialsOf(new CertificateFiles(Folder), isNamed: true));
+    }
+
     [Fact]
     public void The_audit_says_of_how_many_drawn_results_two_nodes_agreed_and_which_ones_one_node_computed_alone()
     {
