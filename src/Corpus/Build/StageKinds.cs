@@ -11,6 +11,7 @@ public static class StageKinds
         Mojibake.Kind,
         Clean.Kind,
         Language.Kind,
+        RecordField.Kind,
         BoilerplateLines.Kind,
         C4.Kind,
         GopherRepetition.Kind,

@@ -19,7 +19,7 @@ internal sealed class TextWriters : IDisposable
     private readonly string?[] _keptOf = new string?[3];
     private readonly TextSeries _dropped;
     private readonly TextSeries _documents;
-    private readonly Counts _read = new(), _stayed = new(), _went = new(), _languages = new(), _licences = new();
+    private readonly Counts _read = new(), _stayed = new(), _went = new(), _languages = new(), _licences = new(), _withoutUrl = new();
     private readonly Counts[] _splits = [new(), new(), new()];
     private readonly Examples _examples = new();
     private readonly List<string> _rejects = [];
@@ -90,6 +90,8 @@ internal sealed class TextWriters : IDisposable
             EndFile();
         (_source, _file) = (_manifest.Sources[piece.Source].Name, piece.File.Name);
         _ofFile = _ofFile.Then(summary);
+        if (summary.WithoutUrl > 0 && (piece.File.Reading.Blocks?.HasUrls == true || _manifest.TakeDowns.HasUrls))
+            _withoutUrl.Add(_source, summary.WithoutUrl, 0);
     }
 
     private void EndFile()
@@ -108,6 +110,7 @@ internal sealed class TextWriters : IDisposable
     {
         EndFile();
         var report = Report() with { LargeBuckets = largeBuckets };
+        _rejects.AddRange(report.NotReachedByUrl());
         if (report.Kept.Sum(s => s.Documents) == 0)
             throw new ElasticException($"nothing is left of {_number} documents: "
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))
@@ -145,6 +148,7 @@ internal sealed class TextWriters : IDisposable
             Test = _splits[(int)Split.Test].Of(sources),
             Languages = _languages.All,
             Licences = _licences.All,
+            WithoutUrl = _withoutUrl.All,
             Stages = [.. _manifest.Stages.Select(s => s.Identity)],
             Signals =
             [
@@ -227,10 +231,12 @@ internal sealed class TextWriters : IDisposable
 
         public IReadOnlyList<TextShare> All => [.. _shares.Values];
 
-        public void Add(string name, int bytes)
+        public void Add(string name, int bytes) => Add(name, 1, bytes);
+
+        public void Add(string name, long documents, int bytes)
         {
             var so = Of(name);
-            _shares[name] = so with { Documents = so.Documents + 1, Bytes = so.Bytes + bytes };
+            _shares[name] = so with { Documents = so.Documents + documents, Bytes = so.Bytes + bytes };
         }
 
         public IReadOnlyList<TextShare> Of(IEnumerable<string> names) => [.. names.Select(Of)];
