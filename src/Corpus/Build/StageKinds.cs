@@ -19,8 +19,10 @@ public static class StageKinds
         FineWebQuality.Kind,
         FastText.Kind,
         MaskPersonalData.Kind,
+        UrlDuplicates.Kind,
         ExactDuplicates.Kind,
         NearDuplicates.Kind,
+        ParagraphDuplicates.Kind,
         Decontaminate.Kind,
     ];
 
