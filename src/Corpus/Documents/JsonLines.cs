@@ -45,7 +45,8 @@ internal static class JsonLines
         var first = end < 0 ? start : start[..end];
         var rest = start[first.Length..].TrimStart(" \t\r\n"u8);
         return JsonRecord.IsObject(first)
-            && (rest is [(byte)'{', ..] || JsonRecord.Read(first, file.Reading.TextField).Text is not null || file.Reading.Chat is not null);
+            && (rest is [(byte)'{', ..] || file.Reading.Chat is not null
+                || JsonRecord.Read(first, file.Reading.TextField).Text is not null);
     }
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)

@@ -8,8 +8,8 @@ namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
 /// Takes paragraphs out of training documents that stand in an earlier one, or earlier in the same one, case and white space aside: menus,
-/// notices and quotations, which no comparison of whole documents finds. As CCNet (Wenzek et al. 2020, section 3.1) and Dolma (Soldaini et
-/// al. 2024, section 4) do it, with a hash of 64 bits; both mean a line by a paragraph.
+/// notices and quotations, which no comparison of whole documents finds. As CCNet (Wenzek et al. 2020, section 3.2, "Deduplication") and
+/// Dolma (Soldaini et al. 2024) do it, with a hash of 64 bits; both mean a line by a paragraph.
 /// </summary>
 public sealed class ParagraphDuplicates(ParagraphDuplicatesSettings settings) : TrimmingStage
 {

@@ -4,7 +4,7 @@ namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>
 /// Keeps, of documents from the same address, the first one in key order: crawls fetch a page again and again, and its text changes a
-/// little each time (Penedo et al. 2023, "The RefinedWeb Dataset", section 3.3; Soldaini et al. 2024, "Dolma", section 4). A document
+/// little each time (Penedo et al. 2023, "The RefinedWeb Dataset", section 3.3; Soldaini et al. 2024, "Dolma"). A document
 /// without an address stays.
 /// </summary>
 public sealed class UrlDuplicates : FirstOfAlike
