@@ -146,7 +146,7 @@ public sealed class ElasticNode : IAsyncDisposable
             new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
         void Refuse(string why) => refused.TrySetResult(why);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
-        var observations = database is null ? null : new Observations(new ObservationStore(database));
+        var observations = database is null ? null : new Observations(new ObservationStore(database), say: say);
         var logs = AkkaSettings.LogsAs(node.LogFormat);
         ClusterMembership member;
         try

@@ -29,10 +29,22 @@ public sealed class ObjectFolder
     /// <summary>Where the copy of that name is, or will be.</summary>
     public string FileOf(string name) => Path.Combine(Files, name);
 
-    /// <summary>Deletes all other files, and folders without any.</summary>
-    public void Retain(IEnumerable<string> names)
+    /// <summary>Deletes all other files, with their records and parts, and folders without any.</summary>
+    /// <param name="objects">The objects that stay, by the names of their copies.</param>
+    public void Retain(IEnumerable<KeyValuePair<string, StoredObject>> objects)
     {
-        var kept = names.Select(FileOf).ToHashSet(StringComparer.Ordinal);
+        var kept = new HashSet<string>(StringComparer.Ordinal);
+        var (records, parts) = (new HashSet<string>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal));
+        foreach (var (name, found) in objects)
+        {
+            kept.Add(FileOf(name));
+            records.Add(NameOf(name));
+            parts.Add(NameOf(found.Key));
+        }
+        foreach (var record in Directory.EnumerateFiles(_records).Where(r => !records.Contains(Path.GetFileName(r))).ToList())
+            File.Delete(record);
+        foreach (var part in Directory.EnumerateFiles(_parts).Where(p => !parts.Contains(Path.GetFileName(p).Split('-')[0])).ToList())
+            File.Delete(part);
         foreach (var file in Directory.EnumerateFiles(Files, "*", SearchOption.AllDirectories).Where(f => !kept.Contains(f)).ToList())
             File.Delete(file);
         // The deepest first.
@@ -76,6 +88,7 @@ public sealed class ObjectFolder
     /// <summary>Deletes what there is of an object that cannot be had any more.</summary>
     public void Forget(string name, StoredObject found)
     {
+        File.Delete(RecordOf(name));
         File.Delete(PartOf(found));
         File.Delete(FileOf(name));
     }

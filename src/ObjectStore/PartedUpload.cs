@@ -17,6 +17,10 @@ internal sealed class PartedUpload(AmazonS3Client client, S3Bucket bucket, S3Add
     private const int MostParts = 10_000;
     private const long LargestObject = 5L << 40;
 
+    // Tells the object of this upload from any other one under its key, also from one of the same bytes.
+    private const string OwnName = "x-amz-meta-upload";
+    private readonly string _own = Guid.NewGuid().ToString("n");
+
     // What a store is given to forget: a person may be waiting for the error.
     private static readonly TimeSpan PatienceOfAbort = TimeSpan.FromSeconds(10);
 
@@ -30,25 +34,51 @@ internal sealed class PartedUpload(AmazonS3Client client, S3Bucket bucket, S3Add
                 + $"{LargestObject}: {address.Named(key)} is not stored; split the file");
         var request = new InitiateMultipartUploadRequest { BucketName = address.Bucket, Key = key };
         S3Bucket.Describe(request.Metadata, digest);
+        request.Metadata[OwnName] = _own;
         var begun = await bucket.TryAsync(
             key, "cannot be stored", wait => client.InitiateMultipartUploadAsync(request, wait.Token), cancel);
         try
         {
             var parts = await SendAsync(begun.UploadId, path, bytes, cancel);
-            await bucket.TryAsync(key, "cannot be stored", wait => client.CompleteMultipartUploadAsync(
-                new CompleteMultipartUploadRequest
+            var join = new CompleteMultipartUploadRequest
+            {
+                BucketName = address.Bucket,
+                Key = key,
+                UploadId = begun.UploadId,
+                PartETags = [.. parts],
+            };
+            var isAskedBefore = false;
+            await bucket.TryAsync(key, "cannot be stored", async wait =>
+            {
+                try
                 {
-                    BucketName = address.Bucket,
-                    Key = key,
-                    UploadId = begun.UploadId,
-                    PartETags = [.. parts],
-                }, wait.Token), cancel);
+                    await client.CompleteMultipartUploadAsync(join, wait.Token);
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchUpload" && isAskedBefore)
+                {
+                    // The parts are gone where the store joined them, and its answer was lost: the object says whether it did.
+                    if (!await IsJoinedAsync(wait.Token))
+                        throw;
+                }
+                finally
+                {
+                    isAskedBefore = true;
+                }
+                return true;
+            }, cancel);
         }
         catch
         {
             await ForgetAsync(begun.UploadId);
             throw;
         }
+    }
+
+    private async Task<bool> IsJoinedAsync(CancellationToken cancel)
+    {
+        var found = await client.GetObjectMetadataAsync(
+            new GetObjectMetadataRequest { BucketName = address.Bucket, Key = key }, cancel);
+        return found.Metadata[OwnName] == _own;
     }
 
     private async Task<IEnumerable<PartETag>> SendAsync(string upload, string path, long bytes, CancellationToken cancel)
@@ -90,7 +120,8 @@ internal sealed class PartedUpload(AmazonS3Client client, S3Bucket bucket, S3Add
             await client.AbortMultipartUploadAsync(
                 new AbortMultipartUploadRequest { BucketName = address.Bucket, Key = key, UploadId = upload }, deadline.Token);
         }
-        catch (Exception e) when (e is AmazonClientException or OperationCanceledException or HttpRequestException or IOException)
+        catch (Exception e) when (
+            e is AmazonClientException or AmazonServiceException or OperationCanceledException or HttpRequestException or IOException)
         {
             // The first error is the one to tell.
         }

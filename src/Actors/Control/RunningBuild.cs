@@ -87,6 +87,8 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
                         new PieceReading(node, origin, acknowledged, store, came, Say), here, pieces, stop).GetAwaiter().GetResult(),
                 }.Run(Environment.ProcessorCount, this, cancel);
                 DefaultMixture.Write(built, here);
+                foreach (var line in built.Report.NotReachedByUrl())
+                    Say(line);
                 return built;
             }, cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         var settings = DefaultMixture.Apply(text.CorpusOf(Plan.Corpus));

@@ -42,8 +42,11 @@ public sealed class BuildAudit
 
     private void CheckDecisions(CancellationToken cancel)
     {
-        var splits = Enum.GetValues<Split>().Select(s => new Cursor(_text.Records(s), BuiltText.NameOf(s))).ToArray();
+        using var train = new Cursor(_text.Records(Split.Train), BuiltText.NameOf(Split.Train));
+        using var validation = new Cursor(_text.Records(Split.Validation), BuiltText.NameOf(Split.Validation));
+        using var test = new Cursor(_text.Records(Split.Test), BuiltText.NameOf(Split.Test));
         using var dropped = new Cursor(_text.DroppedRecords(), BuiltText.Dropped);
+        Cursor[] splits = [train, validation, test];                   // by their numbers
         foreach (var row in _text.Rows(cancel))
         {
             cancel.ThrowIfCancellationRequested();
@@ -58,7 +61,6 @@ public sealed class BuildAudit
         {
             if (cursor.Next is { } left)
                 Add($"{cursor.Folder} has document {left.Id}, which no decision puts there");
-            cursor.Dispose();
         }
         CheckCounts();
     }

@@ -18,6 +18,10 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
     /// <summary>What could not be fetched of sources elsewhere, and what is passed over there: a line each of rejects.txt.</summary>
     public IReadOnlyList<string> Unfetched { get; init; } = [];
 
+    /// <summary>What its stages look at of a record besides the text.</summary>
+    public IReadOnlyList<string> Fields =>
+        [.. Stages.Select(s => s.Stage).OfType<RecordField>().Select(s => s.Name).Distinct(StringComparer.Ordinal)];
+
     /// <summary>Which part of the corpus a document belongs to.</summary>
     public Split SplitOf(PieceDocument document)
     {

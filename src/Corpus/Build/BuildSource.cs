@@ -80,6 +80,23 @@ public sealed record SourceSettings : SettingsGroup
     [NotEmpty("name the field that holds the text, e.g. text")]
     public required string TextField { get; init; }
 
+    [Setting("source.url-field", RecordFields.UsualUrl, """
+        The field or column with the address of a record: block lists, takedown.urls and the stage url-duplicates go by it. A '.' leads into
+        a field of jsonl: metadata.url.
+        """)]
+    [NotEmpty("name the field that holds the address, e.g. url")]
+    public required string UrlField { get; init; }
+
+    [Setting("source.date-field", RecordFields.UsualDate, "The field or column with the date of a record, e.g. timestamp.")]
+    [NotEmpty("name the field that holds the date, e.g. timestamp")]
+    public required string DateField { get; init; }
+
+    [Setting("source.language-field", RecordFields.UsualLanguage, """
+        The field or column with the language of a record, a code like en. The key language, where it is set, holds for all instead.
+        """)]
+    [NotEmpty("name the field that holds the language, e.g. language")]
+    public required string LanguageField { get; init; }
+
     [Setting("source.encoding", "utf-8", "The encoding of plain text and jsonl, as in corpus.encoding.")]
     public required string Encoding { get; init; }
 
@@ -138,8 +155,10 @@ public sealed record SourceSettings : SettingsGroup
     };
 
     /// <summary>What a build adds to how its files are read.</summary>
-    internal Reading Of(Reading reading, BlockList? blocks) => reading with
+    /// <param name="fields">What its stages look at of a record: see <see cref="BuildManifest.Fields"/>.</param>
+    internal Reading Of(Reading reading, BlockList? blocks, IReadOnlyList<string> fields) => reading with
     {
+        Fields = new RecordFields(UrlField, DateField, LanguageField, fields),
         Members = Members,
         MainText = Html == HtmlText.Main,
         Blocks = blocks,

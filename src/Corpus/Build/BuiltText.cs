@@ -56,6 +56,11 @@ public sealed record BuildReport(
     /// <summary>What the stages that compare documents did not compare, each of them in the order of the manifest.</summary>
     public IReadOnlyList<LargeBuckets> LargeBuckets { get; init; } = [];
 
+    /// <summary>
+    /// By source the documents without a URL, where its block lists or the manifest's take-downs go by URLs and so did not reach them.
+    /// </summary>
+    public IReadOnlyList<TextShare> WithoutUrl { get; init; } = [];
+
     /// <summary>The stages with all their settings.</summary>
     public IReadOnlyList<string> Stages { get; init; } = [];
 
@@ -64,6 +69,11 @@ public sealed record BuildReport(
 
     /// <summary>All files but this one.</summary>
     public IReadOnlyList<BuiltFile> Files { get; init; } = [];
+
+    /// <summary>A line for each source of which block lists and take-downs by URL let documents through, and what to do.</summary>
+    public IEnumerable<string> NotReachedByUrl() => WithoutUrl.Select(source =>
+        $"source {source.Name}: {Plural.Of(source.Documents, "document")} without a URL: neither block lists nor takedown.urls keep any of "
+        + "them out; name the field that holds it with url-field");
 }
 
 /// <summary>

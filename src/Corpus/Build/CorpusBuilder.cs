@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Runtime.ExceptionServices;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus.Build;
@@ -130,7 +129,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                     over[piece.Identity] = true;
                 }, cancel);
         }
-        InParallel(pieces.Count, threads, i =>
+        Parallels.For(pieces.Count, threads, i =>
         {
             if (over.TryRemove(pieces[i].Identity, out _))
                 return;
@@ -193,17 +192,5 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             }
         }
         return pieces;
-    }
-
-    private static void InParallel(int count, int threads, Action<int> work, CancellationToken cancel)
-    {
-        try
-        {
-            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel }, work);
-        }
-        catch (AggregateException e) when (e.InnerExceptions.OfType<ElasticException>().FirstOrDefault() is { } problem)
-        {
-            ExceptionDispatchInfo.Throw(problem);
-        }
     }
 }

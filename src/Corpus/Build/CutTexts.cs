@@ -13,26 +13,8 @@ internal static class CutTexts
         {
             before.Add(stage);
             // What is left is in more and shorter pieces than any of the stages has seen.
-            rest = rest is null ? left : before.Aggregate((IReadOnlyList<Range>)Common(rest, left), (pieces, s) => s.Rest(pieces));
+            rest = rest is null ? left : before.Aggregate((IReadOnlyList<Range>)LeftRanges.Both(rest, left), (pieces, s) => s.Rest(pieces));
         }
         return rest;
-    }
-
-    // Both are in order: the one that ends first meets nothing more.
-    private static List<Range> Common(IReadOnlyList<Range> one, IReadOnlyList<Range> other)
-    {
-        var common = new List<Range>();
-        for (var (i, k) = (0, 0); i < one.Count && k < other.Count;)
-        {
-            var (from, to) = (
-                Math.Max(one[i].Start.Value, other[k].Start.Value), Math.Min(one[i].End.Value, other[k].End.Value));
-            if (from < to)
-                common.Add(from..to);
-            if (one[i].End.Value <= other[k].End.Value)
-                i++;
-            else
-                k++;
-        }
-        return common;
     }
 }

@@ -2,13 +2,6 @@ using System.Runtime.InteropServices;
 
 namespace Elastic.Corpus.Build;
 
-/// <summary>What becomes of a document.</summary>
-/// <param name="Stage">The stage that dropped it, by its number; -1 for one that stays. Beyond the last one there is no stage.</param>
-/// <param name="Match">The document that it was dropped for; null for none.</param>
-/// <param name="Cluster">Documents of its cluster of duplicates, itself included.</param>
-/// <param name="Left">What all stages leave of its text; null where it was not cut, or does not stay.</param>
-internal readonly record struct Fate(int Stage, Removal? Match, int Cluster, IReadOnlyList<Range>? Left);
-
 /// <summary>
 /// Which documents stay, and which stage dropped each of the others. Documents are known by their number in key order: one byte of memory
 /// each, and eight more where documents are compared. What they matched is sorted on the disk. Not thread-safe.
@@ -28,6 +21,7 @@ internal sealed class Decisions : IDisposable
     private readonly List<byte> _fates = [];
     private readonly ExternalSort<Match> _matches;
     private readonly ExternalSort<LeftRange> _left;
+    private readonly ExternalSort<WithinRange> _within;
     private readonly string _folder;
     private readonly CancellationToken _cancel;
     private readonly List<LargeBuckets> _largeBuckets = [];
@@ -44,6 +38,8 @@ internal sealed class Decisions : IDisposable
         (_stages, _documents, _folder, _cancel) = (stages, documents, folder, cancel);
         _matches = new ExternalSort<Match>(folder, (a, b) => a.Number.CompareTo(b.Number), cancel);
         _left = new ExternalSort<LeftRange>(folder, (a, b) => (a.Number, a.Stage, a.From).CompareTo((b.Number, b.Stage, b.From)), cancel);
+        _within = new ExternalSort<WithinRange>(
+            folder, (a, b) => (a.Number, a.Stage, a.From).CompareTo((b.Number, b.Stage, b.From)), cancel);
     }
 
     /// <summary>What the stages did not compare, in their order.</summary>
@@ -67,6 +63,13 @@ internal sealed class Decisions : IDisposable
                 first++;
                 continue;
             }
+            if (_stages[first].Stage is TrimmingStage trimming)
+            {
+                Trim(trimming, first, isTraining, Entered(first, watch));
+                watch.Decided(first, _fates.LongCount(fate => fate == first + 1));
+                first++;
+                continue;
+            }
             if (_stages[first].Stage is CuttingStage cutting)
             {
                 Cut(cutting, first, isTraining, Entered(first, watch));
@@ -75,7 +78,7 @@ internal sealed class Decisions : IDisposable
                 continue;
             }
             var last = first;
-            while (last < _stages.Count && _stages[last].Stage is not (CorpusStage or CuttingStage))
+            while (last < _stages.Count && _stages[last].Stage is not (CorpusStage or TrimmingStage or CuttingStage))
                 last++;
             Judge(first, last);
             for (; first < last; first++)
@@ -97,7 +100,8 @@ internal sealed class Decisions : IDisposable
         var clusters = Clusters();
         using var matches = _matches.Sorted().GetEnumerator();
         using var left = _left.Sorted().GetEnumerator();
-        var (hasMatch, hasLeft) = (matches.MoveNext(), left.MoveNext());
+        using var within = _within.Sorted().GetEnumerator();
+        var (hasMatch, hasLeft, hasWithin) = (matches.MoveNext(), left.MoveNext(), within.MoveNext());
         for (var number = 0; number < _fates.Count; number++)
         {
             Removal? match = null;
@@ -122,7 +126,14 @@ internal sealed class Decisions : IDisposable
                 TakenDown => _stages.Count + 1,
                 var fate => fate - 1,
             };
-            yield return new Fate(stage, match, clusters.Length == 0 ? 1 : clusters[_standIns[number]], stage < 0 ? rest : null);
+            var kept = new List<WithinRange>();
+            while (hasWithin && within.Current.Number == number)
+            {
+                kept.Add(within.Current);
+                hasWithin = within.MoveNext();
+            }
+            yield return new Fate(stage, match, clusters.Length == 0 ? 1 : clusters[_standIns[number]], stage < 0 ? rest : null)
+                .Trimmed(Within(kept), _stages.Count);
         }
     }
 
@@ -130,6 +141,7 @@ internal sealed class Decisions : IDisposable
     {
         _matches.Dispose();
         _left.Dispose();
+        _within.Dispose();
     }
 
     private void Judge(int first, int last)
@@ -170,6 +182,22 @@ internal sealed class Decisions : IDisposable
         }
     }
 
+    private void Trim(TrimmingStage stage, int index, Func<PieceDocument, bool> isTraining, Action step)
+    {
+        foreach (var (number, left) in stage.Trim(Candidates(index, isTraining, step), new StageWork(_folder, _cancel)))
+        {
+            _cancel.ThrowIfCancellationRequested();
+            if (left.Count == 0)
+                _fates[(int)number] = (byte)(index + 1);
+            foreach (var range in left)
+                _within.Add(new WithinRange(number, index, range.Start.Value, range.End.Value));
+        }
+    }
+
+    // What all stages have left of a document, of which each left something; null where none took anything.
+    private static IReadOnlyList<Range>? Within(List<WithinRange> kept) => kept.Count == 0 ? null
+        : kept.GroupBy(r => r.Stage).Select(g => (IReadOnlyList<Range>)[.. g.Select(r => r.From..r.To)]).Aggregate(LeftRanges.Both);
+
     // As they were before this stage: nothing forces it to ask for all candidates before its first decision.
     private IEnumerable<Candidate> Candidates(int index, Func<PieceDocument, bool> isWanted, Action step)
     {
@@ -207,4 +235,7 @@ internal sealed class Decisions : IDisposable
 
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct LeftRange(long Number, int Stage, int From, int To);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct WithinRange(long Number, int Stage, int From, int To);
 }

@@ -37,6 +37,9 @@ public sealed class Draft(DocumentFacts facts, string text)
     /// <summary>The text as the stages before have left it. Where nothing is left, the document is dropped.</summary>
     public string Text { get; set; } = text;
 
+    /// <summary>What <see cref="BuildManifest.Fields"/> name of the document's record; null where nothing was asked for.</summary>
+    public IReadOnlyDictionary<string, string>? Fields { get; init; }
+
     /// <summary>
     /// Ends the build: to be looked at between pieces of a text, lines for example, by whatever takes long. The document may be hundreds of
     /// MB.

@@ -48,6 +48,9 @@ public sealed record PieceSummary(
     /// <summary>Documents that the manifest takes down.</summary>
     public long TakenDown { get; init; }
 
+    /// <inheritdoc cref="ReadStatistics.WithoutUrl"/>
+    public long WithoutUrl { get; init; }
+
     /// <summary>The summary of nothing.</summary>
     public static PieceSummary None { get; } = new(0, 0, 0, 0, 0, 0, 0, [], []);
 
@@ -60,7 +63,7 @@ public sealed record PieceSummary(
             Malformed + next.Malformed, LostBytes + next.LostBytes, Unread + next.Unread,
             [.. Rejects.Concat(next.Rejects).Take(ReadStatistics.MalformedKept)],
             [.. Passed.Concat(next.Passed).Take(ReadStatistics.MalformedKept)])
-        { TakenDown = TakenDown + next.TakenDown };
+        { TakenDown = TakenDown + next.TakenDown, WithoutUrl = WithoutUrl + next.WithoutUrl };
     }
 
     /// <summary>What was not read, a line each, and how many more there are.</summary>
@@ -76,7 +79,8 @@ public sealed record PieceSummary(
     internal static PieceSummary Of(ReadStatistics statistics) => new(
         statistics.Documents, statistics.Bytes, statistics.EmptyDocuments, statistics.InvalidUtf8Sequences, statistics.MalformedRecords,
         statistics.LostBytes, statistics.UnreadRecords, [.. statistics.Malformed.Select(m => new Reject(m.ToString(), m.Records))],
-        [.. statistics.Unread.Select(u => u.ToString())]);
+        [.. statistics.Unread.Select(u => u.ToString())])
+    { WithoutUrl = statistics.WithoutUrl };
 }
 
 /// <summary>What could not be read.</summary>

@@ -48,7 +48,7 @@ internal sealed class PieceReader(SourcePiece piece, BuildManifest manifest, Act
         var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);
         if (manifest.TakeDowns.Cover(facts))
             return (new PieceDocument(facts, 0, 0, 0, signals, sketches) { TakenDown = true }, "");
-        var draft = new Draft(facts, document.Text) { Cancel = cancel };
+        var draft = new Draft(facts, document.Text) { Fields = document.Fields, Cancel = cancel };
         foreach (var (i, planned) in manifest.Stages.Index())
         {
             if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))

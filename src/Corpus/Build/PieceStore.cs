@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus.Build;
@@ -16,6 +17,12 @@ public sealed class PieceStore
     private const int MostBytesEach = 256, Room = 1 << 24;
 
     private const string TextsEnd = ".texts", DocumentsEnd = ".documents.jsonl.zst";
+
+    // Of a summary that is kept in memory: files in which nothing is wrong are most of them.
+    private const int LinesKept = 4;
+
+    // The last lines of files that have not changed since: a build asks for each several times, and a file is unpacked to its end for it.
+    private readonly ConcurrentDictionary<Digest, ((DateTime Written, long Bytes) State, PieceSummary Summary)> _summaries = [];
 
     private readonly string _folder;
     private readonly Action<string>? _step;
@@ -165,8 +172,15 @@ public sealed class PieceStore
     /// <summary>What reading the piece found.</summary>
     public PieceSummary Summary(SourcePiece piece, CancellationToken cancel = default)
     {
-        var path = DocumentsPath(piece);
-        return PieceLines.Read<PieceSummary>(Lines(path, cancel).Last().Line, path);
+        ArgumentNullException.ThrowIfNull(piece);
+        var file = new FileInfo(DocumentsPath(piece));
+        var state = file.Exists ? (file.LastWriteTimeUtc, file.Length) : default;
+        if (_summaries.TryGetValue(piece.Identity, out var known) && known.State == state)
+            return known.Summary;
+        var summary = PieceLines.Read<PieceSummary>(Lines(file.FullName, cancel).Last().Line, file.FullName);
+        if (summary.Rejects.Count + summary.Passed.Count <= LinesKept)
+            _summaries[piece.Identity] = (state, summary);
+        return summary;
     }
 
     /// <summary>

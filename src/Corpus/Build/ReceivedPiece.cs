@@ -58,6 +58,7 @@ internal sealed class ReceivedPiece(SourcePiece piece, BuildManifest manifest, s
         long[] counts =
         [
             summary.BytesRead, summary.Empty, summary.InvalidUtf8Sequences, summary.Malformed, summary.LostBytes, summary.Unread,
+            summary.WithoutUrl, summary.Documents - summary.WithoutUrl,
         ];
         if (summary.Documents != documents || summary.TakenDown != takenDown || counts.Any(c => c < 0)
             || summary.Rejects.Count > ReadStatistics.MalformedKept || summary.Passed.Count > ReadStatistics.MalformedKept

@@ -13,7 +13,7 @@ namespace Elastic.Corpus.Build;
 public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
-    private const int Version = 3;
+    private const int Version = 4;
 
     /// <summary>Documents that are read of it at most.</summary>
     public long Limit { get; init; } = long.MaxValue;
@@ -57,7 +57,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
             rejects.Add($"source {source.Name}: {passedOver}");
         if (found.Files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)
             throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
-        foreach (var file in found.Files.Select(f => f with { Reading = source.Of(f.Reading, blocks) }))
+        foreach (var file in found.Files.Select(f => f with { Reading = source.Of(f.Reading, blocks, manifest.Fields) }))
         {
             (Digest Content, IReadOnlyList<string> Reading) named;
             try
@@ -91,6 +91,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
         [
             $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, $"{file.Format} {file.Packing}",
             file.Content!.Value.Hex,
+            source.UrlField, source.DateField, source.LanguageField,
             source.Licence ?? "", source.Language ?? "", source.Subsets ? "subsets" : "", string.Join('\n', reading),
             .. manifest.Stages.Select(stage => stage.ReadingIdentity),
         ]);

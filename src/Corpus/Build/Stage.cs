@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Elastic.Corpus.Build;
 
 /// <summary>
@@ -45,6 +47,10 @@ public abstract class CorpusStage : SketchingStage
     /// <returns>The dropped ones in any order.</returns>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
     public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, StageWork work);
+
+    /// <summary>Why a document is dropped for another one: a sentence for people.</summary>
+    public virtual string Why(Removal removal) => string.Create(
+        CultureInfo.InvariantCulture, $"document {removal.Match} is like it, with a similarity of {removal.Similarity:0.###}");
 }
 
 /// <summary>

@@ -72,8 +72,10 @@ public sealed class PlannedStage
     /// <summary>What carries it out; there is none where settings are wrong.</summary>
     public Stage Stage => _stage ?? throw new InvalidOperationException($"the settings of {Kind.Name} are wrong");
 
-    /// <summary>See <see cref="CuttingStage"/>.</summary>
-    public bool IsCutting => _stage is CuttingStage;
+    /// <summary>
+    /// It takes parts out of texts when all documents are known: see <see cref="CuttingStage"/>, <see cref="TrimmingStage"/>.
+    /// </summary>
+    public bool IsCutting => _stage is CuttingStage or TrimmingStage;
 
     /// <summary>Everything that decides texts, signals and decisions.</summary>
     public string Identity => Text(_ => true);

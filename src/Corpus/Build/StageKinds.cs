@@ -11,6 +11,7 @@ public static class StageKinds
         Mojibake.Kind,
         Clean.Kind,
         Language.Kind,
+        RecordField.Kind,
         BoilerplateLines.Kind,
         C4.Kind,
         GopherRepetition.Kind,
@@ -18,8 +19,10 @@ public static class StageKinds
         FineWebQuality.Kind,
         FastText.Kind,
         MaskPersonalData.Kind,
+        UrlDuplicates.Kind,
         ExactDuplicates.Kind,
         NearDuplicates.Kind,
+        ParagraphDuplicates.Kind,
         Decontaminate.Kind,
     ];
 

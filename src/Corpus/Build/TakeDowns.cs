@@ -23,6 +23,9 @@ public sealed class TakeDowns
     /// <summary>Nothing is taken down.</summary>
     public bool IsEmpty => _documents.Count + _urls.Count + _licences.Count == 0;
 
+    /// <summary>Something is taken down by its address.</summary>
+    public bool HasUrls => _urls.Count > 0;
+
     /// <summary>What decides: a line each, in an order of their own. None where nothing is taken down.</summary>
     public IEnumerable<string> Identity =>
     [

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Elastic.Foundation;
 
@@ -19,7 +18,7 @@ internal sealed class TextWriters : IDisposable
     private readonly string?[] _keptOf = new string?[3];
     private readonly TextSeries _dropped;
     private readonly TextSeries _documents;
-    private readonly Counts _read = new(), _stayed = new(), _went = new(), _languages = new(), _licences = new();
+    private readonly Counts _read = new(), _stayed = new(), _went = new(), _languages = new(), _licences = new(), _withoutUrl = new();
     private readonly Counts[] _splits = [new(), new(), new()];
     private readonly Examples _examples = new();
     private readonly List<string> _rejects = [];
@@ -40,7 +39,8 @@ internal sealed class TextWriters : IDisposable
 
     public void Append(PieceDocument document, string text, Fate fate)
     {
-        var row = RowOf(document, text, fate);
+        var cut = fate.Texts(text);
+        var row = RowOf(document, text, fate, cut);
         var facts = document.Facts;
         _number++;
         _documents.Write(row);
@@ -63,20 +63,8 @@ internal sealed class TextWriters : IDisposable
             _keptOf[(int)row.Split] = facts.Source;
             _kept[(int)row.Split].Begin(_manifest.RankOf(facts.Source));
         }
-        foreach (var range in fate.Left ?? [Range.All])
-            _kept[(int)row.Split].Write(record with { Text = Whole(text, range) });
-    }
-
-    // Half of a pair of surrogates is no character.
-    private static string Whole(string text, Range range)
-    {
-        var (start, length) = range.GetOffsetAndLength(text.Length);
-        var end = start + length;
-        if (start < end && char.IsLowSurrogate(text[start]))
-            start++;
-        if (start < end && end < text.Length && char.IsLowSurrogate(text[end]))
-            end--;
-        return text[start..end];
+        foreach (var kept in cut ?? [text])
+            _kept[(int)row.Split].Write(record with { Text = kept });
     }
 
     /// <summary>Names what could not be read before there were pieces.</summary>
@@ -90,6 +78,8 @@ internal sealed class TextWriters : IDisposable
             EndFile();
         (_source, _file) = (_manifest.Sources[piece.Source].Name, piece.File.Name);
         _ofFile = _ofFile.Then(summary);
+        if (summary.WithoutUrl > 0 && (piece.File.Reading.Blocks?.HasUrls == true || _manifest.TakeDowns.HasUrls))
+            _withoutUrl.Add(_source, summary.WithoutUrl, 0);
     }
 
     private void EndFile()
@@ -108,6 +98,7 @@ internal sealed class TextWriters : IDisposable
     {
         EndFile();
         var report = Report() with { LargeBuckets = largeBuckets };
+        _rejects.AddRange(report.NotReachedByUrl());
         if (report.Kept.Sum(s => s.Documents) == 0)
             throw new ElasticException($"nothing is left of {_number} documents: "
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))
@@ -145,6 +136,7 @@ internal sealed class TextWriters : IDisposable
             Test = _splits[(int)Split.Test].Of(sources),
             Languages = _languages.All,
             Licences = _licences.All,
+            WithoutUrl = _withoutUrl.All,
             Stages = [.. _manifest.Stages.Select(s => s.Identity)],
             Signals =
             [
@@ -162,7 +154,7 @@ internal sealed class TextWriters : IDisposable
         return new BuiltFile(name, bytes.Length, Digest.Of(bytes).Hex);
     }
 
-    private BuiltDocument RowOf(PieceDocument document, string text, Fate fate)
+    private BuiltDocument RowOf(PieceDocument document, string text, Fate fate, IReadOnlyList<string>? cut)
     {
         var facts = document.Facts;
         var skipped = document.Signals.Index().Where(s => s.Item is null).Select(s => s.Index).ToList();
@@ -186,8 +178,8 @@ internal sealed class TextWriters : IDisposable
             Match = fate.Match?.Match,
             Similarity = fate.Match?.Similarity,
             Cluster = fate.Cluster > 1 ? fate.Cluster : null,
-            Pieces = fate.Left?.Count,
-            Cut = fate.Left is { } left ? text.Length - left.Sum(r => r.GetOffsetAndLength(text.Length).Length) : null,
+            Pieces = cut?.Count,
+            Cut = text.Length - cut?.Sum(c => c.Length),
             Skipped = skipped.Count > 0 && !document.TakenDown ? skipped : null,
             Signals = SignalsOf(document),
         };
@@ -202,8 +194,8 @@ internal sealed class TextWriters : IDisposable
     private string WhyOf(PieceDocument document, Fate fate) =>
         fate.Stage == _manifest.Stages.Count ? "the stages left no text of it"
         : fate.Stage > _manifest.Stages.Count ? "the manifest takes it down"
-        : fate.Match is { } removal ? string.Create(
-            CultureInfo.InvariantCulture, $"document {removal.Match} is like it, with a similarity of {removal.Similarity:0.###}")
+        : fate.Match is { } removal ? ((CorpusStage)_manifest.Stages[fate.Stage].Stage).Why(removal)
+        : _manifest.Stages[fate.Stage].Stage is TrimmingStage trimming ? trimming.Reason
         : _manifest.Stages[fate.Stage].Stage is CuttingStage cutting ? cutting.Reason
         : _manifest.Stages[fate.Stage].Stage.Refusal(document.Signals[fate.Stage])
             ?? throw new InvalidOperationException($"{NameOf(fate.Stage)} dropped document {_number} and would keep it");
@@ -227,10 +219,12 @@ internal sealed class TextWriters : IDisposable
 
         public IReadOnlyList<TextShare> All => [.. _shares.Values];
 
-        public void Add(string name, int bytes)
+        public void Add(string name, int bytes) => Add(name, 1, bytes);
+
+        public void Add(string name, long documents, int bytes)
         {
             var so = Of(name);
-            _shares[name] = so with { Documents = so.Documents + 1, Bytes = so.Bytes + bytes };
+            _shares[name] = so with { Documents = so.Documents + documents, Bytes = so.Bytes + bytes };
         }
 
         public IReadOnlyList<TextShare> Of(IEnumerable<string> names) => [.. names.Select(Of)];

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Apache.Arrow;
 using Apache.Arrow.Compression;
 using Apache.Arrow.Ipc;
@@ -8,7 +9,8 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Reads .arrow, in the form of a stream (as Hugging Face datasets write it) or of a file: the column <c>text</c>, counted for the column
-/// <c>source</c> where there is one, with the column <c>url</c>. A batch is in memory at a time.
+/// <c>source</c> where there is one, with the column <c>url</c> or those that <see cref="RecordFields"/> name. A batch is in memory at a
+/// time.
 /// </summary>
 internal static class ArrowFiles
 {
@@ -29,28 +31,27 @@ internal static class ArrowFiles
         using var reader = new ArrowStreamReader(
             new UpTo(bytes, end - start), new BoundedMemory(Math.Max(SmallBuffer, Expansion * file.Length)), new CompressionCodecFactory(),
             leaveOpen: false);
-        var (number, row) = (0, 0L);
+        var (number, rows) = (0, 0L);
         foreach (var batch in Batches(reader, file, statistics))
             using (batch)
             {
-                if (!TryColumns(batch, file, out var text, out var source, out var url, out var wrong))
+                if (!TryColumns(batch, file, out var columns, out var wrong))
                 {
                     statistics.CountMalformed(file, 0, $"batch {number++} is left out: {wrong}");
                     continue;
                 }
-                for (var i = 0; i < batch.Length; i++, row++)
+                for (var i = 0; i < batch.Length; i++, rows++)
                 {
-                    if (!TryRow(text, source, url, i, out var values, out var problem))
+                    if (!TryRow(columns, i, out var row, out var problem))
                     {
                         statistics.CountMalformed(
                             file, 0, $"batch {number} is damaged from row {i} on ({problem}): {batch.Length - i} rows are left out",
                             records: batch.Length - i);
                         break;
                     }
-                    yield return new Document(values.Source is { Length: > 0 } s ? s : file.Name, $"{file.Name}:{row}", values.Text ?? "")
-                    {
-                        Url = values.Url is { Length: > 0 } u ? u : null,
-                    };
+                    var document = new Document(row.Source is { Length: > 0 } s ? s : file.Name, $"{file.Name}:{rows}", row.Text ?? "");
+                    yield return file.Reading.Fields is { } fields ? fields.Of(document, row.Values)
+                        : document with { Url = row.Values.GetValueOrDefault(RecordFields.UsualUrl) };
                 }
                 number++;
             }
@@ -79,32 +80,42 @@ internal static class ArrowFiles
         }
     }
 
-    private static bool TryColumns(
-        RecordBatch batch, SourceFile file, out Func<int, string?> text, out Func<int, string?>? source, out Func<int, string?>? url,
-        out string damage)
+    private static bool TryColumns(RecordBatch batch, SourceFile file, out BatchColumns columns, out string damage)
     {
         try
         {
-            (source, url) = (Column(batch, "source"), Column(batch, "url"));
-            text = Column(batch, file.Reading.TextField) ?? throw new RejectedFileException(
-                $"{file.Shown} has no column \"{file.Reading.TextField}\" of strings (it has "
-                + $"{string.Join(", ", batch.Schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
-                + "with corpus.text-field (text-field in a manifest), or name other files");
+            var text = Column(batch, file.Reading.TextField, numbers: false) ?? throw Missing(batch, file, file.Reading.TextField,
+                "corpus.text-field (text-field in a manifest), or name other files");
+            var fields = file.Reading.Fields;
+            var others = (fields?.Names ?? [RecordFields.UsualUrl])
+                .Select(name => (name, Column(batch, name, numbers: fields?.Others.Contains(name) == true))).ToList();
+            if (others.Find(o => o.Item2 is null && fields?.IsNamed(o.name) == true).name is { } missing)
+                throw Missing(batch, file, missing, "url-field, date-field or language-field of its source");
+            columns = new BatchColumns(
+                text, Column(batch, "source", numbers: false), [.. others.Where(o => o.Item2 is not null).Select(o => (o.name, o.Item2!))]);
             // Each text has its place in four bytes at least.
             damage = batch.Length > file.Length / sizeof(int) ? $"it claims {batch.Length} rows, more than the file holds" : "";
             return damage.Length == 0;
         }
         catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
-            (text, source, url, damage) = (_ => null, null, null, e.Message);
+            (columns, damage) = (new BatchColumns(_ => null, null, []), e.Message);
             return false;
         }
     }
 
-    private static Func<int, string?>? Column(RecordBatch batch, string name)
+    private static RejectedFileException Missing(RecordBatch batch, SourceFile file, string name, string where) => new(
+        $"{file.Shown} has no column \"{name}\" of strings (it has "
+        + $"{string.Join(", ", batch.Schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
+        + $"with {where}");
+
+    private static Func<int, string?>? Column(RecordBatch batch, string name, bool numbers)
     {
         var field = batch.Schema.FieldsList.Index().FirstOrDefault(f => f.Item.Name == name);
-        return field.Item is null ? null : Strings(batch.Column(field.Index));
+        if (field.Item is null)
+            return null;
+        var column = batch.Column(field.Index);
+        return Strings(column) ?? (numbers ? Fractions(column) : null);
     }
 
     private static Func<int, string?>? Strings(IArrowArray column) => column switch
@@ -115,6 +126,15 @@ internal static class ArrowFiles
         // What repeats is often stored once, with a number in each row.
         DictionaryArray coded when Strings(coded.Dictionary) is { } values && Numbers(coded.Indices) is { } number =>
             i => number(i) is { } place ? values(checked((int)place)) : null,
+        _ => null,
+    };
+
+    private static Func<int, string?>? Fractions(IArrowArray column) => column switch
+    {
+        FloatArray numbers => i => numbers.GetValue(i)?.ToString("R", CultureInfo.InvariantCulture),
+        DoubleArray numbers => i => numbers.GetValue(i)?.ToString("R", CultureInfo.InvariantCulture),
+        BooleanArray words => i => words.GetValue(i) is { } word ? word ? "true" : "false" : null,
+        _ when Numbers(column) is { } number => i => number(i)?.ToString(CultureInfo.InvariantCulture),
         _ => null,
     };
 
@@ -131,21 +151,31 @@ internal static class ArrowFiles
         _ => null,
     };
 
-    private static bool TryRow(
-        Func<int, string?> text, Func<int, string?>? source, Func<int, string?>? url, int row,
-        out (string? Text, string? Source, string? Url) values, out string problem)
+    private static bool TryRow(BatchColumns columns, int row, out BatchRow values, out string problem)
     {
         try
         {
-            (values, problem) = ((text(row), source?.Invoke(row), url?.Invoke(row)), "");
+            var others = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var (name, column) in columns.Others)
+            {
+                if (column(row) is { Length: > 0 and <= RecordFields.LongestValue } value)
+                    others[name] = value;
+            }
+            (values, problem) = (new BatchRow(columns.Text(row), columns.Source?.Invoke(row), others), "");
             return true;
         }
         catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
-            (values, problem) = (default, e.Message);
+            (values, problem) = (new BatchRow(null, null, new Dictionary<string, string>()), e.Message);
             return false;
         }
     }
+
+    /// <summary>What gives the values of a batch by their row.</summary>
+    private sealed record BatchColumns(
+        Func<int, string?> Text, Func<int, string?>? Source, IReadOnlyList<(string Name, Func<int, string?> Values)> Others);
+
+    private sealed record BatchRow(string? Text, string? Source, IReadOnlyDictionary<string, string> Values);
 
     /// <summary>The messages that are whole.</summary>
     private sealed class UpTo(Stream bytes, long length) : ReadOnlyStream

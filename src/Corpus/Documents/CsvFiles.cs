@@ -5,7 +5,7 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Reads .csv (RFC 4180, as pandas and Hugging Face write it): the column <c>text</c>, counted for the column <c>source</c> where there is
-/// one, with the column <c>url</c>. The first row names the columns.
+/// one, with the column <c>url</c> or those that <see cref="RecordFields"/> name. The first row names the columns.
 /// </summary>
 internal static class CsvFiles
 {
@@ -20,23 +20,35 @@ internal static class CsvFiles
         var field = head.IndexOf(file.Reading.TextField);
         if (field < 0)
             throw new RejectedFileException(
-                $"{file.Shown} has no column \"{file.Reading.TextField}\" (it has "
-                + $"{string.Join(", ", head.Take(NamesShown).Select(n => OneLine.Of(n, 60)))}): name the right one with corpus.text-field "
-                + "(text-field in a manifest), or name other files");
+                $"{file.Shown} has no column \"{file.Reading.TextField}\" (it has {Names(head)}): name the right one with "
+                + "corpus.text-field (text-field in a manifest), or name other files");
         var (source, url) = (head.IndexOf("source"), head.IndexOf("url"));
+        var fields = file.Reading.Fields;
+        if (fields?.Names.FirstOrDefault(name => fields.IsNamed(name) && !head.Contains(name)) is { } missing)
+            throw new RejectedFileException($"{file.Shown} has no column \"{missing}\" (it has {Names(head)}): name the right one with "
+                + "url-field, date-field or language-field of its source");
         while (rows.Next() is { } row)
         {
             if (row.Count != head.Count)
                 statistics.CountMalformed(
                     file, rows.Line, $"the row has {row.Count} fields, and the head has {head.Count}", row.Sum(f => (long)f.Length));
             else
-                yield return new Document(
-                    source >= 0 && row[source].Length > 0 ? row[source] : file.Name, $"{file.Name}:{rows.Line}", row[field])
-                {
-                    Url = url >= 0 && row[url].Length > 0 ? row[url] : null,
-                };
+            {
+                var document = new Document(
+                    source >= 0 && row[source].Length > 0 ? row[source] : file.Name, $"{file.Name}:{rows.Line}", row[field]);
+                yield return fields is not null ? fields.Of(document, Values(fields, head, row))
+                    : document with { Url = url >= 0 && row[url].Length > 0 ? row[url] : null };
+            }
         }
     }
+
+    // A field of no characters is how a table says that there is nothing.
+    private static Dictionary<string, string> Values(RecordFields fields, List<string> head, List<string> row) =>
+        fields.Names.Select(name => (Name: name, Column: head.IndexOf(name)))
+            .Where(f => f.Column >= 0 && row[f.Column].Length is > 0 and <= RecordFields.LongestValue)
+            .ToDictionary(f => f.Name, f => row[f.Column], StringComparer.Ordinal);
+
+    private static string Names(List<string> head) => string.Join(", ", head.Take(NamesShown).Select(n => OneLine.Of(n, 60)));
 
     /// <summary>
     /// The rows of a table: fields between commas, in quotation marks where they hold commas, marks (doubled) or ends of lines.

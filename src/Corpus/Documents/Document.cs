@@ -38,6 +38,11 @@ public sealed record Document(string Source, string Name, string Text)
     /// <summary>Its language as its file says it, see <see cref="Messages.Corpora.LanguageCode"/>; null where it says nothing.</summary>
     public string? Language { get; init; }
 
+    /// <summary>
+    /// What <see cref="RecordFields.Others"/> name of its record, as it is written there; null where nothing was asked for.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Fields { get; init; }
+
     /// <summary>The programming language of source code; null for anything else.</summary>
     public string? Code { get; init; }
 

@@ -49,7 +49,7 @@ internal static class DocumentFormats
         },
         new(DocumentFormat.Xml, [".xml"], XmlFiles.Read) { IsStreamed = true, IsText = true, FolderNames = [".xml"] },
         new(DocumentFormat.Html, [".html", ".htm"], HtmlFiles.Read) { IsText = true, FolderNames = [".html", ".htm"] },
-        new(DocumentFormat.JsonLines, [".jsonl"], JsonLines.Read)
+        new(DocumentFormat.JsonLines, [".jsonl", JsonLines.OtherEnding], JsonLines.Read)
         {
             IsStreamed = true,
             IsText = true,
@@ -64,7 +64,7 @@ internal static class DocumentFormats
         },
         new(DocumentFormat.Parquet, [".parquet"], ParquetFiles.Read) { FolderNames = [".parquet"] },
         new(DocumentFormat.LlmcShard, [".bin"], LlmcCorpus.Refuse) { IsForSettings = true, FolderNames = [".bin"] },
-        new(DocumentFormat.Warc, [".warc"], WarcFiles.Read) { IsStreamed = true, HasMembers = true },
+        new(DocumentFormat.Warc, [".warc", ".warc.wet"], WarcFiles.Read) { IsStreamed = true, HasMembers = true },
         new(DocumentFormat.Tar, [".tar"], TarFiles.Read) { IsStreamed = true, HasMembers = true },
         new(DocumentFormat.Zip, [".zip"], ZipFiles.Read) { HasMembers = true },
         new(DocumentFormat.Epub, [".epub"], EpubFiles.Read) { HasMembers = true },

@@ -1,6 +1,9 @@
 namespace Elastic.Corpus;
 
-/// <summary>Reads the documents of a file, one after the other; never holds a whole file, except HTML.</summary>
+/// <summary>
+/// Reads the documents of a file, one after the other. What is held whole at a time is a record, a page of HTML, a chapter of an EPUB, a
+/// page of Parquet or a batch of Arrow, and not the file.
+/// </summary>
 public static class DocumentReader
 {
     /// <summary>

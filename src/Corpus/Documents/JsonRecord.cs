@@ -12,7 +12,6 @@ namespace Elastic.Corpus;
 internal ref partial struct JsonRecord
 {
     private const int FieldsNamed = 5;
-    private const int LongestUrl = 4096;
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
     private readonly ReadOnlySpan<byte> _json;
@@ -20,6 +19,10 @@ internal ref partial struct JsonRecord
     private int _replaced;
     private string? _url;
     private string? _language;
+
+    // What is wanted of the record besides its text, and what was found of it; null where nobody asked.
+    private RecordFields? _fields;
+    private Dictionary<string, string>? _values;
 
     private JsonRecord(ReadOnlySpan<byte> json) => _json = json;
 
@@ -35,6 +38,9 @@ internal ref partial struct JsonRecord
         /// <summary>From <c>language</c>; null where there is none.</summary>
         public string? Language { get; init; }
 
+        /// <summary>What <see cref="RecordFields"/> name of it; null where nobody asked.</summary>
+        public IReadOnlyDictionary<string, string>? Values { get; init; }
+
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
         public string? Prompt { get; init; }
 
@@ -45,9 +51,10 @@ internal ref partial struct JsonRecord
     /// <param name="json">One line of valid UTF-8.</param>
     /// <param name="field">The name of the field that holds the text.</param>
     /// <param name="answer">The name of the field with the answer to it, which is the text then; null for none.</param>
-    public static Found Read(ReadOnlySpan<byte> json, string field, string? answer = null)
+    /// <param name="fields">What is kept besides; null for nothing but what every record may say.</param>
+    public static Found Read(ReadOnlySpan<byte> json, string field, string? answer = null, RecordFields? fields = null)
     {
-        var record = new JsonRecord(json);
+        var record = new JsonRecord(json) { _fields = fields, _values = fields is null ? null : new(StringComparer.Ordinal) };
         try
         {
             return record.ReadAll(field, answer);
@@ -58,6 +65,24 @@ internal ref partial struct JsonRecord
         }
     }
 
+    /// <summary>Whether a line is one whole object.</summary>
+    public static bool IsObject(ReadOnlySpan<byte> json)
+    {
+        var record = new JsonRecord(json);
+        try
+        {
+            record.Begin();
+            while (record.NextKey() is not null)
+                record.SkipValue();
+            record.End();
+            return true;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
+
     private Found ReadAll(string field, string? answer)
     {
         var (text, answered, source, pile) = ((string?)null, (string?)null, (string?)null, (string?)null);
@@ -65,6 +90,8 @@ internal ref partial struct JsonRecord
         Begin();
         while (NextKey() is { } key)
         {
+            if (key != field)
+                Note(key);
             // Of two fields of one name the last one counts.
             if (key == field)
                 text = StringOrSkip();
@@ -79,12 +106,12 @@ internal ref partial struct JsonRecord
         if (text is null)
             return Without(field, names);
         if (answer is null)
-            return new Found(text, named, _replaced, "") { Url = _url, Language = _language };
+            return new Found(text, named, _replaced, "") { Url = _url, Language = _language, Values = _values };
         if (answered is null)
             return Without(answer, names);
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
-            : new Found(answered, named, _replaced, "") { Prompt = text, Url = _url, Language = _language };
+            : new Found(answered, named, _replaced, "") { Prompt = text, Url = _url, Language = _language, Values = _values };
     }
 
     private void Begin()

@@ -81,6 +81,11 @@ internal static class Members
             Licence = licence,
             Content = null,
         };
+        if (!JsonLines.AreIn(file))
+        {
+            statistics.CountUnread(outer, $"{name[(outer.Name.Length + 1)..]} {JsonLines.OtherContent}");
+            yield break;
+        }
         foreach (var document in DocumentReader.Documents(file, statistics))
             yield return document with
             {

@@ -1,13 +1,12 @@
-using System.Text;
-using System.Text.Unicode;
 using Elastic.Corpus.Parquet;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one. The reader is
-/// Elastic's own: it checks every length and every checksum, and a file that is damaged in whatever way costs no more than its size allows.
+/// Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one, with the columns
+/// that <see cref="RecordFields"/> name. The reader is Elastic's own: it checks every length and every checksum, and a file that is
+/// damaged in whatever way costs no more than its size allows.
 /// </summary>
 internal static class ParquetFiles
 {
@@ -23,18 +22,11 @@ internal static class ParquetFiles
     /// </summary>
     internal const double LargestLoss = 0.1;
 
-    private const int NamesShown = 20, NameShown = 60;
-
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var stream = file.OpenRead();
         var metadata = Open(file, stream);
-        var field = file.Reading.TextField;
-        var text = TextColumn(metadata, field) ?? throw new ElasticException(
-            $"{file.Shown} has no column \"{field}\" of strings (it has {Names(metadata.Fields)}): " +
-            "name the right one with corpus.text-field, or name other files");
-        var source = TextColumn(metadata, "source");
-        CheckCodecs(file, metadata, source is null ? [text] : [text, source]);
+        var columns = new ParquetColumns(file, metadata);
         var pages = new ParquetPages(stream, metadata.PagesEnd, new ReadBudget(file.Shown, stream.Length));
         var (lost, firstProblem) = (0.0, "");
         var first = (int)(file.Part?.Skip ?? 0);
@@ -42,11 +34,10 @@ internal static class ParquetFiles
         for (var group = first; group < end; group++)
         {
             var (rows, given) = (metadata.Groups[group], 0L);
-            using var texts = Values(pages, rows, text).GetEnumerator();
-            using var sources = source is null ? null : Values(pages, rows, source).GetEnumerator();
+            using var reading = columns.Open(pages, rows);
             while (given < rows.Rows)
             {
-                if (Next(file, group, statistics, texts, sources, out var problem) is not var (value, name))
+                if (Next(file, group, statistics, reading, out var problem) is not var (value, name, values))
                 {
                     problem = $"row group {group} cannot be read{(given == 0 ? "" : $" from row {given} on")} ({problem})";
                     firstProblem = lost == 0 ? problem : firstProblem;
@@ -55,7 +46,8 @@ internal static class ParquetFiles
                     statistics.CountMalformed(file, 0, $"{problem}: {rest} of its {rows.Rows} rows are left out", records: rest);
                     break;
                 }
-                yield return new Document(name.Length > 0 ? name : file.Name, $"{file.Name}:{group}:{given++}", value);
+                var document = new Document(name.Length > 0 ? name : file.Name, $"{file.Name}:{group}:{given++}", value);
+                yield return file.Reading.Fields?.Of(document, values) ?? document;
             }
         }
         var all = metadata.Groups.Sum(g => (double)g.Rows);
@@ -98,48 +90,15 @@ internal static class ParquetFiles
         }
     }
 
-    private static ParquetField? TextColumn(ParquetMetadata metadata, string name) =>
-        metadata.Fields.FirstOrDefault(f => f.Name == name && f.IsText);
-
-    private static string Names(IReadOnlyList<ParquetField> fields) =>
-        string.Join(", ", fields.Take(NamesShown).Select(f => OneLine.Of(f.Name, NameShown) + (f.IsText ? "" : " (not strings)")))
-        + (fields.Count > NamesShown ? $" and {fields.Count - NamesShown} more" : "");
-
-    private static void CheckCodecs(SourceFile file, ParquetMetadata metadata, IReadOnlyList<ParquetField> columns)
-    {
-        foreach (var chunk in metadata.Groups.SelectMany(g => columns.Select(c => g.Columns.ElementAtOrDefault(c.Index))))
-        {
-            if (chunk is not null && ParquetCompression.ProblemOf(chunk.Codec) is { } problem)
-                throw new RejectedFileException($"{file.Shown} cannot be read: {problem}");
-        }
-    }
-
-    // One text a row.
-    private static IEnumerable<ReadOnlyMemory<byte>> Values(ParquetPages pages, RowGroup group, ParquetField field)
-    {
-        var chunk = group.Columns.ElementAtOrDefault(field.Index) ?? throw new InvalidDataException($"column {field.Name} is missing");
-        if (chunk.OtherFile is { } other)
-            throw new InvalidDataException($"column {field.Name} is in another file, {OneLine.Of(other, NameShown)}");
-        if (chunk.Type != ParquetMetadata.ByteArray)
-            throw new InvalidDataException($"column {field.Name} holds no texts");
-        if (chunk.Values != group.Rows)
-            throw new InvalidDataException($"column {field.Name} has {chunk.Values} values for {group.Rows} rows");
-        foreach (var text in pages.Texts(chunk, field))
-            yield return text;
-    }
-
-    // The next row's text and source; null, with the problem, where the rest of the row group is damaged. A failure of this machine or
+    // The next row; null, with the problem, where the rest of the row group is damaged. A failure of this machine or
     // moment is an error instead: the same files must give the same documents.
-    private static (string Text, string Source)? Next(
-        SourceFile file, int group, ReadStatistics statistics, IEnumerator<ReadOnlyMemory<byte>> texts,
-        IEnumerator<ReadOnlyMemory<byte>>? sources, out string problem)
+    private static (string Text, string Source, IReadOnlyDictionary<string, string> Values)? Next(
+        SourceFile file, int group, ReadStatistics statistics, ParquetRows rows, out string problem)
     {
         problem = "its pages have fewer values than it has rows";
         try
         {
-            if (!texts.MoveNext() || sources?.MoveNext() == false)
-                return null;
-            return (Decode(texts.Current, file, statistics), sources is null ? "" : Decode(sources.Current, file, statistics));
+            return rows.Next(file, statistics);
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
@@ -154,7 +113,4 @@ internal static class ParquetFiles
 
     private static ElasticException Unreadable(SourceFile file, Exception e, int? group = null) => new(
         $"{file.Shown}{(group is null ? "" : $": row group {group}")} cannot be read ({e.Message}): repair the file or leave it out", e);
-
-    private static string Decode(ReadOnlyMemory<byte> bytes, SourceFile file, ReadStatistics statistics) =>
-        Utf8.IsValid(bytes.Span) ? Encoding.UTF8.GetString(bytes.Span) : CountingUtf8.Decode(bytes.Span, file, statistics);
 }

@@ -64,9 +64,14 @@ public sealed class ReadStatistics
     /// <summary>The first <see cref="MalformedKept"/> malformed records.</summary>
     public IReadOnlyList<MalformedRecord> Malformed => _malformed;
 
+    /// <summary>Documents without a URL, which no block list and no take-down by URL can reach.</summary>
+    public long WithoutUrl { get; private set; }
+
     internal void Count(Document document)
     {
         Documents++;
+        if (document.Url is null)
+            WithoutUrl++;
         Bytes += System.Text.Encoding.UTF8.GetByteCount(document.Text);
     }
 

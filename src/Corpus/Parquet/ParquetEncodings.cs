@@ -11,17 +11,19 @@ internal static class ParquetEncodings
 
     private const int LargestBlock = 1 << 20;
 
-    /// <summary>The texts of a data page.</summary>
-    /// <param name="dictionary">The texts that the page's numbers stand for; null where there was no dictionary page.</param>
-    public static IEnumerable<ReadOnlyMemory<byte>> Texts(
-        int encoding, ReadOnlyMemory<byte> data, int count, TextDictionary? dictionary) => encoding switch
+    /// <summary>The texts or numbers of a data page.</summary>
+    /// <param name="dictionary">The values that the page's numbers stand for; null where there was no dictionary page.</param>
+    /// <param name="width">Bytes of each value; 0 for texts.</param>
+    public static IEnumerable<ReadOnlyMemory<byte>> Values(
+        int encoding, ReadOnlyMemory<byte> data, int count, ValueDictionary? dictionary, int width) => encoding switch
         {
-            Plain => PlainTexts(data, count),
-            PlainDictionary or RleDictionary => DictionaryTexts(data, count,
+            Plain => width > 0 ? PlainNumbers(data, count, width) : PlainTexts(data, count),
+            PlainDictionary or RleDictionary => DictionaryValues(data, count,
                 dictionary ?? throw new InvalidDataException("its values stand in a dictionary page, and there is none")),
-            DeltaLength => DeltaLengthTexts(data, count),
-            DeltaBytes => DeltaTexts(data, count),
-            _ => throw new InvalidDataException($"texts in encoding {encoding} are not read: write the file again with plain pages"),
+            DeltaLength when width == 0 => DeltaLengthTexts(data, count),
+            DeltaBytes when width == 0 => DeltaTexts(data, count),
+            _ => throw new InvalidDataException(
+                $"{(width == 0 ? "texts" : "numbers")} in encoding {encoding} are not read: write the file again with plain pages"),
         };
 
     /// <summary>[length][bytes]…</summary>
@@ -33,6 +35,14 @@ internal static class ParquetEncodings
             yield return data.Slice(position, length);
             position += length;
         }
+    }
+
+    // Numbers of so many bytes, the lowest one first.
+    private static IEnumerable<ReadOnlyMemory<byte>> PlainNumbers(ReadOnlyMemory<byte> data, int count, int width)
+    {
+        for (var i = 0; i < count; i++)
+            yield return (long)(i + 1) * width <= data.Length ? data.Slice(i * width, width)
+                : throw new EndOfStreamException("the numbers end too early");
     }
 
     /// <summary>
@@ -85,8 +95,8 @@ internal static class ParquetEncodings
         return number;
     }
 
-    private static IEnumerable<ReadOnlyMemory<byte>> DictionaryTexts(
-        ReadOnlyMemory<byte> data, int count, TextDictionary dictionary)
+    private static IEnumerable<ReadOnlyMemory<byte>> DictionaryValues(
+        ReadOnlyMemory<byte> data, int count, ValueDictionary dictionary)
     {
         if (count == 0)
             yield break;
@@ -95,7 +105,7 @@ internal static class ParquetEncodings
         foreach (var place in Numbers(data[1..], data.Span[0], count))
             yield return place < dictionary.Count
                 ? dictionary[(int)place]
-                : throw new InvalidDataException($"place {place} of a dictionary of {dictionary.Count} texts does not exist");
+                : throw new InvalidDataException($"place {place} of a dictionary of {dictionary.Count} values does not exist");
     }
 
     private static IEnumerable<ReadOnlyMemory<byte>> DeltaLengthTexts(ReadOnlyMemory<byte> data, int count)
@@ -169,19 +179,26 @@ internal static class ParquetEncodings
         length is >= 0 and <= int.MaxValue ? (int)length : throw new InvalidDataException($"a length of {length} is not possible");
 }
 
-/// <summary>The texts of a dictionary page, which its data pages name by their places.</summary>
-internal sealed class TextDictionary
+/// <summary>The texts or numbers of a dictionary page, which its data pages name by their places.</summary>
+internal sealed class ValueDictionary
 {
     private readonly ReadOnlyMemory<byte> _page;
-    private readonly int[] _starts;
+    private readonly int _width;
+    // None of numbers.
+    private readonly int[] _starts = [];
 
-    /// <param name="page">[length][bytes]…</param>
-    /// <param name="count">How many texts the page has.</param>
-    public TextDictionary(ReadOnlyMemory<byte> page, int count)
+    /// <param name="page">[length][bytes]…, or numbers side by side.</param>
+    /// <param name="count">How many values the page has.</param>
+    /// <param name="width">Bytes of each value; 0 for texts.</param>
+    public ValueDictionary(ReadOnlyMemory<byte> page, int count, int width)
     {
-        if (count > page.Length / sizeof(int))
-            throw new InvalidDataException($"a dictionary page of {page.Length} bytes has no {count} texts");
-        (_page, _starts) = (page, new int[count]);
+        if (count > page.Length / Math.Max(sizeof(int), width))
+            throw new InvalidDataException(
+                $"a dictionary page of {page.Length} bytes has no {count} {(width == 0 ? "texts" : "numbers")}");
+        (_page, _width, Count) = (page, width, count);
+        if (width > 0)
+            return;
+        _starts = new int[count];
         for (int i = 0, position = 0; i < count; i++)
         {
             _starts[i] = position;
@@ -190,12 +207,14 @@ internal sealed class TextDictionary
         }
     }
 
-    public int Count => _starts.Length;
+    public int Count { get; }
 
     public ReadOnlyMemory<byte> this[int place]
     {
         get
         {
+            if (_width > 0)
+                return _page.Slice(place * _width, _width);
             var position = _starts[place];
             var length = Varint.ReadLength(_page.Span, ref position);
             return _page.Slice(position, length);

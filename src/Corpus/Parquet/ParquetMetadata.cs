@@ -9,7 +9,17 @@ namespace Elastic.Corpus.Parquet;
 /// older writers leave them.
 /// </param>
 /// <param name="IsOptional">Rows may have no value.</param>
-internal sealed record ParquetField(string Name, int Index, bool IsText, bool IsOptional);
+internal sealed record ParquetField(string Name, int Index, bool IsText, bool IsOptional)
+{
+    /// <summary>The physical type of its values.</summary>
+    public int Type { get; init; }
+
+    /// <summary>It holds a signed number of 4 or 8 bytes in each row, or none; dates and decimals are no such numbers.</summary>
+    public bool IsNumber { get; init; }
+
+    /// <summary>Bytes of each of its values; 0 where each says its own length.</summary>
+    public int Width => !IsNumber ? 0 : Type is ParquetMetadata.Int32 or ParquetMetadata.Float ? sizeof(int) : sizeof(long);
+}
 
 /// <summary>Where a column's values of one row group are.</summary>
 /// <param name="Codec">Number of the compression; see <see cref="ParquetCompression"/>.</param>
@@ -27,10 +37,16 @@ internal sealed record ParquetMetadata(IReadOnlyList<ParquetField> Fields, IRead
     /// <summary>The physical type of texts: BYTE_ARRAY.</summary>
     public const int ByteArray = 6;
 
+    /// <summary>The physical types of numbers.</summary>
+    public const int Int32 = 1, Int64 = 2, Float = 4, Double = 5;
+
     private const int Magic = 0x31524150, EncryptedMagic = 0x45524150;          // "PAR1", "PARE"
     private const int FirstPage = 4;
     private const int Optional = 1, Repeated = 2;
     private const int Utf8 = 0, Enumeration = 4, Json = 19;                     // ConvertedType
+    private const int Int8 = 15, Int64Kind = 18;                                // the same: signed integers, from 8 to 64 bits
+    private const int IntegerKind = 10;                                         // LogicalType
+    private const int NoKind = -1, OtherKind = 0;                               // not marked, and marked as nothing that is known
     private const int DeepestSchema = 100;
 
     /// <summary>Reads the end of the file.</summary>
@@ -87,7 +103,11 @@ internal sealed record ParquetMetadata(IReadOnlyList<ParquetField> Fields, IRead
                 missing.Push(missing.Pop() - 1);
             if (missing.Count == 1)
                 fields.Add(new ParquetField(element.Name, columns,
-                    element is { IsText: true, Children: 0, Repetition: not Repeated }, element.Repetition == Optional));
+                    element is { IsText: true, Children: 0, Repetition: not Repeated }, element.Repetition == Optional)
+                {
+                    Type = element.Physical,
+                    IsNumber = element is { IsNumber: true, Children: 0, Repetition: not Repeated },
+                });
             if (element.Children > 0)
                 missing.Push(element.Children);
             else
@@ -101,9 +121,10 @@ internal sealed record ParquetMetadata(IReadOnlyList<ParquetField> Fields, IRead
         return fields;
     }
 
-    private static (string Name, int Repetition, int Children, bool IsText) ReadElement(ref ThriftReader thrift)
+    private static (string Name, int Repetition, int Children, int Physical, bool IsText, bool IsNumber) ReadElement(
+        ref ThriftReader thrift)
     {
-        var (name, physical, repetition, children, converted, isMarkedOtherwise) = ("", -1, 0, 0, -1, false);
+        var (name, physical, repetition, children, converted, logical) = ("", -1, 0, 0, -1, NoKind);
         for (var id = 0; thrift.NextField(ref id, out var type);)
         {
             switch (id)
@@ -113,26 +134,28 @@ internal sealed record ParquetMetadata(IReadOnlyList<ParquetField> Fields, IRead
                 case 4: name = thrift.Text(type); break;
                 case 5: children = thrift.Int32(type); break;
                 case 6: converted = thrift.Int32(type); break;
-                case 10: isMarkedOtherwise = !ReadIsTextKind(ref thrift, type); break;
+                case 10: logical = ReadKind(ref thrift, type); break;
                 default: thrift.Skip(type); break;
             }
         }
-        isMarkedOtherwise |= converted is not (-1 or Utf8 or Enumeration or Json);
-        return (name, repetition, children, physical == ByteArray && !isMarkedOtherwise);
+        // LogicalType, of which 1 is a string, 4 an enumeration and 12 JSON.
+        var isText = physical == ByteArray && converted is -1 or Utf8 or Enumeration or Json && logical is NoKind or 1 or 4 or 12;
+        var isNumber = physical is Int32 or Int64 or Float or Double
+            && converted is -1 or (>= Int8 and <= Int64Kind) && logical is NoKind or IntegerKind;
+        return (name, repetition, children, physical, isText, isNumber);
     }
 
-    // LogicalType, of which 1 is a string, 4 an enumeration and 12 JSON.
-    private static bool ReadIsTextKind(ref ThriftReader thrift, ThriftType listType)
+    private static int ReadKind(ref ThriftReader thrift, ThriftType listType)
     {
         if (listType != ThriftType.Struct)
             throw new InvalidDataException($"a logical type is expected, not {listType}");
-        var isText = false;
+        var kind = OtherKind;
         for (var id = 0; thrift.NextField(ref id, out var type);)
         {
-            isText |= id is 1 or 4 or 12;
+            kind = id;
             thrift.Skip(type);
         }
-        return isText;
+        return kind;
     }
 
     private static RowGroup ReadGroup(ref ThriftReader thrift)

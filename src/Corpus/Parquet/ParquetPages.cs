@@ -2,7 +2,7 @@ using System.IO.Hashing;
 
 namespace Elastic.Corpus.Parquet;
 
-/// <summary>Reads the texts of a column in one row group, page by page; a row without a text is an empty one.</summary>
+/// <summary>Reads the values of a column in one row group, page by page, as bytes; a row without a value has none.</summary>
 internal sealed class ParquetPages(Stream stream, long pagesEnd, ReadBudget budget)
 {
     // A header without statistics has some 20 bytes; statistics may hold the page's smallest and largest text.
@@ -11,12 +11,12 @@ internal sealed class ParquetPages(Stream stream, long pagesEnd, ReadBudget budg
     private const int RunLengths = 3;
     private const int BytesPerValue = 4;                    // what a text costs besides its bytes, as in a plain page
 
-    /// <summary>The texts of <paramref name="chunk"/>, as many as its pages have.</summary>
-    /// <exception cref="InvalidDataException">A page is damaged, or of a kind that is not read; the texts before it were good.</exception>
+    /// <summary>The texts or numbers of <paramref name="chunk"/>, as many as its pages have.</summary>
+    /// <exception cref="InvalidDataException">A page is damaged, or of a kind that is not read; the values before it were good.</exception>
     /// <exception cref="EndOfStreamException">The same: it ends too early.</exception>
-    public IEnumerable<ReadOnlyMemory<byte>> Texts(ColumnChunk chunk, ParquetField field)
+    public IEnumerable<ReadOnlyMemory<byte>> Values(ColumnChunk chunk, ParquetField field)
     {
-        TextDictionary? dictionary = null;
+        ValueDictionary? dictionary = null;
         var (place, left) = (chunk.Start, chunk.Values);
         while (left > 0)
         {
@@ -25,7 +25,8 @@ internal sealed class ParquetPages(Stream stream, long pagesEnd, ReadBudget budg
             switch (header.Type)
             {
                 case DictionaryPage when dictionary is null:
-                    dictionary = new TextDictionary(Decompress(chunk.Codec, bytes, header.UncompressedBytes), header.Values);
+                    dictionary = new ValueDictionary(
+                        Decompress(chunk.Codec, bytes, header.UncompressedBytes), header.Values, field.Width);
                     break;
                 case DictionaryPage:
                     throw new InvalidDataException("there are two dictionary pages");
@@ -34,10 +35,10 @@ internal sealed class ParquetPages(Stream stream, long pagesEnd, ReadBudget budg
                     var page = header.Type == DataPage
                         ? Open(chunk.Codec, header, bytes, field.IsOptional)
                         : OpenV2(chunk.Codec, header, bytes, field.IsOptional);
-                    foreach (var text in Texts(page, header, dictionary))
+                    foreach (var value in Values(page, header, dictionary, field.Width))
                     {
-                        budget.Spend(text.Length);
-                        yield return text;
+                        budget.Spend(value.Length);
+                        yield return value;
                     }
                     left -= header.Values;
                     break;
@@ -47,15 +48,15 @@ internal sealed class ParquetPages(Stream stream, long pagesEnd, ReadBudget budg
         }
     }
 
-    // Levels say which rows have a text; null where all have.
-    private static IEnumerable<ReadOnlyMemory<byte>> Texts(
-        (ReadOnlyMemory<byte>? Levels, ReadOnlyMemory<byte> Values) page, PageHeader header, TextDictionary? dictionary)
+    // Levels say which rows have a value; null where all have.
+    private static IEnumerable<ReadOnlyMemory<byte>> Values(
+        (ReadOnlyMemory<byte>? Levels, ReadOnlyMemory<byte> Values) page, PageHeader header, ValueDictionary? dictionary, int width)
     {
         if (page.Levels is not { } levels)
-            return ParquetEncodings.Texts(header.Encoding, page.Values, header.Values, dictionary);
+            return ParquetEncodings.Values(header.Encoding, page.Values, header.Values, dictionary, width);
         var present = ParquetEncodings.Numbers(levels, 1, header.Values).Count(level => level == 1);
         return Spread(ParquetEncodings.Numbers(levels, 1, header.Values),
-            present == 0 ? [] : ParquetEncodings.Texts(header.Encoding, page.Values, present, dictionary));
+            present == 0 ? [] : ParquetEncodings.Values(header.Encoding, page.Values, present, dictionary, width));
     }
 
     private static IEnumerable<ReadOnlyMemory<byte>> Spread(IEnumerable<uint> levels, IEnumerable<ReadOnlyMemory<byte>> texts)

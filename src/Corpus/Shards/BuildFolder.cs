@@ -92,9 +92,16 @@ public sealed class BuildFolder : IDisposable
             Publish([_last]);
             return;
         }
-        if (Path.Exists(_target))
-            throw InTheWay();
-        Directory.Move(Current, _target);
+        try
+        {
+            if (Path.Exists(_target))
+                throw InTheWay();
+            Directory.Move(Current, _target);
+        }
+        catch (Exception e) when (e is IOException or ElasticException && File.Exists(Path.Combine(_target, _last)))
+        {
+            return;                                                    // another builder has come to its end since we looked
+        }
         DurableFile.FlushFolder(Path.GetDirectoryName(_target)!);
     }
 
@@ -113,13 +120,27 @@ public sealed class BuildFolder : IDisposable
         foreach (var name in names)
         {
             var (from, to) = (Path.Combine(Current, name), Path.Combine(_target, name));
-            if (!File.Exists(to))
-                File.Move(from, to);
-            else if (HashOf(from) != HashOf(to))
+            if (!TryMove(from, to) && HashOf(from) != HashOf(to))
                 throw new ElasticException($"{to} was built before, and has other bytes than now: it is damaged; stop the runs that read "
                     + $"it, delete the folder {_target} and give the same command again");
         }
         DurableFile.FlushFolder(_target);
+    }
+
+    // False where another builder has put it there, perhaps only now.
+    private static bool TryMove(string from, string to)
+    {
+        if (File.Exists(to))
+            return false;
+        try
+        {
+            File.Move(from, to);
+            return true;
+        }
+        catch (IOException) when (File.Exists(to) && File.Exists(from))
+        {
+            return false;
+        }
     }
 
     private static Digest HashOf(string path)

@@ -21,6 +21,9 @@ public sealed class BlockList
     /// <summary>Digest of the lists' bytes, in their order.</summary>
     public Digest Digest { get; }
 
+    /// <summary>It goes by URLs, and not by paths alone.</summary>
+    public bool HasUrls => _domains.Count + _urls.Count > 0;
+
     /// <summary>Patterns of files and of members of archives.</summary>
     public IReadOnlyList<string> Paths => _paths;
 

@@ -114,7 +114,32 @@ public static class CorpusSources
         var built = files.Select(f => Path.GetDirectoryName(f.Path)).OfType<string>().Distinct()
             .Where(folder => BuiltText.WithFilesIn(folder) is not null).ToHashSet(StringComparer.Ordinal);
         Reading Of(SourceFile file) => built.Contains(Path.GetDirectoryName(file.Path) ?? "") ? ofBuild : reading;
-        return new SourceSet([.. files.Select(f => f with { Reading = Of(f) })], passedOver);
+        return new SourceSet(WithoutOtherJson([.. files.Select(f => f with { Reading = Of(f) })], settings, passedOver), passedOver);
+    }
+
+    // Folders hold .json of any kind: what is no list of records is passed over as other files are, unless somebody named it.
+    private static List<SourceFile> WithoutOtherJson(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver)
+    {
+        var others = files.FindAll(f => !AreRecordsIn(f));
+        if (others.Find(f => IsNamed(f, settings)) is { } named)
+            throw new ElasticException($"{named.Path} {JsonLines.OtherContent}, or name other files");
+        if (others.Count > 0 && others.Count == files.Count)
+            throw new ElasticException($"{others[0].Path} {JsonLines.OtherContent}; the sources hold no other text: name other files");
+        foreach (var other in others)
+            passedOver.Add(other.Path);
+        return files.FindAll(f => !others.Contains(f));
+    }
+
+    private static bool AreRecordsIn(SourceFile file)
+    {
+        try
+        {
+            return JsonLines.AreIn(file);
+        }
+        catch (RejectedFileException)
+        {
+            return true;                                               // whoever reads it says so
+        }
     }
 
     private static ChatFormat? ChatOf(CorpusSettings settings)

@@ -16,7 +16,7 @@ public enum DocumentFormat
     /// <summary>.html, .htm.</summary>
     Html,
 
-    /// <summary>.jsonl: one JSON object a line, with a field <c>text</c>.</summary>
+    /// <summary>.jsonl, and .json of that content: one JSON object a line, with a field <c>text</c>.</summary>
     JsonLines,
 
     /// <summary>.tsv: a prompt, a tab and its answer a line.</summary>
@@ -191,6 +191,9 @@ public sealed record Reading(string TextField, string Encoding)
 
     /// <summary>What is not wanted; null for nothing.</summary>
     public BlockList? Blocks { get; init; }
+
+    /// <summary>What is kept of a record besides its text; null for what corpora always kept, before there were builds.</summary>
+    public RecordFields? Fields { get; init; }
 
     /// <summary>Bytes of the longest record that is read.</summary>
     public int LongestRecord { get; init; } = ReadLimits.LineBytes;

@@ -21,6 +21,8 @@ internal static class TextLines
             yield return $"  compared   {large.Stage}: of {Units.Many(large.Buckets, "bucket")}, the largest of "
                 + $"{Units.Count(large.Largest, "document")}, each document only with the first {large.MostCompared}: "
                 + $"{Units.Count(large.Pairs, "pair")} left out";
+        foreach (var line in report.NotReachedByUrl())
+            yield return $"  no URL     {line}";
         if (report.Malformed > 0)
             yield return $"  not read   {Units.Many(report.Malformed, "record")}: {Path.Combine(text.Folder, "rejects.txt")}";
         yield return $"  folder     {text.Folder}: datasheet.md, what was dropped and why, and the text, for --corpus {text.TextFolder}"

@@ -18,7 +18,7 @@ public sealed class ChainAudit
     private readonly RunSchedule _run;
     private readonly Lazy<IReadOnlyList<StreamWindow>> _windows;
     private readonly IReadOnlyList<TokenShard> _shards;
-    private readonly List<string> _problems = [];
+    private readonly AuditProblems _problems = [];
     private readonly List<Checkpoint> _versions = [];                         // what a checkpoint says of each of them
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
     private readonly DrawnResultsAudit _drawn;
@@ -54,9 +54,9 @@ public sealed class ChainAudit
                   "restore journal.db from a copy");
 
         var shards = new List<TokenShard>();
-        var run = new RunSchedule(started.Settings, Open(paths, started.Corpus, shards));
         try
         {
+            var run = new RunSchedule(started.Settings, Open(paths, started.Corpus, shards));
             var audit = new ChainAudit(id, run, checkpoints, shards);
             foreach (var e in events)
             {
@@ -64,7 +64,7 @@ public sealed class ChainAudit
                 audit.Take(e);
             }
 
-            return audit.Report();
+            return audit.Report(cancel);
         }
         finally
         {
@@ -80,12 +80,13 @@ public sealed class ChainAudit
             if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out var corpus) && !BuiltCorpus.TryOpen(paths.Corpus(id), out corpus))
                 corpus = BuiltCorpus.FindGrowing(paths.Corpus(id), id) ?? BuiltCorpus.FindGrowing(paths.FetchedCorpus(id), id)
                     ?? BuiltCorpus.Open(paths.Corpus(id));
-            shards.AddRange(corpus.TrainShards.Select(s => TokenShard.Open(corpus.ShardPath(s))));
+            // One by one: those that were opened before one that cannot be are freed.
+            foreach (var shard in corpus.TrainShards)
+                shards.Add(TokenShard.Open(corpus.ShardPath(shard)));
             return corpus;
         }
         catch (ElasticException e)
         {
-            shards.ForEach(s => s.Dispose());
             throw Unreadable(e);
         }
     }
@@ -168,11 +169,12 @@ public sealed class ChainAudit
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
 
-    private AuditReport Report()
+    private AuditReport Report(CancellationToken cancel)
     {
         CheckSamples();
         var files = new CheckpointAudit(_state, _versions, version => ScheduleOf(Math.Max(0, version - 1)).Settings);
-        _problems.AddRange(_checkpoints.Select(files.Problem).OfType<string>());
+        foreach (var problem in _checkpoints.Select(files.Problem).OfType<string>())
+            _problems.Add(problem);
         var samples = _plan.Timeline.SamplesBefore(_state.Round);
         if (_plan.Streams && samples > _state.KnownBlocks && _state.KnownBlocks != _state.Blocks)
             _problems.Add($"{samples} samples were consumed where the windows that the journal names have {_state.KnownBlocks}");
@@ -180,14 +182,14 @@ public sealed class ChainAudit
         var (epochs, sources) = ScheduleOf(Math.Max(0, _state.Round - 1)).Order switch
         {
             MixtureChanges changed =>
-                (ChangedMixtureAudit.Epochs(changed, samples), ChangedMixtureAudit.Count(changed, samples, _problems)),
+                (ChangedMixtureAudit.Epochs(changed, samples), ChangedMixtureAudit.Count(changed, samples, _problems, cancel)),
             // Nothing of what is built has a sample yet.
             WindowMixture { Samples: 0 } => ([], []),
             WindowMixture mixture => (MixtureAudit.Epochs(mixture, samples),
-                MixtureAudit.CountShards(mixture, _run.Corpus.TrainShards, samples, _problems)),
+                MixtureAudit.CountShards(mixture, _run.Corpus.TrainShards, samples, _problems, cancel)),
             MixtureOrder mixture => (MixtureAudit.Epochs(mixture, samples),
-                MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems)),
-            _ => (CountBlocks(samples), []),
+                MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems, cancel)),
+            _ => (CountBlocks(samples, cancel), []),
         };
         return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. epochs], _drawn.Report(_state.Round), _problems)
         {
@@ -209,7 +211,7 @@ public sealed class ChainAudit
     }
 
     // Counts each block of each epoch.
-    private IEnumerable<EpochCount> CountBlocks(long samples)
+    private IEnumerable<EpochCount> CountBlocks(long samples, CancellationToken cancel)
     {
         var blocks = _run.Train.Blocks;
         for (var epoch = 0L; epoch * blocks < samples; epoch++)
@@ -218,6 +220,7 @@ public sealed class ChainAudit
             var end = Math.Min(samples, (epoch + 1) * blocks);
             for (var position = epoch * blocks; position < end; position++)
             {
+                StopSignal.Look(unchecked((int)position), cancel);
                 var block = (int)_run.Order.BlockAt(position);
                 if (seen[block])
                     _problems.Add($"block {block} was consumed twice in epoch {epoch}");

@@ -19,12 +19,13 @@ internal static class ChangedMixtureAudit
     }
 
     /// <inheritdoc cref="MixtureAudit.Count"/>
-    public static IReadOnlyList<SourceCounts> Count(MixtureChanges order, long samples, ICollection<string> problems) =>
-        Count(order, order.BlockAt, samples, problems);
+    public static IReadOnlyList<SourceCounts> Count(
+        MixtureChanges order, long samples, ICollection<string> problems, CancellationToken cancel = default) =>
+        Count(order, order.BlockAt, samples, problems, cancel);
 
     /// <inheritdoc cref="MixtureAudit.Count"/>
     internal static IReadOnlyList<SourceCounts> Count(
-        MixtureChanges order, Func<long, long> blockAt, long samples, ICollection<string> problems)
+        MixtureChanges order, Func<long, long> blockAt, long samples, ICollection<string> problems, CancellationToken cancel = default)
     {
         var sources = order.Mixtures.First().Order.Sources;
         var counts = sources.Select(s => new int[checked((int)s.Blocks)]).ToArray();
@@ -34,6 +35,7 @@ internal static class ChangedMixtureAudit
             var read = new long[sources.Count];
             for (var position = first; position < end; position++)
             {
+                StopSignal.Look(unchecked((int)position), cancel);
                 var block = blockAt(position);
                 var (source, pass) = PassOf(order, sources, stream, position, block);
                 var own = (int)(block - sources[source].FirstBlock);

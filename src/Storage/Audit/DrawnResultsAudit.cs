@@ -7,7 +7,7 @@ namespace Elastic.Storage;
 /// Draws again, by the secrets in the journal, which replicas' rounds two nodes were to compute, and looks whether they did and agreed. A
 /// round that was computed again after a roll-back counts as it was done last.
 /// </summary>
-internal sealed class DrawnResultsAudit(RunPlan plan, List<string> problems)
+internal sealed class DrawnResultsAudit(RunPlan plan, ICollection<string> problems)
 {
     private readonly SortedDictionary<int, Found> _rounds = [];
     private (string Text, double Rate) _settings = ("", 0);

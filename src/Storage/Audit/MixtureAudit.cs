@@ -19,13 +19,17 @@ internal static class MixtureAudit
     /// <param name="blockAt">The block at a position.</param>
     /// <param name="samples">Positions that were consumed.</param>
     /// <param name="problems">Gets a sentence about each source that does not fit.</param>
+    /// <param name="cancel">Ends it: a run of billions of samples takes minutes.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
     public static IReadOnlyList<SourceCounts> Count(
-        IReadOnlyList<MixtureSource> sources, Func<long, long> blockAt, long samples, ICollection<string> problems)
+        IReadOnlyList<MixtureSource> sources, Func<long, long> blockAt, long samples, ICollection<string> problems,
+        CancellationToken cancel = default)
     {
         var counts = sources.Select(s => new int[checked((int)s.Blocks)]).ToArray();
         var starts = sources.Select(s => s.FirstBlock).ToArray();
         for (var position = 0L; position < samples; position++)
         {
+            StopSignal.Look(unchecked((int)position), cancel);
             var block = blockAt(position);
             var found = Array.BinarySearch(starts, block);
             var source = found >= 0 ? found : ~found - 1;
@@ -42,9 +46,10 @@ internal static class MixtureAudit
     /// </summary>
     /// <inheritdoc cref="Count"/>
     public static IReadOnlyList<SourceCounts> CountShards(
-        WindowMixture order, IReadOnlyList<ShardInfo> shards, long samples, ICollection<string> problems) =>
+        WindowMixture order, IReadOnlyList<ShardInfo> shards, long samples, ICollection<string> problems,
+        CancellationToken cancel = default) =>
     [
-        .. Count([.. order.Parts(shards)], order.BlockAt, samples, problems).GroupBy(c => c.Source)
+        .. Count([.. order.Parts(shards)], order.BlockAt, samples, problems, cancel).GroupBy(c => c.Source)
             .Select(of => new SourceCounts(
                 of.Key, of.Sum(c => c.Blocks), of.Sum(c => c.Samples), of.Min(c => c.Least), of.Max(c => c.Most)))
             .OrderBy(c => c.Source, StringComparer.Ordinal),

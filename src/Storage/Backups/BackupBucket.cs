@@ -56,11 +56,15 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
         Path.Combine((_staging ??= StagingFolder.Make("elastic-backup-")).Path, Path.GetRandomFileName());
 
     /// <inheritdoc/>
+    public override bool Has(string path, string name) =>
+        !CheckpointFiles.IsManifest(name) && _there.TryGetValue(name, out var length) && length == new FileInfo(path).Length;
+
+    /// <inheritdoc/>
     public override async Task CopyAsync(string path, string name, CancellationToken cancel)
     {
         var bytes = new FileInfo(path).Length;
         _used.Add(name);
-        if (!CheckpointFiles.IsManifest(name) && _there.TryGetValue(name, out var length) && length == bytes)
+        if (Has(path, name))
             return;
         await _bucket.PutAsync(_prefix + name, path, cancel);
         _there[name] = bytes;

@@ -42,6 +42,9 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     public override string JournalCopy() => DurableFile.TemporaryPath(to.Journal);
 
     /// <inheritdoc/>
+    public override bool Has(string path, string name) => IsThere(path, Path.Combine(to.Root, name));
+
+    /// <inheritdoc/>
     public override Task CopyAsync(string path, string name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -75,7 +78,7 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     /// </summary>
     internal static void Copy(string source, string target)
     {
-        if (!CheckpointFiles.IsManifest(target) && File.Exists(target) && new FileInfo(target).Length == new FileInfo(source).Length)
+        if (IsThere(source, target))
             return;
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var temporary = DurableFile.TemporaryPath(target);
@@ -90,4 +93,7 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
             File.Delete(temporary);
         }
     }
+
+    private static bool IsThere(string source, string target) => !CheckpointFiles.IsManifest(target) && File.Exists(target)
+        && new FileInfo(target).Length == new FileInfo(source).Length;
 }

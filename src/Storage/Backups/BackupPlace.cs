@@ -23,6 +23,10 @@ public abstract class BackupPlace
     /// <summary>A name for the journal's copy, which <see cref="CompleteAsync"/> takes.</summary>
     public abstract string JournalCopy();
 
+    /// <summary>True where <see cref="CopyAsync"/> would copy nothing.</summary>
+    /// <exception cref="FileNotFoundException">The file is gone.</exception>
+    public abstract bool Has(string path, string name);
+
     /// <summary>
     /// Copies a file, unless one of its name and length is there: what has a name from its content is the same then. Manifests of
     /// checkpoints have not, and are copied each time.

@@ -159,7 +159,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
                 foreach (var set in manifest.InnerStates.Append(manifest.Parameters).Select(hex => new Digest(hex)).Distinct())
                 {
                     foreach (var blob in store.BlobsOf(set).Append(set).Distinct())
-                        await CopyAsync(store.PathOf(blob), cancel);
+                        await CopyAsync(store, blob, cancel);
                 }
 
                 await CopyAsync(path, cancel);
@@ -187,6 +187,15 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
         return true;
     }
 
-    private Task CopyAsync(string path, CancellationToken cancel) =>
-        to.CopyAsync(path, Path.GetRelativePath(from.Root, path).Replace(Path.DirectorySeparatorChar, '/'), cancel);
+    // What rotted on this disk must not take the place of a copy that is whole: it ends this checkpoint, and an older one is copied.
+    private Task CopyAsync(BlobStore store, Digest blob, CancellationToken cancel)
+    {
+        var path = store.PathOf(blob);
+        return to.Has(path, NameOf(path)) || store.IsIntact(blob) ? CopyAsync(path, cancel)
+            : throw new BlobLostException(blob, $"its bytes have changed ({path})");
+    }
+
+    private Task CopyAsync(string path, CancellationToken cancel) => to.CopyAsync(path, NameOf(path), cancel);
+
+    private string NameOf(string path) => Path.GetRelativePath(from.Root, path).Replace(Path.DirectorySeparatorChar, '/');
 }

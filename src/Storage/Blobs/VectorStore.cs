@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
@@ -19,9 +18,13 @@ public static class VectorStore
         var layout = vectors.Layout;
         var chunks = names.ToDictionary(name => name, name => new Digest[VectorManifest.ChunkCount(layout.TrainedLengthOf(name))]);
         var all = chunks.SelectMany(c => Enumerable.Range(0, c.Value.Length).Select(chunk => (Name: c.Key, Chunk: chunk))).ToList();
-        Parallel.ForEach(all, c => chunks[c.Name][c.Chunk] = blobs.PutElements(
-            vectors, c.Name, (long)c.Chunk * VectorManifest.ChunkElements,
-            VectorManifest.ElementsOf(layout.TrainedLengthOf(c.Name), c.Chunk)));
+        Parallels.For(all.Count, -1, i =>
+        {
+            var (name, chunk) = all[i];
+            chunks[name][chunk] = blobs.PutElements(
+                vectors, name, (long)chunk * VectorManifest.ChunkElements,
+                VectorManifest.ElementsOf(layout.TrainedLengthOf(name), chunk));
+        });
         return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.TrainedLengthOf(c.Key), c.Value));
     }
 
@@ -82,17 +85,8 @@ public static class VectorStore
     {
         var chunks = new Digest[VectorManifest.ChunkCount(length)];
         // As many at once as there are cores: a chunk that is read from files takes 16 MiB.
-        var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
-        try
-        {
-            Parallel.For(0, chunks.Length, options, chunk => chunks[chunk] = digest(
-                start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
-        }
-        catch (AggregateException e) when (e.InnerException is ElasticException)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerException);
-        }
-
+        Parallels.For(chunks.Length, Environment.ProcessorCount, chunk => chunks[chunk] = digest(
+            start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
         return new VectorManifest(length, chunks);
     }
 

@@ -82,7 +82,7 @@ public sealed class StoredModels(string folder, Backoff? pause = null)
             throw new ElasticException($"{address} holds no model, or one that was not stored to its end: there is neither "
                 + $"{address.Named(address.Folder + ModelFolder.ConfigName)} nor {AdapterFolder.ConfigName} beside it; name the prefix "
                 + "of a Hugging Face folder, as elastic export --out s3://BUCKET/PREFIX stores it");
-        copy.Retain(found.Keys);
+        copy.Retain(found);
         await Parallel.ForEachAsync(
             found, new ParallelOptions { MaxDegreeOfParallelism = S3Bucket.AtOnce, CancellationToken = cancel }, async (file, stop) =>
             {

@@ -9,7 +9,8 @@ namespace Elastic.Storage;
 /// </summary>
 /// <remarks>
 /// The open round is the first that is not committed, 0 at first. Each call is one statement on one row, so that no other call can come in
-/// between. While the database is down or locked, a call is tried again for half a minute; then it throws what the database threw.
+/// between. While the database is down or locked, a call is tried again for half a minute; then it throws a
+/// <see cref="DatabaseUnavailableException"/>.
 /// </remarks>
 public sealed class CommitFence(DatabaseAddress database)
 {

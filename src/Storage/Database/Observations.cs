@@ -23,15 +23,18 @@ public sealed class Observations : IAsyncDisposable
     private const int MostInABatch = 2000, MostUnread = 1000;
 
     private readonly ObservationStore _store;
+    private readonly Action<string>? _say;
     private readonly Channel<Waiting> _waiting;
     private readonly List<Channel<Observed>> _followers = [];      // guarded by itself
     private readonly CancellationTokenSource _ending = new();
     private readonly Task _writing;
     private long _dropped;
+    private bool _isAway;                                          // of the writing task alone
 
-    public Observations(ObservationStore store, int mostWaiting = MostWaiting)
+    /// <param name="say">Is told when rows are not stored, once, and when they are again; null for nobody.</param>
+    public Observations(ObservationStore store, int mostWaiting = MostWaiting, Action<string>? say = null)
     {
-        _store = store;
+        (_store, _say) = (store, say);
         // "Wait" matters to waiting writers only; TryWrite returns false when the channel is full.
         _waiting = Channel.CreateBounded<Waiting>(
             new BoundedChannelOptions(mostWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
@@ -131,6 +134,11 @@ public sealed class Observations : IAsyncDisposable
         {
             // The process ends, and the database has not taken the last rows in time.
         }
+        catch (Exception e)
+        {
+            _say?.Invoke($"observations are not stored any more ({OneLine.Of(e.Message)}): the display and pbm run why lack what happens "
+                + "from now on; start this process again, and report the message");
+        }
     }
 
     private List<Waiting> TakeBatch()
@@ -172,15 +180,22 @@ public sealed class Observations : IAsyncDisposable
         }
     }
 
-    private static async Task<bool> TryAsync(Func<Task> call)
+    private async Task<bool> TryAsync(Func<Task> call)
     {
         try
         {
             await call();
+            if (_isAway)
+                _say?.Invoke("observations are stored again");
+            _isAway = false;
             return true;
         }
-        catch (DatabaseUnavailableException)
+        catch (DatabaseUnavailableException e)
         {
+            if (!_isAway)
+                _say?.Invoke("observations wait, and are dropped when too many do, until the database takes them: "
+                    + OneLine.Of(e.Message));
+            _isAway = true;
             return false;
         }
     }

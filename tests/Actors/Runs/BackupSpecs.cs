@@ -49,12 +49,21 @@ public sealed class BackupSpecs : IDisposable
     {
         var settings = TinyRun.Settings("kept", rounds: 2);
         await _tiny.TrainAsync(settings, "cpu:1", "data");
-        await Backup();
+        var first = new RunId(Assert.Single((await Backup()).Runs).Run);
         var corpus = Directory.EnumerateFiles(Copy.Corpora, "*.tokens", SearchOption.AllDirectories).First();
         var copied = File.GetLastWriteTimeUtc(corpus);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Backup(new CancellationToken(canceled: true)));
         Assert.Single(BackupManifest.Read(Copy.Root).Runs);             // the earlier one is there still
         await _tiny.TrainAsync(settings with { Run = settings.Run with { Rounds = 4 } }, "cpu:1", "data");
+        // What rotted here takes the place of nothing there.
+        var data = new BlobStore(Data.Blobs(first), readOnly: true);
+        var newest = CheckpointFiles.Read(Data.Checkpoints(first)).First().Manifest!;
+        var chunk = data.PathOf(data.BlobsOf(new Digest(newest.Parameters)).First());
+        var whole = await File.ReadAllBytesAsync(chunk);
+        await File.WriteAllBytesAsync(chunk, [.. whole[..^1], (byte)(whole[^1] ^ 1)]);
+        Assert.Equal(2, Assert.Single((await Backup()).Runs).Checkpoint);
+        await File.WriteAllBytesAsync(chunk, whole);
+
         var run = new RunId(Assert.Single((await Backup()).Runs).Run);
         Assert.Equal(copied, File.GetLastWriteTimeUtc(corpus));
         Assert.EndsWith("round-000004.json", Assert.Single(CheckpointFiles.In(Copy.Checkpoints(run))), StringComparison.Ordinal);

@@ -92,6 +92,20 @@ public sealed class TakeDownTests : IDisposable
     }
 
     [Fact]
+    public void What_a_piece_says_of_itself_is_unpacked_once_until_its_file_is_another_one()
+    {
+        var manifest = Manifest();
+        var store = new PieceStore(_folders["store"]);
+        var piece = SourcePiece.Of(manifest, 0, PartSize.Default, []).Single();
+        store.Read(piece, manifest, default);
+        var summary = store.Summary(piece);
+        Assert.Same(summary, store.Summary(piece));
+        var taken = manifest with { TakeDowns = TakeDowns.Of(Of("urls", "https://example.com/1")) };
+        new PieceStore(_folders["store"]).Read(piece, taken, default);
+        Assert.Equal((0, 1), (summary.TakenDown, store.Summary(piece).TakenDown));
+    }
+
+    [Fact]
     public void A_file_has_a_line_for_each_and_a_line_that_is_none_of_the_three_is_named()
     {
         var path = _folders.Write("list.txt", "# on request\nurl https://example.com/1\n\nlicence CC0\ndocument notes/a.txt\n");

@@ -63,6 +63,18 @@ public sealed class DownloadsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_beginning_of_another_file_makes_no_right_server_look_wrong()
+    {
+        await Assert.ThrowsAnyAsync<ElasticException>(
+            () => Get(new Server { Status = HttpStatusCode.ServiceUnavailable }, $"{Address}#sha256={Sha256}"));
+        var place = Directory.GetDirectories(_folder.Path).Single();
+        File.WriteAllText(Path.Combine(place, "a.txt.part"), "what an earlier version of it began with");
+        var server = new Server();
+        Assert.Equal(Content, File.ReadAllBytes(await Get(server, $"{Address}#sha256={Sha256}")));
+        Assert.Equal([(Address, 40L), (Address, 0)], server.Asked);
+    }
+
+    [Fact]
     public async Task A_server_that_fails_is_asked_so_often_and_named_with_its_answer()
     {
         var server = new Server { Status = HttpStatusCode.ServiceUnavailable };

@@ -72,6 +72,47 @@ public sealed class PartedUploadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_upload_whose_last_answer_was_lost_is_whole_and_an_object_of_somebody_else_is_not_it()
+    {
+        var content = RandomNumberGenerator.GetBytes(2500);
+        _store.LosesJoins = 1;
+        await PutAsync(content);
+        Assert.Equal(content, _store.Objects["books/a b/é.bin"]);
+
+        // Of the same bytes even: what is there was stored by another upload.
+        _store.LosesJoins = 1;
+        _store.Before = asked =>
+        {
+            if (asked.StartsWith("HEAD", StringComparison.Ordinal))
+                _store.Objects["books/a b/é.bin"] = [.. content];
+        };
+        var error = await Assert.ThrowsAsync<ObjectStoreException>(() => PutAsync(content));
+        Assert.Contains("it has forgotten the parts that it had", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_no_more_kept_goes_with_its_record_and_its_part()
+    {
+        var place = new ObjectFolder(_folder["place"]);
+        foreach (var name in new[] { "a.txt", "b.txt", "c.txt" })
+        {
+            var found = new StoredObject($"in/{name}", 1, "tag");
+            File.WriteAllText(place.PartOf(found), name);
+            if (name != "c.txt")
+                place.Keep(name, found, Digest.Of("x"u8), place.PartOf(found));
+        }
+        Assert.Equal(5, FilesIn("place").Count);
+        place.Retain([KeyValuePair.Create("a.txt", new StoredObject("in/a.txt", 1, "tag"))]);
+        Assert.Equal(["a.txt"], FilesIn("place/files").Select(Path.GetFileName));
+        Assert.Single(FilesIn("place/records"));
+        Assert.Equal(2, FilesIn("place").Count);
+        place.Forget("a.txt", new StoredObject("in/a.txt", 1, "tag"));
+        Assert.Empty(FilesIn("place"));
+    }
+
+    private List<string> FilesIn(string name) => [.. Directory.EnumerateFiles(_folder[name], "*", SearchOption.AllDirectories)];
+
+    [Fact]
     public async Task A_file_that_cannot_be_opened_is_the_machine_s_affair_and_is_not_tried_again()
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

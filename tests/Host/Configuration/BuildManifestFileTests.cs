@@ -86,9 +86,9 @@ public class BuildManifestFileTests
         "unknown key source (m.conf): a manifest has sources, stages, takedown and limit")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nlimit = 0", "limit (m.conf): write how many documents of each source")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = cleen } ]",
-        "m.conf, stages 1: stage = cleen is not known: known are mojibake, clean, language, boilerplate-lines, c4, ")]
+        "m.conf, stages 1: stage = cleen is not known: known are mojibake, clean, language, field, boilerplate-lines, c4, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { words = 1 } ]",
-        "m.conf, stages 1 says no stage = NAME: known are mojibake, clean, language, boilerplate-lines, c4, ")]
+        "m.conf, stages 1 says no stage = NAME: known are mojibake, clean, language, field, boilerplate-lines, c4, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = gopher-quality, most-bullets = 2 } ]",
         "gopher-quality.most-bullets = 2: use 0 to 1")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = gopher-quality, words = many } ]",

@@ -64,6 +64,17 @@ public class MixtureAuditTests
     }
 
     [Fact]
+    public void An_audit_can_be_ended_and_keeps_a_hundred_problems()
+    {
+        Assert.Throws<OperationCanceledException>(
+            () => MixtureAudit.Count(Sources, Order.BlockAt, 27, _problems, new CancellationToken(canceled: true)));
+        var problems = new AuditProblems();
+        foreach (var i in Enumerable.Range(0, 1000))
+            problems.Add($"block {i}");
+        Assert.Equal((100, "block 99"), (problems.Count, problems[^1]));
+    }
+
+    [Fact]
     public void A_sample_of_another_source_is_found()
     {
         var position = Enumerable.Range(0, 27).First(p => Order.BlockAt(p) >= 10);

@@ -51,7 +51,8 @@ public sealed class ObservationsTests : TemporaryFolder
     {
         var database = await DatabaseAsync();
         var store = new ObservationStore(database);
-        await using var observations = new Observations(store, mostWaiting: 10);
+        var said = new ConcurrentQueue<string>();
+        await using var observations = new Observations(store, mostWaiting: 10, say: said.Enqueue);
         await using (var connection = await database.OpenAsync(_deadline))
         {
             await connection.ExecuteAsync("ALTER TABLE elastic_observations RENAME TO away", _deadline);
@@ -73,6 +74,9 @@ public sealed class ObservationsTests : TemporaryFolder
 
         Assert.Equal(10_000, dropped + stored);
         Assert.True(dropped > 0 && stored > 0);
+        // Once each, however often it was tried.
+        Assert.Equal(["observations wait, and are dropped", "observations are stored again"],
+            said.Select(s => string.Join(' ', s.Split(' ').Take(5)).TrimEnd(',')));
     }
 
     private async Task<DatabaseAddress> DatabaseAsync()

@@ -6,14 +6,17 @@ using Microsoft.AspNetCore.Http;
 namespace Elastic.Testing;
 
 /// <summary>Objects that arrive in parts, as S3 has it: begun, a PUT for each, and joined in the order that the client names.</summary>
-internal sealed class PartedUploads(IDictionary<string, byte[]> objects, Action<byte[], string> describe)
+internal sealed class PartedUploads(IDictionary<string, byte[]> objects, Action<byte[], IReadOnlyDictionary<string, string>> describe)
 {
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<int, byte[]>> _open = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, string> _digests = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, string>> _metadata = new(StringComparer.Ordinal);
     private int _begun;
 
     /// <summary>Those that were begun, and neither joined nor forgotten.</summary>
     public int Open => _open.Count;
+
+    /// <summary>How many uploads are joined next with an answer that says it failed.</summary>
+    public int LosesJoins { get; set; }
 
     /// <summary>Answers a request of such an upload.</summary>
     /// <returns>False where it is another request.</returns>
@@ -23,7 +26,7 @@ internal sealed class PartedUploads(IDictionary<string, byte[]> objects, Action<
         {
             var id = string.Create(CultureInfo.InvariantCulture, $"upload-{Interlocked.Increment(ref _begun)}");
             _open[id] = [];
-            _digests[id] = request.Headers[SmallObjectStore.DigestName].ToString();
+            _metadata[id] = SmallObjectStore.MetadataOf(request);
             await SmallObjectStore.WriteAsync(response, Element("InitiateMultipartUploadResult", Element("UploadId", id)));
             return true;
         }
@@ -66,8 +69,13 @@ internal sealed class PartedUploads(IDictionary<string, byte[]> objects, Action<
         }
 
         objects[place] = [.. joined];
-        describe(objects[place], _digests[upload]);
+        describe(objects[place], _metadata[upload]);
         _open.TryRemove(upload, out _);
+        if (LosesJoins-- > 0)
+        {
+            await SmallObjectStore.RefuseAsync(response, StatusCodes.Status500InternalServerError, "InternalError");
+            return;
+        }
         await SmallObjectStore.WriteAsync(
             response, Element("CompleteMultipartUploadResult", Element("ETag", SmallObjectStore.TagOf(objects[place]))));
     }

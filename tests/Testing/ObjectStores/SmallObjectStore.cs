@@ -22,7 +22,7 @@ namespace Elastic.Testing;
 /// </summary>
 public sealed class SmallObjectStore : IAsyncDisposable
 {
-    internal const string DigestName = "x-amz-meta-sha256";
+    private const string MetadataPrefix = "x-amz-meta-";
 
     private const string AccessKey = "AKIDTEST";
 
@@ -33,7 +33,7 @@ public sealed class SmallObjectStore : IAsyncDisposable
     private readonly ConcurrentQueue<string> _asked = [];
 
     // What was stored with an object's bytes: others under the same key lose it.
-    private readonly ConditionalWeakTable<byte[], string> _digests = [];
+    private readonly ConditionalWeakTable<byte[], IReadOnlyDictionary<string, string>> _metadata = [];
 
     private readonly PartedUploads _uploads;
 
@@ -41,6 +41,9 @@ public sealed class SmallObjectStore : IAsyncDisposable
 
     /// <summary>Objects by "bucket/key"; a version that is not the newest has "?version" behind.</summary>
     public IDictionary<string, byte[]> Objects => _objects;
+
+    /// <summary>Uploads in parts that it joins next, and then answers that it failed.</summary>
+    public int LosesJoins { set => _uploads.LosesJoins = value; }
 
     /// <summary>Uploads in parts that were begun, and neither joined nor forgotten.</summary>
     public int OpenUploads => _uploads.Open;
@@ -116,11 +119,14 @@ public sealed class SmallObjectStore : IAsyncDisposable
         if (await TakeAsync(request, response) is not { } body)
             return;
         _objects[place] = body;
-        Describe(body, request.Headers[DigestName].ToString());
+        Describe(body, MetadataOf(request));
         response.Headers.ETag = TagOf(body);
     }
 
-    private void Describe(byte[] body, string digest) => _digests.AddOrUpdate(body, digest);
+    internal static IReadOnlyDictionary<string, string> MetadataOf(HttpRequest request) => request.Headers
+        .Where(h => h.Key.StartsWith(MetadataPrefix, StringComparison.OrdinalIgnoreCase)).ToDictionary(h => h.Key, h => h.Value.ToString());
+
+    private void Describe(byte[] body, IReadOnlyDictionary<string, string> metadata) => _metadata.AddOrUpdate(body, metadata);
 
     // Null where other bytes have arrived than were sent, which the answer says.
     internal static async Task<byte[]?> TakeAsync(HttpRequest request, HttpResponse response)
@@ -164,8 +170,11 @@ public sealed class SmallObjectStore : IAsyncDisposable
         }
 
         response.Headers.ETag = TagOf(bytes);
-        if (_digests.TryGetValue(bytes, out var digest) && digest.Length > 0)
-            response.Headers[DigestName] = digest;
+        if (_metadata.TryGetValue(bytes, out var metadata))
+        {
+            foreach (var (name, value) in metadata)
+                response.Headers[name] = value;
+        }
         if (request.Headers.IfMatch.ToString() is { Length: > 0 } wanted && wanted != TagOf(bytes))
         {
             await RefuseAsync(response, StatusCodes.Status412PreconditionFailed, "PreconditionFailed");

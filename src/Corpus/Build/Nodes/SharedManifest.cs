@@ -75,7 +75,7 @@ public sealed record SharedManifest(BuildManifest Manifest, IReadOnlyList<BlockL
         {
             Copy = copy,
             Packing = piece.Packing,
-            Reading = source.Of(found, blocks),
+            Reading = source.Of(found, blocks, Manifest.Fields),
             Content = new Digest(piece.Content),
             Part = piece.Part,
             Licence = piece.Licence,

@@ -26,20 +26,33 @@ public sealed class TokenStore(string folder)
     public void Put(Digest piece, TokenizedBatch tokens)
     {
         ArgumentNullException.ThrowIfNull(tokens);
-        Directory.CreateDirectory(folder);
-        var path = DurableFile.TemporaryPath(PathOf(piece));
-        using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+        Make(piece, path =>
+        {
+            using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
             TokenPiece.Write(tokens.Documents, file);
-        TakeIn(piece, path);
+        });
     }
 
     /// <summary>Stores a copy of the file of a piece, checked by its digest.</summary>
     public void Copy(Digest piece, string from)
     {
+        Make(piece, path => File.Copy(from, path));
+    }
+
+    // A full disk leaves nothing of it.
+    private void Make(Digest piece, Action<string> write)
+    {
         Directory.CreateDirectory(folder);
         var path = DurableFile.TemporaryPath(PathOf(piece));
-        File.Copy(from, path);
-        TakeIn(piece, path);
+        try
+        {
+            write(path);
+            TakeIn(piece, path);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     /// <summary>Takes the file of a piece in that another machine has made, checked by its digest; it is gone afterwards.</summary>

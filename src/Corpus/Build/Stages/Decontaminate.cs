@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Elastic.Corpus.Build.Duplicates;
 using Elastic.Foundation;
@@ -13,8 +12,6 @@ namespace Elastic.Corpus.Build.Stages;
 /// </summary>
 public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
 {
-    private const int MatchBytes = sizeof(ulong) + 2 * sizeof(int);
-
     private readonly Lazy<(HashSet<ulong> Grams, string Digest)> _against = new(() => Read(settings));
 
     /// <summary>As manifests name it.</summary>
@@ -33,36 +30,11 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
     public override byte[] Sketch(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var matches = Matches(draft).ToList();
-        if (matches.Count == 0)
-            return [];
-        var sketch = new byte[sizeof(int) + matches.Count * MatchBytes];
-        BinaryPrimitives.WriteInt32LittleEndian(sketch, draft.Text.Length);
-        foreach (var (i, (hash, from, to)) in matches.Index())
-        {
-            var entry = sketch.AsSpan(sizeof(int) + i * MatchBytes);
-            BinaryPrimitives.WriteUInt64LittleEndian(entry, hash);
-            BinaryPrimitives.WriteInt32LittleEndian(entry[8..], from);
-            BinaryPrimitives.WriteInt32LittleEndian(entry[12..], to);
-        }
-        return sketch;
+        return RunSketch.Of(draft.Text.Length, [.. Matches(draft)]);
     }
 
     /// <inheritdoc/>
-    public override bool IsSketch(ReadOnlySpan<byte> sketch, int characters)
-    {
-        if (sketch.Length < sizeof(int) + MatchBytes || (sketch.Length - sizeof(int)) % MatchBytes != 0
-            || BinaryPrimitives.ReadInt32LittleEndian(sketch) != characters)
-            return false;
-        for (var at = sizeof(int); at < sketch.Length; at += MatchBytes)
-        {
-            var (from, to) = (
-                BinaryPrimitives.ReadInt32LittleEndian(sketch[(at + 8)..]), BinaryPrimitives.ReadInt32LittleEndian(sketch[(at + 12)..]));
-            if (from < 0 || from > to || to > characters)
-                return false;
-        }
-        return true;
-    }
+    public override bool IsSketch(ReadOnlySpan<byte> sketch, int characters) => RunSketch.Is(sketch, characters);
 
     /// <inheritdoc/>
     public override IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, StageWork work)
@@ -70,12 +42,9 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         using var matches = work.Sort<Match>((a, b) => (a.Hash, a.Number, a.From).CompareTo((b.Hash, b.Number, b.From)));
         foreach (var (number, sketch) in candidates)
         {
-            var length = BinaryPrimitives.ReadInt32LittleEndian(sketch);
-            for (var at = sizeof(int); at < sketch.Length; at += MatchBytes)
-                matches.Add(new Match(
-                    BinaryPrimitives.ReadUInt64LittleEndian(sketch.AsSpan(at)), number,
-                    BinaryPrimitives.ReadInt32LittleEndian(sketch.AsSpan(at + 8)),
-                    BinaryPrimitives.ReadInt32LittleEndian(sketch.AsSpan(at + 12)), length));
+            var length = RunSketch.LengthOf(sketch);
+            foreach (var (hash, from, to) in RunSketch.RunsOf(sketch))
+                matches.Add(new Match(hash, number, from, to, length));
         }
         using var counted = work.Sort<Match>((a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)));
         foreach (var match in Rare(matches.Sorted()))

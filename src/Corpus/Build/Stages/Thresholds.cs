@@ -7,12 +7,13 @@ public static class Thresholds
 {
     /// <summary>Why a signal is not from least to most; null where it is.</summary>
     /// <param name="says">What is the case, with {0} for the signal: "it has {0} words".</param>
+    /// <param name="least">Infinite where there is no least.</param>
     /// <param name="most">Infinite where there is no most.</param>
     public static string? Outside(double signal, double least, double most, string says)
     {
         if (signal >= least && signal <= most)
             return null;
-        var wanted = signal > most && least == 0 ? $"at most {Number(most)}"
+        var wanted = signal > most && (least == 0 || double.IsNegativeInfinity(least)) ? $"at most {Number(most)}"
             : double.IsPositiveInfinity(most) ? $"at least {Number(least)}"
             : $"{Number(least)} to {Number(most)}";
         return $"{string.Format(CultureInfo.InvariantCulture, says, Number(signal))}, and {wanted} are wanted";

@@ -30,6 +30,8 @@ internal sealed class NodeFiles(string folder, ISourceNodes nodes, Action<string
     // A node's disk and its link are busy with as many.
     private const int AtOnce = 4;
 
+    private const int UnreadSaid = 20;
+
     /// <summary>Fetches a file, or all below a folder that the source wants.</summary>
     /// <returns>The file or the folder, and a line for each file that cannot be had, and for what is passed over.</returns>
     /// <exception cref="ElasticException">The node does not give them.</exception>
@@ -43,20 +45,26 @@ internal sealed class NodeFiles(string folder, ISourceNodes nodes, Action<string
         var search = new ObjectSearch(source);
         foreach (var file in listing.Files)
             search.Add(file.Name, new StoredObject(file.Name, file.Bytes, file.Sha256));
-        List<string> rejects =
+        List<string> unread =
         [
-            .. listing.Unread.Order(StringComparer.Ordinal).Select(line => $"source {source.Name}: node {path.Node}: {line}"),
-            .. search.Unusable.Select(file => $"source {source.Name}: {path}/{file} has a name that no file can have here: rename it"),
+            .. listing.Unread.Order(StringComparer.Ordinal),
+            .. search.Unusable.Select(file => $"{file} has a name that no file can have here: rename it"),
         ];
-        if (source.OnReject == RejectPolicy.Stop && rejects.Count > 0)
-            throw new ElasticException(rejects[0]);
+        if (source.OnReject == RejectPolicy.Stop && unread.Count > 0)
+            throw new ElasticException($"source {source.Name}: {path}: {unread[0]}");
+        // A text is named after what could not be read of its sources, and not after where they lie: people hear of that here.
+        foreach (var line in unread.Take(UnreadSaid))
+            notice($"source {source.Name}: {path}: {line}");
+        if (unread.Count > UnreadSaid)
+            notice($"source {source.Name}: {path}: and {unread.Count - UnreadSaid} more, which rejects.txt names");
+        List<string> rejects = [.. unread.Select(line => $"source {source.Name}: {line}")];
         if (search.Found.Count == 0)
             throw new ElasticException(
                 $"{path} holds no file that the source {source.Name} reads ({listing.Files.Count} are there): mend the path, include or "
                 + "exclude");
         if (search.PassedOver.ToString() is { Length: > 0 } passedOver)
             rejects.Add($"source {source.Name}: {passedOver}");
-        place.Retain(search.Found.Keys);
+        place.Retain(search.Found);
         var (fetched, bytes) = (0, 0L);
         await Parallel.ForEachAsync(
             search.Found, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (file, stop) =>

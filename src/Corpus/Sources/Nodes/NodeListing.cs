@@ -13,7 +13,10 @@ public sealed record ListedFile(string Name, long Bytes, string Sha256);
 /// <summary>What a node has below a path, as it tells another one.</summary>
 /// <param name="IsFile">The path is a file.</param>
 /// <param name="Files">In no order.</param>
-/// <param name="Unread">A line for each file or folder that cannot be read, or leads out of what others may read.</param>
+/// <param name="Unread">
+/// A line for each file or folder that cannot be read, or leads out of what others may read. It names them below the path: it becomes a
+/// part of a text, which is the same one from whatever node.
+/// </param>
 public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, IReadOnlyList<string> Unread)
 {
     /// <summary>Bytes of a listing, at most.</summary>
@@ -61,14 +64,14 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
                     {
                         cancel.ThrowIfCancellationRequested();
                         if (!isFolder)
-                            Add(entry, Path.GetRelativePath(path, entry).Replace(Path.DirectorySeparatorChar, '/'));
+                            Add(entry, NameOf(entry));
                         else if (!isLink)                              // a link to a folder may lead in circles
                             folders.Push(entry);
                     }
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {
-                    unread.Add($"{next} cannot be read to its end ({e.Message})");
+                    unread.Add($"{NameOf(next)} cannot be read to its end ({SourceFile.WithoutPath(e)})");
                 }
             }
         }
@@ -79,7 +82,7 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
             {
                 var real = RealPath.Of(file);
                 if (!RealPath.IsBelow(real, roots))
-                    unread.Add($"{file} leads out of what its node lets others read (node.corpus-roots)");
+                    unread.Add($"{name} leads out of what its node lets others read (node.corpus-roots)");
                 else if (DocumentFormats.Of(name) is null && !LicenceText.IsName(Path.GetFileName(name)))
                     files.Add(new ListedFile(name, new FileInfo(real).Length, ""));
                 else
@@ -92,9 +95,11 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                unread.Add($"{file} cannot be read ({e.Message})");
+                unread.Add($"{name} cannot be read ({SourceFile.WithoutPath(e)})");
             }
         }
+
+        string NameOf(string entry) => Path.GetRelativePath(path, entry).Replace(Path.DirectorySeparatorChar, '/');
     }
 
     /// <summary>As it travels.</summary>

@@ -20,6 +20,8 @@ internal sealed class ObjectFiles(string folder, Action<string> notice, Backoff 
     // Of a source, so that a bucket of any size takes bounded memory: a hundred bytes each.
     private const int MostObjects = 4_000_000;
 
+    private const int ProblemsSaid = 20;
+
     /// <summary>Fetches an object, or all of a prefix or a pattern that the source wants.</summary>
     /// <returns>The file or the folder, and a line for each object that cannot be had, and for what is passed over.</returns>
     /// <exception cref="ElasticException">
@@ -36,23 +38,28 @@ internal sealed class ObjectFiles(string folder, Action<string> notice, Backoff 
         var isOne = IsOne(address);
         var found = isOne ? [(FileNameOf(address.Key), await bucket.FindAsync(address.Key, address.Version, cancel))]
             : await FindAsync(bucket, address, source, rejects, cancel);
-        place.Retain(found.Select(f => f.Name));
+        place.Retain(found.Select(f => KeyValuePair.Create(f.Name, f.Object)));
+        var problems = new List<(string Name, ObjectStoreException Problem)>();
         var (fetched, bytes) = (0, 0L);
         await Parallel.ForEachAsync(
             found, new ParallelOptions { MaxDegreeOfParallelism = S3Bucket.AtOnce, CancellationToken = cancel }, async (file, stop) =>
             {
                 if (await TakeAsync(bucket, place, address, source, file.Name, file.Object, stop) is not { } result)
                     return;
-                lock (rejects)
+                lock (problems)
                 {
-                    if (result.Reject is { } reject)
-                        rejects.Add(reject);
+                    if (result.Problem is { } problem)
+                        problems.Add((file.Name, problem));
                     else
                         (fetched, bytes) = (fetched + 1, bytes + file.Object.Bytes);
                 }
             });
-        if (isOne && rejects.Count > 0)
-            throw new ElasticException(rejects[0]);
+        if (isOne && problems.Count > 0)
+            throw new ElasticException($"source {source.Name}: {problems[0].Problem.Message}");
+        // A text is named after what could not be had of its sources, and not after the store: people hear of that here.
+        foreach (var (_, problem) in problems.OrderBy(p => p.Name, StringComparer.Ordinal).Take(ProblemsSaid))
+            notice($"source {source.Name}: {problem.Message}");
+        rejects.AddRange(problems.Select(p => $"source {source.Name}: {p.Name} cannot be fetched: {WhyOf(p.Problem.Problem)}"));
         rejects.Sort(StringComparer.Ordinal);
         if (fetched > 0)
             notice($"fetched {fetched} of {found.Count} objects of {address}, {ByteSize.Text(bytes)}");
@@ -83,7 +90,7 @@ internal sealed class ObjectFiles(string folder, Action<string> notice, Backoff 
                 search.Add(found.Key[root.Length..], found);
         }
         rejects.AddRange(search.Unusable.Select(name =>
-            $"source {source.Name}: {address.Named(root + name)} has a key that no file can have: copy the object under another one"));
+            $"source {source.Name}: {name} has a key that no file can have: copy the object under another one"));
         if (search.Found.Count == 0)
             throw new ElasticException(
                 $"{address} holds no object that the source {source.Name} reads ({count} are there): mend the prefix, include or exclude");
@@ -95,7 +102,7 @@ internal sealed class ObjectFiles(string folder, Action<string> notice, Backoff 
     }
 
     // Null where it is there already.
-    private static async Task<(bool Fetched, string? Reject)?> TakeAsync(
+    private static async Task<(bool Fetched, ObjectStoreException? Problem)?> TakeAsync(
         S3Bucket bucket, ObjectFolder place, S3Address address, SourceSettings source, string name, StoredObject found,
         CancellationToken cancel)
     {
@@ -120,9 +127,16 @@ internal sealed class ObjectFiles(string folder, Action<string> notice, Backoff 
         catch (ObjectStoreException e) when (e.IsOfObject && source.OnReject == RejectPolicy.Continue)
         {
             place.Forget(name, found);
-            return (false, $"source {source.Name}: {e.Message}");
+            return (false, e);
         }
     }
+
+    private static string WhyOf(StoreProblem problem) => problem switch
+    {
+        StoreProblem.Changed => "it is another object now",
+        StoreProblem.Archived => "it is in an archive: restore it first",
+        _ => "there is no such object",
+    };
 
     private static string NameOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..16];
 }

@@ -107,11 +107,21 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
                 continue;
             try
             {
-                await new Download(client, address, path, wanted is not null, most, Patience).RunAsync(cancel);
-                var got = await HashAsync(path + Download.PartEnding, cancel);
+                var part = path + Download.PartEnding;
+                var hadBytes = File.Exists(part) && new FileInfo(part).Length > 0;
+                var download = new Download(client, address, path, wanted is not null, most, Patience);
+                await download.RunAsync(cancel);
+                var got = await HashAsync(part, cancel);
+                if (hadBytes && wanted is not null && wanted != got)
+                {
+                    // Its beginning may be another server's, or of another version: this address is asked for the whole file.
+                    File.Delete(part);
+                    await download.RunAsync(cancel);
+                    got = await HashAsync(part, cancel);
+                }
                 if (wanted is null || wanted == got)
                     return got;
-                File.Delete(path + Download.PartEnding);
+                File.Delete(part);
                 problems[address] = $"its file has the SHA-256 {got}, and {wanted} is wanted";
                 given.Add(address);
             }
