@@ -13,7 +13,7 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
 {
     private static readonly Lazy<GpuCollectives> Found = new(() =>
     {
-        var driver = CudaDriver.Load();
+        var driver = CudaDriver.OfThisMachine;
         try
         {
             return NcclLibrary.Find() is { } library
@@ -33,9 +33,6 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
     /// <summary>The collectives of this machine's GPUs.</summary>
     /// <exception cref="ElasticException">It has no driver.</exception>
     public static GpuCollectives OfThisMachine => Found.Value;
-
-    /// <summary>The driver.</summary>
-    public CudaDriver Driver => driver;
 
     /// <summary>The library; null where there is none of use.</summary>
     public NcclLibrary? Nccl => nccl;
