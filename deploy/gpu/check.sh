@@ -227,7 +227,8 @@ doctor() {
     ! grep -q 'no CUDA' "$work/doctor" || wrong "libtorch loads, but offers no CUDA device"
     # "kernels HASH on GPU 0: 148 of 148 give the CPU's bits", or why libtorch's plain operators compute all.
     local kernels
-    kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's plain operators compute all on GPU [^;]*|products by cublasLt [^;]*|libtorch's products on GPU [^;]*" "$work/doctor" | sort -u)
+    kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's plain operators compute all on GPU [^;]*|products by cublasLt [^;]*|libtorch's products on GPU [^;]*" "$work/doctor" | sort -u) \
+        || wrong "doctor says nothing of kernels: $(grep -E '^ok +cuda' "$work/doctor" | tail -n 1)"
     ! grep -q "(not \|libtorch's plain operators\|libtorch's products" <<< "$kernels" || wrong "$kernels"
     result "${kernels//$'\n'/; }"
 }

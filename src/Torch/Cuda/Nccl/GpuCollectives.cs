@@ -24,7 +24,8 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
         {
             return new GpuCollectives(driver, null, e.Message);
         }
-    });
+        // A driver that does not start may start the next time.
+    }, LazyThreadSafetyMode.PublicationOnly);
 
     private readonly Lock _gate = new();
     private readonly List<NcclGroup> _groups = [];
