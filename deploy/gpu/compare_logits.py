@@ -26,7 +26,7 @@ def nats(model, tokenizer, text):
 
 
 def main(folder, scores, *texts):
-    model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder).float().eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ours, worst, wrong = json.loads(pathlib.Path(scores).read_text())["sources"], 0.0, []
     for path in texts:

@@ -153,7 +153,7 @@ public sealed class TorchBackend : IDeviceBackend
             throw new ElasticException($"{device}: libtorch's CPU has no NCCL: name a GPU, e.g. cuda:0");
         var (gpu, collectives) = (NumberOf(device), _gpus.Collectives);
         return collectives.Nccl is { } nccl
-            ? new NcclProcesses(nccl, collectives.Driver, gpu, _gpus.PlaceOf(gpu), say).Run(rank, cancel)
+            ? new NcclProcesses(nccl, _gpus.Driver, gpu, _gpus.PlaceOf(gpu), say).Run(rank, cancel)
             : throw new ElasticException($"{device}: NCCL is of no use here: {collectives.WhyNot}");
     }
 
@@ -185,7 +185,7 @@ public sealed class TorchBackend : IDeviceBackend
             throw new ElasticException($"{device}: kernels are measured on a whole GPU: use cuda:{NumberOf(device)}");
         using var open = Open(device, Architectures.Open(model), 0, 1, RecomputeMode.None);
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => Allocate(device, length));
-        return new StepProfile(open, _gpus.Collectives.Driver, NumberOf(device)).Run(model, vectors, Precision.Bf16, rows, microBatches);
+        return new StepProfile(open, _gpus.Driver, NumberOf(device)).Run(model, vectors, Precision.Bf16, rows, microBatches);
     }
 
     /// <inheritdoc/>

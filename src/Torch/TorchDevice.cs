@@ -75,7 +75,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _stages is [var stage, ..] ? stage.OwnRoots : _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots => _stages is [var stage, ..] ? stage.TakeRoots() : _gradients.Roots;
 
     /// <inheritdoc/>
     public override int MostTogether => 1;

@@ -38,20 +38,17 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     private bool _isForward;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> OwnRoots
+    public override IReadOnlyList<SubtreeRoot> TakeRoots()
     {
-        get
-        {
-            var roots = _sums?.Roots ?? [];
-            if (Group.IsApart && HasRows && _parameters.RowsTo != number)
-                device.OnDevice(() =>
-                {
-                    foreach (var root in roots)
-                        StageEmbeddings.Gather(_parameters.Table!, _own[root.Gradient].Rows!, MicroBatchesOf(root.Node), root.Scattered);
-                    return true;
-                });
-            return roots;
-        }
+        var roots = _sums?.Roots ?? [];
+        if (Group.IsApart && HasRows && _parameters.RowsTo != number)
+            device.OnDevice(() =>
+            {
+                foreach (var root in roots)
+                    StageEmbeddings.Gather(_parameters.Table!, _own[root.Gradient].Rows!, MicroBatchesOf(root.Node), root.Scattered);
+                return true;
+            });
+        return roots;
     }
 
     /// <inheritdoc/>
@@ -158,8 +155,8 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     });
 
     /// <inheritdoc/>
-    public override int BytesOver(int unit, bool isForward, bool isIncoming) => checked(
-        (int)_stage.Over(TapeOf(BatchOf(unit)), isForward, isForward != isIncoming).Sum(v => v.Value.Count) * sizeof(float));
+    protected override long NumbersOver(int unit, bool isForward, bool isIncoming) =>
+        _stage.Over(TapeOf(BatchOf(unit)), isForward, isForward != isIncoming).Sum(v => v.Value.Count);
 
     /// <inheritdoc/>
     public override unsafe void Pack(int unit, bool isForward, Span<byte> into)

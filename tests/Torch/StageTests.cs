@@ -60,8 +60,8 @@ public sealed class StageTests
         using var pool = new StagePool(model, 2, false);
         await pool.TrainAsync(Precision.Fp32, _ => (2, 2, 1));
         var stages = await Task.WhenAll(pool.Devices.Select(d => d.RunAsync(device => device.Stage!)));
-        var sum = (PiecedVector)stages[0].OwnRoots[0].Gradient;
-        Assert.Same(sum, stages[1].OwnRoots[0].Gradient);
+        var sum = (PiecedVector)stages[0].TakeRoots()[0].Gradient;
+        Assert.Same(sum, stages[1].TakeRoots()[0].Gradient);
         var layout = Architectures.LayoutOf(model);
         Assert.Equal(layout.Segments.Sum(s => s.End - s.Offset), sum.Pieces.Sum(p => p.Length - p.First));
         var crossing = layout.Segments.Count(s => sum.Pieces.All(p => s.Offset < p.First || s.End > p.Length));

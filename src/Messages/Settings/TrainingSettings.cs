@@ -11,6 +11,9 @@ public sealed record TrainingSettings : SettingsGroup
     // The tokens of a forward pass are one array.
     private const double MostTokensOfPass = 1 << 30;
 
+    // What goes over a cut is one array, with its header.
+    private const double MostBytesHanded = int.MaxValue - 2048;
+
     // Positions of samples and tokens are 64-bit numbers.
     private const double MostTokens = 1L << 62;
 
@@ -83,6 +86,12 @@ public sealed record TrainingSettings : SettingsGroup
         if (Run.Stages > 1 && Optimizer.MirrorSlices)
             yield return $"run.stages = {Run.Stages} with optimizer.mirror-slices = true: a stage has one device and no neighbour that "
                 + "could keep a copy; leave it out, or use run.stages = 1";
+        var handed = sizeof(float) * (double)Batch.Micro * Model.Context * Model.Width;
+        if (Run.Stages > 1 && handed > MostBytesHanded)
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"run.stages = {Run.Stages} with batch.micro = {Batch.Micro}, model.context = {Model.Context} and model.width = "
+                + $"{Model.Width}: a stage would hand its neighbour {handed:0.0e+0} bytes at once, and can hand over "
+                + $"{MostBytesHanded:0.0e+0}; lower batch.micro");
         var pass = (double)Batch.Micro * (Model.Context + 1.0);
         if (pass > MostTokensOfPass)
             yield return string.Create(CultureInfo.InvariantCulture,

@@ -47,7 +47,7 @@ public sealed class CpuDevice : TrainingDevice
 
     /// <inheritdoc/>
     public override IReadOnlyList<SubtreeRoot> Roots =>
-        _stages is [var stage, ..] ? stage.OwnRoots : _isSharded ? _shards.Roots : _gradients.Roots;
+        _stages is [var stage, ..] ? stage.TakeRoots() : _isSharded ? _shards.Roots : _gradients.Roots;
 
     /// <inheritdoc/>
     public override PipelineStage? Stage => _stages is [var stage, ..] ? stage : null;

@@ -47,7 +47,7 @@ internal sealed unsafe class CpuStage(
     private ScatteredRows? _rows;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> OwnRoots => First._sums?.Roots ?? [];
+    public override IReadOnlyList<SubtreeRoot> TakeRoots() => First._sums?.Roots ?? [];
 
     /// <inheritdoc/>
     public override bool HasRows => _plans.Values.Any(p => Operations(p.Tape).Any(o => o.SumsRowsApart));
@@ -147,21 +147,30 @@ internal sealed unsafe class CpuStage(
     }
 
     /// <inheritdoc/>
-    public override int BytesOver(int unit, bool isForward, bool isIncoming) => checked(
-        (int)ValuesOver(PlannedOf(ShapeOf(_units[unit].MicroBatches)).Tape, isForward, isIncoming).Sum(v => v.Count) * sizeof(float));
+    protected override long NumbersOver(int unit, bool isForward, bool isIncoming) =>
+        ValuesOver(PlannedOf(ShapeOf(_units[unit].MicroBatches)).Tape, isForward, isIncoming).Sum(v => v.Count);
 
     /// <inheritdoc/>
     public override void Pack(int unit, bool isForward, Span<byte> into)
     {
         var pass = SlotOf(unit).Pass!;
         var floats = MemoryMarshal.Cast<byte, float>(into);
+        // Gradients lie one behind the other.
         var gradients = isForward ? null : _toPrevious[unit % _toPrevious.Length]!.Data;
         foreach (var value in ValuesOver(pass.Tape, isForward, false))
         {
-            var from = isForward ? pass.Made(value) : gradients;
+            float* from;
+            if (isForward)
+            {
+                from = pass.Made(value);
+            }
+            else
+            {
+                from = gradients;
+                gradients += value.Count;
+            }
             new ReadOnlySpan<float>(from, checked((int)value.Count)).CopyTo(floats);
             floats = floats[(int)value.Count..];
-            gradients += value.Count;
         }
         GC.KeepAlive(this);
     }

@@ -45,7 +45,7 @@ public sealed class Sampler
         var weights = new double[count];
         var total = 0.0;
         for (var i = 0; i < count; i++)
-            total += weights[i] = Math.Exp((logits[order[i]] - logits[order[0]]) / settings.Temperature);
+            total += weights[i] = Elementary.Exp((logits[order[i]] - logits[order[0]]) / settings.Temperature);
         if (settings.TopP < 1)
         {
             var (kept, share) = (0, 0.0);

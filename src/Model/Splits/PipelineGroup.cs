@@ -64,13 +64,13 @@ public sealed class PipelineGroup(IArchitecture architecture, int count, int ten
     {
         get
         {
-            var (all, last) = (this[0].OwnRoots, Stages.Count - 1);
+            var (all, last) = (this[0].TakeRoots(), Stages.Count - 1);
             var scattered = Enumerable.Range(0, last + 1).First(i => this[i].HasRows || i == last);
             foreach (var stage in _stages)
                 Invariant.Holds(
-                    stage!.OwnRoots.Select(r => (r.Node, r.Gradient)).SequenceEqual(all.Select(r => (r.Node, r.Gradient))),
+                    stage!.TakeRoots().Select(r => (r.Node, r.Gradient)).SequenceEqual(all.Select(r => (r.Node, r.Gradient))),
                     "all stages sum the same micro-batches in the same vectors");
-            return [.. all.Zip(this[scattered].OwnRoots, (r, s) => r with { Scattered = s.Scattered })];
+            return [.. all.Zip(this[scattered].TakeRoots(), (r, s) => r with { Scattered = s.Scattered })];
         }
     }
 

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -15,11 +16,17 @@ public sealed record PipelineUnit(TreeNode Node, IReadOnlyList<MicroBatch> Micro
 /// </summary>
 public abstract class PipelineStage(PipelineGroup group)
 {
+    // A frame is one array, with its header.
+    private static readonly int MostBytes = Array.MaxLength - 1024;
+
     /// <summary>The stages that it belongs to.</summary>
     public PipelineGroup Group { get; } = group;
 
-    /// <summary>The sums of gradients of the stage's parameters, in the order of the micro-batches; all ranks have the same.</summary>
-    public abstract IReadOnlyList<SubtreeRoot> OwnRoots { get; }
+    /// <summary>
+    /// The sums of gradients of the stage's parameters, in the order of the micro-batches; all ranks have the same. Called when the step's
+    /// passes have ended, once or more often: a device may first gather what it has summed apart.
+    /// </summary>
+    public abstract IReadOnlyList<SubtreeRoot> TakeRoots();
 
     /// <summary>True for the stage whose embeddings' rows are summed apart.</summary>
     public abstract bool HasRows { get; }
@@ -31,7 +38,7 @@ public abstract class PipelineStage(PipelineGroup group)
     public abstract void Begin(IReadOnlyList<PipelineUnit> units, DropoutSeed seed, Precision precision, double lossScale);
 
     /// <summary>Begins the forward pass of a unit.</summary>
-    /// <exception cref="Foundation.ElasticException">The unit has fewer rows than the stage has ranks.</exception>
+    /// <exception cref="ElasticException">The unit has fewer rows than the stage has ranks.</exception>
     public abstract void BeginForward(int unit);
 
     /// <summary>Begins the backward pass of a unit.</summary>
@@ -72,7 +79,19 @@ public abstract class PipelineStage(PipelineGroup group)
 
     /// <summary>Bytes that go over a cut for a unit, forwards the activations, backwards their gradients.</summary>
     /// <param name="isIncoming">What the stage reads; otherwise what it makes.</param>
-    public abstract int BytesOver(int unit, bool isForward, bool isIncoming);
+    /// <exception cref="ElasticException">They are more than one frame of a connection holds.</exception>
+    public int BytesOver(int unit, bool isForward, bool isIncoming) => BytesOf(NumbersOver(unit, isForward, isIncoming));
+
+    /// <summary>Numbers that go over a cut for a unit: see <see cref="BytesOver"/>.</summary>
+    protected abstract long NumbersOver(int unit, bool isForward, bool isIncoming);
+
+    /// <summary>Bytes of so many numbers of fp32, which travel together.</summary>
+    /// <exception cref="ElasticException">They are more than one frame of a connection holds.</exception>
+    internal static int BytesOf(long numbers) => numbers <= MostBytes / sizeof(float)
+        ? (int)numbers * sizeof(float)
+        : throw new ElasticException(
+            $"the stages of a replica hand each other {(numbers * sizeof(float)) >> 20} MiB for a micro-batch, and can hand over " +
+            $"{MostBytes >> 20} at once: lower batch.micro or model.context, or use run.stages = 1");
 
     /// <summary>Where the stages are apart: copies what the last pass made for the stage behind, or before.</summary>
     /// <param name="into">As many bytes as <see cref="BytesOver"/> says.</param>

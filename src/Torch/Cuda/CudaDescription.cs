@@ -17,7 +17,7 @@ internal static class CudaDescription
     {
         try
         {
-            var driver = CudaDriver.Load();
+            var driver = CudaDriver.OfThisMachine;
             var gpus = Enumerable.Range(0, driver.Count).ToList();
             var computing = gpus.Where(gpu => GpuKernels.Of(gpu) is not null).ToList();
             return string.Join("; ",
@@ -84,7 +84,7 @@ internal static class CudaDescription
         }
     }
 
-    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 94 of 94 give the CPU's bits".</summary>
+    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 148 of 148 give the CPU's bits".</summary>
     public static string Of(DeviceKernels kernels, Device device)
     {
         ArgumentNullException.ThrowIfNull(kernels);

@@ -10,12 +10,14 @@ internal sealed unsafe class CudaDriver
     /// <summary>The soname of the driver's library.</summary>
     public const string Library = "libcuda.so.1";
 
-    // CUresult and CUdevice_attribute of cuda.h.
+    // CUresult of cuda.h.
     private const int NotReady = 600, PeerAccessAlreadyEnabled = 704;
+
+    // CUdevice_attribute of cuda.h.
+    private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
 
     // CU_STREAM_NON_BLOCKING and CU_EVENT_DISABLE_TIMING.
     private const uint NonBlocking = 1, WithoutTime = 2;
-    private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
 
     private static readonly string[] Names =
     [
@@ -25,6 +27,9 @@ internal sealed unsafe class CudaDriver
         "cuLaunchKernel", "cuDeviceGetPCIBusId", "cuEventCreate", "cuEventRecord", "cuEventElapsedTime", "cuEventDestroy_v2",
         "cuStreamWaitEvent", "cuMemcpyPeerAsync", "cuMemGetInfo_v2",
     ];
+
+    // A driver that is not there, or does not start, may be there the next time that somebody asks.
+    private static readonly Lazy<CudaDriver> Loaded = new(Load, LazyThreadSafetyMode.PublicationOnly);
 
     private readonly NativeFunctions _functions;
 
@@ -36,10 +41,9 @@ internal sealed unsafe class CudaDriver
         Check(((delegate* unmanaged<uint, int>)_functions["cuInit"])(0), "cuInit");
     }
 
-    /// <summary>The one of this machine.</summary>
+    /// <summary>The one of this machine, loaded when it is asked for first.</summary>
     /// <exception cref="ElasticException">There is none, or it does not start.</exception>
-    public static CudaDriver Load() => NativeLibrary.TryLoad(Library, out var handle) ? new CudaDriver(handle) : throw new ElasticException(
-        $"{Library} does not load: install the driver of the GPU, and in a container pass it in (nvidia-container-toolkit)");
+    public static CudaDriver OfThisMachine => Loaded.Value;
 
     /// <summary>Functions that this driver lacks.</summary>
     public IReadOnlyList<string> Missing => _functions.Missing;
@@ -219,9 +223,10 @@ internal sealed unsafe class CudaDriver
             into, context, from, itsContext, (nuint)bytes, stream),
         "cuMemcpyPeerAsync");
 
-    /// <summary>Bytes of the current context's GPU that nobody has, and all.</summary>
-    public (long Free, long All) Memory()
+    /// <summary>Bytes of a GPU that nobody has, and all. Makes its context current.</summary>
+    public (long Free, long All) MemoryOf(int index)
     {
+        Enter(ContextOf(index));
         nuint free, all;
         Check(((delegate* unmanaged<nuint*, nuint*, int>)_functions["cuMemGetInfo_v2"])(&free, &all), "cuMemGetInfo");
         return ((long)free, (long)all);
@@ -240,6 +245,11 @@ internal sealed unsafe class CudaDriver
     /// <summary>Ends a time stamp.</summary>
     public void FreeEvent(nint stamp) => Check(
         ((delegate* unmanaged<nint, int>)_functions["cuEventDestroy_v2"])(stamp), "cuEventDestroy_v2");
+
+    private static CudaDriver Load() => NativeLibrary.TryLoad(Library, out var handle)
+        ? new CudaDriver(handle)
+        : throw new ElasticException(
+            $"{Library} does not load: install the driver of the GPU, and in a container pass it in (nvidia-container-toolkit)");
 
     private int AttributeOf(int index, int which)
     {

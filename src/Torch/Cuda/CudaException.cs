@@ -10,13 +10,16 @@ internal sealed class CudaException(int code, string message) : ElasticException
     /// <summary>CUDA_ERROR_OUT_OF_MEMORY.</summary>
     public const int OutOfMemory = 2;
 
+    // CUDA_ERROR_DEVICE_UNAVAILABLE: another process has the GPU for itself.
+    private const int Unavailable = 46;
+
     // CUresult: what the caller did, or what there is not enough of. All else stays with the GPU's context until the process ends (CUDA
     // C++ Programming Guide, "Error Checking"): an illegal address, an uncorrectable memory error, a GPU that fell off the bus.
     private static readonly int[] OfTheCall =
     [
         1,   // INVALID_VALUE
         OutOfMemory,
-        46,  // DEVICE_UNAVAILABLE: another process has it for itself
+        Unavailable,
         101, // INVALID_DEVICE
         200, // INVALID_IMAGE
         209, // NO_BINARY_FOR_GPU
@@ -29,6 +32,9 @@ internal sealed class CudaException(int code, string message) : ElasticException
 
     /// <summary>CUresult.</summary>
     public int Code { get; } = code;
+
+    /// <summary>True where another process has the GPU, or its memory, now: no choice for good.</summary>
+    public bool IsPassing => Code is OutOfMemory or Unavailable;
 
     /// <summary>True where every later call to this GPU fails as well: it is lost to this process.</summary>
     public bool IsLost => !OfTheCall.Contains(Code);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Kernels.Optimization;
 
@@ -13,7 +14,7 @@ namespace Elastic.Torch.Cuda;
 internal sealed unsafe partial class DeviceKernels
 {
     /// <summary>Subtree roots that one sum can have: <c>MOST_ROOTS</c> of sums.cu.</summary>
-    public const int MaxRoots = 128;
+    public const int MaxRoots = 320;
 
     private const int Threads = 256, Lanes = 16;
 
@@ -25,7 +26,7 @@ internal sealed unsafe partial class DeviceKernels
 
     /// <param name="index">The GPU's number among those that this process sees.</param>
     /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
-    /// <exception cref="Foundation.ElasticException">The kernels do not compile for it, or do not load.</exception>
+    /// <exception cref="ElasticException">The kernels do not compile for it, or do not load.</exception>
     public DeviceKernels(CudaDriver driver, KernelCompiler compiler, int index, nint stream = 0)
     {
         ArgumentNullException.ThrowIfNull(driver);
@@ -78,9 +79,14 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>into[i] = the sum of the roots' elements [first, first + count) along <see cref="SumTree"/>.</summary>
     /// <param name="roots">In order: where each lies, and its first micro-batch; at most <see cref="MaxRoots"/>.</param>
     /// <param name="into">May be one of them.</param>
+    /// <exception cref="ElasticException">There are more roots.</exception>
     public void TreeSum(float* into, ReadOnlySpan<(nint At, int First)> roots, long first, long count)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(roots.Length, MaxRoots);
+        if (roots.Length > MaxRoots)
+            throw new ElasticException(
+                $"the devices of a replica have {roots.Length} sums of gradients, and a GPU adds {MaxRoots} at most: use fewer devices " +
+                "(run.devices-per-replica), or micro-batches (batch.sequences / batch.micro) whose number is a multiple of theirs " +
+                "by a power of two");
         ArgumentOutOfRangeException.ThrowIfZero(roots.Length);
         // The only root is its own sum.
         if (roots.Length == 1 && roots[0].At == (nint)into)

@@ -13,6 +13,9 @@ namespace Elastic.Torch.Cuda;
 /// </summary>
 internal static class GpuAttention
 {
+    // What a first try takes, several times over: the library's code on the GPU, and some small tensors.
+    private const long EnoughBytes = 256L << 20;
+
     // FlashAttention-2 was written for Ampere and what came after it.
     private const int LeastMajor = 8;
 
@@ -29,8 +32,10 @@ internal static class GpuAttention
     /// <param name="capability">The GPU's compute capability.</param>
     /// <param name="place">Where its tensors lie.</param>
     /// <param name="open">Opens the functions of libtorch; throws an <see cref="ElasticException"/> where it lacks them.</param>
+    /// <param name="freeBytes">Bytes of the GPU's memory that nobody has.</param>
     /// <exception cref="ElasticException">It cannot be tried now.</exception>
-    public static (FlashAttention? Flash, string? Why) Choose((int Major, int Minor) capability, Device place, Func<FlashAttention> open)
+    public static (FlashAttention? Flash, string? Why) Choose(
+        (int Major, int Minor) capability, Device place, Func<FlashAttention> open, Func<long> freeBytes)
     {
         if (capability.Major < LeastMajor)
             return (null, $"FlashAttention-2 needs compute capability {LeastMajor}.0, and this is {capability.Major}.{capability.Minor}");
@@ -40,12 +45,16 @@ internal static class GpuAttention
             Try(flash, place);
             return (flash, null);
         }
-        catch (ElasticException e) when (e is not CudaException { IsLost: true })
+        catch (ElasticException e) when (e is not CudaException { IsLost: true } and not CudaException { IsPassing: true })
         {
             return (null, e.Message);
         }
         catch (AttentionException e)
         {
+            // libtorch's number does not tell a refusal from want of memory.
+            if (freeBytes() is var free && free < EnoughBytes)
+                throw new ElasticException(
+                    $"attention cannot be tried: {e.Message} ({free >> 20} MiB are free: stop what else uses the GPU)", e);
             return (null, e.Message);
         }
         catch (ExternalException e)
@@ -59,8 +68,9 @@ internal static class GpuAttention
     {
         using var scope = NewDisposeScope();
         var x = ones([1, 2, 16, 16], bfloat16, place);
+        using var ends = SequenceEnds.OfPlaces([9], 16, place);
         // A window in two segments.
-        foreach (var rule in new[] { new AttentionRule(true), new AttentionRule(true, 3, SequenceEnds.OfPlaces([9], 16, place)) })
+        foreach (var rule in new[] { new AttentionRule(true), new AttentionRule(true, 3, ends) })
         {
             using var saved = flash.Forward(x, x, x, rule);
             // What went wrong on the GPU comes with the first number that is read.
@@ -73,9 +83,12 @@ internal static class GpuAttention
         NativeTorch.Load();
         InitializeDeviceType(DeviceType.CUDA);
         Determinism.Demand();
-        return Choose(CudaDriver.Load().CapabilityOf(key), new Device(DeviceType.CUDA, key), () =>
-            NativeTorch.FindLoaded(FlashAttention.Library) is var library && library != 0
+        var driver = CudaDriver.OfThisMachine;
+        return Choose(
+            driver.CapabilityOf(key), new Device(DeviceType.CUDA, key),
+            () => NativeTorch.FindLoaded(FlashAttention.Library) is var library && library != 0
                 ? FlashAttention.Of(library)
-                : throw new ElasticException($"{FlashAttention.Library} is not loaded: this libtorch was built without CUDA"));
+                : throw new ElasticException($"{FlashAttention.Library} is not loaded: this libtorch was built without CUDA"),
+            () => driver.MemoryOf(key).Free);
     }, LazyThreadSafetyMode.PublicationOnly)).Value;
 }

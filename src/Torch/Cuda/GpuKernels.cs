@@ -14,7 +14,7 @@ internal static class GpuKernels
 
     /// <summary>The kernels of a GPU; null where libtorch's operators compute.</summary>
     /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
-    /// <exception cref="CudaException">The GPU is lost.</exception>
+    /// <exception cref="CudaException">The GPU is lost, or cannot be had now.</exception>
     public static DeviceKernels? Of(int index, nint stream = 0) => Find(index, stream).Kernels;
 
     /// <summary>Why libtorch's operators compute; null where our kernels do.</summary>
@@ -24,7 +24,7 @@ internal static class GpuKernels
     /// <exception cref="ElasticException">It has none.</exception>
     public static KernelCompiler Compiler()
     {
-        var newest = CudaDriver.Load().Version / 1000;
+        var newest = CudaDriver.OfThisMachine.Version / 1000;
         string[] usable = [.. CudaLibraries.Nvrtc.Where(soname => CudaLibraries.MajorOf(soname) <= newest)];
         if (CudaLibraries.Find(usable, NativeTorch.Folder) is not var (path, handle))
             throw new ElasticException(
@@ -38,10 +38,9 @@ internal static class GpuKernels
     {
         try
         {
-            return (new DeviceKernels(CudaDriver.Load(), Compiler(), key.Gpu, key.Stream), null);
+            return (new DeviceKernels(CudaDriver.OfThisMachine, Compiler(), key.Gpu, key.Stream), null);
         }
-        // Memory that is short now is no choice for good.
-        catch (ElasticException e) when (e is not CudaException { IsLost: true } and not CudaException { Code: CudaException.OutOfMemory })
+        catch (ElasticException e) when (e is not CudaException { IsLost: true } and not CudaException { IsPassing: true })
         {
             return (null, e.Message);
         }

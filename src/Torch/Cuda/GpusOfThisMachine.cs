@@ -23,16 +23,13 @@ internal sealed class GpusOfThisMachine : IGpus
     }
 
     /// <inheritdoc/>
+    public CudaDriver Driver => CudaDriver.OfThisMachine;
+
+    /// <inheritdoc/>
     public GpuCollectives Collectives => GpuCollectives.OfThisMachine;
 
     /// <inheritdoc/>
-    public (long Free, long All) MemoryOf(int gpu)
-    {
-        // Not that of the collectives, for which NCCL would be looked for and loaded.
-        var driver = CudaDriver.Load();
-        driver.Enter(driver.ContextOf(gpu));
-        return driver.Memory();
-    }
+    public (long Free, long All) MemoryOf(int gpu) => Driver.MemoryOf(gpu);
 
     /// <inheritdoc/>
     public torch.Device PlaceOf(int gpu)
@@ -47,7 +44,7 @@ internal sealed class GpusOfThisMachine : IGpus
     public GpuStream StreamOf(int gpu, int part) => Streams.GetOrAdd(
         // Memory that is short now is no choice for good: what fails is tried again.
         (gpu, part),
-        _ => new(() => new GpuStream(CudaDriver.Load(), TorchStreams.Load(), gpu), LazyThreadSafetyMode.PublicationOnly)).Value;
+        _ => new(() => new GpuStream(Driver, TorchStreams.Load(), gpu), LazyThreadSafetyMode.PublicationOnly)).Value;
 
     /// <inheritdoc/>
     public DeviceKernels? KernelsOf(int gpu, GpuStream? stream) => GpuKernels.Of(gpu, stream?.Handle ?? 0);

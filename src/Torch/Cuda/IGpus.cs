@@ -10,7 +10,11 @@ internal interface IGpus
     /// <summary>How many there are.</summary>
     int Count { get; }
 
-    /// <summary>How they compute a replica together.</summary>
+    /// <summary>Their driver.</summary>
+    /// <exception cref="Foundation.ElasticException">There is none.</exception>
+    CudaDriver Driver { get; }
+
+    /// <summary>How they compute a replica together: looks for NCCL.</summary>
     /// <exception cref="Foundation.ElasticException">There is no driver.</exception>
     GpuCollectives Collectives { get; }
 

@@ -9,13 +9,13 @@ namespace Elastic.Torch.Cuda;
 /// Runs our kernels on a GPU with made-up numbers of each type, and compares each one's bits with those of <c>Kernels</c> on the CPU,
 /// rounded once: in a second it says whether this GPU, its driver and its compiler compute what is written.
 /// </summary>
-internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
+internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device device)
 {
     private const int Rows = 96, Columns = 200, Count = Rows * Columns, LongRows = 16, PartRows = 32, Pairs = 20, Heads = 5, Length = 48;
 
     private readonly List<string> _wrong = [];
     private readonly float[] _x = Numbers(1, Count), _y = Numbers(2, Count), _z = Numbers(3, Count), _zeros = new float[Count],
-        _gain = Numbers(4, 2 * Columns);
+        _gain = Numbers(4, 2 * OddColumns);
 
     private int _checks;
 
@@ -29,13 +29,15 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
             CompareRotations(type);
             CompareNorms(type);
             CompareSums(type);
+            CompareEnds(type);
             if (type != ElementType.Fp32)
                 CompareNarrow(type);
             if (type == ElementType.Fp16)
                 continue;
-            CompareLosses(type, Rows, Columns);
+            CompareLosses(type, Rows, Columns, Columns, Columns);
             // More pieces than a block has groups of lanes.
-            CompareLosses(type, 1, 300);
+            CompareLosses(type, 1, Count, Count, 300);
+            CompareLosses(type, OddRows, OddColumns, OddColumns + 7, OddColumns);
         }
         CompareUpdates();
         return (_checks, _wrong);
@@ -95,24 +97,31 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
 
     private void CompareNorms(ElementType type)
     {
-        Operand branch = new(_x, type), wide = new(_y, ElementType.Fp32), zeros = new(_zeros, ElementType.Fp32), y = new(_zeros, type),
-            gain = new(_gain, ElementType.Fp32), means = new(_x[..Rows], ElementType.Fp32), inverses = new(_y[..Rows], ElementType.Fp32);
+        Operand x = new(_x, type), y = new(_zeros, type), gain = new(_gain, ElementType.Fp32),
+            inverses = new(_y[..Rows], ElementType.Fp32);
+        CompareLayerNorms(type, Rows, Columns);
         Compare(
-            "layer norm", [wide, branch, zeros, y, gain, means, inverses],
-            p => kernels.LayerNormForward(
-                p[3], p[2].Floats, p[0], p[1], p[4].Floats, p[4].Floats + Columns, p[5].Floats, p[6].Floats, Rows, Columns, 1e-5f),
-            p =>
-            {
-                Ranges.Add(p[2], p[0], p[1], Count);
-                LayerNorm.Forward(p[3], Columns, p[2], Columns, p[4], p[4] + Columns, p[5], p[6], Rows, Columns, 1e-5f);
-            });
-        Compare(
-            "root mean square norm", [branch, y, gain, inverses],
+            "root mean square norm", [x, y, gain, inverses],
             p => kernels.RmsNormForward(
                 p[1], null, p[0], DeviceMemory.None, p[2].Floats, p[3].Floats, Rows, Columns, 1e-5f),
             p => RmsNorm.Forward(p[1], Columns, p[0], Columns, p[2], p[3], Rows, Columns, 1e-5f));
-        CompareNormGradients(ElementType.Fp32, type, ElementType.Fp32, Rows);
+        CompareNormGradients(ElementType.Fp32, type, ElementType.Fp32, Rows, Columns);
         CompareLongNorms(type);
+    }
+
+    private void CompareLayerNorms(ElementType type, int rows, int columns)
+    {
+        Operand branch = new(_x, type), wide = new(_y, ElementType.Fp32), zeros = new(_zeros, ElementType.Fp32), y = new(_zeros, type),
+            gain = new(_gain, ElementType.Fp32), means = new(_x[..rows], ElementType.Fp32), inverses = new(_y[..rows], ElementType.Fp32);
+        Compare(
+            "layer norm", [wide, branch, zeros, y, gain, means, inverses],
+            p => kernels.LayerNormForward(
+                p[3], p[2].Floats, p[0], p[1], p[4].Floats, p[4].Floats + columns, p[5].Floats, p[6].Floats, rows, columns, 1e-5f),
+            p =>
+            {
+                Ranges.Add(p[2], p[0], p[1], rows * columns);
+                LayerNorm.Forward(p[3], columns, p[2], columns, p[4], p[4] + columns, p[5], p[6], rows, columns, 1e-5f);
+            });
     }
 
     // Rows longer than what lanes keep in registers and what the threads of a block have at once.
@@ -124,14 +133,14 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
             [new(_x, type), new(_zeros, type), new(_z[..columns], ElementType.Fp32), new(_y[..rows], ElementType.Fp32)],
             p => kernels.RmsNormForward(p[1], null, p[0], DeviceMemory.None, p[2].Floats, p[3].Floats, rows, columns, 1e-5f),
             p => RmsNorm.Forward(p[1], columns, p[0], columns, p[2], p[3], rows, columns, 1e-5f));
-        CompareNormGradients(ElementType.Fp32, type, type, rows);
+        CompareNormGradients(ElementType.Fp32, type, type, rows, columns);
     }
 
     // That of fp32 is added to what is there, and is given rounded, too.
-    private void CompareNormGradients(ElementType ofDx, ElementType type, ElementType ofX, int rows)
+    private void CompareNormGradients(ElementType ofDx, ElementType type, ElementType ofX, int rows, int columns)
     {
         const int parts = 4;
-        var (columns, partRows, adds) = (Count / rows, rows / parts, ofDx == ElementType.Fp32);
+        var (partRows, adds) = (rows / parts, ofDx == ElementType.Fp32);
         Compare(
             "a norm's gradients",
             [
@@ -163,7 +172,7 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
                 NormGradients.Add(
                     p[3], p[3] + columns, p[1], columns, p[2], columns, p[4], p[5], partRows, parts, columns, true);
                 if (adds)
-                    Ranges.Copy(p[6], p[0], Count);
+                    Ranges.Copy(p[6], p[0], rows * columns);
                 var written = adds ? p[6] : p[0];
                 Round(type, written);
                 ColumnSums.Add(p[7], written, columns, partRows, (long)partRows * columns, parts, columns, true);
@@ -186,54 +195,60 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
             p => Ranges.AddScaled(p[2], p[0], p[1], 0.3f, Count));
         Compare("a multiple", [x, z], p => kernels.Scale(p[1], p[0], 0.3f, Count), p => Ranges.Scale(p[1], p[0], 0.3f, Count));
         Compare("a conversion to fp32", [x, wide], p => kernels.Scale(p[1], p[0], 1, Count), p => Ranges.Copy(p[1], p[0], Count));
-        CompareNormGradients(type, type, type, LongRows);
+        CompareNormGradients(type, type, type, LongRows, Count / LongRows);
     }
 
     private void CompareSums(ElementType type)
     {
-        const int parts = Rows / PartRows, first = 80, others = (Columns - first) / 2;
-        // All begin at multiples of what is moved at once, as in models.
-        Operand x = new(_x, type), y = new(_y, type), made = new(_zeros, type), sums = new(_gain, ElementType.Fp32);
+        Operand x = new(_x, type), sums = new(_gain, ElementType.Fp32);
         // More parts than one warp folds.
         Compare(
-            "column sums", [x, sums], p => kernels.ColumnSums(p[0], SumsInto(p[1], 1)),
+            "column sums", [x, sums], p => kernels.ColumnSums(p[0], SumsInto(p[1], 1, Rows, Columns)),
             p => ColumnSums.Add(p[1], p[0], Columns, 1, Columns, Rows, Columns, true));
+        // All begin at multiples of what is moved at once, as in models.
+        CompareMadeSums(type, PartRows, Rows / PartRows, Columns, 80);
+    }
+
+    private void CompareMadeSums(ElementType type, int partRows, int parts, int columns, int first)
+    {
+        var (rows, others) = (partRows * parts, (columns - first) / 2);
+        Operand x = new(_x, type), y = new(_y, type), made = new(_zeros, type), sums = new(_gain, ElementType.Fp32);
         Compare(
             "an activation's gradient and its column sums", [x, y, made, sums],
-            p => kernels.ActivateBackward(ActivationKind.GeluTanh, p[2], p[1], p[0], SumsInto(p[3], PartRows)),
+            p => kernels.ActivateBackward(ActivationKind.GeluTanh, p[2], p[1], p[0], SumsInto(p[3], partRows, rows, columns)),
             p =>
             {
-                Activations.Backward<GeluTanh>(p[2], p[1], p[0], Count);
+                Activations.Backward<GeluTanh>(p[2], p[1], p[0], rows * columns);
                 Round(type, p[2]);
-                ColumnSums.Add(p[3], p[2], Columns, PartRows, (long)PartRows * Columns, parts, Columns, true);
+                ColumnSums.Add(p[3], p[2], columns, partRows, (long)partRows * columns, parts, columns, true);
             });
         Compare(
             "matrices side by side and their column sums", [x, y, made, sums],
-            p => kernels.Pack(p[2], p[0], p[1], p[1].From(Rows * others), first, others, SumsInto(p[3], PartRows)),
+            p => kernels.Pack(
+                p[2], p[0], p[1], p[1].From(rows * others), first, others, SumsInto(p[3], partRows, rows, columns)),
             p =>
             {
-                for (var row = 0; row < Rows; row++)
+                for (var row = 0; row < rows; row++)
                 {
-                    Ranges.Copy(p[2] + row * Columns, p[0] + row * first, first);
-                    Ranges.Copy(p[2] + row * Columns + first, p[1] + row * others, others);
-                    Ranges.Copy(p[2] + row * Columns + first + others, p[1] + (Rows + row) * others, others);
+                    Ranges.Copy(p[2] + row * columns, p[0] + row * first, first);
+                    Ranges.Copy(p[2] + row * columns + first, p[1] + row * others, others);
+                    Ranges.Copy(p[2] + row * columns + first + others, p[1] + (rows + row) * others, others);
                 }
-                ColumnSums.Add(p[3], p[2], Columns, PartRows, (long)PartRows * Columns, parts, Columns, true);
+                ColumnSums.Add(p[3], p[2], columns, partRows, (long)partRows * columns, parts, columns, true);
             });
     }
 
-    private ColumnTarget SumsInto(DeviceMemory target, int partRows) => new()
+    private ColumnTarget SumsInto(DeviceMemory target, int partRows, int rows, int columns) => new()
     {
         Target = target.Floats,
         Sums = Floats(_zeros),
-        Rows = Rows,
+        Rows = rows,
         PartRows = partRows,
-        Columns = Columns,
+        Columns = columns,
     };
 
-    private void CompareLosses(ElementType type, int rows, int partLength)
+    private void CompareLosses(ElementType type, int rows, int columns, int stride, int partLength)
     {
-        var columns = Count / rows;
         int[] targets = [.. Enumerable.Range(0, rows).Select(i => i * 2)];
         double[] ours = new double[rows], theirs = new double[rows];
         var at = tensor(targets, int32).to(device);
@@ -241,13 +256,13 @@ internal sealed unsafe class KernelCheck(DeviceKernels kernels, Device device)
         Compare(
             "cross-entropy", [new(_x, type)],
             p => kernels.CrossEntropyRows(
-                p[0], columns, rows, columns, columns, partLength, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
+                p[0], stride, rows, columns, columns, partLength, (int*)Dispatcher.Data(at), null, 0.1, 3, true,
                 (double*)Dispatcher.Data(losses)),
             p =>
             {
                 fixed (int* t = targets)
                 fixed (double* l = theirs)
-                    CrossEntropy.Rows(p[0], columns, rows, columns, columns, partLength, t, null, 0.1, 3, l);
+                    CrossEntropy.Rows(p[0], stride, rows, columns, columns, partLength, t, null, 0.1, 3, l);
             });
         losses.to(CPU).data<double>().CopyTo(ours);
         _checks++;

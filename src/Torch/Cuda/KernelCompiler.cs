@@ -24,12 +24,12 @@ internal sealed unsafe class KernelCompiler
     private static readonly TimeSpan Abandoned = TimeSpan.FromHours(1);
 
     private readonly NativeFunctions _functions;
-    private readonly string _cache;
+    private readonly string? _cache;
 
     /// <param name="library">For messages, e.g. "libnvrtc.so.12".</param>
     /// <param name="handle">Handle of the loaded library.</param>
-    /// <param name="cache">The folder of compiled kernels; need not exist.</param>
-    public KernelCompiler(string library, nint handle, string cache)
+    /// <param name="cache">The folder of compiled kernels, which need not exist; null to compile each time.</param>
+    public KernelCompiler(string library, nint handle, string? cache)
     {
         (_functions, _cache) = (new NativeFunctions(library, handle, Names), cache);
         int major, minor;
@@ -43,8 +43,9 @@ internal sealed unsafe class KernelCompiler
     /// <summary>Functions that the library lacks.</summary>
     public IReadOnlyList<string> Missing => _functions.Missing;
 
-    /// <summary>Where compiled kernels are kept on this machine: the newest few.</summary>
-    public static string DefaultCache { get; } = Path.Combine(LocalFolder(), "elastic", "kernels");
+    /// <summary>Where this user's compiled kernels are kept on this machine: the newest few. Null for a user without a folder.</summary>
+    public static string? DefaultCache { get; } = CacheIn(Environment.GetFolderPath(
+        Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify));
 
     /// <summary>The kernels for a compute capability, e.g. 9.0: a cubin.</summary>
     /// <exception cref="ElasticException">The compiler refuses the source or the capability; has its words.</exception>
@@ -57,18 +58,21 @@ internal sealed unsafe class KernelCompiler
         ];
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
             string.Join('\n', [Version, .. options, KernelSource.Text]))))[..32];
-        var path = Path.Combine(_cache, $"{key}.cubin");
-        if (Read(path) is { } kept)
+        var path = _cache is null ? null : Path.Combine(_cache, $"{key}.cubin");
+        if (path is not null && Read(path) is { } kept)
             return kept;
         var cubin = CompileNow(options);
-        Keep(path, cubin);
+        if (path is not null)
+            Keep(path, cubin);
         return cubin;
     }
 
-    private static string LocalFolder() => Environment.GetFolderPath(
-        Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify) is { Length: > 0 } local
-            ? local
-            : Path.GetTempPath();
+    /// <summary>
+    /// The cache in a folder of one user's own; null where there is none: in a folder of all, such as that of temporary files, another user
+    /// could leave other kernels under these names.
+    /// </summary>
+    internal static string? CacheIn(string localFolder) =>
+        localFolder.Length > 0 ? Path.Combine(localFolder, "elastic", "kernels") : null;
 
     // A file is the SHA-256 of the rest of it, and the rest: a damaged one is compiled again.
     private static byte[]? Read(string path)

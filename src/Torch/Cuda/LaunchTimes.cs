@@ -15,6 +15,8 @@ internal sealed class LaunchTimes : IDisposable
     private readonly CudaDriver _driver;
     private readonly nint _context;
     private readonly List<(string Name, double Operations, double Bytes, nint Begin, nint End)> _calls = [];
+    // All that were made, of a call that could not begin, too.
+    private readonly List<nint> _stamps = [];
 
     private LaunchTimes(CudaDriver driver, int gpu) => (_driver, _context) = (driver, driver.ContextOf(gpu));
 
@@ -53,19 +55,23 @@ internal sealed class LaunchTimes : IDisposable
     public void Dispose()
     {
         _current = null;
-        foreach (var call in _calls)
-        {
-            _driver.FreeEvent(call.Begin);
-            _driver.FreeEvent(call.End);
-        }
+        _stamps.ForEach(_driver.FreeEvent);
     }
 
     private Call Start(string name, double operations, double bytes)
     {
         _driver.Enter(_context);
-        _calls.Add((name, operations, bytes, _driver.NewEvent(), _driver.NewEvent()));
-        _driver.Record(_calls[^1].Begin);
-        return new Call(_driver, _calls[^1].End);
+        var (begin, end) = (NewStamp(), NewStamp());
+        _calls.Add((name, operations, bytes, begin, end));
+        _driver.Record(begin);
+        return new Call(_driver, end);
+    }
+
+    private nint NewStamp()
+    {
+        var stamp = _driver.NewEvent();
+        _stamps.Add(stamp);
+        return stamp;
     }
 
     /// <summary>One call that is measured, or none.</summary>

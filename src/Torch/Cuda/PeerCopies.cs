@@ -12,7 +12,7 @@ namespace Elastic.Torch.Cuda;
 /// <param name="stream">On which the reader computes; 0 for the default stream.</param>
 internal sealed class PeerCopies(CudaDriver driver, int gpu, nint context, nint stream)
 {
-    // Made with the first copy, kept until the process ends; 0 before.
+    // Each made with the first copy, kept until the process ends; 0 before.
     private nint _copies, _free, _copied;
 
     /// <summary>Begins a copy into this GPU's memory.</summary>
@@ -25,8 +25,12 @@ internal sealed class PeerCopies(CudaDriver driver, int gpu, nint context, nint 
         ArgumentOutOfRangeException.ThrowIfEqual(other, gpu);
         var itsContext = driver.ContextOf(other);
         driver.Enter(context);
+        if (_copies == 0)
+            _copies = driver.NewStream(isApart: true);
+        if (_free == 0)
+            _free = driver.NewEvent(hasTime: false);
         if (_copied == 0)
-            (_copies, _free, _copied) = (driver.NewStream(isApart: true), driver.NewEvent(hasTime: false), driver.NewEvent(hasTime: false));
+            _copied = driver.NewEvent(hasTime: false);
         driver.Record(_free, stream);
         driver.Wait(_copies, _free);
         driver.CopyFrom(from, itsContext, into, context, bytes, _copies);

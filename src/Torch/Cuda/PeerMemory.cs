@@ -39,7 +39,11 @@ internal sealed class PeerMemory(CudaDriver driver, int gpu, nint context)
         }
     }
 
-    /// <summary>True where libtorch's memory cannot be used by other GPUs' kernels, as these variables have it.</summary>
-    internal static bool IsMapped(IEnumerable<string?> settings) =>
-        settings.Any(s => s is not null && Mapped.Any(m => s.Contains(m, StringComparison.OrdinalIgnoreCase)));
+    /// <summary>
+    /// True where libtorch's memory cannot be used by other GPUs' kernels, as these variables have it. libtorch ignores white space in
+    /// them.
+    /// </summary>
+    internal static bool IsMapped(IEnumerable<string?> settings) => settings.OfType<string>()
+        .Select(s => string.Concat(s.Where(c => !char.IsWhiteSpace(c))))
+        .Any(s => Mapped.Any(m => s.Contains(m, StringComparison.OrdinalIgnoreCase)));
 }

@@ -24,7 +24,7 @@ internal sealed record CudaIdentity(int Major, int Minor, int Multiprocessors, l
     /// </exception>
     public static CudaIdentity Of(int device)
     {
-        var driver = CudaDriver.Load();
+        var driver = CudaDriver.OfThisMachine;
         var (major, minor) = driver.CapabilityOf(device);
         return new CudaIdentity(major, minor, driver.MultiprocessorsOf(device), CublasLtLibrary.Loaded().Version);
     }

@@ -143,6 +143,12 @@ public sealed class SettingsProblemTests
             two with { Optimizer = two.Optimizer with { Kind = "muon" } });
         Refused("run.stages = 2 with model.lora-rank = 4: each node would have all frozen parameters; leave the adapters out",
             two with { Model = Model with { Lora = Model.Lora with { Rank = 4 } } });
+        Refused("run.stages = 2 with batch.micro = 64, model.context = 1024 and model.width = 8192: a stage would hand its neighbour",
+            two with
+            {
+                Model = Model with { Width = 8192, Heads = 64, Context = 1024 },
+                Batch = two.Batch with { Sequences = 64, Micro = 64 },
+            });
         Refused("run.stages = 2 with optimizer.mirror-slices = true: a stage has one device and no neighbour that could keep a copy",
             two with { Optimizer = two.Optimizer with { MirrorSlices = true } });
 

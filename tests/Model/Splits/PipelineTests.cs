@@ -1,6 +1,8 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Optimization;
+using Elastic.Model.Splits;
 using Elastic.Model.Tests.Collectives;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -10,6 +12,17 @@ namespace Elastic.Model.Tests.Splits;
 /// <summary>How a network is cut into stages, and how many micro-batches go through them together, never shows in the bits.</summary>
 public sealed class PipelineTests
 {
+    // 64 x 1,024 tokens of 8,192 channels are 2^31 bytes.
+    [Fact]
+    public void What_a_stage_hands_over_is_counted_and_what_no_array_holds_is_refused_with_a_remedy()
+    {
+        Assert.Equal(1 << 30, PipelineStage.BytesOf(1 << 28));
+        Assert.Equal(
+            "the stages of a replica hand each other 2048 MiB for a micro-batch, and can hand over 2047 at once: lower batch.micro or "
+            + "model.context, or use run.stages = 1",
+            Assert.Throws<ElasticException>(() => PipelineStage.BytesOf(64L * 1024 * 8192)).Message);
+    }
+
     public static TheoryData<string, TrainingPrecision, string> All
     {
         get

@@ -19,7 +19,7 @@ public sealed class DriverTests : TemporaryFolder
     {
         NativeTorch.Load();
         Assert.Equal(
-            $"kernels {KernelSource.Hash} on GPU 1: 94 of 94 give the CPU's bits",
+            $"kernels {KernelSource.Hash} on GPU 1: 148 of 148 give the CPU's bits",
             CudaDescription.Of(FakeGpu.Shared.Kernels(1), TorchSharp.torch.CPU));
     }
 
@@ -71,6 +71,16 @@ public sealed class DriverTests : TemporaryFolder
     }
 
     [Fact]
+    public void Without_a_folder_of_the_users_own_nothing_is_kept()
+    {
+        var nvrtc = FakeGpu.Shared.Load("libuncached.so.12", "fake_nvrtc.c", []);
+        var compiler = new KernelCompiler("libnvrtc.so.12", nvrtc, KernelCompiler.CacheIn(""));
+        Assert.Equal(compiler.Compile(9, 0), compiler.Compile(9, 0));
+        Assert.Equal(2, FakeGpu.CompiledTimes(nvrtc));
+        Assert.Equal(Path.Combine(Folder, "elastic", "kernels"), KernelCompiler.CacheIn(Folder));
+    }
+
+    [Fact]
     public void A_compilers_words_are_passed_on()
         => Assert.Equal(
             "NVRTC 12.8 does not compile the kernels with --gpu-architecture=sm_13 (NVRTC_ERROR_COMPILATION): " +
@@ -89,6 +99,8 @@ public sealed class DriverTests : TemporaryFolder
         Assert.False(refusal.IsLost);
         Assert.False(Assert.Throws<CudaException>(() => driver.LoadModule("fake cubin for sm_13"u8)).IsLost);
         Assert.False(new CudaException(46, "").IsLost);
+        // Another process has the GPU, or its memory, now; a kernel that was made for another GPU stays one.
+        Assert.Equal([true, true, false], new[] { 2, 46, 209 }.Select(code => new CudaException(code, "").IsPassing));
         Assert.True(new CudaException(719, "").IsLost);
         Assert.True(new CudaException(999, "").IsLost);
     }
@@ -122,6 +134,7 @@ public sealed class DriverTests : TemporaryFolder
     {
         Assert.False(PeerMemory.IsMapped([null, "max_split_size_mb:512,expandable_segments:False"]));
         Assert.True(PeerMemory.IsMapped([null, "max_split_size_mb:512,expandable_segments:True"]));
+        Assert.True(PeerMemory.IsMapped(["expandable_segments: True", null]));
         Assert.True(PeerMemory.IsMapped(["backend:cudaMallocAsync", null]));
     }
 

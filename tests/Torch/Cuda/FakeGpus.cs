@@ -17,10 +17,16 @@ internal sealed class FakeGpus(int count, FlashAttention? flash, FakeCublasLt? p
 {
     private readonly ConcurrentDictionary<(int, int), GpuStream> _streams = new();
     private readonly ConcurrentDictionary<(int, nint), DeviceProducts?> _products = new();
+    private readonly Lazy<GpuCollectives> _collectives = new(() => new GpuCollectives(FakeGpu.Shared.Driver, null, "a test"));
 
     public int Count => count;
 
-    public GpuCollectives Collectives { get; } = new(FakeGpu.Shared.Driver, null, "a test");
+    public CudaDriver Driver => FakeGpu.Shared.Driver;
+
+    public GpuCollectives Collectives => _collectives.Value;
+
+    /// <summary>True once somebody has asked how they compute together, for which a machine looks for NCCL.</summary>
+    public bool HasCollectives => _collectives.IsValueCreated;
 
     /// <summary>What was to be measured last.</summary>
     public IReadOnlyList<int> Measured { get; private set; } = [];
@@ -42,12 +48,7 @@ internal sealed class FakeGpus(int count, FlashAttention? flash, FakeCublasLt? p
             FakeGpu.Shared.Lose(i, -1);
     }
 
-    public (long Free, long All) MemoryOf(int gpu)
-    {
-        var driver = FakeGpu.Shared.Driver;
-        driver.Enter(driver.ContextOf(gpu));
-        return driver.Memory();
-    }
+    public (long Free, long All) MemoryOf(int gpu) => Driver.MemoryOf(gpu);
 
     public TorchSharp.torch.Device PlaceOf(int gpu) => TorchSharp.torch.CPU;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using Elastic.Foundation;
 using Elastic.Torch.Cuda;
 using Elastic.Torch.Native;
 using static TorchSharp.torch;
@@ -21,7 +22,8 @@ public sealed partial class GpuAttentionTests : IDisposable
     [Fact]
     public void Plain_operators_compute_where_it_cannot_be_had_and_the_reason_is_kept()
     {
-        (FlashAttention? Flash, string? Why) Choose(int major, Func<FlashAttention> open) => GpuAttention.Choose((major, 5), CPU, open);
+        (FlashAttention? Flash, string? Why) Choose(int major, Func<FlashAttention> open) =>
+            GpuAttention.Choose((major, 5), CPU, open, () => 1L << 30);
 
         Assert.Equal((null, "FlashAttention-2 needs compute capability 8.0, and this is 7.5"), Choose(7, FakeFlash.New));
         var other = FakeGpu.Shared.Load("libother_torch.so", "fake_nvrtc.c", []);
@@ -38,10 +40,19 @@ public sealed partial class GpuAttentionTests : IDisposable
     }
 
     [Fact]
+    public void A_GPU_without_memory_chooses_nothing()
+    {
+        FakeFlash.Refuses = "forward";
+        var refusal = Assert.Throws<ElasticException>(() => GpuAttention.Choose((9, 0), CPU, FakeFlash.New, () => 100L << 20));
+        Assert.StartsWith("attention cannot be tried: FlashAttention-2 of libtorch failed", refusal.Message, StringComparison.Ordinal);
+        Assert.EndsWith("(100 MiB are free: stop what else uses the GPU)", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public unsafe void Where_it_can_libtorch_is_asked_for_the_same_bits_each_time()
     {
         Determinism.Demand();
-        var (flash, why) = GpuAttention.Choose((8, 0), CPU, FakeFlash.New);
+        var (flash, why) = GpuAttention.Choose((8, 0), CPU, FakeFlash.New, () => 1L << 30);
         Assert.NotNull(flash);
         Assert.Null(why);
         // Of whole sequences, and of a window in segments.

@@ -238,7 +238,7 @@ public sealed unsafe class KernelElementTests
     public void Structures_have_the_size_that_the_compiler_gives_them()
     {
         Assert.Equal(9 * sizeof(float), (int)FakeGpu.Shared.SizeOf("step"));
-        Assert.Equal(128 * (sizeof(long) + sizeof(int)) + sizeof(long), (int)FakeGpu.Shared.SizeOf("roots"));
+        Assert.Equal(DeviceKernels.MaxRoots * (sizeof(long) + sizeof(int)) + sizeof(long), (int)FakeGpu.Shared.SizeOf("roots"));
     }
 
     private static void Compute<T>(float* y, float* dx, float* dy, float* x, int count)

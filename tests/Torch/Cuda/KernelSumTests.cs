@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Torch.Cuda;
 
@@ -81,6 +82,21 @@ public sealed unsafe class KernelSumTests
             (float*)handles[0].AddrOfPinnedObject(), [.. handles.Select((h, i) => (h.AddrOfPinnedObject(), firsts[i]))], first, length);
         handles.ForEach(h => h.Free());
         Numbers.AssertSameBits(expected, roots[0]);
+    }
+
+    // Of 64 devices with five micro-batches each, and of as many more.
+    [Fact]
+    public void Roots_of_many_devices_add_up_and_those_of_too_many_are_refused_with_a_remedy()
+    {
+        Roots_add_up_along_the_tree_and_the_sum_may_lie_where_a_root_does(
+            DeviceKernels.MaxRoots, [.. Enumerable.Range(0, DeviceKernels.MaxRoots)]);
+        float x = 0;
+        var at = (nint)(&x);
+        var refusal = Assert.Throws<ElasticException>(() => FakeGpu.Shared.Kernels(1).TreeSum(
+            (float*)at, [.. Enumerable.Range(0, DeviceKernels.MaxRoots + 1).Select(i => (at, i))], 0, 1));
+        Assert.StartsWith(
+            "the devices of a replica have 321 sums of gradients, and a GPU adds 320 at most: use fewer devices", refusal.Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -63,8 +63,17 @@ public sealed class NcclProcessTests : TemporaryFolder
             (await Assert.ThrowsAsync<ElasticException>(() => RunAsync(1, 1))).Message);
     }
 
-    private Task<string> RunAsync(int rank, int exchanges, int deadlineMs = 60_000) => Task.Factory.StartNew(
-        () => new NcclProcesses(_nccl.Library, FakeGpu.Shared.Driver, 0, TorchSharp.torch.CPU, _said.Enqueue).Run(
+    [Fact]
+    public async Task A_rank_that_ends_outside_of_an_exchange_leaves_no_communicator()
+    {
+        var other = RunAsync(1, 1, 50);
+        await Assert.ThrowsAsync<IOException>(() => RunAsync(0, 1, 50, _ => throw new IOException("nobody listens")));
+        await other;
+        await _nccl.ClosedAsync();
+    }
+
+    private Task<string> RunAsync(int rank, int exchanges, int deadlineMs = 60_000, Action<string>? say = null) => Task.Factory.StartNew(
+        () => new NcclProcesses(_nccl.Library, FakeGpu.Shared.Driver, 0, TorchSharp.torch.CPU, say ?? _said.Enqueue).Run(
             new ProcessRank(rank, 2, Folder, exchanges, TimeSpan.FromMilliseconds(deadlineMs)), CancellationToken.None),
         CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }

@@ -92,6 +92,15 @@ public sealed class ProductDeviceTests
     }
 
     [Fact]
+    public void A_product_without_memory_says_so_as_other_failures_for_want_of_it_do()
+    {
+        _fake.Fail(0, 3);
+        var failure = Assert.ThrowsAny<Exception>(() => Train(Samples.Tiny(), 1, true, Precision.Fp32, _fake));
+        var cause = failure is DeviceFailedException { InnerException: { } inner } ? inner : failure;
+        Assert.StartsWith("there is not enough memory (cublasLt ", OutOfMemory.Describe(cause), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_logical_devices_products_run_on_its_stream_and_the_arithmetic_names_them()
     {
         using var gpus = FakeGpus.Register(1, products: _fake);

@@ -26,6 +26,7 @@ public sealed class StepProfileTests : IDisposable
         using var gpus = FakeGpus.Register(1, FakeFlash.New(), new FakeCublasLt());
         var step = ((TorchBackend)DeviceBackends.Of(id)).TimeStep(id, Samples.Tiny(), 1, 2);
 
+        Assert.False(gpus.HasCollectives);
         Assert.Equal(2, step.MicroBatches);
         Assert.True(step.Seconds > 0);
         // In two layers, of two micro-batches.

@@ -31,7 +31,8 @@ internal sealed class DeviceProducts
     /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
     /// <exception cref="ElasticException">The library lacks a function, or does not start.</exception>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>
+    /// <exception cref="OutOfMemoryException">Memory is short.</exception>
+    /// <exception cref="InvalidOperationException">The library failed in it.</exception>
     public DeviceProducts(CudaDriver driver, CublasLtLibrary library, ProductChoices choices, int gpu, Device place, nint stream = 0)
     {
         ArgumentNullException.ThrowIfNull(driver);
@@ -86,8 +87,8 @@ internal sealed class DeviceProducts
         {
             throw new ElasticException(e.Message, e);
         }
-        // libtorch's, for the workspace.
-        catch (ExternalException e) when (OutOfMemory.Describe(e) is { } problem)
+        // The library's, and libtorch's for the workspace.
+        catch (Exception e) when ((e is OutOfMemoryException or ExternalException) && OutOfMemory.Describe(e) is { } problem)
         {
             throw new ElasticException(problem, e);
         }
@@ -96,7 +97,8 @@ internal sealed class DeviceProducts
     /// <summary>The algorithm for a shape; null where libtorch computes it.</summary>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>
+    /// <exception cref="OutOfMemoryException">Memory is short.</exception>
+    /// <exception cref="InvalidOperationException">The library failed in it.</exception>
     public AlgorithmAttributes? Choose(ProductShape shape)
     {
         lock (_gate)
@@ -122,7 +124,8 @@ internal sealed class DeviceProducts
     /// <returns>False where no algorithm of cublasLt fits: nothing was computed.</returns>
     /// <exception cref="CublasLtException">The library refuses it.</exception>
     /// <exception cref="CudaException">The GPU is lost.</exception>
-    /// <exception cref="InvalidOperationException">Memory is short, or the library failed in it.</exception>
+    /// <exception cref="OutOfMemoryException">Memory is short.</exception>
+    /// <exception cref="InvalidOperationException">The library failed in it.</exception>
     /// <exception cref="ElasticException">This GPU cannot do what others chose.</exception>
     public bool Multiply(ProductShape shape, in ProductMemory at)
     {
@@ -156,10 +159,10 @@ internal sealed class DeviceProducts
 
     // Another attempt may find memory, or do what failed: none is made after an ElasticException. Where the GPU is lost, the driver says so
     // from now on, whatever the library answered: on a context that is gone it often finds no memory.
-    private InvalidOperationException Passing(CublasLtException e)
+    private Exception Passing(CublasLtException e)
     {
         Synchronize(e.Message);
-        return new InvalidOperationException(e.Message, e);
+        return e.IsExhausted ? new InsufficientMemoryException(e.Message, e) : new InvalidOperationException(e.Message, e);
     }
 
     private unsafe ProductPlan Describe(ProductShape shape) =>

@@ -18,7 +18,8 @@ internal static class GpuProducts
     /// <param name="stream">Stream of the GPU; 0 for the default stream.</param>
     /// <exception cref="CudaException">The GPU is lost, or has no memory.</exception>
     /// <exception cref="CublasLtException">The library refuses to begin.</exception>
-    /// <exception cref="InvalidOperationException">It cannot begin now: memory is short, or it failed in it.</exception>
+    /// <exception cref="OutOfMemoryException">Memory is short now.</exception>
+    /// <exception cref="InvalidOperationException">It cannot begin now: it failed in it.</exception>
     public static DeviceProducts? Of(int gpu, nint stream = 0) => Find(gpu, stream).Products;
 
     /// <summary>E.g. "products by cublasLt 120803 on GPU 0, …", or why libtorch computes them.</summary>
@@ -34,7 +35,7 @@ internal static class GpuProducts
         {
             var choices = Choices.GetOrAdd(CudaIdentity.Of(key.Gpu), _ => new ProductChoices());
             var place = new Device(TorchSharp.DeviceType.CUDA, key.Gpu);
-            return (new DeviceProducts(CudaDriver.Load(), CublasLtLibrary.Loaded(), choices, key.Gpu, place, key.Stream), null);
+            return (new DeviceProducts(CudaDriver.OfThisMachine, CublasLtLibrary.Loaded(), choices, key.Gpu, place, key.Stream), null);
         }
         // What a driver or the library answers now, such as that memory is short, is no choice for good.
         catch (ElasticException e) when (e is not CudaException and not CublasLtException)

@@ -51,8 +51,11 @@ internal sealed class ProductTimes(DeviceProducts products, Device place)
         void Multiply(Tensor into)
         {
             var at = new ProductMemory((nint)Dispatcher.Data(left), (nint)Dispatcher.Data(right), (nint)Dispatcher.Data(into));
-            if (!products.Multiply(shape, at))
-                into.copy_(left.matmul(right));
+            if (products.Multiply(shape, at))
+                return;
+            // Gigabytes, of the head's: not until the scope ends.
+            using var product = left.matmul(right);
+            into.copy_(product);
         }
         var ours = SecondsOf(() => Multiply(first), repeats);
         Multiply(second);

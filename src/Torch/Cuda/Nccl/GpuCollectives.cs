@@ -13,7 +13,7 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
 {
     private static readonly Lazy<GpuCollectives> Found = new(() =>
     {
-        var driver = CudaDriver.Load();
+        var driver = CudaDriver.OfThisMachine;
         try
         {
             return NcclLibrary.Find() is { } library
@@ -24,7 +24,8 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
         {
             return new GpuCollectives(driver, null, e.Message);
         }
-    });
+        // A driver that does not start may start the next time.
+    }, LazyThreadSafetyMode.PublicationOnly);
 
     private readonly Lock _gate = new();
     private readonly List<NcclGroup> _groups = [];
@@ -33,9 +34,6 @@ internal sealed class GpuCollectives(CudaDriver driver, NcclLibrary? nccl, strin
     /// <summary>The collectives of this machine's GPUs.</summary>
     /// <exception cref="ElasticException">It has no driver.</exception>
     public static GpuCollectives OfThisMachine => Found.Value;
-
-    /// <summary>The driver.</summary>
-    public CudaDriver Driver => driver;
 
     /// <summary>The library; null where there is none of use.</summary>
     public NcclLibrary? Nccl => nccl;

@@ -35,6 +35,19 @@ internal sealed class NcclProcesses(
         ArgumentNullException.ThrowIfNull(rank);
         var name = $"rank {rank.Rank} of {rank.Count} on cuda:{gpu}";
         var group = new NcclGroup(library, driver, [.. Enumerable.Repeat(gpu, rank.Count)], IdOf(rank, name, cancel));
+        try
+        {
+            return Exchange(group, rank, name, cancel);
+        }
+        finally
+        {
+            // However it ended: the other ranks would wait for a communicator that nobody answers on.
+            group.Abort("the check is over");
+        }
+    }
+
+    private string Exchange(NcclGroup group, ProcessRank rank, string name, CancellationToken cancel)
+    {
         // Nothing ends a call of NCCL's but an abort from another thread.
         using var aborted = cancel.Register(() => group.Abort("the check was interrupted"));
         using var deadline = _time.CreateTimer(
@@ -64,7 +77,6 @@ internal sealed class NcclProcesses(
             }
             catch (NcclException e)
             {
-                group.Abort(e.Message);
                 throw new ElasticException($"{name}: another rank is gone, or NCCL failed in exchange {i}: {e.Message}", e);
             }
             finally
@@ -84,7 +96,6 @@ internal sealed class NcclProcesses(
         DurableFile.Write(Done(rank, rank.Rank), []);
         for (var other = 0; other < rank.Count; other++)
             IsThere(Done(rank, other), rank.Deadline, cancel);
-        group.Abort("the check is over");
         var rate = seconds > 0 ? (rank.Exchanges - 1) * (double)Elements * sizeof(float) / seconds / 1e9 : 0;
         return string.Create(CultureInfo.InvariantCulture,
             $"{name}: {rank.Exchanges} exchanges of {Elements * sizeof(float) >> 20} MiB came as they were sent, {rate:0.00} GB/s ") +

@@ -22,7 +22,7 @@ internal sealed class GpuMeters(Meter meter, Func<NvmlLibrary?> load, Func<int, 
     private volatile IReadOnlyList<Gpu> _gpus = [];
 
     /// <summary>The meters of this process.</summary>
-    public static GpuMeters OfThisMachine { get; } = new(Telemetry.Meter, Find, index => CudaDriver.Load().BusOf(index));
+    public static GpuMeters OfThisMachine { get; } = new(Telemetry.Meter, Find, index => CudaDriver.OfThisMachine.BusOf(index));
 
     /// <summary>
     /// Measures these GPUs from a moment later on. Nothing is loaded before there is one. The caller, an actor, does not wait for a driver

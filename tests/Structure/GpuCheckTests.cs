@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace Elastic.Structure.Tests;
+
+/// <summary>
+/// The rows of deploy/gpu/check.sh, with a program in Elastic's place that answers at once: what they take for wrong, and how they end.
+/// </summary>
+public sealed partial class GpuCheckTests : IDisposable
+{
+    // Training tells a fingerprint and a loss; what a test gives comes before it.
+    private const string Program = """
+        #!/bin/bash
+        run=; precision=fp32
+        for word in "$@"; do
+            [ "$before" != --run ] || run=$word
+            case $word in run.precision=*) precision=${word#*=} ;; esac
+            before=$word
+        done
+        fingerprint=$precision loss=2.5
+        case $1:$run in
+            doctor:*) echo "ok   torch: it loads"; exit ;;
+            corpus:*) echo "each sample once"; exit ;;
+            ANSWERS
+        esac
+        echo "{\"fingerprint\":\"$fingerprint\",\"trainLoss\":$loss,\"tokensPerSecond\":5}"
+        """;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-check-tests-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, true);
+
+    [Fact]
+    public void A_row_that_finds_other_numbers_fails_and_the_others_run()
+    {
+        var (code, table) = Run(
+            "*:speed-bf16) loss=10.9 ;; *:elsewhere) loss=2.53 ;; *:narrow-again) fingerprint=other ;; *:speed-fp32) loss=9.5 ;;",
+            "\"$CHECK\" --cpu \"$FOLDER\"");
+        Assert.Equal(1, code);
+        Assert.Equal(
+            [
+                "GPT-2 124M in bf16, 1 at once 5 tokens/s, but nothing is learnt: loss 10.9",
+                "GPT-2 124M in fp32, 1 at once 5 tokens/s, but loss 9.5 in fp32 and 10.9 in bf16: more than 10 % apart",
+                "tiny on torch:2 loss 2.5 on cpu:2, 2.53 on torch:2: more than 1 % apart",
+                "tiny twice in bf16 two fingerprints of one run: bf16 and other",
+            ],
+            table.Where(row => row.Verdict == "FAILED").Select(row => row.Text).Order(StringComparer.Ordinal));
+        Assert.Equal(8, table.Count(row => row.Verdict == "ok"));
+        Assert.Contains(("over", "NCCL between two processes it needs a GPU"), table);
+    }
+
+    [Fact]
+    public void A_row_that_hangs_leaves_the_table_when_time_is_over_and_when_the_script_is_ended()
+    {
+        const string hangs = "*:speed-bf16) sleep 1000 & sleep 1000 ;;";
+        var (code, table) = Run(hangs, "\"$CHECK\" --within 5 --cpu \"$FOLDER\"");
+        // On a machine with time the row that hangs has begun by then.
+        Assert.Equal(1, code);
+        Assert.All(
+            table.Where(row => row.Verdict == "FAILED"),
+            row => Assert.StartsWith("GPT-2 124M in bf16, 1 at once not done after ", row.Text, StringComparison.Ordinal));
+        Assert.Contains(("over", "audit of what was read no time left of 5 s (--within)"), table);
+
+        (code, table) = Run(hangs, """
+            "$CHECK" --cpu "$FOLDER" &
+            until grep -q '^== GPT-2 124M in bf16' "$FOLDER/out"; do sleep 0.1; done
+            kill -TERM $!
+            wait $!
+            """);
+        Assert.Equal(143, code);
+        Assert.Contains(("ok", "elastic doctor libtorch loads"), table);
+        Assert.Contains(table, row => row is ("ended", "GPT-2 124M in bf16, 1 at once"));
+        Assert.Empty(Directory.GetDirectories(_folder));
+    }
+
+    // The rows of the table, without their seconds.
+    private (int Code, IReadOnlyList<(string Verdict, string Text)> Table) Run(string answers, string commands)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "a script for Linux");
+        var program = Path.Combine(_folder, "elastic");
+        File.WriteAllText(program, Program.Replace("ANSWERS", answers, StringComparison.Ordinal));
+        var start = new ProcessStartInfo("bash", ["-c", $"exec > \"$FOLDER/out\"\n{commands}"]);
+        start.Environment["CHECK"] = Path.Combine(Repository.Root, "deploy", "gpu", "check.sh");
+        start.Environment["FOLDER"] = start.Environment["TMPDIR"] = start.Environment["ELASTIC_LIBTORCH"] = _folder;
+        using var process = Process.Start(start)!;
+        process.WaitForExit();
+        var lines = File.ReadAllLines(Path.Combine(_folder, "out"));
+        var table = lines.Skip(Array.FindLastIndex(lines, l => l.StartsWith("== ", StringComparison.Ordinal)) + 1)
+            .Select(l => Row().Match(l)).Where(m => m.Success)
+            .Select(m => (m.Groups["verdict"].Value, $"{m.Groups["name"].Value} {m.Groups["words"].Value}".TrimEnd()));
+        return (process.ExitCode, [.. table]);
+    }
+
+    [GeneratedRegex(@"^(?<verdict>\S+) +(?<name>.*?) +(\d+ s  (?<words>.*))?$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Row();
+}
