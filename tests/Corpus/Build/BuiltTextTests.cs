@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Elastic.Corpus.Build;
+using Elastic.Foundation;
 using ZstdSharp;
 
 namespace Elastic.Corpus.Tests.Build;
