@@ -120,8 +120,8 @@ public sealed class PromptTests
     }
 
     private static Session SessionOf(ScriptedSeed seed) => new(
-        seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, true), PbmDeadlines.Default,
-        Foundation.Transport.Plain, () => null);
+        seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, true),
+        PbmDeadlines.Default with { Names = TimeSpan.FromSeconds(60) }, Foundation.Transport.Plain, () => null);
 
     // A session that knows the zoo, and whose seed has gone.
     private static async Task<Session> SessionAsync()

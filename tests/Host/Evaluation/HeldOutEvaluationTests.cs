@@ -152,7 +152,10 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
     private static async Task<JsonElement> EvaluateAsync(params string[] options)
     {
         var (code, output, error) = await RunAsync([.. options, "--json"]);
-        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        // On a slow machine it says how far it is.
+        Assert.DoesNotContain(
+            error.Split('\n', StringSplitOptions.RemoveEmptyEntries), l => !l.StartsWith("scored ", StringComparison.Ordinal));
+        Assert.Equal(ExitCodes.Done, code);
         return JsonDocument.Parse(output).RootElement;
     }
 

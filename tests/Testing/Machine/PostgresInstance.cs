@@ -136,7 +136,19 @@ public sealed class PostgresInstance : IAsyncDisposable
             start.ArgumentList.Add(argument);
         using var process = Process.Start(start)!;
         using var deadline = new CancellationTokenSource(CommandDeadline);
-        await process.WaitForExitAsync(deadline.Token);
+        try
+        {
+            await process.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            // Else it would go on while its folder is deleted.
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None);
+            throw new InvalidOperationException(
+                $"{Path.GetFileName(program)} {string.Join(' ', arguments)} did not end within {CommandDeadline.TotalSeconds} s", e);
+        }
+
         if (process.ExitCode != 0)
             throw new InvalidOperationException(
                 $"{Path.GetFileName(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: what it wrote is above");
