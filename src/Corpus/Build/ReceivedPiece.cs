@@ -30,19 +30,20 @@ internal sealed class ReceivedPiece(SourcePiece piece, BuildManifest manifest, s
         try
         {
             using var file = File.OpenHandle(texts);
-            var (number, takenDown) = (0L, 0L);
+            var (number, takenDown, withoutUrl) = (0L, 0L, 0L);
             foreach (var (line, isLast) in PieceLines.Lines(documents, MostLineBytes, why => new InvalidDataException(why), default))
             {
                 number++;
                 if (isLast)
                 {
-                    Check(PieceLines.Parse<PieceSummary>(line), number - 1, takenDown);
+                    Check(PieceLines.Parse<PieceSummary>(line), number - 1, takenDown, withoutUrl);
                     continue;
                 }
                 var document = PieceLines.Parse<PieceDocument>(line);
                 if (Problem(document, file) is { } problem)
                     throw new InvalidDataException($"document {number}: {problem}");
                 takenDown += document.TakenDown ? 1 : 0;
+                withoutUrl += document.Facts.Url is null ? 1 : 0;
             }
             if (_at != _frame.Length || _ends != RandomAccess.GetLength(file))
                 throw new InvalidDataException("it has texts of no document");
@@ -53,15 +54,15 @@ internal sealed class ReceivedPiece(SourcePiece piece, BuildManifest manifest, s
         }
     }
 
-    private static void Check(PieceSummary summary, long documents, long takenDown)
+    private static void Check(PieceSummary summary, long documents, long takenDown, long withoutUrl)
     {
         long[] counts =
         [
             summary.BytesRead, summary.Empty, summary.InvalidUtf8Sequences, summary.Malformed, summary.LostBytes, summary.Unread,
-            summary.WithoutUrl, summary.Documents - summary.WithoutUrl,
         ];
-        if (summary.Documents != documents || summary.TakenDown != takenDown || counts.Any(c => c < 0)
-            || summary.Rejects.Count > ReadStatistics.MalformedKept || summary.Passed.Count > ReadStatistics.MalformedKept
+        if (summary.Documents != documents || summary.TakenDown != takenDown || summary.WithoutUrl != withoutUrl
+            || counts.Any(c => c < 0) || summary.Rejects.Count > ReadStatistics.MalformedKept
+            || summary.Passed.Count > ReadStatistics.MalformedKept
             || (summary.Malformed > 0 && summary.Rejects.Count == 0) || summary.Rejects.Any(r => r is not { Line: not null, Records: > 0 })
             || summary.Passed.Any(p => p is null))
             throw new InvalidDataException("its summary is of something else");

@@ -84,7 +84,7 @@ public sealed class ReceivedPieceTests : IDisposable
         Refuses("its text is not where it says", first with { At = 1 });
         Refuses("its text is not where it says", first with { Bytes = int.MaxValue });
         Refuses("its text is not where it says", first with { Bytes = 5, Sketches = [null, null, null, null] });
-        Refuses("it has texts of no document", () => TakeIn(Texts, Documents[..1], Summary with { Documents = 1 }));
+        Refuses("it has texts of no document", () => TakeIn(Texts, Documents[..1], Summary with { Documents = 1, WithoutUrl = 1 }));
         Refuses("it has texts of no document", () => TakeIn([.. Texts, 1], Documents, Summary));
         var packed = new Compressor().Wrap(new byte[(64 << 20) + (1 << 20) + 1]).ToArray();
         Refuses("a frame of it says that it has", () => TakeIn([.. BitConverter.GetBytes(packed.Length), .. packed], Documents, Summary));
@@ -97,6 +97,7 @@ public sealed class ReceivedPieceTests : IDisposable
             [
                 Summary with { Documents = 7 }, Summary with { Malformed = 1 }, Summary with { Unread = -1 },
                 Summary with { Rejects = [null!] }, Summary with { Passed = [null!] }, Summary with { TakenDown = 1 },
+                Summary with { WithoutUrl = 0 },
             ],
             summary => Refuses("its summary is of something else", () => TakeIn(Texts, Documents, summary)));
         Refuses("is no piece of it", () => TakeIn(Texts, Packed([PieceLines.Of(Documents[0])])));

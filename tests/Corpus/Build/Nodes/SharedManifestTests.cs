@@ -17,16 +17,18 @@ public sealed class SharedManifestTests : IDisposable
     public void A_piece_that_was_read_elsewhere_from_a_copy_has_the_bytes_of_one_that_was_read_here()
     {
         var path = _folders.Records("in/web.jsonl", [
-            new { text = "One sentence that is here.", url = "https://a.example/1" },
-            new { text = "Another one\n\n\n\nthat is blocked.", url = "https://b.example/2" },
-            new { text = "A third \u0065\u0301 one, taken down.", url = "https://c.example/3" }]);
+            new { text = "One sentence that is here.", meta = new { link = "https://a.example/1" }, score = 0.5 },
+            new { text = "Another one\n\n\n\nthat is blocked.", meta = new { link = "https://b.example/2" }, score = 0.7 },
+            new { text = "A third \u0065\u0301 one, taken down.", meta = new { link = "https://c.example/3" }, score = 0.9 }]);
         File.AppendAllText(path, "{broken\n");
         var blocks = _folders.Write("blocks.txt", "b.example\n");
         var manifest = Manifests.OfSources([
-            ("name", "in"), ("paths[]", _folders["in"]), ("block-lists[]", blocks), ("longest-record", "1"), ("licence", "CC0-1.0")]) with
+            ("name", "in"), ("paths[]", _folders["in"]), ("block-lists[]", blocks), ("longest-record", "1"),
+            ("url-field", "meta.link"), ("licence", "CC0-1.0")]) with
         {
             Stages = Manifests.Of(
-                [("in", _folders["in"])], "mojibake", "clean", "gopher-quality words=1,9", "near-duplicates").Stages,
+                [("in", _folders["in"])], "mojibake", "clean", "field field=score at-least=0.4", "gopher-quality words=1,9",
+                "url-duplicates", "near-duplicates", "paragraph-duplicates least-characters=5").Stages,
             TakeDowns = TakeDowns.Of(new TakeDownSettings { Documents = [], Urls = ["https://c.example/3"], Licences = [], File = null }),
         };
         var piece = Assert.Single(SourcePiece.Of(manifest, 0, PartSize.Default, []));
