@@ -216,7 +216,8 @@ internal sealed class NodeProcess
     {
         var token = OpsToken.Of(_request.Node);
         var server = await OpsServer.StartAsync(
-            _request.Node.Host, port, () => _node is { } node ? node.Unready : "this process is starting: it waits for its seed or its database",
+            _request.Node.Host, port,
+            () => _node is { } node ? node.Unready : "this process is starting: it waits for its seed or its database",
             token, export.Metrics, cancel);
         Say($"ops http://{server.Endpoint}: /healthz/live, /healthz/ready, /metrics"
             + (await NodeSecurity.IsLoopbackAsync(_request.Node.Host, cancel) ? "" : $" (with the token in {token.Path})"));

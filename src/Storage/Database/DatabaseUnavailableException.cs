@@ -22,7 +22,8 @@ public sealed class DatabaseUnavailableException : DbException
     public override bool IsTransient => InnerException is { } cause && DatabaseCalls.MayPass(cause);
 
     /// <summary>
-    /// Whether no seed has used the database yet: its tables are not there (SQLSTATE 42P01, undefined_table; SQLite has no code of its own).
+    /// Whether no seed has used the database yet: its tables are not there (SQLSTATE 42P01, undefined_table; SQLite has no code of its
+    /// own).
     /// </summary>
     public bool IsUnused => InnerException switch
     {

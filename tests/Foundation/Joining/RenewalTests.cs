@@ -84,13 +84,13 @@ public sealed class RenewalTests : JoinScene
     [Fact]
     public async Task A_certificate_that_cannot_be_read_costs_no_key_whether_a_token_brings_another_one_or_not()
     {
-        var token = await TokenAsync(uses: 2);
-        await JoinAsync(token, "gpu1");
-        await JoinAsync(token, "gpu2");
+        await JoinAsync(await TokenAsync(), "gpu1");
+        var used = await TokenAsync();
+        await JoinAsync(used, "gpu2");
         var files = FilesOf("gpu1");
         var (certificate, key) = (await File.ReadAllTextAsync(files.Certificate, Cancel), await File.ReadAllTextAsync(files.Key, Cancel));
         await File.WriteAllTextAsync(files.Certificate, "half", Cancel);
-        await Assert.ThrowsAsync<ElasticException>(() => JoinAsync(token, "gpu1"));
+        await Assert.ThrowsAsync<ElasticException>(() => JoinAsync(used, "gpu1"));
         await File.WriteAllTextAsync(files.Certificate, certificate, Cancel);
         Credentials.OfNode(files, TimeProvider.System).Dispose();
 

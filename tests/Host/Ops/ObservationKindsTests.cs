@@ -15,7 +15,8 @@ public sealed partial class ObservationKindsTests
         var from = text.IndexOf("Observations have a kind: ", StringComparison.Ordinal);
         var sentence = text[from..text.IndexOf("The newest 100,000 of each kind", from, StringComparison.Ordinal)];
         Assert.Equal(
-            kinds.Order(StringComparer.Ordinal), Quoted().Matches(sentence).Select(m => m.Groups["kind"].Value).Order(StringComparer.Ordinal));
+            kinds.Order(StringComparer.Ordinal),
+            Quoted().Matches(sentence).Select(m => m.Groups["kind"].Value).Order(StringComparer.Ordinal));
     }
 
     [GeneratedRegex("`(?<kind>[a-z-]+)`", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
