@@ -381,15 +381,15 @@ transformers() {
 }
 
 # Its tokens/second are those of the last 15 seconds of steps, the first step (which sets up the libraries of the GPU) not among them where
-# there were fewer. A model that learns nothing stays at ln 50,257 = 10.82, and a bit above; the two precisions have other batches. The preset's
-# 700 steps of warm-up would leave the loss near there.
+# there were fewer. A model that learns nothing stays near ln 50,257 = 10.82: at 10.75 of this text. The two precisions have other batches. The
+# preset's 700 steps of warm-up would leave the loss near there.
 speed() {
     local precision=$1 rows=$2 rate loss beside
     train "speed-$precision" --devices "$devices" --config gpt2-124m --set "run.precision=$precision" --set "batch.micro=$rows" \
         --set "batch.sequences=$((8 * rows))" --set optimizer.warmup-steps=2 "${gpt2[@]}" \
         || wrong "see above; where the memory of the GPU did not suffice, take a smaller --micro"
     rate=$(of "speed-$precision" tokensPerSecond) loss=$(of "speed-$precision" trainLoss)
-    awk -v loss="$loss" 'BEGIN { exit !(loss + 0 > 0 && loss + 0 < 10.8) }' || wrong "$rate tokens/s, but nothing is learnt: loss $loss"
+    awk -v loss="$loss" 'BEGIN { exit !(loss + 0 > 0 && loss + 0 < 9.5) }' || wrong "$rate tokens/s, but nothing is learnt: loss $loss"
     if [ -s "$work/speed-bf16.json" ]; then
         beside=$(of speed-bf16 trainLoss)
         near "$loss" "$beside" 0.1 || wrong "$rate tokens/s, but loss $loss in $precision and $beside in bf16: more than 10 % apart"
