@@ -41,7 +41,7 @@ public sealed class TextFramesTests : IDisposable
         using var texts = new DocumentTexts(store, [piece], _folder["work"], CancellationToken.None) { FramesKept = 2 };
         foreach (var number in Enumerable.Range(0, Documents).Select(i => i * 37 % Documents))
             Assert.Equal(Text(number), texts[number]);
-        Assert.Equal(Enumerable.Range(0, Documents).Select(Text), 
+        Assert.Equal(Enumerable.Range(0, Documents).Select(Text),
             store.WithTexts(piece, documents, PieceDocument.LongestFrame(documents)).Select(d => d.Text));
     }
 
