@@ -62,9 +62,5 @@ internal sealed class OrderedWork(
             + (priority > plan.Priority ? $"has priority {priority}" : "computes on them, and they take turns");
     }
 
-    private void TakeAway(Func<InFlightWork, bool> which)
-    {
-        foreach (var over in context.View.InFlight.Keys.Where(which).GroupBy(w => w.Node).ToList())
-            context.TakeAway(over.Key, [.. over.Select(w => w.Work)]);
-    }
+    private void TakeAway(Func<InFlightWork, bool> which) => context.TakeAway(context.View.InFlight.Keys.Where(which));
 }

@@ -52,7 +52,8 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
         context.View = change(context.View);
         if (ReferenceEquals(before, context.View.Attempts))
             return;
-        foreach (var attempt in before.Where(a => !context.View.Attempts.ContainsKey(a.Key)).Select(a => a.Value).Distinct().ToList())
+        foreach (var attempt in before.Where(a => !context.View.Attempts.ContainsKey(a.Key)).Select(a => a.Value).Distinct()
+            .Order(StringComparer.Ordinal).ToList())
             End(attempt);
     }
 
@@ -135,7 +136,8 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
             _incomplete.Remove(over);
         foreach (var over in _orders.Keys.Where(w => !context.View.InFlight.ContainsKey(w)).ToList())
             _orders.Remove(over);
-        foreach (var attempt in context.View.Attempts.GroupBy(a => a.Value, a => a.Key).ToList())
+        foreach (var attempt in context.View.Attempts.GroupBy(a => a.Value, a => a.Key)
+            .OrderBy(a => a.Key, StringComparer.Ordinal).ToList())
         {
             if (attempt.Select(w => ComputeStageWork.StageOf(w.Work)).Order().SequenceEqual(Enumerable.Range(0, Stages)))
                 _incomplete.Remove(attempt.Key);
@@ -182,8 +184,7 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
 
     private void End(string attempt)
     {
-        foreach (var over in context.View.Attempts.Where(a => a.Value == attempt).Select(a => a.Key).GroupBy(w => w.Node).ToList())
-            context.TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+        context.TakeAway(context.View.Attempts.Where(a => a.Value == attempt).Select(a => a.Key));
         _incomplete.Remove(attempt);
     }
 }

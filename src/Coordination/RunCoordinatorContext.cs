@@ -84,12 +84,20 @@ internal sealed class RunCoordinatorContext(RunId id, CoordinatorSettings settin
         Failures.Clear();
     }
 
-    /// <summary>Takes work that is no longer needed away from a node.</summary>
-    public void TakeAway(NodeId node, WorkKey[] works)
+    /// <summary>
+    /// Takes work that is no longer needed away from its nodes, in an order that no dictionary decides: a simulation is played again by
+    /// its seed.
+    /// </summary>
+    public void TakeAway(IEnumerable<InFlightWork> works)
     {
-        Send(node, new NodeCommand.DropWork(id, works));
-        foreach (var work in works)
-            View = View.Answered(work, node);
+        var inOrder = works.OrderBy(w => w.Node.Value, StringComparer.Ordinal)
+            .ThenBy(w => w.Work.Kind, StringComparer.Ordinal).ThenBy(w => w.Work.Number).ThenBy(w => w.Work.Index);
+        foreach (var over in inOrder.GroupBy(w => w.Node).ToList())
+        {
+            Send(over.Key, new NodeCommand.DropWork(id, [.. over.Select(w => w.Work)]));
+            foreach (var (work, node) in over)
+                View = View.Answered(work, node);
+        }
     }
 
     /// <summary>True for a node that neither rests nor is in quarantine.</summary>

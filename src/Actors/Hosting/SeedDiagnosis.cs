@@ -9,7 +9,7 @@ namespace Elastic.Actors.Hosting;
 /// <summary>Why no seed lets this process in at an address: says what is there instead, and what to do.</summary>
 internal static class SeedDiagnosis
 {
-    private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Knock = TimeSpan.FromSeconds(2);
     private const string ControlPort = "--seed takes the control port of a seed, which the seed prints: \"seed HOST:PORT is up\"";
 
     public static async Task<string> OfAsync(Endpoint seed, Transport transport, CancellationToken cancel)
