@@ -41,7 +41,7 @@ internal static class ErrorReport
                 _ => ExitCodes.Failed,
             }, expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
         DatabaseUnavailableException database =>
-            (ExitCodes.Unreachable, [$"the database cannot be reached ({OneLine.Of(database.Message)}): see that it runs, then try again"]),
+            (ExitCodes.Unreachable, [$"the database cannot be used ({OneLine.Of(database.Message)}): see that it runs, then try again"]),
         (IOException or UnauthorizedAccessException) and var disk when DiskProblem.Describe(disk) is { } problem =>
             (ExitCodes.Failed, [problem]),
         var e when OutOfMemory.Describe(e) is { } problem => (ExitCodes.Failed, [problem]),

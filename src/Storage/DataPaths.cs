@@ -40,7 +40,8 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// All folders that built corpora of this directory may be in: the one of now, the directory's own, which has those from before
     /// node.corpora-dir was set, and those that processes have noted here, for commands that are not told the setting.
     /// </summary>
-    public IReadOnlyList<string> AllCorpora => [.. new[] { Corpora, Path.Combine(Root, "corpora") }.Concat(NotedCorpora).Distinct()];
+    public IReadOnlyList<string> AllCorpora => 
+        [.. new[] { Corpora, Path.Combine(Root, "corpora") }.Concat(NotedCorpora).Select(Path.TrimEndingDirectorySeparator).Distinct()];
 
     private string CorporaNote => Path.Combine(Root, "corpora-dir");
 
@@ -53,9 +54,6 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
         try
         {
             Directory.CreateDirectory(Corpora);
-            if (CorporaFolder is not null && !NotedCorpora.Contains(CorporaFolder))
-                DurableFile.WriteDurably(
-                    CorporaNote, Encoding.UTF8.GetBytes(string.Concat(NotedCorpora.Append(CorporaFolder).Select(folder => folder + "\n"))));
         }
         catch (Exception e) when (CorporaFolder is not null && e is IOException or UnauthorizedAccessException)
         {
@@ -63,6 +61,10 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
                 $"node.corpora-dir = {CorporaFolder} cannot be created ({e.Message}): name a folder that this user may write, or leave it "
                 + "out", e);
         }
+
+        if (CorporaFolder is not null && !NotedCorpora.Contains(CorporaFolder))
+            DurableFile.WriteDurably(
+                CorporaNote, Encoding.UTF8.GetBytes(string.Concat(NotedCorpora.Append(CorporaFolder).Select(folder => folder + "\n"))));
     }
 
     /// <summary>The folder of one built corpus: where it is, in any of <see cref="AllCorpora"/>; else where it is built.</summary>

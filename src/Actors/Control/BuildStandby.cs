@@ -36,9 +36,22 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
                 var builds = running.Where(b => b.Seed != node.Context.Facts.Id).ToList();
                 foreach (var gone in _builds.Keys.Except(builds.Select(b => b.Build)).ToList())
                     _builds.Remove(gone);
+                var problem = (Exception?)null;
                 foreach (var build in builds)
-                    follows |= await FollowAsync(build, plan, cancel);
-                failures.End();
+                {
+                    try
+                    {
+                        follows |= await FollowAsync(build, plan, cancel);
+                    }
+                    catch (Exception e) when (PassingFailures.MayPass(e) && !cancel.IsCancellationRequested)
+                    {
+                        problem ??= e;                                 // the others are followed all the same
+                    }
+                }
+                if (problem is null)
+                    failures.End();
+                else
+                    failures.Meet(problem);
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {

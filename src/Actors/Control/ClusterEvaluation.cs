@@ -35,8 +35,7 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         {
             if (manifest is not null && !blobs.IsThere(new Digest(manifest.Parameters)))
                 continue;
-            var problem = manifest is null ? unreadable
-                : CheckpointReader.Difference(path, manifest, blobs.ReadSet(new Digest(manifest.Parameters)));
+            var problem = manifest is null ? unreadable : ProblemOf(path, manifest, blobs);
             if (problem is null)
                 return new EvaluatedCheckpoint(
                     run.Id, manifest!, manifest!.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)))
@@ -48,6 +47,18 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         throw new ElasticException(
             $"run {name} has no whole checkpoint on this seed ({folder}): wait for the first one, or ask the seed that has it, "
             + $"which pbm run status -n {name} names{string.Concat(passedOver.Select(line => $"; {line}"))}");
+    }
+
+    private static string? ProblemOf(string path, CheckpointManifest manifest, BlobStore blobs)
+    {
+        try
+        {
+            return CheckpointReader.Difference(path, manifest, blobs.ReadSet(new Digest(manifest.Parameters)));
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException)
+        {
+            return $"{path}: {e.Message}";
+        }
     }
 
     /// <summary>Scores rows with a checkpoint.</summary>

@@ -14,7 +14,7 @@ public sealed record CorpusOnNode(string Address, long Bytes, string? Problem);
 
 /// <summary>A corpus that was deleted.</summary>
 /// <param name="Nodes">All nodes that are here, by their addresses.</param>
-/// <param name="Finished">Finished runs that have read it: they cannot be audited or made longer without it.</param>
+/// <param name="Finished">Finished runs that have read it: they cannot be audited, evaluated or made longer without it.</param>
 public sealed record DeletedCorpus(Digest Corpus, IReadOnlyList<CorpusOnNode> Nodes, IReadOnlyList<RunName> Finished);
 
 /// <summary>Deletes a corpus from all nodes that are here, unless a run or a build needs it.</summary>
@@ -40,7 +40,7 @@ internal sealed class CorpusDeletion(ElasticNode node)
         }
         catch (DatabaseUnavailableException e)
         {
-            throw new ElasticException($"the database cannot be read ({e.Message}): see that it runs, then try again", e);
+            throw new UnavailableException($"the database cannot be read ({e.Message}): see that it runs, then try again", e);
         }
 
         var corpus = Find(name, runs, CorporaHere());
@@ -118,6 +118,11 @@ internal sealed class CorpusDeletion(ElasticNode node)
                 NodeReply.Refused refused => new CorpusOnNode(asked.Address, 0, refused.Why),
                 var other => new CorpusOnNode(asked.Address, 0, $"it answers with {other.GetType().Name}: give all nodes the same version"),
             };
+        }
+        catch (UnavailableException)
+        {
+            return new CorpusOnNode(asked.Address, 0, $"node {asked.Address} has not said within {Deadline.TotalMinutes} minutes that it is "
+                + "deleted, and may still be at it: give the same command again");
         }
         catch (ElasticException e)
         {

@@ -34,7 +34,7 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     public async Task<NodeListing> ListAsync(NodePath path, CancellationToken cancel)
     {
         var list = Guid.NewGuid().ToString("N");
-        var (watch, answered, failures, isSaid) = (Stopwatch.StartNew(), (Stopwatch?)null, 0, false);
+        var (watch, answered, failures, refusals, isSaid) = (Stopwatch.StartNew(), (Stopwatch?)null, 0, 0, false);
         for (var asked = 0; ; asked++)
         {
             if (watch.Elapsed > MostOfAList)
@@ -46,16 +46,20 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
                     lock (_endpoints)
                         _endpoints[path.Node] = endpoint;
                     return NodeListing.Read(await ReadAsync(listing, endpoint, cancel));
-                case (NodeReply.Refused { Why: var why }, _) when ++failures >= Refusals && !(answered?.Elapsed < Absence):
+                case (NodeReply.Refused { Why: var why }, _) when ++refusals >= Refusals && !(answered?.Elapsed < Absence):
                     throw new ElasticException($"{path}: {why}");
                 case (NodeReply.Files, _):
-                    (answered, failures) = (Stopwatch.StartNew(), 0);
+                    (answered, failures, refusals) = (Stopwatch.StartNew(), 0, 0);
                     if (!isSaid)
                         say($"waits for {path}: its node reads the files for their digests");
                     isSaid = true;
                     break;
+                case (NodeReply.Refused, _):
+                    failures++;
+                    break;
                 // The supervisors move to another seed, and the node goes on reading meanwhile.
                 case (null, { } unavailable):
+                    answered?.Restart();
                     if (++failures == 1)
                         say($"waits for {path}: {unavailable}");
                     break;

@@ -28,9 +28,10 @@ internal sealed class CorpusStreams(CorpusBuild build, DataPaths paths, BlobLoca
     public async Task<GrowingCorpus> BeginAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
         var planned = await Task.Run(() => build.Find(settings, progress, cancel), cancel);
-        if (_corpora.TryGetValue(planned.Id, out var known) && known is
-            { IsValueCreated: true, Value.Whole: { IsCompleted: true, IsCompletedSuccessfully: false } })
-            _corpora.TryRemove(KeyValuePair.Create(planned.Id, known));                       // it has failed: another try
+        // Another try where it has failed, and where it was deleted since.
+        if (_corpora.TryGetValue(planned.Id, out var known) && known is { IsValueCreated: true, Value.Whole.IsCompleted: true }
+            && (!known.Value.Whole.IsCompletedSuccessfully || !BuiltCorpus.TryOpen(paths.Corpus(planned.Id), out _)))
+            _corpora.TryRemove(KeyValuePair.Create(planned.Id, known));
         var begun = _corpora.GetOrAdd(planned.Id, id => new Lazy<GrowingCorpus>(() =>
         {
             var corpus = new GrowingCorpus(id);

@@ -21,6 +21,9 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
     // Of each corpus the state in which it has most shards: that has all of the others.
     private readonly Dictionary<Digest, BuiltCorpus> _furthest = [];
 
+    // Ends what is fetched of a corpus that is deleted: it would make its folder again.
+    private readonly Dictionary<Digest, CancellationTokenSource> _fetches = [];
+
     public CorpusKeeperActor(Func<BuiltCorpus, CancellationToken, Task> complete)
     {
         Receive<BuiltCorpus>(corpus =>
@@ -31,14 +34,20 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
             Timers.Cancel(corpus.Id);
             Self.Tell(new Complete(corpus, 0));
         });
-        Receive<Complete>(due => _ = complete(due.Corpus, _ended.Token)
-            .PipeTo(Self, success: () => new Completed(due.Corpus), failure: e => new Failed(due, e)));
+        Receive<Complete>(due =>
+        {
+            if (_furthest.GetValueOrDefault(due.Corpus.Id) == due.Corpus)
+                _ = complete(due.Corpus, UntilForgotten(due.Corpus.Id))
+                    .PipeTo(Self, success: () => new Completed(due.Corpus), failure: e => new Failed(due, e));
+        });
         Receive<Completed>(completed => _log.Info(
             completed.Corpus.IsGrowing ? "all that is finished of the corpus {0} is here" : "the corpus {0} is whole here",
             completed.Corpus.Id.Short));
         Receive<Forget>(forget =>
         {
             _furthest.Remove(forget.Corpus);
+            if (_fetches.Remove(forget.Corpus, out var fetch))
+                fetch.Cancel();
             Timers.Cancel(forget.Corpus);
         });
         Receive<Failed>(failed =>
@@ -65,6 +74,13 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
     {
         _ended.Cancel();
         _ended.Dispose();
+    }
+
+    private CancellationToken UntilForgotten(Digest corpus)
+    {
+        if (!_fetches.TryGetValue(corpus, out var fetch))
+            _fetches[corpus] = fetch = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token);
+        return fetch.Token;
     }
 
     /// <summary>The corpus is deleted.</summary>

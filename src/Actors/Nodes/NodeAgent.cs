@@ -75,7 +75,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<NodeNews.ListFiles>(list => _link.Tell(_listings.Answer(list)));
         Receive<NodeNews.DeleteCorpus>(delete =>
         {
-            _log.Info("the corpus {0} is deleted here: a person wants it to be", delete.Corpus.Short);
+            _log.Info("the corpus {0} is to be deleted here: a person wants it", delete.Corpus.Short);
             _corpusKeeper.Tell(new CorpusKeeperActor.Forget(delete.Corpus));
             _deletions.Answer(delete, _link);
         });

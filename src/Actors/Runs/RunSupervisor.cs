@@ -332,8 +332,18 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void EndOf(Exception bug)
     {
         _log.Error(bug, "run {0}: the supervisor failed", _id);
-        Unreadable($"the supervisor failed ({ListProblems.Named(bug)}): see log.txt", isBug: true);
         Context.Stop(Self);
+        var why = $"the supervisor failed ({ListProblems.Named(bug)}): see log.txt";
+        try
+        {
+            Unreadable(why, isBug: true);
+        }
+        catch (Exception e)
+        {
+            // What failed may be the showing, or the state that is shown.
+            _log.Error(e, "run {0}: nor can it be shown", _id);
+            Context.Parent.Tell(new RunUnreadable(_id, why, IsBug: true));
+        }
     }
 
     // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.

@@ -37,6 +37,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     // Starts that wait until the list is read, or until their run is entered in the list.
     private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
+    private readonly EarlyQuestions _early = new();
     private readonly HashSet<RunName> _entering = [];
     // Whoever makes up names must not fill the log.
     private const int MostMisplaced = 100;
@@ -58,8 +59,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             if (_parts.Join(part) is { } start)
                 Start(start, Sender);
         });
-        // Until the list is read nobody knows which runs there are: whoever asks meanwhile asks again.
-        Receive<IWireMessage>(message => !_listed && message is RunRequest or RunsQuery.Names, _ => { });
+        // Until the list is read nobody knows which runs there are.
+        Receive<IWireMessage>(message => !_listed && message is RunRequest or RunsQuery.Names, message => _early.Keep(message, Sender));
         Receive<RunRequest>(request => ForwardByName(request.Run, request, why => Sender.Tell(new RunReply.Refused(request.Run, why))));
         Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => { }));
         Receive<NodeReport.Enlist>(Enlist);
@@ -223,7 +224,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (_runs.Existing(name) is not { } id)
             refuse($"there is no run {name}: start it first");
         else if (Context.Child($"{SupervisorPrefix}{id}").IsNobody())
-            refuse($"nobody supervises run {name} for the moment: try again in some seconds");
+            refuse(_context.Supervisors.Settings.GoesOn ? $"nobody supervises run {name} for the moment: try again in some seconds"
+                : $"run {name} is not at work in this process: start it first");
         else
             Forward(id.Value, message);
     }
@@ -369,6 +371,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _waiting.Clear();
         foreach (var (start, sender) in early)
             Start(start, sender);
+        _early.AskAgain(Self);
     }
 
     private void NotListed(Status.Failure failure)

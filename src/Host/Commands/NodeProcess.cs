@@ -28,6 +28,7 @@ internal sealed class NodeProcess
 
     // Null until it has joined. Requests to the ops port read it on other threads.
     private volatile ElasticNode? _node;
+    private volatile bool _isEnding;
 
     private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
         (_request, _output, _log, _faults) = (request, output, log, faults);
@@ -87,9 +88,11 @@ internal sealed class NodeProcess
         if (credentials is not null)
             credentials.Say = Say;
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
-        // First: whoever watches the process sees it while it waits for its seed or its database.
+        var security = await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted);
+        // Before the node: whoever watches the process sees it while it waits for its seed or its database. (Without a certificate that its
+        // token gets it, it has not come so far.)
         using var export = TelemetryExport.Begin(
-            _request.Node.Port > 0 ? $"{_request.Node.Host}:{_request.Node.Port}" : null, _request.Node.OpsPort is not null);
+            _request.Node.Port > 0 ? $"{Endpoint.Bracketed(_request.Node.Host)}:{_request.Node.Port}" : null, _request.Node.OpsPort is not null);
         await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(port, export!, interrupted) : null;
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
         _node = node;
@@ -101,7 +104,7 @@ internal sealed class NodeProcess
         // Last: all that the process listens on is there.
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
-        Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
+        Say(security);
         if (RunLines.TooManyThreads(_request.Node, Environment.ProcessorCount) is { } slow)
             Say(slow);
         foreach (var line in SettingsWithoutEffect.Of(_request.Node))
@@ -129,6 +132,7 @@ internal sealed class NodeProcess
             beside.Begin("telling other seeds of the dashboard", cancel => AnnounceAsync(node, web, cancel));
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
+        _isEnding = true;
         var ended = beside.EndAsync();
         if (first == node.Refused)
         {
@@ -140,10 +144,16 @@ internal sealed class NodeProcess
         else if (first == node.LeaveAsked)
             Say($"asked to leave{HandingOver}");
         // At once, however long the other tasks take to end: a spot machine has seconds.
-        Say(await node.LeaveAsync(_request.Node.LeaveWithin) is { } why
-            ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
-            : HandingOver.Length > 0 ? "handed over" : "has left");
-        await ended;
+        try
+        {
+            Say(await node.LeaveAsync(_request.Node.LeaveWithin) is { } why
+                ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
+                : HandingOver.Length > 0 ? "handed over" : "has left");
+        }
+        finally
+        {
+            await ended;
+        }
         return ExitCodes.Done;
     }
 
@@ -217,7 +227,8 @@ internal sealed class NodeProcess
         var token = OpsToken.Of(_request.Node);
         var server = await OpsServer.StartAsync(
             _request.Node.Host, port,
-            () => _node is { } node ? node.Unready : "this process is starting: it waits for its seed or its database",
+            () => _isEnding ? "this process is leaving"
+                : _node is { } node ? node.Unready : "this process is starting: it waits for its seed or its database",
             token, export.Metrics, cancel);
         Say($"ops http://{server.Endpoint}: /healthz/live, /healthz/ready, /metrics"
             + (await NodeSecurity.IsLoopbackAsync(_request.Node.Host, cancel) ? "" : $" (with the token in {token.Path})"));

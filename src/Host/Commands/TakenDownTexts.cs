@@ -81,10 +81,13 @@ internal static class TakenDownTexts
     private static void Delete(string folder, string why)
     {
         DurableFile.WriteDurably(folder + CorpusManifest.TakenDownSuffix, System.Text.Encoding.UTF8.GetBytes(why + "\n"));
-        // The file that makes it complete goes first.
-        foreach (var last in Last)
-            File.Delete(Path.Combine(folder, last));
-        Directory.Delete(folder, recursive: true);
+        // The file that makes it complete goes first. Another name of the folder may have brought it here before.
+        if (Directory.Exists(folder))
+        {
+            foreach (var last in Last)
+                File.Delete(Path.Combine(folder, last));
+            Directory.Delete(folder, recursive: true);
+        }
         CorpusTexts.Forget(folder);
     }
 }

@@ -153,7 +153,21 @@ internal static class TrainCommand
         // A wrong name is reported with all other problems.
         var run = !Identifier.IsValid(name, 64) || (database is null && !File.Exists(new DataDirectory(dataDir).Journal))
             ? null
-            : await StoredRuns.FindAsync(DatabaseAddress.Parse(database, dataDir), new RunName(name), cancel);
+            : await FindAsync(DatabaseAddress.Parse(database, dataDir), new RunName(name), cancel);
         return ConfigurationLoader.LoadFor(run, request);
+    }
+
+    // A database that cannot be read is waited for, or refused with what to do, as the start does it.
+    private static async Task<RememberedRun?> FindAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
+    {
+        try
+        {
+            return await StoredRuns.FindAsync(database, name, cancel);
+        }
+        catch (DatabaseUnavailableException)
+        {
+            await DatabasePreparation.RunAsync(database, Console.Error.WriteLine, cancel);
+            return await StoredRuns.FindAsync(database, name, cancel);
+        }
     }
 }

@@ -62,7 +62,7 @@ internal sealed class CorpusPalette
                 "Stops a build. What was read stays: the same build goes on with it.", [Name]), Changes: true, palette.StopAsync),
             new(new CommandHelp("delete",
                 "Deletes a corpus from all nodes that are here, unless a run that is not finished needs it or a build goes on. Finished "
-                + "runs that have read it stay, and cannot be audited or made longer without it.", [Which, Yes],
+                + "runs that have read it stay, and cannot be audited, evaluated or made longer without it.", [Which, Yes],
                 """
                 pbm corpus delete -c d2b3fabf        asks at a terminal, and not in a script
                 pbm corpus delete -c books --yes     what the run books has read
@@ -162,7 +162,7 @@ internal sealed class CorpusPalette
             });
         if (deleted.Finished.Count > 0)
             yield return new PbmLine(
-                $"{string.Join(", ", deleted.Finished)}, finished, cannot be audited or made longer until it is built again");
+                $"{string.Join(", ", deleted.Finished)}, finished, cannot be audited, evaluated or made longer until it is built again");
         yield return new PbmLine(
             $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by hand");
         if (problems.Count > 0)

@@ -173,7 +173,7 @@ public sealed class ChainAudit
     {
         CheckSamples();
         var files = new CheckpointAudit(_state, _versions, version => ScheduleOf(Math.Max(0, version - 1)).Settings);
-        foreach (var problem in _checkpoints.Select(files.Problem).OfType<string>())
+        foreach (var problem in _checkpoints.Select(found => files.Problem(found, cancel)).OfType<string>())
             _problems.Add(problem);
         var samples = _plan.Timeline.SamplesBefore(_state.Round);
         if (_plan.Streams && samples > _state.KnownBlocks && _state.KnownBlocks != _state.Blocks)

@@ -14,7 +14,8 @@ internal sealed class CheckpointAudit(RunState run, IReadOnlyList<Checkpoint> ve
     private readonly HashSet<Digest> _intact = [];                            // checkpoints share frozen parameters
 
     /// <summary>What does not fit, in a sentence that names the file; null where all fits.</summary>
-    public string? Problem(FoundCheckpoint found)
+    /// <exception cref="OperationCanceledException">It was ended: it reads every byte of the parameters and moments.</exception>
+    public string? Problem(FoundCheckpoint found, CancellationToken cancel)
     {
         var (path, manifest, unreadable) = found;
         if (manifest is null)
@@ -25,7 +26,7 @@ internal sealed class CheckpointAudit(RunState run, IReadOnlyList<Checkpoint> ve
         if (Other(manifest, known) is { } other)
             return $"{path} has {other} than the journal at round {manifest.Version}";
         // Retention may remove a checkpoint while a run goes on.
-        return Damage(path, manifest) is { } damage && File.Exists(path) ? damage : null;
+        return Damage(path, manifest, cancel) is { } damage && File.Exists(path) ? damage : null;
     }
 
     private string? Other(CheckpointManifest manifest, Checkpoint known) =>
@@ -50,13 +51,13 @@ internal sealed class CheckpointAudit(RunState run, IReadOnlyList<Checkpoint> ve
         });
     }
 
-    private string? Damage(string path, CheckpointManifest manifest)
+    private string? Damage(string path, CheckpointManifest manifest, CancellationToken cancel)
     {
         var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(path)!, CheckpointManifest.BlobFolder), readOnly: true);
         try
         {
             foreach (var set in manifest.InnerStates.Append(manifest.Parameters).Select(hex => new Digest(hex)))
-                if (blobs.BlobsOf(set).FirstOrDefault(b => !IsIntact(blobs, b)) is { Hex: not null } damaged)
+                if (blobs.BlobsOf(set).FirstOrDefault(b => !IsIntact(blobs, b, cancel)) is { Hex: not null } damaged)
                     return $"{path} names the blob {blobs.PathOf(damaged)}, which is missing or damaged";
             return CheckpointReader.Difference(path, manifest, blobs.ReadSet(new Digest(manifest.Parameters)));
         }
@@ -66,5 +67,9 @@ internal sealed class CheckpointAudit(RunState run, IReadOnlyList<Checkpoint> ve
         }
     }
 
-    private bool IsIntact(BlobStore blobs, Digest blob) => _intact.Contains(blob) || (blobs.IsIntact(blob) && _intact.Add(blob));
+    private bool IsIntact(BlobStore blobs, Digest blob, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return _intact.Contains(blob) || (blobs.IsIntact(blob) && _intact.Add(blob));
+    }
 }

@@ -98,7 +98,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
         Assert.Equal(
             [
                 $"deleted the corpus {id.Short}: 4.0 MiB on 2 nodes (seed:1, w:1)",
-                "books, finished, cannot be audited or made longer until it is built again",
+                "books, finished, cannot be audited, evaluated or made longer until it is built again",
                 $"a node that is away keeps it: remove corpora/{id.Short}... and corpora-fetched/{id.Short}... in its data directory by "
                     + "hand",
             ], lines.Select(l => l.Text));

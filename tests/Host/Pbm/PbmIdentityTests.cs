@@ -31,7 +31,7 @@ public sealed class PbmIdentityTests : IDisposable
     [Fact]
     public void The_commands_that_change_something_are_these() => Assert.Equal(
         ["run start", "run stop", "run pause", "run resume", "run checkpoint", "run evaluate", "run scale", "run priority", "run set",
-            "run delete", "node devices", "node drain", "corpus build", "corpus stop"],
+            "run delete", "node devices", "node drain", "corpus build", "corpus stop", "corpus delete"],
         ControlPalettes.Of(_cluster, TimeProvider.System)
             .SelectMany(p => p.Commands.Where(c => c.Changes).Select(c => $"{p.Name} {c.Help.Name}")));
 

@@ -67,10 +67,10 @@ export const mayChange = () => session?.mayChange === true;
 
 /** Follows events until the page goes. */
 export function follow({ onObservation, onRuns, onProblem, onState }) {
-  let events, since = null, trying = null, last = null;
+  let events, since = null, trying = null, last = null, isFirst = true;
   function connect() {
     events = new EventSource(api + '/events' + (last === null ? '' : `?after=${last}`));
-    events.onopen = () => { clearTimeout(trying); since = null; onState('live'); learnOthers(); };
+    events.onopen = () => { clearTimeout(trying); since = null; isFirst = true; onState('live'); learnOthers(); };
     events.onerror = () => {
       if (since !== null) return;
       since = Date.now();
@@ -78,7 +78,7 @@ export function follow({ onObservation, onRuns, onProblem, onState }) {
       trying = setTimeout(lost, betweenTries);
     };
     events.addEventListener('observation', e => { last = e.lastEventId; onObservation(JSON.parse(e.data)); });
-    events.addEventListener('runs', e => { const { runs, gone } = JSON.parse(e.data); onRuns(runs, gone); });
+    events.addEventListener('runs', e => { const { runs, gone } = JSON.parse(e.data); onRuns(runs, gone, isFirst); isFirst = false; });
     events.addEventListener('problem', e => onProblem(JSON.parse(e.data).detail));
   }
   async function lost() {

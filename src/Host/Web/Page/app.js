@@ -71,7 +71,9 @@ async function begin() {
     isFollowing = true;
     follow({
       onObservation: o => page.onObservation?.(o),
-      onRuns: (runs, gone) => {
+      onRuns: (runs, gone, isFirst) => {
+        // A stream begins with all of them.
+        if (isFirst) views.clear();
         for (const name of gone) views.delete(name);
         for (const v of runs) views.set(v.run, v);
         page.onRuns?.();
