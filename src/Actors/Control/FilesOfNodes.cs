@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Elastic.Actors.Nodes;
+using Elastic.Actors.Runs;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
@@ -23,9 +24,10 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     private static readonly Backoff Pause = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15));
     private const int Attempts = 5;
 
-    // Of a node that has not answered yet, perhaps because there is none of that name; and since the last answer of one that has, which may
-    // just be starting again.
+    // Of the node itself, or of one that has not answered yet: there may be none of that name.
     private const int Refusals = 3;
+
+    // Since the last answer of a node that has been there: it may just be starting again.
     private static readonly TimeSpan Absence = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<string, string> _endpoints = [];
@@ -46,10 +48,11 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
                     lock (_endpoints)
                         _endpoints[path.Node] = endpoint;
                     return NodeListing.Read(await ReadAsync(listing, endpoint, cancel));
-                case (NodeReply.Refused { Why: var why }, _) when ++refusals >= Refusals && !(answered?.Elapsed < Absence):
+                case (NodeReply.Refused { Why: var why }, _)
+                    when !(answered?.Elapsed < Absence && NodeRequests.IsAbsence(why, path.Node)) && ++refusals == Refusals:
                     throw new ElasticException($"{path}: {why}");
                 case (NodeReply.Files, _):
-                    (answered, failures, refusals) = (Stopwatch.StartNew(), 0, 0);
+                    (answered, failures) = (Stopwatch.StartNew(), 0);
                     if (!isSaid)
                         say($"waits for {path}: its node reads the files for their digests");
                     isSaid = true;

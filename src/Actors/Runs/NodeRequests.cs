@@ -13,6 +13,11 @@ internal sealed class NodeRequests(NodeTable nodes)
 
     private readonly List<(string Request, string Address, IActorRef Asker)> _waiting = [];
 
+    /// <summary>Whether a refusal says that the node is not there.</summary>
+    public static bool IsAbsence(string why, string node) => why.StartsWith(AbsenceOf(node), StringComparison.Ordinal);
+
+    private static string AbsenceOf(string node) => $"there is no node {node} now: ";
+
     public void Ask(NodeRequest request, IActorRef asker)
     {
         var (report, link) = nodes.Enlisted.FirstOrDefault(n => n.Report.Address == request.Node || n.Report.Node.Value == request.Node);
@@ -20,7 +25,7 @@ internal sealed class NodeRequests(NodeTable nodes)
         {
             var known = nodes.Enlisted.Select(n => n.Report.Address).Order(StringComparer.Ordinal).ToList();
             asker.Tell(new NodeReply.Refused(
-                $"there is no node {request.Node} now: "
+                AbsenceOf(request.Node)
                 + (known.Count > 0 ? $"{EditDistance.Suggest(request.Node, known)}; " : "") + "see pbm node list"));
             return;
         }

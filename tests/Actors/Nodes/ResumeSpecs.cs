@@ -272,8 +272,9 @@ public sealed class ResumeSpecs : IDisposable
         var lying = Path.Combine(Path.GetDirectoryName(finished.Checkpoint!)!, "lying.json");
         File.WriteAllBytes(lying, manifest.ToBytes());
         var view = await _tiny.TrainAsync(settings with { Model = settings.Model with { Init = lying } }, "cpu:1");
-        Assert.Contains($"has the weights {finished.Fingerprint!.Value.Short} here, and the run starts from {wrong.Short}", view.Failure,
-            StringComparison.Ordinal);
+        Assert.Contains(
+            $"lying.json says that its parameters have the fingerprint {wrong.Short}, and they have {finished.Fingerprint!.Value.Short}",
+            view.Failure, StringComparison.Ordinal);
     }
 
     private static bool Note(RunView view, List<string> notices)
