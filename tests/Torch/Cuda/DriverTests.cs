@@ -31,7 +31,8 @@ public sealed class DriverTests : TemporaryFolder
         var lost = new CudaException(700, "an illegal address");
         Assert.Equal($"GPU 1 cannot be had now: {busy.Message}", CudaDescription.KernelsOf(1, _ => throw busy));
         Assert.Equal($"products on GPU 1, not measured: {busy.Message}", CudaDescription.MeasuredOf("products", 1, _ => throw busy));
-        Assert.Equal($"attention on GPU 1, not measured: {refused.Message}", CudaDescription.MeasuredOf("attention", 1, _ => throw refused));
+        Assert.Equal(
+            $"attention on GPU 1, not measured: {refused.Message}", CudaDescription.MeasuredOf("attention", 1, _ => throw refused));
         Assert.Equal("attention on GPU 1", CudaDescription.MeasuredOf("attention", 1, gpu => $"attention on GPU {gpu}"));
         Assert.Same(lost, Assert.Throws<CudaException>(() => CudaDescription.KernelsOf(1, _ => throw lost)));
         Assert.Same(lost, Assert.Throws<CudaException>(() => CudaDescription.MeasuredOf("attention", 1, _ => throw lost)));
