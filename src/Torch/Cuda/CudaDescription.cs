@@ -19,10 +19,12 @@ internal static class CudaDescription
         {
             var driver = CudaDriver.OfThisMachine;
             var gpus = Enumerable.Range(0, driver.Count).ToList();
-            var computing = gpus.Where(gpu => GpuKernels.Of(gpu) is not null).ToList();
+            var computing = gpus.Where(HasKernels).ToList();
             return string.Join("; ",
             [
-                Of(driver), .. gpus.Select(KernelsOf), .. computing.Select(GpuProducts.Describe), .. computing.Select(AttentionOf),
+                Of(driver), .. gpus.Select(gpu => KernelsOf(gpu, DescribeKernels)),
+                .. computing.Select(gpu => MeasuredOf("products", gpu, GpuProducts.Describe)),
+                .. computing.Select(gpu => MeasuredOf("attention", gpu, DescribeAttention)),
                 Of(GpuCollectives.OfThisMachine, driver.Count), Of(TorchStreams.Load()), OfMeters(NvmlLibrary.Find),
             ]);
         }
@@ -110,10 +112,56 @@ internal static class CudaDescription
         }
     }
 
-    private static string AttentionOf(int index) => Of(
-        new AttentionCheck(new Device(DeviceType.CUDA, index), 1, 12, 1024, 64), index, GpuAttention.Of(index), GpuAttention.WhyNot(index));
+    /// <summary>
+    /// What <paramref name="describe"/> says of a GPU's kernels, or that another process has the GPU or its memory: one busy GPU is no
+    /// reason to say nothing of the others.
+    /// </summary>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    public static string KernelsOf(int gpu, Func<int, string> describe)
+    {
+        ArgumentNullException.ThrowIfNull(describe);
+        try
+        {
+            return describe(gpu);
+        }
+        catch (CudaException e) when (e.IsPassing)
+        {
+            return $"GPU {gpu} cannot be had now: {e.Message}";
+        }
+    }
 
-    private static string KernelsOf(int index) => GpuKernels.Of(index) is { } kernels
-        ? Of(kernels, new Device(DeviceType.CUDA, index))
-        : $"libtorch's plain operators compute all on GPU {index}, products and attention, too: {GpuKernels.WhyNot(index)}";
+    /// <summary>What <paramref name="describe"/> says of a GPU's products or attention, or why it cannot be tried now.</summary>
+    /// <param name="what">"products" or "attention".</param>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    public static string MeasuredOf(string what, int gpu, Func<int, string> describe)
+    {
+        ArgumentNullException.ThrowIfNull(describe);
+        try
+        {
+            return describe(gpu);
+        }
+        catch (ElasticException e) when (e is not CudaException { IsLost: true })
+        {
+            return $"{what} on GPU {gpu}, not measured: {e.Message}";
+        }
+    }
+
+    private static bool HasKernels(int gpu)
+    {
+        try
+        {
+            return GpuKernels.Of(gpu) is not null;
+        }
+        catch (CudaException e) when (e.IsPassing)
+        {
+            return false;
+        }
+    }
+
+    private static string DescribeAttention(int gpu) => Of(
+        new AttentionCheck(new Device(DeviceType.CUDA, gpu), 1, 12, 1024, 64), gpu, GpuAttention.Of(gpu), GpuAttention.WhyNot(gpu));
+
+    private static string DescribeKernels(int gpu) => GpuKernels.Of(gpu) is { } kernels
+        ? Of(kernels, new Device(DeviceType.CUDA, gpu))
+        : $"libtorch's plain operators compute all on GPU {gpu}, products and attention, too: {GpuKernels.WhyNot(gpu)}";
 }

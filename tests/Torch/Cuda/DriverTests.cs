@@ -24,6 +24,21 @@ public sealed class DriverTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_GPU_that_another_process_has_is_named_and_one_that_is_lost_ends_the_description()
+    {
+        var busy = new CudaException(46, "cuDevicePrimaryCtxRetain of GPU 1: devices are busy");
+        var refused = new ElasticException("attention cannot be tried: 3 MiB are free");
+        var lost = new CudaException(700, "an illegal address");
+        Assert.Equal($"GPU 1 cannot be had now: {busy.Message}", CudaDescription.KernelsOf(1, _ => throw busy));
+        Assert.Equal($"products on GPU 1, not measured: {busy.Message}", CudaDescription.MeasuredOf("products", 1, _ => throw busy));
+        Assert.Equal(
+            $"attention on GPU 1, not measured: {refused.Message}", CudaDescription.MeasuredOf("attention", 1, _ => throw refused));
+        Assert.Equal("attention on GPU 1", CudaDescription.MeasuredOf("attention", 1, gpu => $"attention on GPU {gpu}"));
+        Assert.Same(lost, Assert.Throws<CudaException>(() => CudaDescription.KernelsOf(1, _ => throw lost)));
+        Assert.Same(lost, Assert.Throws<CudaException>(() => CudaDescription.MeasuredOf("attention", 1, _ => throw lost)));
+    }
+
+    [Fact]
     public void A_missing_function_is_named_where_it_is_called_and_is_no_error_elsewhere()
     {
         var library = FakeGpu.Shared.Load("libold.so.1", "fake_nvrtc.c", []);
