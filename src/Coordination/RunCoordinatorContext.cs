@@ -1,7 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
