@@ -105,7 +105,8 @@ public sealed class ParagraphDuplicatesTests : IDisposable
         ];
         var texts = new[]
         {
-            Notice, $"abc\n\n{Notice}\n\n{Question} of {Own}", $"{Question}\n\n\n\n\n\n\n{Notice}", $"{Question}\n{Own}\n\nabcd\n\n{Notice}",
+            Notice, $"abc\n\n{Notice}\n\n{Question} of {Own}",
+            $"{Question}\n\n\n\n\n\n\n{Notice}", $"{Question}\n{Own}\n\nabcd\n\n{Notice}",
         };
         var built = _folders.Build(Manifests.Of([("a", _folders.Texts("a.jsonl", texts))], isFirst ? stages : [.. stages.Reverse()]));
         Assert.Equal([Notice, $" of {Own}", $"{Own}\n\nabcd"], built.Records(Split.Train).Select(r => r.Text));

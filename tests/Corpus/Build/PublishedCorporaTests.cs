@@ -68,11 +68,11 @@ public sealed class PublishedCorporaTests : IDisposable
         Write("in/b.json.gz", "{\"text\": \"the first one\"}\n{\"text\": \"the second one\"}\n");
         var whole = File.ReadAllBytes(_files["in/b.json.gz"]);
         _files.Write("in/b.json.gz", whole[..^12]);
-        // A frame that asks for 2 GiB.
+        // A frame that asks for 4 GiB.
         using (var archive = ZipFile.Open(_files["in/c.zip"], ZipArchiveMode.Create))
         {
             using (var member = archive.CreateEntry("a.json.zst").Open())
-                member.Write([0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xA8, 1, 0, 0]);
+                member.Write([0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xB0, 1, 0, 0]);
             using (var member = archive.CreateEntry("b.txt").Open())
                 member.Write("the next member"u8);
         }
