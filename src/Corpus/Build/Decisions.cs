@@ -133,7 +133,8 @@ internal sealed class Decisions : IDisposable
                 hasWithin = within.MoveNext();
             }
             yield return new Fate(stage, match, clusters.Length == 0 ? 1 : clusters[_standIns[number]], stage < 0 ? rest : null)
-                .Trimmed(Within(kept), _stages.Count);
+                .Trimmed(Within(kept), length => ranges.Select(r => r.Stage).Distinct()
+                    .All(s => ((CuttingStage)_stages[s].Stage).Rest([0..length]).Count > 0), _stages.Count);
         }
     }
 

@@ -42,7 +42,7 @@ public sealed class DocumentTexts : IDisposable
         _places = File.OpenHandle(_path);
     }
 
-    /// <summary>Of each piece, see <see cref="PieceDocument.LongestFrame"/>.</summary>
+    /// <summary>Of each piece, see <see cref="PieceDocument.LongerFrame"/>.</summary>
     public IReadOnlyList<int> LongestFrames => _longestFrames;
 
     /// <summary>Frames that are kept: about as many megabytes.</summary>

@@ -12,17 +12,19 @@ internal readonly record struct Fate(int Stage, Removal? Match, int Cluster, IRe
 
     /// <summary>What becomes of a text of which only this is not taken out.</summary>
     /// <param name="within">Null for all of it.</param>
+    /// <param name="isEnough">Whether a piece of so many characters stays, by the stages that cut the text.</param>
     /// <param name="emptied">In place of the stage, where nothing is left.</param>
-    public Fate Trimmed(IReadOnlyList<Range>? within, int emptied)
+    public Fate Trimmed(IReadOnlyList<Range>? within, Func<int, bool> isEnough, int emptied)
     {
         if (Stage >= 0 || within is null)
             return this;
-        var left = Left?.Where(piece => LeftRanges.Both([piece], within).Count > 0).ToList();
+        var left = Left?.Where(piece => LeftRanges.Both([piece], within).Sum(r => r.End.Value - r.Start.Value) is var length and > 0
+            && isEnough(length)).ToList();
         return left?.Count == 0 || within.Count == 0 ? this with { Stage = emptied, Left = null }
             : this with { Left = left, Within = within };
     }
 
-    /// <summary>The texts that a document becomes; null where it stays as it is.</summary>
+    /// <summary>The texts that a document becomes, none of them empty; null where it stays as it is.</summary>
     public IReadOnlyList<string>? Texts(string text)
     {
         if (Left is null && Within is null)
@@ -30,7 +32,7 @@ internal readonly record struct Fate(int Stage, Removal? Match, int Cluster, IRe
         var within = Within;
         return within is null ? [.. Left!.Select(piece => Whole(text, piece))]
             : [.. (Left ?? [0..text.Length]).Select(piece => string.Concat(LeftRanges.Both([piece], within).Select(r => Whole(text, r)))
-                .TrimStart('\r', '\n').TrimEnd())];
+                .TrimStart('\r', '\n').TrimEnd()).Where(left => left.Length > 0)];
     }
 
     // Half of a pair of surrogates is no character.

@@ -21,11 +21,9 @@ public sealed record PieceDocument(
     /// <summary>The manifest takes it down: nothing but its facts was kept.</summary>
     public bool TakenDown { get; init; }
 
-    /// <summary>Bytes of the longest frame, unpacked, as its documents say: the last one of a frame ends with it.</summary>
-    public static int LongestFrame(IEnumerable<PieceDocument> documents) =>
-        documents.Aggregate(0, (longest, document) => document.LongerFrame(longest));
-
-    /// <summary>Bytes of the longest frame that is known up to this document.</summary>
+    /// <summary>
+    /// Bytes of the longest frame, unpacked, that is known up to this document: the last one of a frame ends with it.
+    /// </summary>
     /// <param name="longest">The same of those before it.</param>
     internal int LongerFrame(int longest) => Bytes <= 0 ? longest
         : (int)Math.Clamp((long)At + Bytes, longest, Array.MaxLength);

@@ -187,7 +187,7 @@ public sealed class PieceStore
     /// The texts of some documents of a piece, each beside its document, in the order given: fastest in their own. A file that is read
     /// whole may have more documents than memory holds.
     /// </summary>
-    /// <param name="most">See <see cref="PieceDocument.LongestFrame"/>: of all documents of the piece.</param>
+    /// <param name="most">See <see cref="PieceDocument.LongerFrame"/>: of all documents of the piece.</param>
     /// <exception cref="ElasticException">The file is damaged.</exception>
     public IEnumerable<(PieceDocument Document, string Text)> WithTexts(
         SourcePiece piece, IEnumerable<PieceDocument> documents, int most)
@@ -209,7 +209,7 @@ public sealed class PieceStore
 
     /// <summary>Texts that are packed together, unpacked.</summary>
     /// <param name="frame">Where they begin in the piece's file.</param>
-    /// <param name="most">See <see cref="PieceDocument.LongestFrame"/>: of all documents of the piece.</param>
+    /// <param name="most">See <see cref="PieceDocument.LongerFrame"/>: of all documents of the piece.</param>
     /// <param name="buffer">See <see cref="TextFrames.Read"/>.</param>
     /// <exception cref="ElasticException">The file is damaged.</exception>
     internal ReadOnlyMemory<byte> Frame(SourcePiece piece, long frame, int most, ref byte[] buffer)

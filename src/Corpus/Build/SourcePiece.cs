@@ -13,7 +13,7 @@ namespace Elastic.Corpus.Build;
 public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
-    private const int Version = 4;
+    private const int Version = 5;
 
     /// <summary>Documents that are read of it at most.</summary>
     public long Limit { get; init; } = long.MaxValue;

@@ -40,6 +40,9 @@ internal sealed class TextWriters : IDisposable
     public void Append(PieceDocument document, string text, Fate fate)
     {
         var cut = fate.Texts(text);
+        // Nothing but white space is left.
+        if (cut is [])
+            (fate, cut) = (fate with { Stage = _manifest.Stages.Count, Left = null, Within = null }, null);
         var row = RowOf(document, text, fate, cut);
         var facts = document.Facts;
         _number++;

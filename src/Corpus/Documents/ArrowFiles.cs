@@ -84,13 +84,13 @@ internal static class ArrowFiles
     {
         try
         {
-            var text = Column(batch, file.Reading.TextField, numbers: false) ?? throw Missing(batch, file, file.Reading.TextField,
-                "corpus.text-field (text-field in a manifest), or name other files");
+            var text = Column(batch, file.Reading.TextField, numbers: false) ?? throw new RejectedFileException(
+                Missing(batch, file, file.Reading.TextField, "corpus.text-field (text-field in a manifest), or name other files"));
             var fields = file.Reading.Fields;
             var others = (fields?.Names ?? [RecordFields.UsualUrl])
                 .Select(name => (name, Column(batch, name, numbers: fields?.Others.Contains(name) == true))).ToList();
             if (others.Find(o => o.Item2 is null && fields?.IsNamed(o.name) == true).name is { } missing)
-                throw Missing(batch, file, missing, "url-field, date-field or language-field of its source");
+                throw new ElasticException(Missing(batch, file, missing, "url-field, date-field or language-field of its source"));
             columns = new BatchColumns(
                 text, Column(batch, "source", numbers: false), [.. others.Where(o => o.Item2 is not null).Select(o => (o.name, o.Item2!))]);
             // Each text has its place in four bytes at least.
@@ -104,10 +104,10 @@ internal static class ArrowFiles
         }
     }
 
-    private static RejectedFileException Missing(RecordBatch batch, SourceFile file, string name, string where) => new(
+    private static string Missing(RecordBatch batch, SourceFile file, string name, string where) =>
         $"{file.Shown} has no column \"{name}\" of strings (it has "
         + $"{string.Join(", ", batch.Schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
-        + $"with {where}");
+        + $"with {where}";
 
     private static Func<int, string?>? Column(RecordBatch batch, string name, bool numbers)
     {

@@ -25,7 +25,7 @@ internal static class CsvFiles
         var (source, url) = (head.IndexOf("source"), head.IndexOf("url"));
         var fields = file.Reading.Fields;
         if (fields?.Names.FirstOrDefault(name => fields.IsNamed(name) && !head.Contains(name)) is { } missing)
-            throw new RejectedFileException($"{file.Shown} has no column \"{missing}\" (it has {Names(head)}): name the right one with "
+            throw new ElasticException($"{file.Shown} has no column \"{missing}\" (it has {Names(head)}): name the right one with "
                 + "url-field, date-field or language-field of its source");
         while (rows.Next() is { } row)
         {

@@ -24,15 +24,30 @@ internal static class JsonLines
 
     /// <summary>
     /// Whether a file holds records, a line each: it begins with a line that is an object, and a second one that begins like one
-    /// follows, or the only one has the text. True for all files of another ending.
+    /// follows, whether or not the first one can be read, or the only one has the text. True for all files of another ending, and for one
+    /// that is damaged or cannot be read: what is lost is said by whoever reads it.
     /// </summary>
-    /// <exception cref="RejectedFileException">It cannot be opened.</exception>
     public static bool AreIn(SourceFile file)
     {
         if (file.Format != DocumentFormat.JsonLines
             || !Packings.Of(file.Name).Inner.EndsWith(OtherEnding, StringComparison.OrdinalIgnoreCase))
             return true;
-        using var bytes = RejoinedStream.Peek(PackedFile.OpenToDamage(file, new ReadStatistics()), Looked);
+        try
+        {
+            return BeginsWithRecords(file);
+        }
+        catch (RejectedFileException)
+        {
+            return true;
+        }
+    }
+
+    private static bool BeginsWithRecords(SourceFile file)
+    {
+        var seen = new ReadStatistics();
+        using var bytes = RejoinedStream.Peek(PackedFile.OpenToDamage(file, seen), Looked);
+        if (seen.MalformedRecords > 0)
+            return true;
         var start = bytes.Start;
         if (start.StartsWith((byte[])[0xEF, 0xBB, 0xBF]))
             start = start[3..];
@@ -44,9 +59,9 @@ internal static class JsonLines
             return true;
         var first = end < 0 ? start : start[..end];
         var rest = start[first.Length..].TrimStart(" \t\r\n"u8);
-        return JsonRecord.IsObject(first)
-            && (rest is [(byte)'{', ..] || file.Reading.Chat is not null
-                || JsonRecord.Read(first, file.Reading.TextField).Text is not null);
+        return rest is [(byte)'{', ..]
+            || (JsonRecord.IsObject(first)
+                && (file.Reading.Chat is not null || JsonRecord.Read(first, file.Reading.TextField).Text is not null));
     }
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
@@ -79,12 +94,12 @@ internal static class JsonLines
         }
     }
 
-    // What every record may say counts where the manifest names no other field for it.
+    // What every record may say counts where the manifest names no other field for it, and where it is not too long for what it is.
     private static Document With(IReadOnlyDictionary<string, string>? values, RecordFields? fields, Document document) =>
         fields is null || values is null ? document : fields.Of(
             document with
             {
-                Url = fields.Url == RecordFields.UsualUrl ? document.Url : null,
+                Url = fields.Url == RecordFields.UsualUrl && document.Url is { Length: <= RecordFields.LongestValue } url ? url : null,
                 Language = fields.Language == RecordFields.UsualLanguage ? document.Language : null,
             },
             values);

@@ -10,11 +10,12 @@ internal static class Members
     private const int NameShown = 200;
 
     /// <summary>The documents of a part whose bytes are in memory.</summary>
+    /// <param name="leftOutBy">See <see cref="SourceFile.LeftOutBy"/>.</param>
     public static IEnumerable<Document> Read(
-        SourceFile outer, string name, DocumentFormat format, byte[] bytes, ReadStatistics statistics)
+        SourceFile outer, string name, DocumentFormat format, byte[] bytes, string leftOutBy, ReadStatistics statistics)
     {
         using var member = MemberBytes.Of(bytes, outer, Expansion.Of(outer));
-        foreach (var document in Read(outer, name, (DocumentFormats.Of(format), Packing.None), member, null, statistics))
+        foreach (var document in Read(outer, name, (DocumentFormats.Of(format), Packing.None), member, null, leftOutBy, statistics))
             yield return document;
     }
 
@@ -44,7 +45,8 @@ internal static class Members
         if (bytes is null)
             yield break;
         var licence = kind.Format == DocumentFormat.SourceCode ? licences().Of(name) : null;
-        foreach (var document in Read(outer, $"{outer.Name}:{name}", (kind, packing), bytes, licence, statistics))
+        var leftOutBy = $"corpus.exclude = [\"{name}\"]";
+        foreach (var document in Read(outer, $"{outer.Name}:{name}", (kind, packing), bytes, licence, leftOutBy, statistics))
             yield return document;
     }
 
@@ -69,7 +71,7 @@ internal static class Members
     // The documents of a part. They count for the file on the disk.
     private static IEnumerable<Document> Read(
         SourceFile outer, string name, (FormatKind Kind, Packing Packing) format, MemberBytes bytes, string? licence,
-        ReadStatistics statistics)
+        string leftOutBy, ReadStatistics statistics)
     {
         var file = outer with
         {
@@ -79,6 +81,7 @@ internal static class Members
             Packing = format.Packing,
             Member = bytes,
             Licence = licence,
+            LeftOutBy = leftOutBy,
             Content = null,
         };
         if (!JsonLines.AreIn(file))

@@ -100,7 +100,7 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length, TimeP
             throw new SlowPageException(
                 $"the HTML parser has not ended {file.Shown} after {_longest.TotalSeconds:0} seconds: this machine may have been busy with "
                 + "other work, so give the same command again; where the page itself is the reason, leave it out "
-                + $"(corpus.exclude = [\"{file.Name}\"], or its URL in block-lists)");
+                + $"({file.LeftOutBy})");
     }
 
     private sealed class Watched(PageBounds bounds, Stream bytes) : ReadOnlyStream

@@ -75,7 +75,9 @@ public sealed class BuildFolder : IDisposable
         }
         finally
         {
-            File.Delete(held.Name);
+            // By its lock file the next one finds what could not be removed.
+            if (!Directory.Exists(gone))
+                File.Delete(held.Name);
         }
     }
 

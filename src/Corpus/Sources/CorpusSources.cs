@@ -39,7 +39,7 @@ public static class CorpusSources
         var validation = Ordered(settings.Validation, search, isValidation: true).ConvertAll(f => f with { IsValidation = true });
         files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
         files.AddRange(validation);
-        return Checked(files, settings, passedOver);
+        return Checked(files, settings, passedOver, cancel);
     }
 
     private static bool IsUnreadable(SourceFile file, ICollection<string> rejects, CancellationToken cancel)
@@ -61,7 +61,7 @@ public static class CorpusSources
     private static List<SourceFile> Ordered(IReadOnlyList<string> sources, FolderSearch search, bool isValidation = false) =>
         [.. sources.SelectMany(s => Expand(s, search, isValidation)).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal)];
 
-    private static SourceSet Checked(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver)
+    private static SourceSet Checked(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver, CancellationToken cancel)
     {
         // Folders of text hold tables, too, which are no pairs unless somebody says so.
         if (settings.AnswerField is null && files.Exists(f => f.Format != DocumentFormat.TabSeparated))
@@ -114,32 +114,27 @@ public static class CorpusSources
         var built = files.Select(f => Path.GetDirectoryName(f.Path)).OfType<string>().Distinct()
             .Where(folder => BuiltText.WithFilesIn(folder) is not null).ToHashSet(StringComparer.Ordinal);
         Reading Of(SourceFile file) => built.Contains(Path.GetDirectoryName(file.Path) ?? "") ? ofBuild : reading;
-        return new SourceSet(WithoutOtherJson([.. files.Select(f => f with { Reading = Of(f) })], settings, passedOver), passedOver);
+        List<SourceFile> read = [.. files.Select(f => f with { Reading = Of(f) })];
+        return new SourceSet(WithoutOtherJson(read, settings, passedOver, cancel), passedOver);
     }
 
     // Folders hold .json of any kind: what is no list of records is passed over as other files are, unless somebody named it.
-    private static List<SourceFile> WithoutOtherJson(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver)
+    private static List<SourceFile> WithoutOtherJson(
+        List<SourceFile> files, CorpusSettings settings, PassedOver passedOver, CancellationToken cancel)
     {
-        var others = files.FindAll(f => !AreRecordsIn(f));
+        var others = files.FindAll(f =>
+        {
+            cancel.ThrowIfCancellationRequested();
+            return !JsonLines.AreIn(f);
+        });
         if (others.Find(f => IsNamed(f, settings)) is { } named)
             throw new ElasticException($"{named.Path} {JsonLines.OtherContent}, or name other files");
         if (others.Count > 0 && others.Count == files.Count)
             throw new ElasticException($"{others[0].Path} {JsonLines.OtherContent}; the sources hold no other text: name other files");
         foreach (var other in others)
             passedOver.Add(other.Path);
-        return files.FindAll(f => !others.Contains(f));
-    }
-
-    private static bool AreRecordsIn(SourceFile file)
-    {
-        try
-        {
-            return JsonLines.AreIn(file);
-        }
-        catch (RejectedFileException)
-        {
-            return true;                                               // whoever reads it says so
-        }
+        var paths = others.Select(f => f.Path).ToHashSet(StringComparer.Ordinal);
+        return files.FindAll(f => !paths.Contains(f.Path));
     }
 
     private static ChatFormat? ChatOf(CorpusSettings settings)

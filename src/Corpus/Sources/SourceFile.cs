@@ -89,6 +89,13 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
     /// </summary>
     internal string Shown => Reading.PassesOverRejects ? Name : Path;
 
+    /// <summary>The setting by which a person leaves it out: for messages.</summary>
+    internal string LeftOutBy
+    {
+        get => field ?? $"corpus.exclude = [\"{Name}\"]";
+        init;
+    }
+
     /// <summary>The file that the reports name: the one on the disk that this one is a part of.</summary>
     internal string OuterName => Member?.OuterName ?? Name;
 

@@ -92,6 +92,29 @@ public sealed class ParagraphDuplicatesTests : IDisposable
         Assert.Empty(BuildAudit.Check(built, default).Problems);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_both_leave_is_asked_for_its_length_again_and_white_space_is_no_text(bool isFirst)
+    {
+        const string Question = "one two three four five";
+        var sets = _folders.Texts("sets.jsonl", [Question]);
+        string[] stages =
+        [
+            $"decontaminate against={sets} words=5 window=0 least-piece=6 most-documents=9", "paragraph-duplicates least-characters=20",
+        ];
+        var texts = new[]
+        {
+            Notice, $"abc\n\n{Notice}\n\n{Question} of {Own}",
+            $"{Question}\n\n\n\n\n\n\n{Notice}", $"{Question}\n{Own}\n\nabcd\n\n{Notice}",
+        };
+        var built = _folders.Build(Manifests.Of([("a", _folders.Texts("a.jsonl", texts))], isFirst ? stages : [.. stages.Reverse()]));
+        Assert.Equal([Notice, $" of {Own}", $"{Own}\n\nabcd"], built.Records(Split.Train).Select(r => r.Text));
+        Assert.Equal([null, 1, null, 1], built.Rows().Select(r => r.Pieces));
+        Assert.Equal([null, null, BuiltDocument.Emptied, null], built.Rows().Select(r => r.Dropped));
+        Assert.Empty(BuildAudit.Check(built, default).Problems);
+    }
+
     [Fact]
     public void Of_documents_from_one_address_the_first_stays()
     {

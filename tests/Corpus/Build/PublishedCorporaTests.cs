@@ -60,6 +60,62 @@ public sealed class PublishedCorporaTests : IDisposable
         Assert.Contains("package.json holds no records of JSON, one a line", RejectsOf(built), StringComparison.Ordinal);
     }
 
+    // A line that is broken, and a file that is damaged in its first bytes, are no JSON of another kind.
+    [Fact]
+    public void Records_behind_damage_are_read_and_the_damage_is_named()
+    {
+        Write("in/a.json", "{\"text\": broken}\n{\"text\": \"behind it\"}\n");
+        Write("in/b.json.gz", "{\"text\": \"the first one\"}\n{\"text\": \"the second one\"}\n");
+        var whole = File.ReadAllBytes(_files["in/b.json.gz"]);
+        _files.Write("in/b.json.gz", whole[..^12]);
+        // A frame that asks for 4 GiB.
+        using (var archive = ZipFile.Open(_files["in/c.zip"], ZipArchiveMode.Create))
+        {
+            using (var member = archive.CreateEntry("a.json.zst").Open())
+                member.Write([0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xB0, 1, 0, 0]);
+            using (var member = archive.CreateEntry("b.txt").Open())
+                member.Write("the next member"u8);
+        }
+        (string, string)[] source = [("name", "in"), ("paths[]", _files["in"])];
+        var built = _folders.Build(Manifests.OfSources(source));
+        var texts = built.Records(Split.Train).Select(r => r.Text).ToList();
+        Assert.Contains("behind it", texts);
+        Assert.Contains("the next member", texts);
+        var rejects = RejectsOf(built);
+        foreach (var said in new[] { "a.json:1", "b.json.gz", "c.zip:a.json.zst" })
+            Assert.Contains(said, rejects, StringComparison.Ordinal);
+        Refusal.Says("its on-reject is stop", () => _folders.Build(Manifests.OfSources([
+            ("name", "in"), ("paths[]", $"{_files["in/a.json"]}|{_files["in/b.json.gz"]}"), ("on-reject", "stop"),
+        ])));
+    }
+
+    [Fact]
+    public void A_page_of_a_crawl_that_is_in_a_block_list_is_not_even_parsed()
+    {
+        // More of these than the parser bears.
+        var page = $"<p>words{string.Concat(Enumerable.Repeat("</>", 2000))}";
+        Write("a.warc", string.Concat(new[] { "http://bad.example/p", "http://good.example/p" }.Select(url =>
+            $"WARC/1.0\r\nWARC-Type: resource\r\nWARC-Target-URI: {url}\r\nContent-Type: text/html\r\n"
+            + $"Content-Length: {page.Length}\r\n\r\n{page}\r\n\r\n")) + "WARC/1.0\r\nWARC-Type: resource\r\n"
+            + "WARC-Target-URI: http://good.example/q\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\n<p>words\r\n\r\n");
+        var built = _folders.Build(Manifests.OfSources([
+            ("name", "a"), ("paths[]", _files["a.warc"]), ("block-lists[]", _files.Write("blocked.txt", "bad.example\n")),
+        ]));
+        Assert.Equal("http://good.example/q", Assert.Single(built.Rows()).Url);
+        Assert.Equal((1, 1), (built.Report.Malformed, built.Report.Unread));
+        Assert.Contains("http://bad.example/p is in a block list", RejectsOf(built), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_address_that_is_too_long_is_none_in_lines_as_in_tables()
+    {
+        var url = $"https://a.example/{new string('x', RecordFields.LongestValue)}";
+        Write("a.jsonl", $"{{\"text\": \"one\", \"url\": \"{url}\"}}\n");
+        Write("b.csv", $"text,url\ntwo,{url}\n");
+        foreach (var name in new[] { "a.jsonl", "b.csv" })
+            Assert.Null(Assert.Single(_folders.Build(Manifests.OfSources([("name", "a"), ("paths[]", _files[name])])).Rows()).Url);
+    }
+
     [Fact]
     public void Fields_of_Dolma_lie_in_other_fields_and_attributes_choose_documents()
     {
@@ -136,7 +192,7 @@ public sealed class PublishedCorporaTests : IDisposable
             var built = _folders.Build(manifest with { Stages = Stages("field field=score at-least=4 missing=keep") }, name);
             Assert.Equal([url, null], built.Rows().Select(r => r.Url));
             Assert.Equal([score, 0], built.Rows().Select(r => r.Signals["field.score"]));
-            var wrong = Manifests.OfSources([.. keys, ("date-field", "when"), ("on-reject", "stop")]);
+            var wrong = Manifests.OfSources([.. keys, ("date-field", "when"), ("on-reject", "continue")]);
             Refusal.Says("has no column \"when\"", () => _folders.Build(wrong, name));
         }
     }

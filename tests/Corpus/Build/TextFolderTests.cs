@@ -14,7 +14,7 @@ public sealed class TextFolderTests : IDisposable
     {
         Assert.Null(BuiltText.OfTextFolder(TextBeside("site", "{\"scripts\":{\"build\":\"make\"}}")));
         Assert.Null(BuiltText.OfTextFolder(TextBeside("no-json", "build = [")));
-        Directory.CreateDirectory(_folder[Path.Combine("copied", BuiltText.Documents)]);
+        Directory.CreateDirectory(Path.Combine(_folder["copied"], BuiltText.Documents));
         foreach (var own in new[] { Digest.Of("a build"u8).Hex, "copied" })
         {
             var text = TextBeside(own, "{\"id\":");

@@ -19,7 +19,7 @@ public sealed class TextFramesTests : IDisposable
     {
         var (store, piece) = Read();
         var documents = store.Documents(piece).ToList();
-        var longest = PieceDocument.LongestFrame(documents);
+        var longest = LongestFrame(documents);
         Assert.True(documents.Select(d => d.Frame).Distinct().Count() > 4);
         Texts();
 
@@ -42,7 +42,7 @@ public sealed class TextFramesTests : IDisposable
         foreach (var number in Enumerable.Range(0, Documents).Select(i => i * 37 % Documents))
             Assert.Equal(Text(number), texts[number]);
         Assert.Equal(Enumerable.Range(0, Documents).Select(Text),
-            store.WithTexts(piece, documents, PieceDocument.LongestFrame(documents)).Select(d => d.Text));
+            store.WithTexts(piece, documents, LongestFrame(documents)).Select(d => d.Text));
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class TextFramesTests : IDisposable
     {
         var (store, piece) = Read();
         var documents = store.Documents(piece).ToList();
-        var longest = PieceDocument.LongestFrame(documents);
+        var longest = LongestFrame(documents);
         Assert.InRange(longest, LongCharacters, LongCharacters + TextFrames.FrameBytes);
         var file = store.PathsOf(piece.Identity).Texts;
         Assert.InRange(new FileInfo(file).Length, 1, PieceBounds.OfTexts(store.PathsOf(piece.Identity).Documents, default));
@@ -87,6 +87,9 @@ public sealed class TextFramesTests : IDisposable
         store.Read(piece, manifest, CancellationToken.None);
         return (store, piece);
     }
+
+    private static int LongestFrame(IEnumerable<PieceDocument> documents) =>
+        documents.Aggregate(0, (longest, document) => document.LongerFrame(longest));
 
     private static string Text(int number) =>
         new((char)('a' + number % 26), number == Long ? LongCharacters : Characters);

@@ -117,6 +117,10 @@ public class DocumentFaultsTests
         };
         Assert.Contains("has not ended a.html after 60 seconds", Assert.Throws<SlowPageException>(
             () => new PageBounds(file, page, page.Length, new SlowClock()).Parse()).Message, StringComparison.Ordinal);
+        static string Remedy(SourceFile f) => Assert.Throws<SlowPageException>(
+            () => new PageBounds(f, "<p>"u8.ToArray(), 3, new SlowClock()).Parse()).Message.Split("leave it out ")[1];
+        Assert.Equal("(corpus.exclude = [\"a.html\"])", Remedy(file));
+        Assert.Equal("(its URL in a list)", Remedy(file with { LeftOutBy = "its URL in a list" }));
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
         Assert.ThrowsAny<OperationCanceledException>(

@@ -27,4 +27,20 @@ public sealed class BuildFolderTests : IDisposable
             Assert.Equal(["last"], Directory.GetFileSystemEntries(target).Select(Path.GetFileName));
         }
     }
+
+    [Fact]
+    public void What_could_not_be_removed_is_removed_with_the_next_build()
+    {
+        _folder.Write("whole/shard.bin", "12345");
+        Assert.Equal(5, BuildFolder.Remove(_folder["whole"]));
+        Assert.Equal(0, BuildFolder.Remove(_folder["whole"]));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+
+        // A folder in the place of a file cannot be deleted as one.
+        Directory.CreateDirectory(_folder[$"odd/{CorpusManifest.FileName}"]);
+        Assert.ThrowsAny<Exception>(() => BuildFolder.Remove(_folder["odd"]));
+        Assert.Equal(2, Directory.GetFileSystemEntries(_folder.Path).Length);
+        BuildFolder.RemoveDead(_folder.Path);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
 }

@@ -33,6 +33,18 @@ public class CorpusIdentityTests
         Assert.Equal(ids.Count, ids.Distinct().Count());
     }
 
+    [Theory]
+    [InlineData("a.zip", 1)]
+    [InlineData("a.tar", 1)]
+    [InlineData("a.txt", 0)]
+    public void An_archive_of_which_more_members_are_read_than_once_is_another_corpus(string name, int lines)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write(name, "bytes");
+        var file = Assert.Single(CorpusSources.Resolve([folder[name]]));
+        Assert.Equal(lines, CorpusIdentity.OfFile(file).Reading.Count(line => line.StartsWith("members 2: ", StringComparison.Ordinal)));
+    }
+
     private static Digest IdOf(TemporaryFolder folder, CorpusSettings settings) =>
         CorpusIdentity.Identify(CorpusSources.Resolve([folder.Path]), settings).Id;
 }

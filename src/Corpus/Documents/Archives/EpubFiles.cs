@@ -35,7 +35,7 @@ internal static partial class EpubFiles
             if (TryTake(file, zip, path, expansion, statistics) is not { } page)
                 continue;
             foreach (var document in Members.Read(
-                file, $"{file.Name}:{number + 1}", DocumentFormat.Html, Page(page), statistics))
+                file, $"{file.Name}:{number + 1}", DocumentFormat.Html, Page(page), file.LeftOutBy, statistics))
                 yield return document with { Format = DocumentFormat.Epub, Language = language, Licence = licence };
         }
     }

@@ -44,8 +44,12 @@ internal static class WarcFiles
                 return Malformed(e.Message);
             }
         }
+        // Before the page is parsed: what nobody wants costs no time.
+        if (file.Reading.Blocks?.Blocks(record.Url) == true)
+            return Unread($"{name} is in a block list");
         return ContentType.FormatOf(type, body) is { } format
-            ? Members.Read(file, $"{file.Name}:{record.Number}", format, ContentType.AsUtf8(type, body), statistics)
+            ? Members.Read(file, $"{file.Name}:{record.Number}", format, ContentType.AsUtf8(type, body),
+                record.Url is null ? file.LeftOutBy : $"{name} in a file of block-lists, or {file.LeftOutBy}", statistics)
             : Unread($"{name}: {OneLine.Of(ContentType.NameOf(type), 60)} is no text that is read");
 
         IEnumerable<Document> Unread(string why)

@@ -48,7 +48,7 @@ internal sealed class NodeFiles(string folder, ISourceNodes nodes, Action<string
         List<string> unread =
         [
             .. listing.Unread.Order(StringComparer.Ordinal),
-            .. search.Unusable.Select(file => $"{file} has a name that no file can have here: rename it"),
+            .. search.Unusable.Order(StringComparer.Ordinal).Select(file => $"{file} has a name that no file can have here: rename it"),
         ];
         if (source.OnReject == RejectPolicy.Stop && unread.Count > 0)
             throw new ElasticException($"source {source.Name}: {path}: {unread[0]}");
