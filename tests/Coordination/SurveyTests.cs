@@ -52,7 +52,7 @@ public sealed class SurveyTests
         var rolledBack = Assert.IsType<RolledBack>(Assert.Single(events));
         Assert.Equal("version 3 is incomplete or damaged: going on from the checkpoint of round 2", rolledBack.Why);
         Assert.Equal(
-            (2, Version(2), D("fingerprint 2"), Checkpoint(2).ChainHead),
+            (2, Version(2), D("fingerprint 2"), At(2).ChainHead),
             (after.Round, after.Version, after.Fingerprint, after.ChainHead));
         Assert.Equal(Plan.TokensBefore(2), after.TokensSeen);
         Assert.Equal(Checkpoint(2).InnerStates, after.InnerStates);

@@ -121,8 +121,9 @@ internal sealed class CorpusDeletion(ElasticNode node)
         }
         catch (UnavailableException)
         {
-            return new CorpusOnNode(asked.Address, 0, $"node {asked.Address} has not said within {Deadline.TotalMinutes} minutes that it is "
-                + "deleted, and may still be at it: give the same command again");
+            return new CorpusOnNode(
+                asked.Address, 0, $"node {asked.Address} has not said within {Deadline.TotalMinutes} minutes that it is deleted, and may "
+                    + "still be at it: give the same command again");
         }
         catch (ElasticException e)
         {

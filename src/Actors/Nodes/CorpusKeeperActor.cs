@@ -36,7 +36,7 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
         });
         Receive<Complete>(due =>
         {
-            if (_furthest.GetValueOrDefault(due.Corpus.Id) == due.Corpus)
+            if (_furthest.ContainsKey(due.Corpus.Id))
                 _ = complete(due.Corpus, UntilForgotten(due.Corpus.Id))
                     .PipeTo(Self, success: () => new Completed(due.Corpus), failure: e => new Failed(due, e));
         });

@@ -92,7 +92,8 @@ internal sealed class NodeProcess
         // Before the node: whoever watches the process sees it while it waits for its seed or its database. (Without a certificate that its
         // token gets it, it has not come so far.)
         using var export = TelemetryExport.Begin(
-            _request.Node.Port > 0 ? $"{Endpoint.Bracketed(_request.Node.Host)}:{_request.Node.Port}" : null, _request.Node.OpsPort is not null);
+            _request.Node.Port > 0 ? $"{Endpoint.Bracketed(_request.Node.Host)}:{_request.Node.Port}" : null,
+            _request.Node.OpsPort is not null);
         await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(port, export!, interrupted) : null;
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
         _node = node;
