@@ -40,7 +40,7 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// All folders that built corpora of this directory may be in: the one of now, the directory's own, which has those from before
     /// node.corpora-dir was set, and those that processes have noted here, for commands that are not told the setting.
     /// </summary>
-    public IReadOnlyList<string> AllCorpora => 
+    public IReadOnlyList<string> AllCorpora =>
         [.. new[] { Corpora, Path.Combine(Root, "corpora") }.Concat(NotedCorpora).Select(Path.TrimEndingDirectorySeparator).Distinct()];
 
     private string CorporaNote => Path.Combine(Root, "corpora-dir");
