@@ -35,7 +35,7 @@ public sealed class ConfirmTests
             }, Palettes);
         else
             await seed.PlayAsync((_, stream) => ScriptedSeed.GreetAsync(stream, Palettes));
-        Assert.Equal(0, await running);
+        Assert.Equal(0, await running.WaitAsync(TestDeadline.Token));
         Assert.Equal(
             isInteractive && more.Length == 0, pbm.Output.Contains("run delete cannot be undone. Do it? [y/N]", StringComparison.Ordinal));
     }
@@ -65,7 +65,7 @@ public sealed class ConfirmTests
             await stream.WriteAsync(new PbmMessage.Line("does"), TestDeadline.Token);
             await stream.WriteAsync(new PbmMessage.End(0, ""), TestDeadline.Token);
         }, Palettes);
-        Assert.Equal(0, await running);
+        Assert.Equal(0, await running.WaitAsync(TestDeadline.Token));
         Assert.Equal(isGivenAgain, pbm.Output.Contains("does", StringComparison.Ordinal));
     }
 
@@ -81,7 +81,7 @@ public sealed class ConfirmTests
         using var pbm = new PbmRun(isInteractive: true) { Keyboard = keyboard };
         var running = pbm.RunAsync([seed.Address.ToString(), "run", "delete"]);
         await seed.PlayAsync((_, stream) => ScriptedSeed.GreetAsync(stream, Palettes));
-        Assert.Equal(exitCode, await running);
+        Assert.Equal(exitCode, await running.WaitAsync(TestDeadline.Token));
         Assert.False(keyboard.CtrlCIsKey);
         Assert.Contains("run delete cannot be undone. Do it? [y/N] ", pbm.Output, StringComparison.Ordinal);
     }
@@ -96,7 +96,7 @@ public sealed class ConfirmTests
         await seed.PlayAsync((_, stream) => ScriptedSeed.GreetAsync(stream, Palettes));
         await input.Asked.WaitAsync(TestDeadline.Token);
         Assert.True(pbm.Interruption.TryCancel());
-        Assert.Equal(130, await running);
+        Assert.Equal(130, await running.WaitAsync(TestDeadline.Token));
     }
 
     // A person who types nothing.
