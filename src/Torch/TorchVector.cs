@@ -55,6 +55,7 @@ internal sealed unsafe class TorchVector(long first, long count, torch.Device de
         using var scope = NewDisposeScope();
         Flat.zero_();
         Touch();
+        GC.KeepAlive(this);
     }
 
     /// <inheritdoc/>
@@ -63,6 +64,9 @@ internal sealed unsafe class TorchVector(long first, long count, torch.Device de
         using var scope = NewDisposeScope();
         var copy = Range(first, host.Length).to(CPU).contiguous();
         new Span<float>(Dispatcher.Floats(copy), host.Length).CopyTo(host);
+        // TorchSharp hands libtorch the address of a tensor, and holds the tensor no longer: where this is the last that anybody does with
+        // the vector, the finalizer would free the tensor under libtorch's hands. So below and above.
+        GC.KeepAlive(this);
     }
 
     /// <inheritdoc/>
@@ -73,6 +77,7 @@ internal sealed unsafe class TorchVector(long first, long count, torch.Device de
         host.CopyTo(new Span<float>(Dispatcher.Floats(copy), host.Length));
         Range(first, host.Length).copy_(copy);
         Touch();
+        GC.KeepAlive(this);
     }
 
     /// <inheritdoc/>
