@@ -8,11 +8,12 @@
 # A row that fails leaves the others running; the last lines are a table of all, also where the script is ended by a signal. Fetches nothing;
 # the text is made here. README.md beside this file says how to get here.
 #
-#   check.sh [--cpu] [--within SECONDS] [--micro N] [--keep] [PUBLISHED]
+#   check.sh [--cpu] [--only WORDS] [--within SECONDS] [--micro N] [--keep] [PUBLISHED]
 #
 #   PUBLISHED   the folder that "dotnet publish" wrote; default: the folder "elastic" beside this file.
 #   --within S  seconds that all of it may take; default: 540, and 3600 with --cpu. Rows that this cuts short, and those for which no time is
 #               left, are passed over; the most important come first.
+#   --only W    only rows whose names have these words in them, e.g. --only "tiny on"; may be given several times.
 #   --micro N   sequences per forward pass of GPT-2 in bf16, and of PyTorch's; default: 32 with 70 GB or more, 16 with 35, else 4. In fp32,
 #               where attention holds all pairs of tokens, at most 4.
 #   --keep      leave the data directory there, and say where it is.
@@ -26,14 +27,15 @@ fail() { echo "check.sh: $*" >&2; exit 1; }
 step() { printf '\n== %s\n' "$*"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-published="$here/elastic" cpu=false keep=false micro= within=
+published="$here/elastic" cpu=false keep=false micro= within= only=()
 while [ $# -gt 0 ]; do
     case $1 in
         --cpu) cpu=true ;;
         --keep) keep=true ;;
         --micro) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--micro needs a number, e.g. --micro 8"; micro=$2; shift ;;
         --within) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--within needs seconds, e.g. --within 540"; within=$2; shift ;;
-        -h | --help) sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --only) [ -n "${2:-}" ] || fail "--only needs words of a row's name, e.g. --only NCCL"; only+=("$2"); shift ;;
+        -h | --help) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) fail "$1 is no option here; see: $0 --help" ;;
         *) published=$1 ;;
     esac
@@ -142,7 +144,17 @@ trap 'exit 143' TERM HUP
 
 # verdict, name, seconds, and what there is to say.
 line() { printf '%-7s %-34s %4d s  %s\n' "$@" >> "$work/table"; }
+
+# Whether a row was asked for.
+wanted() {
+    local words
+    [ "${#only[@]}" != 0 ] || return 0
+    for words in "${only[@]}"; do [[ $1 != *"$words"* ]] || return 0; done
+    return 1
+}
+
 pass_over() {
+    wanted "$1" || return 0
     step "$1: passed over: $2"
     over=$((over + 1))
     line over "$1" 0 "$2"
@@ -155,6 +167,7 @@ row() {
     if [ "$1" = --peer ]; then counts=false; shift; fi
     name=$1
     shift
+    wanted "$name" || return 0
     left=$((within - SECONDS))
     if [ "$left" -le 0 ]; then
         ! $counts || late=$((late + 1))
@@ -253,6 +266,7 @@ doctor() {
 # operators: 20 of 20 results the same, 1.93 ms", or why plain operators compute it. Then PyTorch's ways beside them.
 attention() {
     local ours
+    [ -s "$work/doctor" ] || doctor
     ours=$(grep -oE 'attention on GPU [0-9]+[^;]*' "$work/doctor") || wrong "doctor says nothing of attention"
     echo "$ours"
     ! grep -qE 'WRONG|not measured' <<< "$ours" || wrong "$ours"
@@ -480,4 +494,5 @@ else
     fi
 fi
 
+[ "$((rows + over))" != 0 ] || fail "no row's name has the words of --only"
 [ "$((failed + late))" = 0 ]
