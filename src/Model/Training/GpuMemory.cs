@@ -136,7 +136,9 @@ public static class GpuMemory
         var logits = Math.Min(
             LogitBytesAtOnce,
             (double)shape.Sequences * shape.Tokens * architecture.Vocabulary * (precision == Precision.Bf16 ? NarrowBytes : sizeof(float)));
-        return [.. plans.Select((plan, stage) => plan.Bytes - plan.LogitBytes + (stage == stages - 1 ? logits : 0))];
+        // Products of the head read a copy of its weights with rows behind them.
+        var head = precision == Precision.Bf16 ? (double)architecture.Vocabulary * settings.Model.Width * NarrowBytes : 0;
+        return [.. plans.Select((plan, stage) => plan.Bytes - plan.LogitBytes + (stage == stages - 1 ? logits + head : 0))];
     }
 
     private static long Trained(IEnumerable<Segment> segments) => segments.Where(s => s.Parameter.IsTrained).Sum(s => s.Count);

@@ -100,4 +100,11 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>y = factor · x, rounded to y's type.</summary>
     public void Scale(DeviceMemory y, DeviceMemory x, float factor, long count)
         => OverEights("scaled", [y.Type, x.Type], count, Moves(count, y, x), y, x, factor, count);
+
+    /// <summary>target[j] += the sum of parts[0, j], parts[1, j] … along <see cref="SumTree"/>: (elements), (parts, elements).</summary>
+    public void AddParts(float* target, float* sums, int parts, int elements)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        FoldParts(sums, parts, elements, target);
+    }
 }

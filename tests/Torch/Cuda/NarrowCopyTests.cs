@@ -78,6 +78,30 @@ public sealed unsafe class NarrowCopyTests
         AssertIs(vector, segment, copies.Of(vector, segment, ScalarType.BFloat16));
     }
 
+    [Fact]
+    public void A_copy_with_zeros_behind_it_follows_the_vector_and_its_type()
+    {
+        using var scope = NewDisposeScope();
+        using var vector = New(1);
+        using var copies = new NarrowCopies();
+        var (segment, end) = (Layout.Segments[0], Layout.TrainedLength);
+        void AssertPadded(ScalarType type, long count)
+        {
+            var padded = copies.Padded(vector, segment, type, count);
+            Assert.Equal(count, padded.numel());
+            AssertIs(vector, segment, padded.narrow(0, 0, segment.Count));
+            Assert.Equal(0, padded.narrow(0, segment.Count, count - segment.Count).count_nonzero().item<long>());
+        }
+        AssertPadded(ScalarType.BFloat16, segment.Count + 24);
+        var kept = copies.Padded(vector, segment, ScalarType.BFloat16, segment.Count + 24);
+        Update(copies, vector);
+        AssertPadded(ScalarType.BFloat16, segment.Count + 24);
+        Assert.Same(kept, copies.Padded(vector, segment, ScalarType.BFloat16, segment.Count + 24));
+        AssertPadded(ScalarType.BFloat16, segment.Count + 64);
+        AssertPadded(ScalarType.Float16, segment.Count + 64);
+        AssertIs(vector, segment, copies.Of(vector, segment, ScalarType.Float16));
+    }
+
     // Muon's matrices are not AdamW's to write.
     [Theory]
     [InlineData(false)]

@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Torch.Cuda;
 using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Cuda.Passes;
 using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
@@ -264,10 +265,49 @@ public sealed class ProductTests
         Assert.Equal(4, _fake.Products.Count);
     }
 
+    // The second one's rows are the tokens.
+    [Theory]
+    [InlineData(24, 40, 4096, 4)]
+    [InlineData(768, 768, 32768, 8)]
+    [InlineData(1024, 1024, 4096, 4)]
+    [InlineData(128, 128, 65536, 16)]
+    [InlineData(768, 2304, 32768, 1)]
+    [InlineData(24, 40, 4095, 1)]
+    [InlineData(24, 40, 1024, 1)]
+    public void Few_tiles_are_made_by_parts_of_the_tokens(int rows, int columns, int tokens, int parts)
+        => Assert.Equal(parts, ProductShape.PartsOf(rows, columns, tokens));
+
+    [Theory]
+    [InlineData("bf16", true)]
+    [InlineData("bf16", false)]
+    [InlineData("fp32", true)]
+    public void Parts_together_are_the_product(string inputs, bool transposesLeft)
+    {
+        using var scope = NewDisposeScope();
+        var (a, b) = (Stored(24, 4096, transposesLeft, 8, 1, TypeOf(inputs)), Stored(4096, 40, !transposesLeft, 8, 2, TypeOf(inputs)));
+        var parts = ProductOperators.InParts(_fake.On(0), a, b)!;
+        Assert.Equal([4, 24, 40], parts.shape);
+        for (var i = 0; i < 4; i++)
+        {
+            var expected = a.narrow(1, 1024 * i, 1024).to(float64).mm(b.narrow(0, 1024 * i, 1024).to(float64));
+            Assert.InRange(((parts[i].to(float64) - expected).norm() / expected.norm()).item<double>(), 0, 2e-6);
+        }
+        Assert.Single(_fake.Products);
+        Assert.Null(ProductOperators.InParts(_fake.On(0), a.narrow(1, 0, 1000), b.narrow(0, 0, 1000)));
+        // A weight's gradient goes on from what is there.
+        var (sum, before) = (Stored(24, 40, false, 0, 3, float32), Stored(24, 40, false, 0, 3, float64));
+        new GpuTools(CPU, FakeGpu.Shared.Kernels(0), null, _fake.On(0)).AddProduct(sum, a, b);
+        var all = before + a.to(float64).mm(b.to(float64));
+        Assert.InRange(((sum.to(float64) - all).norm() / all.norm()).item<double>(), 0, 2e-6);
+        var without = new FakeCublasLt();
+        without.OnlySplits();
+        Assert.Null(ProductOperators.InParts(without.On(0), a, b));
+    }
+
     [Fact]
     public void Products_of_a_step_are_measured_with_their_algorithms_and_looked_at()
     {
-        var times = new ProductTimes(_fake.On(0), CPU).OfGpt2(8, 16, 24, 1);
+        var times = new ProductTimes(_fake.On(0), CPU).OfGpt2(8, 16, 90, 1);
         Assert.Equal(15, times.Select(t => t.Shape).Distinct().Count());
         Assert.All(times, t =>
         {

@@ -17,7 +17,8 @@ struct object
 {
     int kind, transposes_a, transposes_b, has_bias, type, alignments, no_splits;
     const void *bias;
-    int64_t rows, columns, stride;
+    int64_t rows, columns, stride, apart;
+    int32_t count;
     uint64_t workspace;
 };
 /* 64 bytes that nobody else can read. */
@@ -120,7 +121,19 @@ int cublasLtMatrixLayoutCreate(struct object **made, int type, uint64_t rows, ui
     if (!is_type(type) || rows == 0 || columns == 0 || stride < (int64_t)rows)
         return Invalid;
     *made = make(Layout);
-    (*made)->type = type, (*made)->rows = rows, (*made)->columns = columns, (*made)->stride = stride;
+    (*made)->type = type, (*made)->rows = rows, (*made)->columns = columns, (*made)->stride = stride, (*made)->count = 1;
+    return Ok;
+}
+int cublasLtMatrixLayoutSetAttribute(struct object *o, int attribute, const void *value, size_t bytes)
+{
+    if (!is(o, Layout))
+        return Invalid;
+    if (attribute == 5 && bytes == 4 && *(const int32_t *)value > 0)
+        o->count = *(const int32_t *)value;
+    else if (attribute == 6 && bytes == 8)
+        o->apart = *(const int64_t *)value;
+    else
+        return Invalid;
     return Ok;
 }
 int cublasLtMatrixLayoutDestroy(struct object *o) { return end(o, Layout); }
@@ -149,6 +162,8 @@ int cublasLtMatmulPreferenceDestroy(struct object *o) { return end(o, Preference
 static int64_t inner_of(struct object *d, struct object *a, struct object *b, struct object *of)
 {
     if (!is(d, Description) || !is(a, Layout) || !is(b, Layout) || !is(of, Layout) || a->type != b->type)
+        return 0;
+    if (a->count != b->count || a->count != of->count)
         return 0;
     if ((of->type != Fp32 && of->type != a->type) || d->has_bias != (d->bias != NULL))
         return 0;
@@ -274,16 +289,18 @@ int cublasLtMatmul(
     if (fail_after >= 0 && fail_after-- == 0)
         return fail_with;
     memset(workspace, 0xff, workspace_bytes < 64 ? workspace_bytes : 64);
-    for (int64_t j = 0; j < of_d->columns; j++)
-        for (int64_t i = 0; i < of_d->rows; i++)
-        {
-            float sum = 0;
-            for (int64_t k = 0; k < inner; k++)
-                sum += get(a, of_a->type, d->transposes_a ? k + i * of_a->stride : i + k * of_a->stride) *
-                       get(b, of_b->type, d->transposes_b ? j + k * of_b->stride : k + j * of_b->stride);
-            float added = *beta == 0 ? 0 : *beta * get(c, of_c->type, i + j * of_c->stride);
-            added += d->has_bias ? get(d->bias, of_d->type, i) : 0;
-            put(result, of_d->type, i + j * of_d->stride, *alpha * sum + added);
-        }
+    for (int64_t n = 0; n < of_d->count; n++)
+        for (int64_t j = 0; j < of_d->columns; j++)
+            for (int64_t i = 0; i < of_d->rows; i++)
+            {
+                float sum = 0;
+                int64_t to = n * of_d->apart + i + j * of_d->stride;
+                for (int64_t k = 0; k < inner; k++)
+                    sum += get(a, of_a->type, n * of_a->apart + (d->transposes_a ? k + i * of_a->stride : i + k * of_a->stride)) *
+                           get(b, of_b->type, n * of_b->apart + (d->transposes_b ? j + k * of_b->stride : k + j * of_b->stride));
+                float added = *beta == 0 ? 0 : *beta * get(c, of_c->type, to);
+                added += d->has_bias ? get(d->bias, of_d->type, i) : 0;
+                put(result, of_d->type, to, *alpha * sum + added);
+            }
     return Ok;
 }

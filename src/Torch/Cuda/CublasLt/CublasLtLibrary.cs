@@ -29,16 +29,18 @@ internal unsafe struct HeuristicResult
 internal sealed unsafe class CublasLtLibrary
 {
     // Of cublasLt.h and cublas_api.h: CUBLAS_COMPUTE_32F, without TF32; CUDA_R_32F; cublasLtMatmulDescAttributes_t;
-    // cublasLtMatmulPreferenceAttributes_t; cublasStatus_t. Attributes of algorithms are numbered from 0 in the order of
+    // cublasLtMatmulPreferenceAttributes_t; cublasLtMatrixLayoutAttribute_t; cublasStatus_t. Attributes of algorithms are numbered from 0 in the order of
     // AlgorithmAttributes.
     private const int ComputeFp32 = 68, ScaleFp32 = 0, ArchitectureMismatch = 8, NotSupported = 15;
     private const int TransposesA = 3, TransposesB = 4, Epilogue = 7, BiasPointer = 8, EpilogueBias = 4;
+    private const int BatchCount = 5, BatchOffset = 6;
     private const int MaxWorkspaceBytes = 1, ReductionMask = 3, FirstAlignment = 5, LastAlignment = 8;
 
     private static readonly string[] Names =
     [
         "cublasLtGetVersion", "cublasLtGetStatusString", "cublasLtCreate", "cublasLtDestroy", "cublasLtMatmulDescCreate",
         "cublasLtMatmulDescSetAttribute", "cublasLtMatmulDescDestroy", "cublasLtMatrixLayoutCreate", "cublasLtMatrixLayoutDestroy",
+        "cublasLtMatrixLayoutSetAttribute",
         "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute", "cublasLtMatmulPreferenceDestroy",
         "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmulAlgoConfigGetAttribute", "cublasLtMatmulAlgoConfigSetAttribute",
         "cublasLtMatmulAlgoInit", "cublasLtMatmulAlgoCheck", "cublasLtMatmul",
@@ -95,15 +97,25 @@ internal sealed unsafe class CublasLtLibrary
     /// <summary>Where the bias of the next product of this description lies.</summary>
     public void SetBias(nint description, nint bias) => Describe(description, BiasPointer, bias);
 
-    /// <summary>A matrix that lies column by column.</summary>
+    /// <summary>Matrices that lie column by column.</summary>
     /// <param name="stride">Elements from a column to the next.</param>
-    public nint NewLayout(ProductType type, long rows, long columns, long stride)
+    /// <param name="count">How many there are, each of which makes a product of its own.</param>
+    /// <param name="apart">Elements from one to the next.</param>
+    public nint NewLayout(ProductType type, long rows, long columns, long stride, int count, long apart)
     {
         nint layout;
         Check(
             ((delegate* unmanaged<nint*, int, ulong, ulong, long, int>)_functions["cublasLtMatrixLayoutCreate"])(
                 &layout, (int)type, (ulong)rows, (ulong)columns, stride),
             "cublasLtMatrixLayoutCreate");
+        if (count == 1)
+            return layout;
+        var set = (delegate* unmanaged<nint, int, void*, nuint, int>)_functions["cublasLtMatrixLayoutSetAttribute"];
+        var status = set(layout, BatchCount, &count, sizeof(int));
+        status = status != 0 ? status : set(layout, BatchOffset, &apart, sizeof(long));
+        if (status != 0)
+            FreeLayout(layout);
+        Check(status, "cublasLtMatrixLayoutSetAttribute");
         return layout;
     }
 

@@ -42,6 +42,21 @@ internal static unsafe class ProductOperators
             result.add_(bias);
     }
 
+    /// <summary>
+    /// left right in fp32, as parts of its sums that are still to be added: (N, K) (K, M) -> (parts, N, M). Null where one part is enough
+    /// (<see cref="ProductShape.PartsOf"/>), or where no algorithm fits.
+    /// </summary>
+    public static Tensor? InParts(DeviceProducts products, Tensor left, Tensor right)
+    {
+        ArgumentNullException.ThrowIfNull(left);
+        ArgumentNullException.ThrowIfNull(right);
+        var parts = ProductShape.PartsOf(left.shape[0], right.shape[1], left.shape[1]);
+        if (parts == 1)
+            return null;
+        var result = empty(parts, left.shape[0], right.shape[1], float32, left.device);
+        return Multiply(products, left, right, result[0], 1, 0, null, null, parts) ? result : null;
+    }
+
     /// <summary>alpha left right + beta addend in fp32: (N, K) (K, M) (N, M) -> (N, M).</summary>
     /// <param name="products">Null for libtorch's.</param>
     public static Tensor Combine(DeviceProducts? products, Tensor left, Tensor right, double alpha, double beta, Tensor addend)
@@ -65,7 +80,8 @@ internal static unsafe class ProductOperators
     }
 
     private static bool Multiply(
-        DeviceProducts products, Tensor left, Tensor right, Tensor result, float alpha, float beta, Tensor? addend, Tensor? bias)
+        DeviceProducts products, Tensor left, Tensor right, Tensor result, float alpha, float beta, Tensor? addend, Tensor? bias,
+        int parts = 1)
     {
         var (a, b) = (new Operand(left), new Operand(right));
         // What is added to lies where the result does.
@@ -75,7 +91,7 @@ internal static unsafe class ProductOperators
         var at = (nint)Dispatcher.Data(result);
         var shape = new ProductShape(
             TypeOf(left), TypeOf(result), a.IsTransposed, b.IsTransposed, rows, columns, inner, a.Stride, b.Stride, result.stride(0))
-        { HasBias = bias is not null };
+        { HasBias = bias is not null, Parts = parts };
         return rows * columns * inner > 0 && at % DeviceProducts.AlignmentBytes == 0
             && products.Multiply(shape, new ProductMemory(a.At, b.At, at, alpha, beta, c?.At ?? 0, d?.At ?? 0));
     }

@@ -31,13 +31,17 @@ internal sealed class ProductPlan : IDisposable
         _description = library.NewDescription(shape.TransposesRight, shape.TransposesLeft, shape.HasBias);
         if (shape.HasBias)
             library.SetBias(_description, workspace + DeviceProducts.AlignmentBytes);        // no better aligned than a real one
+        var inner = shape.PartInner;
         _a = shape.TransposesRight
-            ? library.NewLayout(shape.Inputs, shape.Inner, shape.Columns, shape.RightStride)
-            : library.NewLayout(shape.Inputs, shape.Columns, shape.Inner, shape.RightStride);
+            ? Layout(shape.Inputs, inner, shape.Columns, shape.RightStride, inner)
+            : Layout(shape.Inputs, shape.Columns, inner, shape.RightStride, inner * shape.RightStride);
         _b = shape.TransposesLeft
-            ? library.NewLayout(shape.Inputs, shape.Rows, shape.Inner, shape.LeftStride)
-            : library.NewLayout(shape.Inputs, shape.Inner, shape.Rows, shape.LeftStride);
-        _d = library.NewLayout(shape.Result, shape.Columns, shape.Rows, shape.ResultStride);
+            ? Layout(shape.Inputs, shape.Rows, inner, shape.LeftStride, inner * shape.LeftStride)
+            : Layout(shape.Inputs, inner, shape.Rows, shape.LeftStride, inner);
+        _d = Layout(shape.Result, shape.Columns, shape.Rows, shape.ResultStride, shape.Rows * shape.ResultStride);
+
+        nint Layout(ProductType type, long rows, long columns, long stride, long apart) =>
+            library.NewLayout(type, rows, columns, stride, shape.Parts, apart);
     }
 
     /// <summary>

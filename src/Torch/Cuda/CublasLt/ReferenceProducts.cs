@@ -55,7 +55,7 @@ internal static class ReferenceProducts
         return
         [
             Forward(false), Forward(false) with { HasBias = true }, Forward(true), Forward(true) with { HasBias = true },
-            ProductShape.Dense(inputs, ProductType.Fp32, true, false, from, to, rows),
+            ProductShape.OfWeight(inputs, from, to, rows),
         ];
     }
 

@@ -1,6 +1,7 @@
 using Elastic.Kernels;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Cuda.CublasLt;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda.Passes;
@@ -24,6 +25,19 @@ internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters
             return this[name];
         var segment = layout[name];
         return narrow.Of(parameters.VectorOf(segment), segment, type).view([.. segment.Shape]);
+    }
+
+    /// <summary>
+    /// <see cref="Weight"/>, whose rows a GPU's products want to be a multiple of something: with rows of zeros behind its own, (rows rounded
+    /// up, …). As it is where nothing is rounded to 16 bits.
+    /// </summary>
+    public Tensor PaddedWeight(string name, long multiple)
+    {
+        if (TypeOf(precision) is not { } type)
+            return this[name];
+        var segment = layout[name];
+        long[] shape = [ProductShape.RoundUp(segment.Shape[0], multiple), .. segment.Shape.Skip(1)];
+        return narrow.Padded(parameters.VectorOf(segment), segment, type, shape.Aggregate((a, b) => a * b)).view(shape);
     }
 
     /// <summary>The gradient of a parameter, a view to add to; null where it is frozen.</summary>

@@ -43,6 +43,16 @@ internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernel
         return factors;
     }
 
+    /// <summary>target += left right, the gradient of a weight: (N, M), (N, K), (K, M). Elements of the target follow one another.</summary>
+    public void AddProduct(Tensor target, Tensor left, Tensor right)
+    {
+        using var scope = NewDisposeScope();
+        if (Products is not null && ProductOperators.InParts(Products, left, right) is { } parts)
+            Kernels.AddParts(Dispatcher.Floats(target), Dispatcher.Floats(parts), (int)parts.shape[0], (int)target.numel());
+        else
+            ProductOperators.Write(Products, left, right, target, adds: true);
+    }
+
     /// <summary>target += the sums of the columns of x, in a fixed order: (C), (N, C).</summary>
     public void AddColumnSums(Tensor target, Tensor x) => Kernels.ColumnSums(Of(x), SumsInto(target, x.shape[0], (int)x.shape[1]));
 

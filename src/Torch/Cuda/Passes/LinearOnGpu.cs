@@ -21,21 +21,21 @@ internal sealed class LinearOnGpu : GpuOperator<LinearOperation>
     /// <inheritdoc/>
     protected override void Backward(GpuPass pass, LinearOperation o)
     {
-        var (x, products) = (o.Inputs[0], pass.Tools.Products);
+        var x = o.Inputs[0];
         var dy = pass.Dy.to(pass.NarrowType);                                                                     // (N, out)
         if (pass.Gradients.AreWanted(x))
         {
             var (dx, adds) = pass.Gradients.Into(x);
-            ProductOperators.Write(products, dy, InOut(pass, o).t(), dx, adds);
+            ProductOperators.Write(pass.Tools.Products, dy, InOut(pass, o).t(), dx, adds);
         }
         if (pass.Parameters.Gradient(o.Weight) is { } dWeight)
         {
             var from = pass[x].to(pass.NarrowType);                                                               // (N, in)
             // As the weight lies: rows of a product are contiguous.
             if (o.Order == WeightOrder.InOut)
-                ProductOperators.Write(products, from.t(), dy, dWeight, adds: true);
+                pass.Tools.AddProduct(dWeight, from.t(), dy);
             else
-                ProductOperators.Write(products, dy.t(), from, dWeight, adds: true);
+                pass.Tools.AddProduct(dWeight, dy.t(), from);
         }
         if (o.Bias is not null && !pass.HasSummed(o) && pass.Parameters.Gradient(o.Bias) is { } dBias)
             pass.Tools.AddColumnSums(dBias, pass.Dy);

@@ -14,6 +14,7 @@ internal sealed class NarrowCopies : IDisposable
     private const int Old = -1;
 
     private readonly Dictionary<(TorchVector Vector, long Offset), (Tensor Elements, int Changes)> _copies = [];
+    private readonly Dictionary<(TorchVector Vector, long Offset), (Tensor Elements, int Changes)> _padded = [];
     private readonly Dictionary<TorchVector, (Tensor Elements, long First)> _rooms = [];
     private readonly List<(TorchVector Vector, long First, long End, int Changes)> _written = [];
 
@@ -41,6 +42,27 @@ internal sealed class NarrowCopies : IDisposable
         elements.copy_(vector.Range(segment.Offset, segment.Count));
         _copies[key] = (elements.DetachFromDisposeScope(), changes);
         return elements;
+    }
+
+    /// <summary><see cref="Of"/>, and zeros behind it, so many elements together: memory of its own.</summary>
+    public Tensor Padded(TorchVector vector, Segment segment, ScalarType type, long count)
+    {
+        ArgumentNullException.ThrowIfNull(segment);
+        var elements = Of(vector, segment, type);
+        var (key, changes) = ((vector, segment.Offset), vector.Changes);
+        if (!_padded.TryGetValue(key, out var kept) || kept.Elements.dtype != type || kept.Elements.numel() != count)
+        {
+            _padded.Remove(key);
+            kept.Elements?.Dispose();
+            kept = _padded[key] = (zeros(count, type, vector.Flat.device).DetachFromDisposeScope(), Old);
+        }
+        if (kept.Changes != changes)
+        {
+            using var scope = NewDisposeScope();
+            kept.Elements.narrow(0, 0, segment.Count).copy_(elements);
+            _padded[key] = kept with { Changes = changes };
+        }
+        return kept.Elements;
     }
 
     /// <summary>
@@ -77,9 +99,10 @@ internal sealed class NarrowCopies : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in _copies.Values.Select(c => c.Elements).Concat(_rooms.Values.Select(r => r.Elements)))
+        foreach (var tensor in _copies.Values.Concat(_padded.Values).Select(c => c.Elements).Concat(_rooms.Values.Select(r => r.Elements)))
             tensor.Dispose();
         _copies.Clear();
+        _padded.Clear();
         _rooms.Clear();
         _written.Clear();
     }
