@@ -136,8 +136,8 @@ public static class GpuMemory
         var logits = Math.Min(
             LogitBytesAtOnce,
             (double)shape.Sequences * shape.Tokens * architecture.Vocabulary * (precision == Precision.Bf16 ? NarrowBytes : sizeof(float)));
-        // Products of the head read a copy of its weights with rows behind them.
-        var head = precision == Precision.Bf16 ? (double)architecture.Vocabulary * settings.Model.Width * NarrowBytes : 0;
+        // Products of the head read a copy of its weights with rows behind them, and sum the gradient of these, too.
+        var head = precision == Precision.Bf16 ? (double)architecture.Vocabulary * settings.Model.Width * (NarrowBytes + sizeof(float)) : 0;
         return [.. plans.Select((plan, stage) => plan.Bytes - plan.LogitBytes + (stage == stages - 1 ? logits + head : 0))];
     }
 

@@ -43,6 +43,9 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
         var isTraining = pass.Tape.Purpose == TapePurpose.Training;
         var dh = isTraining && pass.Gradients.AreWanted(o.Inputs[0]) ? pass.Gradients.Into(o.Inputs[0]) : (Gradient: null, Adds: false);
         var all = empty(rows, ProductShape.RoundUp(V, ProductShape.RowMultiple), type, h.device).narrow(1, 0, weight.shape[0]);
+        var dWeight = isTraining ? pass.Parameters.Gradient(o.Weight) : null;                                     // (V, C)
+        // A product of V columns is slow where that is no multiple.
+        var sum = dWeight is null || weight.shape[0] == V ? dWeight : zeros_like(weight, float32);                // (P, C)
         for (var first = 0L; first < N; first += rows)
         {
             using var scope = NewDisposeScope();
@@ -54,8 +57,14 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
                 continue;
             if (dh.Gradient is { } gradient)
                 ProductOperators.Write(pass.Tools.Products, z, weight, gradient.narrow(0, first, count), dh.Adds);
-            AddGradients(pass, o, z.narrow(1, 0, V), own);
+            // The logits are their gradient now.
+            if (sum is not null)
+                pass.Tools.AddProduct(sum, z.t(), own);
+            if (o.Bias is not null && pass.Parameters.Gradient(o.Bias) is { } dBias)
+                dBias.add_(z.narrow(1, 0, V).sum(dim: 0, type: float32));
         }
+        if (sum is not null && !ReferenceEquals(sum, dWeight))
+            dWeight!.add_(sum.narrow(0, 0, V));
         pass.Losses = losses;
 
         Tensor Of(string name) => type == bfloat16
@@ -80,14 +89,5 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
             (int*)Dispatcher.Data(pass.Inputs.Targets!) + first,
             counted is null ? null : Dispatcher.Floats(counted) + first, isTraining ? pass.Tape.LabelSmoothing : 0, pass.Inputs.LossFactor,
             isTraining, (double*)Dispatcher.Data(losses) + first);
-    }
-
-    // The logits are their gradient now.
-    private static void AddGradients(GpuPass pass, CrossEntropyOperation o, Tensor dz, Tensor h)
-    {
-        if (pass.Parameters.Gradient(o.Weight) is { } dWeight)
-            pass.Tools.AddProduct(dWeight, dz.t(), h);
-        if (o.Bias is not null && pass.Parameters.Gradient(o.Bias) is { } dBias)
-            dBias.add_(dz.sum(0, type: float32));
     }
 }
