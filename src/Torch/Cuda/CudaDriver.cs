@@ -11,7 +11,7 @@ internal sealed unsafe class CudaDriver
     public const string Library = "libcuda.so.1";
 
     // CUresult of cuda.h.
-    private const int NotReady = 600, PeerAccessAlreadyEnabled = 704;
+    private const int NotFound = 500, NotReady = 600, PeerAccessAlreadyEnabled = 704;
 
     // CUdevice_attribute of cuda.h.
     private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
@@ -174,16 +174,17 @@ internal sealed unsafe class CudaDriver
         return module;
     }
 
-    /// <summary>A kernel of a module.</summary>
-    public nint Function(nint module, string name)
+    /// <summary>A kernel of one of several modules.</summary>
+    public nint Function(ReadOnlySpan<nint> modules, string name)
     {
-        nint function;
+        nint function = 0;
+        var status = NotFound;
         fixed (byte* text = Encoding.ASCII.GetBytes(name + '\0'))
         {
-            Check(
-                ((delegate* unmanaged<nint*, nint, byte*, int>)_functions["cuModuleGetFunction"])(&function, module, text),
-                $"cuModuleGetFunction {name}");
+            for (var i = 0; i < modules.Length && status == NotFound; i++)
+                status = ((delegate* unmanaged<nint*, nint, byte*, int>)_functions["cuModuleGetFunction"])(&function, modules[i], text);
         }
+        Check(status, $"cuModuleGetFunction {name}");
         return function;
     }
 

@@ -19,7 +19,8 @@ internal sealed unsafe partial class DeviceKernels
     private const int Threads = 256, Lanes = 16;
 
     private readonly CudaDriver _driver;
-    private readonly nint _context, _module, _stream;
+    private readonly nint _context, _stream;
+    private readonly nint[] _modules;
     private readonly int _multiprocessors;
     private readonly ConcurrentDictionary<(string Kernel, int Types), (nint Function, string Name)> _functions = new();
     private readonly PeerMemory _memory;
@@ -35,7 +36,7 @@ internal sealed unsafe partial class DeviceKernels
         _multiprocessors = driver.MultiprocessorsOf(index);
         var (major, minor) = driver.CapabilityOf(index);
         driver.Enter(_context);
-        _module = driver.LoadModule(compiler.Compile(major, minor));
+        _modules = [.. compiler.Compile(major, minor).Select(cubin => driver.LoadModule(cubin))];
         _memory = new PeerMemory(driver, index, _context);
         (Gpu, Copies) = (index, new PeerCopies(driver, index, _context, stream));
     }
@@ -173,7 +174,7 @@ internal sealed unsafe partial class DeviceKernels
         var name = kernel;
         foreach (var type in types)
             name += $"_{DeviceMemory.NameOf(type)}";
-        return _functions.GetOrAdd((kernel, code), (_driver.Function(_module, name), name));
+        return _functions.GetOrAdd((kernel, code), (_driver.Function(_modules, name), name));
     }
 
     // AdamWStep of adamw.cu.

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -6,8 +7,8 @@ using Elastic.Foundation;
 namespace Elastic.Torch.Cuda;
 
 /// <summary>
-/// Compiles <see cref="KernelSource"/> for a GPU with NVRTC, once for each source, options and version of it: the result is kept in a
-/// folder under a name made of these.
+/// Compiles <see cref="KernelSource"/> for a GPU with NVRTC, once for each of its units, options and version: the results are kept in a
+/// folder under names made of these.
 /// </summary>
 internal sealed unsafe class KernelCompiler
 {
@@ -17,8 +18,8 @@ internal sealed unsafe class KernelCompiler
         "nvrtcGetCUBINSize", "nvrtcGetCUBIN", "nvrtcDestroyProgram",
     ];
 
-    // A machine has a kind or two of GPUs, and few versions of Elastic and of NVRTC at a time.
-    private const int MostKept = 32;
+    /// <summary>A machine has a kind or two of GPUs, and few versions of Elastic and of NVRTC at a time.</summary>
+    internal static readonly int MostKept = 32 * KernelSource.Units.Count;
 
     // Nobody writes one file for so long.
     private static readonly TimeSpan Abandoned = TimeSpan.FromHours(1);
@@ -47,24 +48,34 @@ internal sealed unsafe class KernelCompiler
     public static string? DefaultCache { get; } = CacheIn(Environment.GetFolderPath(
         Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify));
 
-    /// <summary>The kernels for a compute capability, e.g. 9.0: a cubin.</summary>
+    /// <summary>
+    /// The kernels for a compute capability, e.g. 9.0: a cubin of each unit. Those that are not kept are compiled side by side: together they
+    /// took 16 s one after another.
+    /// </summary>
     /// <exception cref="ElasticException">The compiler refuses the source or the capability; has its words.</exception>
-    public byte[] Compile(int major, int minor)
+    public IReadOnlyList<byte[]> Compile(int major, int minor)
     {
         // Nothing is contracted, approximated or flushed: each operation is the one that is written, rounded as IEEE 754 has it.
         string[] options =
         [
             $"--gpu-architecture=sm_{major}{minor}", "--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false",
         ];
-        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-            string.Join('\n', [Version, .. options, KernelSource.Text]))))[..32];
-        var path = _cache is null ? null : Path.Combine(_cache, $"{key}.cubin");
-        if (path is not null && Read(path) is { } kept)
-            return kept;
-        var cubin = CompileNow(options);
-        if (path is not null)
-            Keep(path, cubin);
-        return cubin;
+        var cubins = new byte[KernelSource.Units.Count][];
+        var problems = new Exception?[cubins.Length];
+        Parallel.For(0, cubins.Length, i =>
+        {
+            try
+            {
+                cubins[i] = Find(KernelSource.Units[i], options);
+            }
+            catch (Exception e)
+            {
+                problems[i] = e;
+            }
+        });
+        if (Array.Find(problems, p => p is not null) is { } problem)
+            ExceptionDispatchInfo.Throw(problem);
+        return cubins;
     }
 
     /// <summary>
@@ -91,6 +102,19 @@ internal sealed unsafe class KernelCompiler
         }
     }
 
+    // One that is kept, or made now.
+    private byte[] Find(string source, string[] options)
+    {
+        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', [Version, .. options, source]))))[..32];
+        var path = _cache is null ? null : Path.Combine(_cache, $"{key}.cubin");
+        if (path is not null && Read(path) is { } kept)
+            return kept;
+        var cubin = CompileNow(source, options);
+        if (path is not null)
+            Keep(path, cubin);
+        return cubin;
+    }
+
     // A machine that cannot keep it compiles again each time, which takes seconds.
     private static void Keep(string path, byte[] cubin)
     {
@@ -115,10 +139,10 @@ internal sealed unsafe class KernelCompiler
             file.Delete();
     }
 
-    private byte[] CompileNow(string[] options)
+    private byte[] CompileNow(string text, string[] options)
     {
         nint program;
-        fixed (byte* source = Encoding.UTF8.GetBytes(KernelSource.Text + '\0'), name = "elastic.cu\0"u8)
+        fixed (byte* source = Encoding.UTF8.GetBytes(text + '\0'), name = "elastic.cu\0"u8)
         {
             Check(
                 ((delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int>)_functions["nvrtcCreateProgram"])(

@@ -58,20 +58,23 @@ public sealed class DriverTests : TemporaryFolder
         var compiler = new KernelCompiler("libnvrtc.so.12", nvrtc, Folder);
         var cubin = compiler.Compile(9, 0);
         Assert.Equal(cubin, new KernelCompiler("libnvrtc.so.12", nvrtc, Folder).Compile(9, 0));
-        Assert.Equal(1, FakeGpu.CompiledTimes(nvrtc));
-        var file = Assert.Single(Directory.GetFiles(Folder));
+        var units = KernelSource.Units.Count;
+        Assert.Equal(units, FakeGpu.CompiledTimes(nvrtc));
+        Assert.Equal(units, Directory.GetFiles(Folder).Length);
+        var file = Directory.GetFiles(Folder)[0];
         var bytes = File.ReadAllBytes(file);
         bytes[^1] ^= 1;
         File.WriteAllBytes(file, bytes);
         Assert.Equal(cubin, compiler.Compile(9, 0));
-        Assert.Equal(2, FakeGpu.CompiledTimes(nvrtc));
+        Assert.Equal(units + 1, FakeGpu.CompiledTimes(nvrtc));
     }
 
     [Fact]
     public void Of_compiled_kernels_the_newest_are_kept_and_what_killed_processes_left_goes()
     {
+        var kept = KernelCompiler.MostKept;
         string[] half = [.. new[] { "a.cubin", "b.cubin" }.Select(name => DurableFile.TemporaryPath(Path.Combine(Folder, name)))];
-        foreach (var (age, name) in Enumerable.Range(1, 40).Select(i => Path.Combine(Folder, $"{i}.cubin")).Prepend(half[0]).Index())
+        foreach (var (age, name) in Enumerable.Range(1, kept + 8).Select(i => Path.Combine(Folder, $"{i}.cubin")).Prepend(half[0]).Index())
         {
             File.WriteAllText(name, "old");
             File.SetLastWriteTimeUtc(name, DateTime.UtcNow.AddHours(-2 - age));
@@ -79,10 +82,11 @@ public sealed class DriverTests : TemporaryFolder
         File.WriteAllText(half[1], "being written");
         _ = FakeGpu.Shared.Compiler(Folder).Compile(9, 0);
         var left = Directory.GetFiles(Folder).Select(Path.GetFileName).ToList();
-        Assert.Equal(32 + 1, left.Count);
+        Assert.Equal(kept + 1, left.Count);
         Assert.Contains(Path.GetFileName(half[1]), left);
-        Assert.Contains("31.cubin", left);
-        Assert.DoesNotContain("32.cubin", left);
+        // Each unit's file takes the place of an old one.
+        Assert.Contains($"{kept - KernelSource.Units.Count}.cubin", left);
+        Assert.DoesNotContain($"{kept - KernelSource.Units.Count + 1}.cubin", left);
     }
 
     [Fact]
@@ -91,7 +95,7 @@ public sealed class DriverTests : TemporaryFolder
         var nvrtc = FakeGpu.Shared.Load("libuncached.so.12", "fake_nvrtc.c", []);
         var compiler = new KernelCompiler("libnvrtc.so.12", nvrtc, KernelCompiler.CacheIn(""));
         Assert.Equal(compiler.Compile(9, 0), compiler.Compile(9, 0));
-        Assert.Equal(2, FakeGpu.CompiledTimes(nvrtc));
+        Assert.Equal(2 * KernelSource.Units.Count, FakeGpu.CompiledTimes(nvrtc));
         Assert.Equal(Path.Combine(Folder, "elastic", "kernels"), KernelCompiler.CacheIn(Folder));
     }
 
@@ -107,7 +111,7 @@ public sealed class DriverTests : TemporaryFolder
     {
         var driver = FakeGpu.Shared.Driver;
         driver.Enter(driver.ContextOf(0));
-        var refusal = Assert.Throws<CudaException>(() => driver.Function(driver.LoadModule("fake cubin for sm_90"u8), "no_kernel"));
+        var refusal = Assert.Throws<CudaException>(() => driver.Function([driver.LoadModule("fake cubin for sm_90"u8)], "no_kernel"));
         Assert.StartsWith(
             "the CUDA driver answers cuModuleGetFunction no_kernel with error 500 (CUDA_ERROR_NOT_FOUND: an error of the fake)",
             refusal.Message, StringComparison.Ordinal);

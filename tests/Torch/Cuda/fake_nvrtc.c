@@ -13,7 +13,7 @@ int nvrtcVersion(int *major, int *minor) { *major = 12; *minor = 8; return 0; }
 const char *nvrtcGetErrorString(int result) { return result == 6 ? "NVRTC_ERROR_COMPILATION" : "an error of the fake"; }
 int nvrtcCreateProgram(struct program **made, const char *source, const char *name, int headers, const char **texts, const char **names)
 {
-    if (headers != 0 || texts || names || strcmp(name, "elastic.cu") != 0 || !strstr(source, "__global__ void tree_sum"))
+    if (headers != 0 || texts || names || strcmp(name, "elastic.cu") != 0 || !strstr(source, "__global__ void"))
         return 4;
     *made = calloc(1, sizeof **made);
     return 0;
@@ -33,7 +33,7 @@ int nvrtcCompileProgram(struct program *program, int count, const char **options
         snprintf(program->log, sizeof program->log, "elastic.cu(1): error: the fake knows no %s\n", architecture);
         return 6;
     }
-    compiled++;
+    __atomic_fetch_add(&compiled, 1, __ATOMIC_RELAXED);
     snprintf(program->cubin, sizeof program->cubin, "fake cubin for %s", architecture);
     return 0;
 }
