@@ -6,7 +6,7 @@ namespace Elastic.Torch.Cuda;
 /// <summary>The source of our CUDA kernels, one text: what all share, then each file in the order of its name.</summary>
 internal static class KernelSource
 {
-    private static readonly string[] Shared = ["arithmetic.cuh", "memory.cuh"];
+    private static readonly string[] Shared = ["arithmetic.cuh", "memory.cuh", "loops.cuh"];
 
     /// <summary>The text that is compiled.</summary>
     public static string Text { get; } = Read();
