@@ -12,7 +12,8 @@ internal sealed unsafe partial class DeviceKernels
     // A block of norm_backward has 16 rows at once. A GPU of 132 multiprocessors has 512 blocks of it at once.
     private const int FewestPartRows = 16, UsualPartRows = 128, EnoughParts = 512;
 
-    private const int MaxPieces = 1024, MaxGroups = 32, FoldColumns = 32;
+    // PIECE_THREADS of cross_entropy.cu, of which a block of 512 threads has so many groups.
+    private const int PieceThreads = 8, MaxGroups = 64, MaxPieces = 1024, Warp = 32, FoldColumns = 32;
 
     /// <summary>
     /// Rows of a part of a sum over so many rows: 16, doubled up to 128 until there are 512 parts at most, and beyond that only until there
@@ -38,9 +39,9 @@ internal sealed unsafe partial class DeviceKernels
     {
         var pieces = (vocabulary + partLength - 1) / partLength * ((partLength + CrossEntropy.Block - 1) / CrossEntropy.Block);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pieces, MaxPieces);
-        // A group of lanes for each piece, or for as many pieces as each other group; whole warps.
+        // Eight threads for each piece, or for as many pieces as each other eight; whole warps.
         var rounds = (pieces + MaxGroups - 1) / MaxGroups;
-        var threads = ((pieces + rounds - 1) / rounds + 1) / 2 * 2 * Lanes;
+        var threads = ((pieces + rounds - 1) / rounds * PieceThreads + Warp - 1) / Warp * Warp;
         if (rows > 0)
             Start(
                 "cross_entropy", [z.Type], rows, threads, Moves((long)rows * vocabulary, z, hasGradients ? z : default), z, stride,
