@@ -18,6 +18,9 @@ internal enum ActivationKind
 // Kernels over elements, each of which stands for itself. A result may lie where an input of its type does.
 internal sealed unsafe partial class DeviceKernels
 {
+    /// <summary>Threads of <see cref="Reciprocals"/>.</summary>
+    public const int ReciprocalThreads = 1 << 16;
+
     /// <summary>y[i] = f(x[i]), <see cref="Activations.Forward"/>; x of y's type.</summary>
     public void Activate(ActivationKind function, DeviceMemory y, DeviceMemory x, long count)
     {
@@ -100,4 +103,12 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>y = factor · x, rounded to y's type.</summary>
     public void Scale(DeviceMemory y, DeviceMemory x, float factor, long count)
         => OverEights("scaled", [y.Type, x.Type], count, Moves(count, y, x), y, x, factor, count);
+
+    /// <summary>
+    /// For every step-th number from 1 to 2^126: how many have another reciprocal by the kernels' short way than by the division of
+    /// IEEE 754, counted by thread.
+    /// </summary>
+    /// <param name="differing">(<see cref="ReciprocalThreads"/>)</param>
+    public void Reciprocals(int* differing, uint step)
+        => Start("reciprocals", [], ReciprocalThreads / Threads, Threads, 0, differing, step);
 }

@@ -40,6 +40,7 @@ internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device d
             CompareLosses(type, OddRows, OddColumns, OddColumns + 7, OddColumns);
         }
         CompareUpdates();
+        CompareReciprocals();
         return (_checks, _wrong);
     }
 

@@ -63,7 +63,8 @@ struct Targets
 
 // at[t][j] += the fold of sums[t, 0, j], sums[t, 1, j] ... along the tree: (targets, parts, columns), of as many targets as have blocks.
 // A block has 32 columns of a target. A warp of it folds runs of 16 parts, which are subtrees; then warps fold the runs' sums together.
-extern "C" __global__ void fold_parts(Targets targets, const float *sums, int parts, int columns)
+// There is a warp for each run up to 32 of them: so few blocks wait for memory once.
+extern "C" __global__ void RESIDENT(1024, 1) fold_parts(Targets targets, const float *sums, int parts, int columns)
 {
     __shared__ float folded[MOST_RUNS][FOLD_COLUMNS];
     int column = thread_index() % FOLD_COLUMNS, warp = thread_index() / FOLD_COLUMNS, warps = threads() / FOLD_COLUMNS;
