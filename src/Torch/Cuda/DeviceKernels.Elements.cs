@@ -43,8 +43,8 @@ internal sealed unsafe partial class DeviceKernels
         MustBe(dx.Type, dy, x);
         var parts = PartsOf(sums);
         OverEights(
-            "activation_backward_sums", [dx.Type], parts * ((sums.Columns + 7L) / 8 * 8), Moves(sums.Rows * sums.Columns, dx, dy, x), dx, dy,
-            x, sums.Sums, sums.Rows, sums.PartRows, sums.Columns, (int)function);
+            "activation_backward_sums", [dx.Type], parts * ((sums.Columns + 7L) / 8 * 8), Moves(sums.Rows * sums.Columns, dx, dy, x), dx,
+            dy, x, sums.Sums, sums.Rows, sums.PartRows, sums.Columns, (int)function);
         FoldParts(sums.Sums, parts, sums.Columns, sums.Target);
     }
 

@@ -84,9 +84,9 @@ INLINE void gradients(typename F::Element *dx, const typename F::Element *dy, co
 
 // The same of (rows, columns), and sums (parts, columns) of what dx is, part by part, as column_sums makes them: fold_parts goes on with
 // them. They are the gradient of the bias of the linear layer that made x, for which dx is not read again. A thread goes down a part's rows
-// with eight neighbouring columns, two rows at a time: 64 bytes on their way, of 1,024 threads on each multiprocessor 8.6 MB on one of 132,
-// where an H100's bandwidth times the latency of its memory (about 0.7 us) is 2.3. The 512 parts of 8,192 rows and more have 196,608 threads
-// at 3,072 columns, and that GPU 135,168 at once; the 64 parts of 1,024 rows have 24,576: 1.6 MB.
+// with eight neighbouring columns, two rows at a time: 64 bytes on their way. 1,024 threads on each of 132 multiprocessors have 8.6 MB so,
+// where an H100's bandwidth times the latency of its memory (about 0.7 us) is 2.3. The 512 parts of 8,192 rows and more have, at 3,072
+// columns, 196,608 threads, where that GPU has 135,168 at once; the 64 parts of 1,024 rows have 24,576: 1.6 MB.
 template <class Function, class F> struct GradientsAndSums
 {
     static const int Columns = WIDTH;
@@ -211,9 +211,11 @@ INLINE void swiglu_backward(
     over_eights(SwiGluBackward<F>{d_gate, d_up, dy, gate, up}, count, aligned);
 }
 
-// A function is named by its number: of all threads the same, so the choice costs nothing.
+// A function is named by its number: of all threads the same, so the choice costs nothing. Four blocks at once leave a thread 64 registers,
+// which is enough, and have 32 bytes and more of 1,024 threads on their way: more than a multiprocessor's share of the memory's bandwidth
+// times its latency.
 #define ACTIVATIONS(F) \
-    extern "C" __global__ void activation_##F(F::Element *y, const F::Element *x, i64 count, int function) \
+    extern "C" __global__ void RESIDENT(256, 4) activation_##F(F::Element *y, const F::Element *x, i64 count, int function) \
     { \
         if (function == 0) \
             values<GeluTanh, F>(y, x, count); \
@@ -223,7 +225,7 @@ INLINE void swiglu_backward(
             values<Relu, F>(y, x, count); \
     } \
     ENTRY(activation_##F) \
-    extern "C" __global__ void activation_backward_##F( \
+    extern "C" __global__ void RESIDENT(256, 4) activation_backward_##F( \
         F::Element *dx, const F::Element *dy, const F::Element *x, i64 count, int function) \
     { \
         if (function == 0) \
@@ -245,12 +247,12 @@ INLINE void swiglu_backward(
             gradients_and_sums<Relu, F>(dx, dy, x, sums, rows, part_rows, columns); \
     } \
     ENTRY(activation_backward_sums_##F) \
-    extern "C" __global__ void swiglu_##F(F::Element *y, const F::Element *gate, const F::Element *up, i64 count) \
+    extern "C" __global__ void RESIDENT(256, 4) swiglu_##F(F::Element *y, const F::Element *gate, const F::Element *up, i64 count) \
     { \
         swiglu<F>(y, gate, up, count); \
     } \
     ENTRY(swiglu_##F) \
-    extern "C" __global__ void swiglu_backward_##F( \
+    extern "C" __global__ void RESIDENT(256, 4) swiglu_backward_##F( \
         F::Element *d_gate, F::Element *d_up, const F::Element *dy, const F::Element *gate, const F::Element *up, i64 count) \
     { \
         swiglu_backward<F>(d_gate, d_up, dy, gate, up, count); \

@@ -49,15 +49,23 @@ struct Range
     __device__ bool is_near() const { return smallest - largest >= -87.0f; }
 };
 
+// A word of elements that are all the same.
+template <class Format> INLINE u32 word_of_same(typename Format::Element x)
+{
+    u32 word = word_of(x);
+    return Raw<Format, WIDTH>::OfWord == 2 ? word | word << 16 : word;
+}
+
 template <class Format> INLINE Range range_of(const typename Format::Element *z, int vocabulary)
 {
+    // The smallest ones are negated.
     __shared__ float smallest[32], largest[32];
-    const int AtOnce = 4, of_word = Raw<Format, WIDTH>::OfWord;
-    // Each word has its own; a thread that has no logits gives what the first one is.
-    u32 first = word_of(z[0]);
-    first |= of_word == 2 ? first << 16 : 0;
-    u32 least = first, most = first;
+    const int AtOnce = 8, of_word = Raw<Format, WIDTH>::OfWord;
     int whole = is_aligned<WIDTH>(z) ? vocabulary / WIDTH * WIDTH : 0, i = WIDTH * thread_index(), step = WIDTH * threads();
+    // Each half of a word has its own; a thread that has no logits gives what the first one is. What is behind the eights is on its way
+    // meanwhile.
+    int behind = whole + thread_index();
+    u32 least = word_of_same<Format>(z[0]), most = least, last = word_of_same<Format>(z[behind < vocabulary ? behind : 0]);
     for (; i < whole; i += AtOnce * step)
     {
         Raw<Format, WIDTH> read[AtOnce];
@@ -77,29 +85,35 @@ template <class Format> INLINE Range range_of(const typename Format::Element *z,
                 most = Format::larger_of(most, read[a].words[k]);
             }
     }
-    for (i = whole + thread_index(); i < vocabulary; i += threads())
+    for (; behind < vocabulary; behind += threads())
     {
-        u32 one = word_of(z[i]);
-        one |= of_word == 2 ? one << 16 : 0;
-        least = Format::smaller_of(least, one);
-        most = Format::larger_of(most, one);
+        least = Format::smaller_of(least, last);
+        most = Format::larger_of(most, last);
+        last = word_of_same<Format>(z[behind + (int)threads() < vocabulary ? behind + threads() : 0]);
     }
     float low[of_word], high[of_word];
     Format::widen(low, least);
     Format::widen(high, most);
-    Range all = {low[0], high[0]};
+    float below = -low[0], above = high[0];
     if constexpr (of_word == 2)
-        all = {-larger(-low[0], -low[1]), larger(high[0], high[1])};
-    all = {-fold_largest(-all.smallest), fold_largest(all.largest)};
+    {
+        below = larger(below, -low[1]);
+        above = larger(above, high[1]);
+    }
+    below = fold_largest(below);
+    above = fold_largest(above);
+    u32 groups = threads() / 16, group = thread_index() / 16;
     if (lane() == 0)
     {
-        smallest[thread_index() / 16] = all.smallest;
-        largest[thread_index() / 16] = all.largest;
+        smallest[group] = below;
+        largest[group] = above;
     }
     barrier();
-    for (u32 i = 0; i < threads() / 16; i++)
-        all = {-larger(-all.smallest, -smallest[i]), larger(all.largest, largest[i])};
-    return all;
+    // Each group folds those of all, at most 32.
+    u32 one = lane() < groups ? lane() : 0, other = lane() + 16 < groups ? lane() + 16 : 0;
+    below = first_lane(fold_largest(larger(smallest[one], smallest[other])));
+    above = first_lane(fold_largest(larger(largest[one], largest[other])));
+    return {-below, above};
 }
 
 template <bool IsNear> INLINE float exponential(float x)
@@ -150,10 +164,16 @@ INLINE LaneSums sums_of(const typename Format::Element *z, int first, int end, f
         for (int a = 0; a < AtOnce; a++)
             add<Format, IsNear, HasSmoothing>(&sums, read[a], Neighbours<2>(i + 16 * a), largest);
     }
-    for (; i < end; i += 16)
+    // What is left of a piece, and memory that begins anywhere, element by element: on their way at once, too.
+    for (; i < end; i += 16 * AHEAD)
     {
-        Neighbours<2> n(i, end, aligned);
-        add<Format, IsNear, HasSmoothing>(&sums, fetch<Format>(z, n), n, largest);
+        Raw<Format, 2> read[AHEAD];
+        UNROLL
+        for (int a = 0; a < AHEAD; a++)
+            read[a] = fetch<Format>(z, Neighbours<2>(i + 16 * a, end, false));
+        UNROLL
+        for (int a = 0; a < AHEAD; a++)
+            add<Format, IsNear, HasSmoothing>(&sums, read[a], Neighbours<2>(i + 16 * a, end, false), largest);
     }
     return sums;
 }
@@ -245,6 +265,8 @@ INLINE void gradients_of_row(typename Format::Element *z, int vocabulary, int pa
     Raw<Format, WIDTH> read, next;
     if (i < whole)
         next = fetch<Format>(z, Eight(i));
+    for (int k = whole + thread_index(); k < padded; k += threads())
+        Format::store(z + k, k < vocabulary ? gradient_of<IsNear, HasSmoothing>(Format::load(z + k), largest, by) : 0);
     for (; i < whole; i += step)
     {
         // The next ones are on their way while these are computed.
@@ -258,8 +280,6 @@ INLINE void gradients_of_row(typename Format::Element *z, int vocabulary, int pa
             v[k] = gradient_of<IsNear, HasSmoothing>(v[k], largest, by);
         store<Format>(z, v, Eight(i));
     }
-    for (i = whole + thread_index(); i < padded; i += threads())
-        Format::store(z + i, i < vocabulary ? gradient_of<IsNear, HasSmoothing>(Format::load(z + i), largest, by) : 0);
 }
 
 // What a row is besides its logits.
