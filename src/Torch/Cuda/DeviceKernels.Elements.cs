@@ -18,6 +18,9 @@ internal enum ActivationKind
 // Kernels over elements, each of which stands for itself. A result may lie where an input of its type does.
 internal sealed unsafe partial class DeviceKernels
 {
+    /// <summary>Threads of <see cref="Reciprocals"/>.</summary>
+    public const int ReciprocalThreads = 1 << 16;
+
     /// <summary>y[i] = f(x[i]), <see cref="Activations.Forward"/>; x of y's type.</summary>
     public void Activate(ActivationKind function, DeviceMemory y, DeviceMemory x, long count)
     {
@@ -39,9 +42,9 @@ internal sealed unsafe partial class DeviceKernels
     {
         MustBe(dx.Type, dy, x);
         var parts = PartsOf(sums);
-        OverFours(
-            "activation_backward_sums", [dx.Type], parts * RoundUpToFour(sums.Columns), Moves(sums.Rows * sums.Columns, dx, dy, x), dx, dy,
-            x, sums.Sums, sums.Rows, sums.PartRows, sums.Columns, (int)function);
+        OverEights(
+            "activation_backward_sums", [dx.Type], parts * ((sums.Columns + 7L) / 8 * 8), Moves(sums.Rows * sums.Columns, dx, dy, x), dx,
+            dy, x, sums.Sums, sums.Rows, sums.PartRows, sums.Columns, (int)function);
         FoldParts(sums.Sums, parts, sums.Columns, sums.Target);
     }
 
@@ -107,4 +110,12 @@ internal sealed unsafe partial class DeviceKernels
         ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
         FoldParts(sums, parts, elements, target);
     }
+
+    /// <summary>
+    /// For every step-th number from 1 to 2^126: how many have another reciprocal by the kernels' short way than by the division of
+    /// IEEE 754, counted by thread.
+    /// </summary>
+    /// <param name="differing">(<see cref="ReciprocalThreads"/>)</param>
+    public void Reciprocals(int* differing, uint step)
+        => Start("reciprocals", [], ReciprocalThreads / Threads, Threads, 0, differing, step);
 }

@@ -12,7 +12,11 @@ internal sealed unsafe partial class DeviceKernels
     // A block of norm_backward has 16 rows at once. A GPU of 132 multiprocessors has 512 blocks of it at once.
     private const int FewestPartRows = 16, UsualPartRows = 128, EnoughParts = 512;
 
-    private const int MaxPieces = 1024, MaxGroups = 32, FoldColumns = 32;
+    // PIECE_THREADS of cross_entropy.cu, of which a block of 512 threads has so many groups.
+    private const int PieceThreads = 8, MaxGroups = 64, MaxPieces = 1024, Warp = 32, FoldColumns = 32, RunParts = 16;
+
+    // Rows that a thread of embed goes down: EMBED_ROWS of embedding.cu.
+    private const int EmbedRows = 4;
 
     /// <summary>
     /// Rows of a part of a sum over so many rows: 16, doubled up to 128 until there are 512 parts at most, and beyond that only until there
@@ -38,9 +42,9 @@ internal sealed unsafe partial class DeviceKernels
     {
         var pieces = (vocabulary + partLength - 1) / partLength * ((partLength + CrossEntropy.Block - 1) / CrossEntropy.Block);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pieces, MaxPieces);
-        // A group of lanes for each piece, or for as many pieces as each other group; whole warps.
+        // Eight threads for each piece, or for as many pieces as each other eight; whole warps.
         var rounds = (pieces + MaxGroups - 1) / MaxGroups;
-        var threads = ((pieces + rounds - 1) / rounds + 1) / 2 * 2 * Lanes;
+        var threads = ((pieces + rounds - 1) / rounds * PieceThreads + Warp - 1) / Warp * Warp;
         if (rows > 0)
             Start(
                 "cross_entropy", [z.Type], rows, threads, Moves((long)rows * vocabulary, z, hasGradients ? z : default), z, stride,
@@ -137,8 +141,8 @@ internal sealed unsafe partial class DeviceKernels
     /// <param name="positions">Null for none.</param>
     public void Embed(float* y, float* table, int* tokens, float* positions, int length, long rows, int columns, float scale = 1)
         => OverFours(
-            "embed", [], rows * ((columns + 3) / 4 * 4), Moves(rows * columns, y, table), y, table, tokens, positions, length, rows,
-            columns, scale);
+            "embed", [], (rows + EmbedRows - 1) / EmbedRows * RoundUpToFour(columns), Moves(rows * columns, y, table), y, table, tokens,
+            positions, length, rows, columns, scale);
 
     /// <summary><see cref="Embedding.AddGradients"/> of a whole plan, whose arrays lie in the GPU's memory.</summary>
     /// <param name="tokens">(count): distinct, increasing.</param>
@@ -165,9 +169,11 @@ internal sealed unsafe partial class DeviceKernels
     {
         var targets = new Targets { First = target, Second = second, Third = third };
         var count = third is not null ? 3 : second is not null ? 2 : 1;
+        // A warp for each run of parts, 1,024 threads at most.
+        var warps = Math.Min((parts + RunParts - 1) / RunParts, 1024 / Warp);
         if (columns > 0 && parts > 0)
             Start(
-                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (long)count, Threads,
+                "fold_parts", [], (columns + FoldColumns - 1) / FoldColumns * (long)count, warps * Warp,
                 Moves((long)parts * columns, target, second, third), KernelArgument.Of(&targets), sums, parts, columns);
     }
 

@@ -6,7 +6,7 @@ namespace Elastic.Torch.Cuda;
 /// <summary>The source of our CUDA kernels: what all share, then each file in the order of its name.</summary>
 internal static class KernelSource
 {
-    private static readonly string[] Shared = ["arithmetic.cuh", "memory.cuh"];
+    private static readonly string[] Shared = ["arithmetic.cuh", "memory.cuh", "loops.cuh"];
 
     private static readonly string[] Names =
     [

@@ -51,6 +51,35 @@ public sealed unsafe class KernelElementTests
                 x[i] / 2.0 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x[i] + 0.044715 * Math.Pow(x[i], 3)))), expected[i], 1e-5);
     }
 
+    // Large ones on both sides, infinite ones, and what is no number, which stays none.
+    [Theory]
+    [InlineData(ActivationKind.GeluTanh, ElementType.Fp32)]
+    [InlineData(ActivationKind.GeluTanh, ElementType.Bf16)]
+    [InlineData(ActivationKind.GeluErf, ElementType.Fp32)]
+    [InlineData(ActivationKind.Relu, ElementType.Bf16)]
+    internal void Activations_of_what_is_large_or_no_number(ActivationKind function, ElementType type)
+    {
+        float[] x = TypedArray.Rounded(
+            type, [float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1e12f, -1e12f, 3e38f, -3e38f, 87.5f, -87.5f, 9.4f, -9.4f]);
+        float[] values = new float[x.Length], slopes = new float[x.Length], dy = [.. x.Select(_ => 1f)];
+        using TypedArray from = new(type, x), gradient = new(type, dy), y = new(type, x), dx = new(type, x);
+        FakeGpu.Shared.Kernels(0).Activate(function, y, from, x.Length);
+        FakeGpu.Shared.Kernels(0).ActivateBackward(function, dx, gradient, from, x.Length);
+        fixed (float* xs = x, ds = dy, ys = values, ss = slopes)
+        {
+            if (function == ActivationKind.GeluTanh)
+                Compute<GeluTanh>(ys, ss, ds, xs, x.Length);
+            else if (function == ActivationKind.GeluErf)
+                Compute<GeluErf>(ys, ss, ds, xs, x.Length);
+            else
+                Compute<Relu>(ys, ss, ds, xs, x.Length);
+        }
+        float[] expected = [.. TypedArray.Rounded(type, values), .. TypedArray.Rounded(type, slopes)], made = [.. y.Values, .. dx.Values];
+        Assert.Equal(expected.Select(float.IsNaN), made.Select(float.IsNaN));
+        Numbers.AssertSameBits([.. expected.Where(v => !float.IsNaN(v))], [.. made.Where(v => !float.IsNaN(v))]);
+        Assert.Contains(expected, v => !float.IsNaN(v));
+    }
+
     [Theory]
     [InlineData(ElementType.Fp32, 0)]
     [InlineData(ElementType.Bf16, 0)]

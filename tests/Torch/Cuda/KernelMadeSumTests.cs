@@ -17,6 +17,8 @@ public sealed unsafe class KernelMadeSumTests
     [InlineData(ActivationKind.Relu, ElementType.Bf16, 5, 128, 8, 3)]
     [InlineData(ActivationKind.GeluErf, ElementType.Fp32, 1, 16, 1, 1)]
     [InlineData(ActivationKind.GeluTanh, ElementType.Fp16, 300, 1, 4, 0)]
+    [InlineData(ActivationKind.GeluTanh, ElementType.Bf16, 37, 16, 24, 0)]
+    [InlineData(ActivationKind.GeluErf, ElementType.Fp32, 1, 16, 8, 0)]
     internal void An_activations_gradient(ActivationKind kind, ElementType type, int rows, int partRows, int columns, int skew)
     {
         var count = rows * columns;

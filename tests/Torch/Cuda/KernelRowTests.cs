@@ -45,13 +45,25 @@ public sealed unsafe class KernelRowTests
                 7 * (Math.Exp(row[i] - largest) / sum - (i == targets[0] ? 1 - smoothing : 0) - smoothing / vocabulary), gradient[i], 1e-5);
     }
 
+    // Rows that begin where eight can be moved at once or not, behind which are columns without a token; logits near each other, far below
+    // the largest one, and infinitely so.
     [Theory]
-    [InlineData(ElementType.Bf16, 1500, 0)]
-    [InlineData(ElementType.Bf16, 1503, 1)]
-    internal void Logits_of_16_bits_give_the_same_losses_and_gradients_rounded_once(ElementType type, int vocabulary, int skew)
+    [InlineData(ElementType.Bf16, 1500, 1500, 0, 10, 0.1)]
+    [InlineData(ElementType.Bf16, 1503, 1503, 1, 10, 0.1)]
+    [InlineData(ElementType.Bf16, 2505, 2512, 0, 10, 0)]
+    [InlineData(ElementType.Bf16, 2505, 2512, 0, 160, 0)]
+    [InlineData(ElementType.Bf16, 2505, 2512, 3, 160, 0)]
+    [InlineData(ElementType.Bf16, 2049, 2056, 0, double.PositiveInfinity, 0)]
+    [InlineData(ElementType.Fp32, 2051, 2056, 0, 160, 0)]
+    internal void Logits_of_16_bits_give_the_same_losses_and_gradients_rounded_once(
+        ElementType type, int vocabulary, int padded, int skew, double most, double smoothing)
     {
         const int rows = 2;
-        var wide = TypedArray.Rounded(type, Numbers.Some(rows * vocabulary, 2, 10));
+        var wide = TypedArray.Rounded(type, Numbers.Some(rows * padded, 2, Math.Min(most, 30)));
+        if (double.IsInfinity(most))
+            wide[5] = wide[padded + 2040] = float.NegativeInfinity;
+        else
+            wide[7] = wide[padded + 1030] = (float)-most;
         using var narrow = new TypedArray(type, wide, skew);
         double[] ours = new double[rows], theirs = new double[rows];
         fixed (float* other = wide)
@@ -59,10 +71,11 @@ public sealed unsafe class KernelRowTests
         fixed (double* losses = ours, reference = theirs)
         {
             FakeGpu.Shared.Kernels(0).CrossEntropyRows(
-                narrow, vocabulary, rows, vocabulary, vocabulary, vocabulary, t, null, 0.1, 0.25, true, losses);
-            CrossEntropy.Rows(other, vocabulary, rows, vocabulary, vocabulary, vocabulary, t, null, 0.1, 0.25, reference);
+                narrow, padded, rows, vocabulary, padded, vocabulary, t, null, smoothing, 0.25, true, losses);
+            CrossEntropy.Rows(other, padded, rows, vocabulary, padded, vocabulary, t, null, smoothing, 0.25, reference);
         }
         Assert.Equal(theirs, ours);
+        Assert.All(ours, loss => Assert.True(double.IsFinite(loss)));
         Numbers.AssertSameBits(TypedArray.Rounded(type, wide), narrow.Values);
     }
 

@@ -33,7 +33,7 @@ public sealed partial class PtxTests : TemporaryFolder
         process.WaitForExit();
         Assert.True(process.ExitCode == 0, errors);
 
-        var (isWritten, kernels, named, written) = (false, new List<string>(), new List<string>(), 0);
+        var (isWritten, kernels, named, written, approximations) = (false, new List<string>(), new List<string>(), 0, 0);
         foreach (var line in File.ReadLines(ptx))
         {
             isWritten = line.Contains("begin inline asm", StringComparison.Ordinal)
@@ -44,11 +44,16 @@ public sealed partial class PtxTests : TemporaryFolder
                 named.Add(variable.Groups["name"].Value);
             written += isWritten && line.Contains("fma.rn.f32", StringComparison.Ordinal) ? 1 : 0;
             Assert.False(!isWritten && Fused().IsMatch(line), line);
-            Assert.False(Inexact().IsMatch(line), line);
+            // One approximation is written, which arithmetic.cuh corrects; each GPU tries all numbers (KernelCheck).
+            approximations += isWritten && line.Contains("rcp.approx.ftz.f32", StringComparison.Ordinal) ? 1 : 0;
+            Assert.False(Inexact().IsMatch(isWritten ? line.Replace("rcp.approx.ftz.f32", "", StringComparison.Ordinal) : line), line);
+            // A kernel's numbers are in registers, but for the tree's stack of sums.
+            if (Spilled().IsMatch(line))
+                Assert.Contains(kernels[^1], new[] { "tree_sum", "embedding_gradient" });
         }
         Assert.Equal(named.Order(StringComparer.Ordinal), kernels.Order(StringComparer.Ordinal));
         Assert.Contains("norm_backward_f32_bf16_bf16", kernels);
-        Assert.True(written > 50);
+        Assert.True(written > 50 && approximations > 0);
     }
 
     [GeneratedRegex(@"\.visible \.entry (?<name>\w+)", RegexOptions.ExplicitCapture, 1000)]
@@ -59,6 +64,9 @@ public sealed partial class PtxTests : TemporaryFolder
 
     [GeneratedRegex(@"\b(fma|mad)\.[a-z.]*f(32|64)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Fused();
+
+    [GeneratedRegex(@"\b(ld|st)\.local\b|\.local \.align", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Spilled();
 
     // Sums and products without a rounding mode may be contracted later; approximations and flushed numbers; what threads do in any order.
     [GeneratedRegex(@"\b(add|sub|mul|div|sqrt)\.f(32|64)\b|\.approx|\.ftz|\b(atom|red)\.", RegexOptions.ExplicitCapture, 1000)]

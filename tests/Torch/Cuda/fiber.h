@@ -160,6 +160,8 @@ static inline double of_bits(u64 x) { return bits_as<double>(x); }
 static inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline float quotient(float a, float b) { return a / b; }
 static inline float reciprocal(float x) { return 1.0f / x; }
+static inline float reciprocal_from_one(float x) { return 1.0f / x; }
+static inline float no_more_than(float most, float x) { return most < x ? most : x; }
 static inline float root(float x) { return __builtin_sqrtf(x); }
 static inline u32 multiply_high(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
 

@@ -29,6 +29,29 @@ INLINE double of_bits(u64 x) { double y; asm("mov.b64 %0, %1;" : "=d"(y) : "l"(x
 INLINE float fused(float a, float b, float c) { float d; asm("fma.rn.f32 %0, %1, %2, %3;" : "=f"(d) : "f"(a), "f"(b), "f"(c)); return d; }
 INLINE float quotient(float a, float b) { float d; asm("div.rn.f32 %0, %1, %2;" : "=f"(d) : "f"(a), "f"(b)); return d; }
 INLINE float reciprocal(float x) { float d; asm("rcp.rn.f32 %0, %1;" : "=f"(d) : "f"(x)); return d; }
+
+// 1 / x for x from 1 to 2^126, correctly rounded: reciprocal() asks whether x or its reciprocal is too small or too large, and goes another
+// way there, so that a thread computes one after another. Here neither is, and what it does elsewhere is right for all: an approximation
+// and Newton's step. KernelCheck compares every such x on the GPU itself, since the approximation is that of the hardware.
+INLINE float reciprocal_from_one(float x)
+{
+    float near;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(near) : "f"(x));
+    return fused(near, fused(-x, near, 1), near);
+}
+
+// The smaller one of a number and a constant; what is not a number stays so.
+INLINE float no_more_than(float most, float x)
+{
+#if __CUDA_ARCH__ >= 800
+    float y;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(most), "f"(x));
+    return y;
+#else
+    return most < x ? most : x;
+#endif
+}
+
 INLINE float root(float x) { float d; asm("sqrt.rn.f32 %0, %1;" : "=f"(d) : "f"(x)); return d; }
 INLINE u32 multiply_high(u32 a, u32 b) { u32 d; asm("mul.hi.u32 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b)); return d; }
 
@@ -53,7 +76,6 @@ INLINE u32 lane() { return thread_index() & 15; }
 INLINE i64 first_index() { return (i64)block_index() * threads() + thread_index(); }
 INLINE i64 grid_threads() { return (i64)blocks() * threads(); }
 INLINE float larger(float a, float b) { return a > b ? a : b; }
-INLINE float smaller(float a, float b) { return a < b ? a : b; }
 
 INLINE float lane_behind(float x, u32 by) { return of_bits(lane_behind(bits_of(x), by)); }
 INLINE float first_lane(float x) { return of_bits(first_lane(bits_of(x))); }
@@ -94,23 +116,32 @@ INLINE float reduce(float x, float *rounded)
     return fused(n, 1.90465421e-9f, fused(n, -0.693147182f, x));
 }
 
-// e^x for x <= 88, +0 below -87.
-INLINE float exp_or_zero(float x)
+// e^x for x from -87 to 88.
+INLINE float exp_of(float x)
 {
     float rounded, r = reduce(x, &rounded);
     float p = fused(0.00138143345f, r, 0.00836885069f);
     p = fused(p, r, 0.0416684002f);
     p = fused(p, r, 0.166665196f);
     p = fused(p, r, 0.49999994f);
-    p = fused(p, r * r, r) + 1.0f;
-    return -87.0f > x ? 0.0f : p * of_bits(bits_of(rounded) << 23);
+    p = fused(p, r * r, r);
+    // (p + 1) 2^n, rounded as p + 1 is: 2^n and the result are normal numbers.
+    float power = of_bits(bits_of(rounded) << 23);
+    return fused(p, power, power);
+}
+
+// e^x for x <= 88, +0 below -87. Computed first, then chosen: what stands in the choice itself would be computed under a branch.
+INLINE float exp_or_zero(float x)
+{
+    float e = exp_of(x);
+    return -87.0f > x ? 0.0f : e;
 }
 
 // 1 / (1 + e^-x), and 1 minus it without cancellation.
 INLINE float sigmoid(float x, float *complement)
 {
-    float e = exp_or_zero(smaller(87.0f, of_bits(bits_of(x) ^ 0x80000000)));
-    float s = reciprocal(1.0f + e);
+    float e = exp_or_zero(no_more_than(87.0f, -x));
+    float s = reciprocal_from_one(1.0f + e);
     *complement = e * s;
     return s;
 }
@@ -126,14 +157,14 @@ INLINE float erf_of(float x)
     p = fused(p, square, -0.37612626f);
     p = fused(p, square, 0.128379166f);
     float small = fused(a, p, a);
-    a = smaller(3.95f, a);
+    a = no_more_than(3.95f, a);
     float q = fused(-0.000187603961f, a, 0.00296010682f);
     q = fused(q, a, -0.0218896177f);
     q = fused(q, a, 0.103218161f);
     q = fused(q, a, 0.63801223f);
     q = fused(q, a, 1.12717164f);
     q = fused(q, a, 0.000320577878f);
-    float large = 1.0f - exp_or_zero(of_bits(bits_of(q) ^ 0x80000000));
+    float large = 1.0f - exp_or_zero(-q);
     return of_bits(bits_of(a > 1.0f ? large : small) | sign);
 }
 

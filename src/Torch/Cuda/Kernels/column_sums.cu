@@ -3,37 +3,48 @@
 // give more threads, and are another order: the caller says how many rows a part has.
 
 // sums (parts, columns): a thread has four neighbouring columns of a part. The last part may have fewer rows.
-template <class X>
-INLINE void column_sums(float *sums, const typename X::Element *__restrict__ x, i64 rows, int part_rows, int columns)
+template <class X> struct SumsOfColumns
 {
-    i64 parts = (rows + part_rows - 1) / part_rows, fours = (columns + 3) / 4;
-    bool aligned = columns % 4 == 0 && is_aligned<4>(sums) && is_aligned<4>(x);
-    for (i64 i = first_index(); i < parts * fours; i += grid_threads())
+    static const int Columns = 4;
+    float *sums;
+    const typename X::Element *x;
+    int columns;
+    typedef Neighbours<4> Place;
+
+    template <bool IsWhole> INLINE Place place(const SumsOfColumns &of, i64 four)
     {
-        i64 part = i / fours, first = part * part_rows, end = first + part_rows < rows ? first + part_rows : rows;
-        Neighbours<4> n(i % fours * 4, columns, aligned);
-        float sum[4] = {0, 0, 0, 0};
-        for (; first < end; first += AHEAD)
-        {
-            float v[AHEAD][4];
-            UNROLL
-            for (int r = 0; r < AHEAD; r++)
-                if (first + r < end)
-                    load<X>(v[r], x + (first + r) * columns, n);
-            UNROLL
-            for (int r = 0; r < AHEAD; r++)
-                UNROLL
-                for (int k = 0; k < 4; k++)
-                    sum[k] = first + r < end ? sum[k] + v[r][k] : sum[k];
-        }
-        store<f32>(sums + part * columns, sum, n);
+        return neighbours<IsWhole, 4>(four * 4, of.columns);
     }
-}
+
+    template <int Rows> INLINE void rows(const SumsOfColumns &of, Place n, i64 row, float *sums)
+    {
+        Raw<X, 4> read[Rows];
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+            read[r] = fetch<X>(of.x + (row + r) * of.columns, n);
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+        {
+            float v[4];
+            widen(v, read[r]);
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                sums[k] += v[k];
+        }
+    }
+
+    INLINE void finish(const SumsOfColumns &of, Place n, i64 part, const float *sums)
+    {
+        store<f32>(of.sums + part * of.columns, sums, n);
+    }
+};
 
 #define COLUMN_SUMS(X) \
     extern "C" __global__ void column_sums_##X(float *sums, const X::Element *x, i64 rows, int part_rows, int columns) \
     { \
-        column_sums<X>(sums, x, rows, part_rows, columns); \
+        down_parts<AHEAD>( \
+            SumsOfColumns<X>{sums, x, columns}, rows, part_rows, (columns + 3) / 4, \
+            columns % 4 == 0 && is_aligned<4>(sums) && is_aligned<4>(x)); \
     } \
     ENTRY(column_sums_##X)
 
@@ -52,7 +63,8 @@ struct Targets
 
 // at[t][j] += the fold of sums[t, 0, j], sums[t, 1, j] ... along the tree: (targets, parts, columns), of as many targets as have blocks.
 // A block has 32 columns of a target. A warp of it folds runs of 16 parts, which are subtrees; then warps fold the runs' sums together.
-extern "C" __global__ void fold_parts(Targets targets, const float *sums, int parts, int columns)
+// There is a warp for each run up to 32 of them: so few blocks wait for memory once.
+extern "C" __global__ void RESIDENT(1024, 1) fold_parts(Targets targets, const float *sums, int parts, int columns)
 {
     __shared__ float folded[MOST_RUNS][FOLD_COLUMNS];
     int column = thread_index() % FOLD_COLUMNS, warp = thread_index() / FOLD_COLUMNS, warps = threads() / FOLD_COLUMNS;

@@ -1,24 +1,64 @@
 // Rows of tables, and the gradient of a token table by sorted tokens (src/Kernels/Rows/Embedding.cs).
 
-// y[row] = positions[row % length] + scale table[tokens[row]], without positions the latter alone. A thread has four neighbouring columns.
+#define EMBED_ROWS 4
+
+// y[row] = positions[row % length] + scale table[tokens[row]], without positions the latter alone. A thread goes down four rows with four
+// neighbouring columns, all of which it has on their way at once.
+struct Embed
+{
+    static const int Columns = 4;
+    float *y;
+    const float *table;
+    const int *tokens;
+    const float *positions;
+    int length, columns;
+    float scale;
+    typedef Neighbours<4> Place;
+
+    template <bool IsWhole> INLINE Place place(const Embed &of, i64 four) { return neighbours<IsWhole, 4>(four * 4, of.columns); }
+
+    template <int Rows> INLINE void rows(const Embed &of, Place n, i64 row, float *)
+    {
+        i64 token[Rows];
+        Raw<f32, 4> of_token[Rows], of_place[Rows];
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+            token[r] = of.tokens[row + r];
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+            of_token[r] = fetch<f32>(of.table + token[r] * of.columns, n);
+        if (of.positions)
+        {
+            i64 at = row % of.length;
+            UNROLL
+            for (int r = 0; r < Rows; r++)
+            {
+                of_place[r] = fetch<f32>(of.positions + at * of.columns, n);
+                at = at + 1 < of.length ? at + 1 : 0;
+            }
+        }
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+        {
+            float x[4], sum[4];
+            widen(x, of_token[r]);
+            widen(sum, of_place[r]);
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                sum[k] = of.positions ? fused(x[k], of.scale, sum[k]) : x[k] * of.scale;
+            store<f32>(of.y + (row + r) * of.columns, sum, n);
+        }
+    }
+
+    INLINE void finish(const Embed &, Place, i64, const float *) {}
+};
+
 extern "C" __global__ void embed(
     float *y, const float *table, const int *tokens, const float *positions, int length, i64 rows, int columns, float scale)
 {
-    i64 fours = (columns + 3) / 4, count = rows * fours;
-    bool aligned = columns % 4 == 0 && is_aligned<4>(y) && is_aligned<4>(table) && is_aligned<4>(positions);
-    for (i64 i = first_index(); i < count; i += grid_threads())
-    {
-        i64 row = i / fours;
-        Neighbours<4> n(i % fours * 4, columns, aligned);
-        float of_token[4], sum[4] = {0, 0, 0, 0};
-        load<f32>(of_token, table + (i64)tokens[row] * columns, n);
-        if (positions)
-            load<f32>(sum, positions + row % length * columns, n);
-        UNROLL
-        for (int k = 0; k < 4; k++)
-            sum[k] = positions ? fused(of_token[k], scale, sum[k]) : of_token[k] * scale;
-        store<f32>(y + row * columns, sum, n);
-    }
+    bool is_whole = columns % 4 == 0 && is_aligned<4>(y) && is_aligned<4>(table) && is_aligned<4>(positions);
+    down_parts<EMBED_ROWS>(
+        Embed{y, table, tokens, positions, length, columns, scale}, rows, EMBED_ROWS, (columns + 3) / 4, is_whole);
 }
 ENTRY(embed)
 

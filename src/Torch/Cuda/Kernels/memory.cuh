@@ -22,6 +22,7 @@ INLINE float widen_f16(u16 x) { float y; asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "
 #define RESIDENT(threads, blocks)
 #endif
 
+// Each has functions of one element and of a word, which has one element of fp32 or two others.
 struct f32
 {
     typedef float Element;
@@ -29,6 +30,10 @@ struct f32
     INLINE float narrow(float x) { return x; }
     INLINE float load(const float *p) { return *p; }
     INLINE void store(float *p, float x) { *p = x; }
+    INLINE void widen(float *x, u32 word) { x[0] = of_bits(word); }
+    INLINE u32 narrow(const float *x) { return bits_of(x[0]); }
+    INLINE u32 larger_of(u32 a, u32 b) { return bits_of(larger(of_bits(a), of_bits(b))); }
+    INLINE u32 smaller_of(u32 a, u32 b) { return bits_of(-larger(-of_bits(a), -of_bits(b))); }
 };
 
 struct bf16
@@ -51,6 +56,31 @@ struct bf16
         return (u16)(((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : rounded) >> 16);
 #endif
     }
+
+    INLINE void widen(float *x, u32 word)
+    {
+        x[0] = of_bits(word << 16);
+        x[1] = of_bits(word & 0xffff0000);
+    }
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    INLINE u32 narrow(const float *x) { u32 y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(x[1]), "f"(x[0])); return y; }
+    INLINE u32 larger_of(u32 a, u32 b) { u32 y; asm("max.NaN.bf16x2 %0, %1, %2;" : "=r"(y) : "r"(a), "r"(b)); return y; }
+    INLINE u32 smaller_of(u32 a, u32 b) { u32 y; asm("min.NaN.bf16x2 %0, %1, %2;" : "=r"(y) : "r"(a), "r"(b)); return y; }
+#else
+    INLINE u32 narrow(const float *x) { return narrow(x[0]) | (u32)narrow(x[1]) << 16; }
+
+    INLINE u32 larger_of(u32 a, u32 b)
+    {
+        float x[2], y[2];
+        widen(x, a);
+        widen(y, b);
+        float most[2] = {larger(x[0], y[0]), larger(x[1], y[1])};
+        return narrow(most);
+    }
+
+    INLINE u32 smaller_of(u32 a, u32 b) { return larger_of(a ^ 0x80008000, b ^ 0x80008000) ^ 0x80008000; }
+#endif
 };
 
 struct f16
@@ -60,6 +90,14 @@ struct f16
     INLINE u16 narrow(float x) { return narrow_f16(x); }
     INLINE float load(const u16 *p) { return widen(*p); }
     INLINE void store(u16 *p, float x) { *p = narrow(x); }
+
+    INLINE void widen(float *x, u32 word)
+    {
+        x[0] = widen((u16)word);
+        x[1] = widen((u16)(word >> 16));
+    }
+
+    INLINE u32 narrow(const float *x) { return narrow(x[0]) | (u32)narrow(x[1]) << 16; }
 };
 
 // Kernels are made for fp32 alone, and for fp32 with each type of 16 bits.
@@ -74,9 +112,11 @@ struct f16
 // What one access of at most 16 bytes moves.
 struct alignas(16) Words4 { u32 at[4]; };
 struct alignas(8) Words2 { u32 at[2]; };
+struct alignas(4) Words1 { u32 at[1]; };
 
 template <int Words> struct WordsOf { typedef Words4 Type; };
 template <> struct WordsOf<2> { typedef Words2 Type; };
+template <> struct WordsOf<1> { typedef Words1 Type; };
 
 // Of the N elements from "at" on those that a range [0, end) has, which are [skipped, count). They are whole where these are all and
 // pointers are aligned.
@@ -107,56 +147,98 @@ template <int N, class Element> INLINE bool is_aligned(const Element *p)
     return ((u64)p & (sizeof(Element) * N < 16 ? sizeof(Element) * N - 1 : 15)) == 0;
 }
 
-// values[k] = p[at + k]; zeros where there is none.
-template <class Format, int N> INLINE void load(float *values, const typename Format::Element *p, Neighbours<N> n)
+// Neighbours as memory has them. A thread fetches all that it needs before it looks at any, so that loads are on their way at once.
+template <class Format, int N> struct Raw
 {
-    const int ofWord = sizeof(u32) / sizeof(typename Format::Element), words = N / ofWord < 4 ? N / ofWord : 4;
-    if (!n.is_whole)
+    static const int OfWord = sizeof(u32) / sizeof(typename Format::Element), Count = N / OfWord, AtOnce = Count < 4 ? Count : 4;
+    u32 words[Count];
+};
+
+INLINE u32 word_of(float x) { return bits_of(x); }
+INLINE u32 word_of(u16 x) { return x; }
+INLINE void set(float *p, u32 word) { *p = of_bits(word); }
+INLINE void set(u16 *p, u32 word) { *p = (u16)word; }
+
+// What p has from n.at on; zeros where there is none.
+template <class Format, int N> INLINE Raw<Format, N> fetch(const typename Format::Element *p, Neighbours<N> n)
+{
+    typedef Raw<Format, N> Of;
+    Of raw;
+    if (n.is_whole)
     {
         UNROLL
-        for (int k = 0; k < N; k++)
-            values[k] = n.has(k) ? Format::load(p + n.at + k) : 0;
+        for (int k = 0; k < Of::Count; k += Of::AtOnce)
+        {
+            typedef typename WordsOf<Of::AtOnce>::Type Words;
+            Words moved = *(const Words *)(p + n.at + k * Of::OfWord);
+            UNROLL
+            for (int i = 0; i < Of::AtOnce; i++)
+                raw.words[k + i] = moved.at[i];
+        }
+        return raw;
+    }
+    UNROLL
+    for (int k = 0; k < Of::Count; k++)
+    {
+        raw.words[k] = 0;
+        UNROLL
+        for (int i = 0; i < Of::OfWord; i++)
+            if (n.has(k * Of::OfWord + i))
+                raw.words[k] |= word_of(p[n.at + k * Of::OfWord + i]) << 16 * i;
+    }
+    return raw;
+}
+
+// p gets them from n.at on, where there is one.
+template <class Format, int N> INLINE void put(typename Format::Element *p, Raw<Format, N> raw, Neighbours<N> n)
+{
+    typedef Raw<Format, N> Of;
+    if (n.is_whole)
+    {
+        UNROLL
+        for (int k = 0; k < Of::Count; k += Of::AtOnce)
+        {
+            typedef typename WordsOf<Of::AtOnce>::Type Words;
+            Words moved;
+            UNROLL
+            for (int i = 0; i < Of::AtOnce; i++)
+                moved.at[i] = raw.words[k + i];
+            *(Words *)(p + n.at + k * Of::OfWord) = moved;
+        }
         return;
     }
     UNROLL
-    for (int k = 0; k < N; k += words * ofWord)
-    {
-        typedef typename WordsOf<words>::Type Words;
-        Words moved = *(const Words *)(p + n.at + k);
-        UNROLL
-        for (int i = 0; i < words * ofWord; i++)
-            if constexpr (ofWord == 1)
-                values[k + i] = of_bits(moved.at[i]);
-            else
-                values[k + i] = Format::widen((u16)(moved.at[i / 2] >> (i % 2 * 16)));
-    }
+    for (int k = 0; k < N; k++)
+        if (n.has(k))
+            set(p + n.at + k, raw.words[k / Of::OfWord] >> k % Of::OfWord * 16);
+}
+
+template <class Format, int N> INLINE void widen(float *values, Raw<Format, N> raw)
+{
+    UNROLL
+    for (int k = 0; k < raw.Count; k++)
+        Format::widen(values + k * raw.OfWord, raw.words[k]);
+}
+
+template <class Format, int N> INLINE Raw<Format, N> narrow(const float *values)
+{
+    Raw<Format, N> raw;
+    UNROLL
+    for (int k = 0; k < raw.Count; k++)
+        raw.words[k] = Format::narrow(values + k * raw.OfWord);
+    return raw;
+}
+
+// values[k] = p[at + k]; zeros where there is none.
+template <class Format, int N> INLINE void load(float *values, const typename Format::Element *p, Neighbours<N> n)
+{
+    widen(values, fetch<Format>(p, n));
 }
 
 // p[at + k] = values[k], where there is one.
 template <class Format, int N> INLINE void store(typename Format::Element *p, const float *values, Neighbours<N> n)
 {
-    const int ofWord = sizeof(u32) / sizeof(typename Format::Element), words = N / ofWord < 4 ? N / ofWord : 4;
-    if (!n.is_whole)
-    {
-        UNROLL
-        for (int k = 0; k < N; k++)
-            if (n.has(k))
-                Format::store(p + n.at + k, values[k]);
-        return;
-    }
-    UNROLL
-    for (int k = 0; k < N; k += words * ofWord)
-    {
-        typedef typename WordsOf<words>::Type Words;
-        Words moved;
-        UNROLL
-        for (int i = 0; i < words; i++)
-            if constexpr (ofWord == 1)
-                moved.at[i] = bits_of(values[k + i]);
-            else
-                moved.at[i] = (u32)Format::narrow(values[k + 2 * i]) | (u32)Format::narrow(values[k + 2 * i + 1]) << 16;
-        *(Words *)(p + n.at + k) = moved;
-    }
+    put(p, narrow<Format, N>(values), n);
 }
 
 // Neighbours that a thread has of each element range: eight, 16 bytes of a narrow type.

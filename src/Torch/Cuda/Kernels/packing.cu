@@ -4,44 +4,61 @@
 // y (rows, a_columns + 2 b_columns) = a (rows, a_columns), b and c (rows, b_columns); sums (parts, columns of y) as column_sums makes them,
 // which fold_parts goes on with, or null. A thread goes down a part's rows with four neighbouring columns of one of the three: as many
 // threads as column_sums has.
-template <class F>
-INLINE void pack(
-    typename F::Element *y, const typename F::Element *__restrict__ a, const typename F::Element *__restrict__ b,
-    const typename F::Element *__restrict__ c, int a_columns, int b_columns, float *sums, i64 rows, int part_rows)
+template <class F> struct Pack
 {
-    int columns = a_columns + 2 * b_columns;
-    i64 parts = (rows + part_rows - 1) / part_rows, of_a = (a_columns + 3) / 4, of_b = (b_columns + 3) / 4, fours = of_a + 2 * of_b;
-    bool aligned = a_columns % 4 == 0 && b_columns % 4 == 0 && is_aligned<4>(y) && is_aligned<4>(a) && is_aligned<4>(b)
-        && is_aligned<4>(c) && is_aligned<4>(sums);
-    for (i64 i = first_index(); i < parts * fours; i += grid_threads())
+    static const int Columns = 4;
+    typename F::Element *y;
+    const typename F::Element *a, *b, *c;
+    int a_columns, b_columns;
+    float *sums;
+
+    // The columns of the one that a thread has, and where they go.
+    struct Place { Neighbours<4> n; const typename F::Element *from; int own, before; };
+
+    INLINE int columns(const Pack &of) { return of.a_columns + 2 * of.b_columns; }
+
+    template <bool IsWhole> INLINE Place place(const Pack &of, i64 four)
     {
-        i64 part = i / fours, four = i % fours, first = part * part_rows, end = first + part_rows < rows ? first + part_rows : rows;
-        bool is_a = four < of_a, is_c = four >= of_a + of_b;
-        const typename F::Element *from = is_a ? a : is_c ? c : b;
-        int own = is_a ? a_columns : b_columns, before = is_a ? 0 : is_c ? a_columns + b_columns : a_columns;
-        Neighbours<4> n((is_a ? four : is_c ? four - of_a - of_b : four - of_a) * 4, own, aligned);
-        float sum[4] = {0, 0, 0, 0};
-        for (; first < end; first += AHEAD)
-        {
-            float v[AHEAD][4];
-            UNROLL
-            for (int r = 0; r < AHEAD; r++)
-                if (first + r < end)
-                    load<F>(v[r], from + (first + r) * own, n);
-            UNROLL
-            for (int r = 0; r < AHEAD; r++)
-            {
-                if (first + r >= end)
-                    break;
-                store<F>(y + (first + r) * columns + before, v[r], n);
-                UNROLL
-                for (int k = 0; k < 4; k++)
-                    sum[k] += v[r][k];
-            }
-        }
-        if (sums)
-            store<f32>(sums + part * columns + before, sum, n);
+        i64 of_a = (of.a_columns + 3) / 4, of_b = (of.b_columns + 3) / 4;
+        if (four < of_a)
+            return {neighbours<IsWhole, 4>(four * 4, of.a_columns), of.a, of.a_columns, 0};
+        bool is_c = four >= of_a + of_b;
+        return {
+            neighbours<IsWhole, 4>((is_c ? four - of_a - of_b : four - of_a) * 4, of.b_columns), is_c ? of.c : of.b, of.b_columns,
+            is_c ? of.a_columns + of.b_columns : of.a_columns};
     }
+
+    template <int Rows> INLINE void rows(const Pack &of, const Place &at, i64 row, float *sums)
+    {
+        Raw<F, 4> read[Rows];
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+            read[r] = fetch<F>(at.from + (row + r) * at.own, at.n);
+        UNROLL
+        for (int r = 0; r < Rows; r++)
+        {
+            float v[4];
+            put(of.y + (row + r) * columns(of) + at.before, read[r], at.n);
+            widen(v, read[r]);
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                sums[k] += v[k];
+        }
+    }
+
+    INLINE void finish(const Pack &of, const Place &at, i64 part, const float *sums)
+    {
+        if (of.sums)
+            store<f32>(of.sums + part * columns(of) + at.before, sums, at.n);
+    }
+};
+
+template <class F>
+INLINE void pack(const Pack<F> &of, i64 rows, int part_rows)
+{
+    bool is_whole = of.a_columns % 4 == 0 && of.b_columns % 4 == 0 && is_aligned<4>(of.y) && is_aligned<4>(of.a) && is_aligned<4>(of.b)
+        && is_aligned<4>(of.c) && is_aligned<4>(of.sums);
+    down_parts<AHEAD>(of, rows, part_rows, (of.a_columns + 3) / 4 + 2 * (i64)((of.b_columns + 3) / 4), is_whole);
 }
 
 #define PACK(F) \
@@ -49,7 +66,7 @@ INLINE void pack(
         F::Element *y, const F::Element *a, const F::Element *b, const F::Element *c, int a_columns, int b_columns, float *sums, i64 rows, \
         int part_rows) \
     { \
-        pack<F>(y, a, b, c, a_columns, b_columns, sums, rows, part_rows); \
+        pack<F>({y, a, b, c, a_columns, b_columns, sums}, rows, part_rows); \
     } \
     ENTRY(pack_##F)
 
