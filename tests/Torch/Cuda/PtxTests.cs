@@ -16,25 +16,11 @@ public sealed partial class PtxTests : TemporaryFolder
     {
         var compiler = Programs.Find(Programs.SearchPath, Compilers);
         Requirement.Need(compiler is not null, "needs clang, which compiles CUDA to PTX: apt-get install clang");
-        string source = Path.Combine(Folder, "kernels.cu"), ptx = Path.Combine(Folder, "kernels.ptx");
-        File.WriteAllText(source, KernelSource.Text);
-        // What NVRTC defines by itself.
-        var words = new[] { "global", "device", "shared" }.Select(w => $"-D__{w}__=__attribute__(({w}))");
-        var start = new ProcessStartInfo(compiler,
-        [
-            "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-gpu-arch=sm_80", "-std=c++17", "-ffp-contract=off",
-            "-O2", "-S", "-Wall", "-Werror", .. words, source, "-o", ptx,
-        ])
-        { RedirectStandardError = true, UseShellExecute = false };
-        // A variable for each kernel that tests run elsewhere.
-        start.ArgumentList.Add("-DENTRY(name)=__device__ char entry_##name;");
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, errors);
+        // As NVRTC gets them: each alone.
+        var ptx = KernelSource.Units.SelectMany(unit => Compile(compiler, unit)).ToList();
 
         var (isWritten, kernels, named, written, approximations) = (false, new List<string>(), new List<string>(), 0, 0);
-        foreach (var line in File.ReadLines(ptx))
+        foreach (var line in ptx)
         {
             isWritten = line.Contains("begin inline asm", StringComparison.Ordinal)
                 || isWritten && !line.Contains("end inline asm", StringComparison.Ordinal);
@@ -54,6 +40,27 @@ public sealed partial class PtxTests : TemporaryFolder
         Assert.Equal(named.Order(StringComparer.Ordinal), kernels.Order(StringComparer.Ordinal));
         Assert.Contains("norm_backward_f32_bf16_bf16", kernels);
         Assert.True(written > 50 && approximations > 0);
+    }
+
+    private string[] Compile(string compiler, string unit)
+    {
+        string source = Path.Combine(Folder, "kernels.cu"), ptx = Path.Combine(Folder, "kernels.ptx");
+        File.WriteAllText(source, unit);
+        // What NVRTC defines by itself.
+        var words = new[] { "global", "device", "shared" }.Select(w => $"-D__{w}__=__attribute__(({w}))");
+        var start = new ProcessStartInfo(compiler,
+        [
+            "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-gpu-arch=sm_80", "-std=c++17", "-ffp-contract=off",
+            "-O2", "-S", "-Wall", "-Werror", .. words, source, "-o", ptx,
+        ])
+        { RedirectStandardError = true, UseShellExecute = false };
+        // A variable for each kernel that tests run elsewhere.
+        start.ArgumentList.Add("-DENTRY(name)=__device__ char entry_##name;");
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, errors);
+        return File.ReadAllLines(ptx);
     }
 
     [GeneratedRegex(@"\.visible \.entry (?<name>\w+)", RegexOptions.ExplicitCapture, 1000)]
