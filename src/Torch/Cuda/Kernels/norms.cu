@@ -216,7 +216,8 @@ INLINE void write_norms(
 {
     for (int channel = mine.channel; channel < columns; channel += mine.apart)
     {
-        float scale[4], shift[4];
+        // The product and -0, rounded once, is the product.
+        float scale[4], shift[4] = {-0.0f, -0.0f, -0.0f, -0.0f};
         load<f32, 4>(scale, gain, four<Staged>(0, 0, channel, columns, is_whole));
         if (bias)
             load<f32, 4>(shift, bias, four<Staged>(0, 0, channel, columns, is_whole));
@@ -227,10 +228,7 @@ INLINE void write_norms(
             RowNumbers of = load_numbers(numbers + row);
             UNROLL
             for (int i = 0; i < 4; i++)
-            {
-                float n = (v[i] - of.mean) * of.inverse;
-                v[i] = bias ? fused(n, scale[i], shift[i]) : n * scale[i];
-            }
+                v[i] = fused((v[i] - of.mean) * of.inverse, scale[i], shift[i]);
             store<Y, 4>(y, v, four<Staged>(begin, row, channel, columns, is_whole));
         }
     }
