@@ -275,8 +275,9 @@ INLINE void norm_forward(
     typename Y::Element *y, float *sum, const typename X::Element *x, const typename Y::Element *branch, const float *gain,
     const float *bias, float *means, float *inverses, i64 rows, int columns, float epsilon)
 {
-    alignas(16) __shared__ float tile[TILE_FLOATS];
+    __shared__ Words4 memory[TILE_FLOATS / 4];
     __shared__ RowNumbers numbers[MOST_ROWS];
+    float *tile = (float *)memory;
     bool is_whole = columns % 4 == 0 && is_aligned<4>(y) && is_aligned<4>(sum) && is_aligned<4>(x) && is_aligned<4>(branch)
         && is_aligned<4>(gain) && is_aligned<4>(bias);
     if (is_whole && pitch_of(columns) <= TILE_FLOATS)

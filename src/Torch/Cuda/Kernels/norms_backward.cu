@@ -332,8 +332,9 @@ INLINE void norm_backward(
     const typename Dy::Element *dy, const typename X::Element *x, const float *gain, const float *means, const float *inverses, i64 rows,
     int part_rows, int columns, int accumulate)
 {
-    alignas(16) __shared__ float tile[TILE_FLOATS];
+    __shared__ Words4 memory[TILE_FLOATS / 4];
     __shared__ RowNumbers numbers[MOST_ROWS];
+    float *tile = (float *)memory;
     i64 first = (i64)block_index() * part_rows, behind = first + part_rows < rows ? first + part_rows : rows;
     i64 of_part = (i64)block_index() * columns;
     PartSums sums = {gains ? gains + of_part : gains, biases ? biases + of_part : biases, branches ? branches + of_part : branches};
