@@ -142,25 +142,32 @@ template <class Dx, class Dy, class X>
 INLINE void stage_gradients(SharedGradients<Dy> tile, const NormPart<Dx, Dy, X> &part, i64 begin, int count, Place mine)
 {
     typedef typename WordsOf<sizeof(typename Dy::Element)>::Type Four;
-    const int ahead = 4;
+    const int ahead = 4, words = sizeof(typename Dy::Element);
     for (int channel = mine.channel; channel < part.columns; channel += mine.apart)
         for (int row = mine.row; row < count; row += ahead * mine.rows)
         {
             float x[ahead][4];
-            Four dy[ahead];
+            u32 dy[ahead][words];
             UNROLL
             for (int k = 0; k < ahead; k++)
             {
                 Neighbours<4> at = four<true>(begin, row_ahead(row, k, mine.rows, count), channel, part.columns, true);
                 load<X, 4>(x[k], part.x, at);
-                dy[k] = *(const Four *)(part.dy + at.at);
+                Four moved = *(const Four *)(part.dy + at.at);
+                UNROLL
+                for (int i = 0; i < words; i++)
+                    dy[k][i] = moved.at[i];
             }
             UNROLL
             for (int k = 0; k < ahead; k++)
                 if (int r = row + k * mine.rows; r < count)
                 {
                     tile.x.store_four(x[k], r, channel);
-                    *(Four *)(tile.dy.tile + tile.dy.place(r, channel).at) = dy[k];
+                    Four moved;
+                    UNROLL
+                    for (int i = 0; i < words; i++)
+                        moved.at[i] = dy[k][i];
+                    *(Four *)(tile.dy.tile + tile.dy.place(r, channel).at) = moved;
                 }
         }
 }
