@@ -9,7 +9,7 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>Parts that a sum over rows can have: what <c>fold_parts</c> of column_sums.cu has memory for.</summary>
     public const int MaxParts = 4096;
 
-    // A block of norm_backward has 16 rows at once. A GPU of 132 multiprocessors has 512 blocks of it at once.
+    // A GPU of 132 multiprocessors has 512 blocks of norm_backward at once.
     private const int FewestPartRows = 16, UsualPartRows = 128, EnoughParts = 512;
 
     // PIECE_THREADS of cross_entropy.cu, of which a block of 512 threads has so many groups.
@@ -65,9 +65,11 @@ internal sealed unsafe partial class DeviceKernels
         int columns, float epsilon)
     {
         MustBe(y.Type, branch);
-        OverRows(
-            "norm_forward", [y.Type, x.Type], rows, Moves(rows * columns, y, sum, x, branch), y, sum, x, branch, gain, bias, means,
-            inverses, rows, columns, epsilon);
+        // A block takes several rows; those for which there are none end at once.
+        if (rows > 0)
+            Start(
+                "norm_forward", [y.Type, x.Type], Math.Min(rows, 32L * _multiprocessors), ThreadsOfNorm(columns),
+                Moves(rows * columns, y, sum, x, branch), y, sum, x, branch, gain, bias, means, inverses, rows, columns, epsilon);
     }
 
     /// <summary>
@@ -92,6 +94,8 @@ internal sealed unsafe partial class DeviceKernels
             MustBe(ElementType.Fp32, norm.Dx);
         if (norm.BiasGradient is not null && norm.GainGradient is null)
             throw new ArgumentException("a norm's bias is trained with its gain", nameof(norm));
+        if (norm.Dx.IsNone && (norm.BranchBiasGradient is not null || !norm.NarrowDx.IsNone))
+            throw new ArgumentException("what a norm's branch gets is made of dx", nameof(norm));
         if (norm.Rows == 0)
             return;
         // One after the other, whichever are wanted.
@@ -101,7 +105,7 @@ internal sealed unsafe partial class DeviceKernels
         var branches = norm.BranchBiasGradient is null ? null : norm.Sums + 2 * ofOne;
         var dx = norm.Dx.IsNone ? norm.X : norm.Dx;
         Start(
-            "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, Threads,
+            "norm_backward", [dx.Type, norm.Dy.Type, norm.X.Type], parts, ThreadsOfNorm(norm.Columns),
             Moves(norm.Rows * norm.Columns, norm.Dx, norm.AddsToDx ? norm.Dx : default, norm.NarrowDx, norm.Dy, norm.X), norm.Dx,
             norm.NarrowDx, gains, biases, branches, norm.Dy, norm.X, norm.Gain, norm.Means, norm.Inverses, norm.Rows, norm.PartRows,
             norm.Columns, norm.AddsToDx);
@@ -153,6 +157,14 @@ internal sealed unsafe partial class DeviceKernels
             Start(
                 "embedding_gradient", [], Math.Min((long)count * ((columns + Threads - 1) / Threads), 64L * _multiprocessors), Threads,
                 0, gradient, tokens, starts, rows, count, dy, partRows, columns);
+    }
+
+    // A thread for each four columns of a row, whole warps; 512 at most, which keep the sums of 2,048 columns (norms_backward.cu). Rows of
+    // at most 512 columns lie side by side in a block.
+    private static int ThreadsOfNorm(int columns)
+    {
+        var fours = (columns + 3) / 4;
+        return fours <= Threads / 2 ? Threads : Math.Min((fours + 31) / 32 * 32, 2 * Threads);
     }
 
     private static int PartsOf(in ColumnTarget sums)
