@@ -4,11 +4,19 @@ using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
-/// <summary>Three classes run at once; these take a minute and more each.</summary>
+/// <summary>Three classes run at once; these take longest, those of several tests among them.</summary>
 public sealed class Order() : FirstCollections(
-    nameof(SameFingerprintScenarios),
-    nameof(RandomKillsScenarios),
-    nameof(RefusalScenarios),
+    nameof(OneArithmeticScenarios),
+    nameof(KillScenarios),
+    nameof(UnreachableScenarios),
     nameof(SameNameScenarios),
+    nameof(HostileScenarios),
+    nameof(LeavingScenarios),
+    nameof(SleepingWorkerScenarios),
+    nameof(RefusalScenarios),
+    nameof(RestoredJournalScenarios),
     nameof(LyingWorkerScenarios),
-    nameof(LeavingScenarios));
+    nameof(RandomKillsScenarios),
+    nameof(AllAtOnceScenarios),
+    nameof(BenchScenarios),
+    nameof(SameFingerprintScenarios));
