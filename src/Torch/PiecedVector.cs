@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Native;
 
 namespace Elastic.Torch;
 
@@ -75,8 +76,8 @@ internal sealed class PiecedVector(long length, IReadOnlyList<TorchVector> piece
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
         foreach (var (into, from) in Pieces.Zip(other.Pieces))
-            into.Flat.add_(from.Flat);
-        _rows?.Flat.add_(other.Rows!.Flat);
+            into.Flat.AddInPlace(from.Flat);
+        _rows?.Flat.AddInPlace(other.Rows!.Flat);
     }
 
     /// <inheritdoc/>

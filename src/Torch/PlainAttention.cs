@@ -1,3 +1,4 @@
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -13,9 +14,9 @@ internal static class PlainAttention
     /// <param name="factors">What weights are multiplied by, (B, H, Tq, Tk): dropout. Null for ones.</param>
     public static Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? hidden, Tensor? factors)
     {
-        var scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]);                                         // (B, H, Tq, Tk)
+        var scores = q.matmul(k.transpose(2, 3)).Over(Math.Sqrt(q.shape[3]));                                      // (B, H, Tq, Tk)
         if (hidden is not null)
-            scores = scores.masked_fill(hidden, double.NegativeInfinity);
+            scores = scores.Filled(hidden, double.NegativeInfinity);
         var weights = scores.softmax(-1);
         return (factors is null ? weights : weights * factors).matmul(v);
     }

@@ -1,6 +1,7 @@
 using Elastic.Kernels;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,8 +19,8 @@ internal static class PlainFold
         foreach (var (_, first, count) in ((PiecedVector)roots[0].Gradient).PartsOf(slice.First, slice.Count))
             into.Range(first, count).copy_(Sum(r => r.PieceOf(first, count), first, count));
         foreach (var (first, count) in RowsIn(roots, slice))
-            into.Range(first, count).add_(Sum(r => r.Rows!, first, count));
-        var squares = into.Range(slice.First, slice.Count).view(slice.Tiles, FlatLayout.Tile).to(float64).pow(2).sum(1)
+            into.Range(first, count).AddInPlace(Sum(r => r.Rows!, first, count));
+        var squares = into.Range(slice.First, slice.Count).view(slice.Tiles, FlatLayout.Tile).to(float64).Power(2).sum(1)
             .to(CPU).data<double>().ToArray();
         for (var tile = 0; tile < squares.Length; tile++)
         {
@@ -31,7 +32,7 @@ internal static class PlainFold
 
         Tensor Sum(Func<PiecedVector, TorchVector> vector, long first, long count) => SumTree.Fold<Tensor>(
             [.. roots.Select(r => (r.Node, vector((PiecedVector)r.Gradient).Range(first, count).to(device)))], microBatches,
-            (a, b) => a + b);
+            (a, b) => a.Plus(b));
     }
 
     /// <summary>What of a slice gets rows of a tied embedding on top: where they are, and where the sum itself lies in pieces.</summary>
@@ -50,7 +51,7 @@ internal static class PlainFold
     {
         using var scope = NewDisposeScope();
         List<(long First, long Count)> parts = [.. PartsOf(layout, tile)];
-        return [.. parts.Select(p => gradient.Range(p.First, p.Count).to(float64).pow(2).sum().item<double>())];
+        return [.. parts.Select(p => gradient.Range(p.First, p.Count).to(float64).Power(2).sum().item<double>())];
     }
 
     /// <summary>The parts of a tile that are trained parameters, in their order.</summary>

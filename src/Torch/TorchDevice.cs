@@ -319,10 +319,10 @@ internal sealed partial class TorchDevice : TrainingDevice
         Tensor[] Part(TorchVector vector) => [vector.Range(first, count)];
         var g = Part(gradient);
         if (step.ClipCoefficient != 1)
-            g[0].mul_((float)step.ClipCoefficient);
+            g[0].TimesInPlace((float)step.ClipCoefficient);
         Dispatcher.Call(
             "aten::_fused_adamw_", "", 0, Part(p), g, Part(m), Part(v),
-            Array.Empty<Tensor>(), new[] { full(1, (float)step.Number, float32, _device).squeeze() },
+            Array.Empty<Tensor>(), new[] { tensor((float)step.Number, float32, _device) },
             step.LearningRate, settings.Beta1, settings.Beta2, weightDecay, settings.Epsilon, false, false,
             Dispatcher.Argument.None, Dispatcher.Argument.None);
     }

@@ -3,6 +3,7 @@ using Elastic.Messages.Settings;
 using Elastic.Model.Optimization;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch;
@@ -21,17 +22,18 @@ internal static class TorchMuon
         Tensor View(TorchVector vector) => vector.Flat.as_strided(
             [matrix.Rows, matrix.Columns], [matrix.RowStride, 1], matrix.First - vector.First);                    // (rows, columns)
         var (w, m) = (View(parameters), View(momentum));
-        var share = View(gradient) * (float)(step.ClipCoefficient * (1 - settings.Momentum));
-        m.mul_((float)settings.Momentum).add_(share);
-        var o = Orthogonalize(m * (float)settings.Momentum + share, products);
-        w.mul_((float)(1 - step.LearningRate * (matrix.Decays ? settings.WeightDecay : 0))).sub_(o * (float)Muon.StepSize(matrix, step));
+        var share = View(gradient).Times((float)(step.ClipCoefficient * (1 - settings.Momentum)));
+        m.TimesInPlace((float)settings.Momentum).AddInPlace(share);
+        var o = Orthogonalize(m.Times((float)settings.Momentum).Plus(share), products);
+        w.TimesInPlace((float)(1 - step.LearningRate * (matrix.Decays ? settings.WeightDecay : 0)))
+            .sub_(o.Times((float)Muon.StepSize(matrix, step)));
     }
 
     private static Tensor Orthogonalize(Tensor u, DeviceProducts? products)
     {
         var isTall = u.shape[0] > u.shape[1];
         var x = isTall ? u.t() : u;
-        x = x / (x.norm() + NewtonSchulz.Epsilon);
+        x = x / x.norm().Plus(NewtonSchulz.Epsilon);
         for (var i = 0; i < NewtonSchulz.Iterations; i++)
         {
             var g = ProductOperators.Multiply(products, x, x.t());

@@ -5,6 +5,7 @@ using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using Elastic.Torch.Cuda.Passes;
+using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -126,7 +127,7 @@ internal sealed class TorchPass(
         using (NewDisposeScope())
         {
             if (_head is { } losses)
-                (losses.sum() * LossFactor).backward();
+                losses.sum().Times(LossFactor).backward();
             else if (_gradients.Count > 0)
                 autograd.backward([.. _gradients.Keys.Select(v => _values[v])], [.. _gradients.Values.Select(g => g.to(dtype))]);
         }
@@ -162,14 +163,15 @@ internal sealed class TorchPass(
         ActivationOperation { Function: Activation.Relu } o => nn.functional.relu(Input(o)),
         ActivationOperation o => nn.functional.gelu(Input(o)),
         DropoutOperation o => Dropped(Input(o), o.Mask),
-        AddRowOperation o => Input(o) + (Types is null ? parameters(o.Table).narrow(0, 0, 1) : parameters(o.Table).index_select(0, Types)),
+        AddRowOperation o => Input(o).Plus(
+            Types is null ? parameters(o.Table).narrow(0, 0, 1) : parameters(o.Table).index_select(0, Types)),
         EmbedPairsOperation o => EmbedPairs(o),
         PartOperation o => Input(o).view(tape.Shape.MicroBatches, -1, Input(o).shape[1]).narrow(1, o.First, o.Count)
             .reshape(-1, Input(o).shape[1]),
         AttentionOperation o => Attend(o),
         SwiGluOperation o => nn.functional.silu(_values[o.Gate]) * _values[o.Up],
-        ScaledSumOperation o => _values[o.X] + _values[o.Branch] * o.Scale,
-        ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Mask),
+        ScaledSumOperation o => _values[o.X].Plus(_values[o.Branch].Times(o.Scale)),
+        ResidualOperation o => _values[o.X].Plus(Dropped(_values[o.Branch], o.Mask)),
         CausalAttentionOperation o => Attend(o),
         CrossEntropyOperation o => Loss(o),
         _ => throw new UnreachableException($"operation {operation.GetType().Name}"),
@@ -186,7 +188,7 @@ internal sealed class TorchPass(
     private Tensor Weight(string name)
     {
         var weight = parameters(name);
-        return Storage is null ? weight : weight + (Rounded(weight) - weight).detach();
+        return Storage is null ? weight : weight.Plus((Rounded(weight) - weight).detach());
     }
 
     private Tensor Table(string name) => Tables is { } apart ? apart(name) : parameters(name);
@@ -197,7 +199,7 @@ internal sealed class TorchPass(
         if (o.Positions is { } positions)
         {
             var T = tape.Shape.Tokens;
-            x = (x.view(-1, T, x.shape[1]) + parameters(positions).narrow(0, 0, T)).view(x.shape);
+            x = x.view(-1, T, x.shape[1]).Plus(parameters(positions).narrow(0, 0, T)).view(x.shape);
         }
         return Dropped(x, o.Mask);
     }
@@ -206,19 +208,20 @@ internal sealed class TorchPass(
     private Tensor EmbedPairs(EmbedPairsOperation o)
     {
         var (shape, C) = (tape.Shape, o.Positions.Width);
-        var x = Table(o.Table).index_select(0, cat([Sources!, inputs])) * o.Scale;                                // (M + N, C)
+        var x = Table(o.Table).index_select(0, cat([Sources!, inputs])).Times(o.Scale);                          // (M + N, C)
         var all = tensor(o.Positions.Values, dtype, device).view(-1, C);
         Tensor Places(int length) => all.narrow(0, 0, length).repeat([shape.Sequences, 1]);
-        return Dropped(x + cat([Places(shape.Sources), Places(shape.Tokens)]), o.Mask);
+        return Dropped(x.Plus(cat([Places(shape.Sources), Places(shape.Tokens)])), o.Mask);
     }
 
     // By tanh (Hendrycks and Gimpel 2016, section 2).
-    private static Tensor Gelu(Tensor x) => x * 0.5 * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
+    private static Tensor Gelu(Tensor x) =>
+        x.Times(0.5) * tanh(x.Plus(x.Power(3).Times(0.044715)).Times(Math.Sqrt(2 / Math.PI))).Plus(1);
 
     private Tensor RmsNorm(RmsNormOperation o)
     {
         var x = Input(o).view(-1, o.Channels);
-        return (x / (x.pow(2).mean([1], keepdim: true) + o.Epsilon).sqrt() * parameters(o.Gain)).view(Input(o).shape);
+        return (x / x.Power(2).mean([1], keepdim: true).Plus(o.Epsilon).sqrt() * parameters(o.Gain)).view(Input(o).shape);
     }
 
     private Tensor Linear(LinearOperation o)
@@ -229,7 +232,7 @@ internal sealed class TorchPass(
         if (!isNarrow)
             return Affine(Input(o), weight, o.Bias);
         var y = Input(o).to(Storage!.Value).matmul(weight.to(Storage.Value)).to(dtype);
-        return o.Bias is null ? y : y + parameters(o.Bias);
+        return o.Bias is null ? y : y.Plus(parameters(o.Bias));
     }
 
     // (N, K) (K, M) (M) -> (N, M)
@@ -241,13 +244,13 @@ internal sealed class TorchPass(
     private Tensor Rotate(RotaryOperation o)
     {
         var (x, T, P) = (Input(o), tape.Shape.Tokens, o.Angles.Frequencies.Count);
-        var positions = arange(T, float64, device).unsqueeze(1);
+        var positions = NumberOperators.CountTo(T, float64, device).unsqueeze(1);
         var angles = positions * tensor(o.Angles.Frequencies.ToArray(), float64, device);                         // (T, P)
-        var (cos, sin) = ((angles.cos() * o.Angles.Magnitude).to(dtype), (angles.sin() * o.Angles.Magnitude).to(dtype));
+        var (cos, sin) = (angles.cos().Times(o.Angles.Magnitude).to(dtype), angles.sin().Times(o.Angles.Magnitude).to(dtype));
         var heads = x.view(-1, T, x.shape[1] / (2 * P), 2, P);                                                    // (B, T, H, 2, P)
         var (a, b) = (heads.select(3, 0), heads.select(3, 1));
         (cos, sin) = (cos.unsqueeze(1), sin.unsqueeze(1));                                                        // (T, 1, P)
-        return stack([a * cos - b * sin, b * cos + a * sin], 3).view(x.shape);
+        return stack([a * cos - b * sin, (b * cos).Plus(a * sin)], 3).view(x.shape);
     }
 
     // -> (N, H D). B sequences of all micro-batches, H heads in groups that share one of K heads of keys and values.
@@ -295,8 +298,8 @@ internal sealed class TorchPass(
         var z = Affine(h, weight.t(), o.Bias);
         if (tape.Purpose == TapePurpose.Generation)
             return z.view(-1);                                                                                    // (V)
-        var loss = z.logsumexp(1) - z.gather(1, targets!.unsqueeze(1)).squeeze(1) * (1 - Smoothing);
-        loss = Smoothing > 0 ? loss - z.mean([1]) * Smoothing : loss;
+        var loss = z.logsumexp(1) - z.gather(1, targets!.unsqueeze(1)).squeeze(1).Times(1 - Smoothing);
+        loss = Smoothing > 0 ? loss - z.mean([1]).Times(Smoothing) : loss;
         return Counted is { } counted ? loss * counted : loss;
     }
 

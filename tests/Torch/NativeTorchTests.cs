@@ -58,7 +58,7 @@ public class NativeTorchTests(ITestOutputHelper output)
         if (!ChildProcess.IsChild)
             return;
         var found = NativeTorch.Describe();
-        using var four = TorchSharp.torch.tensor(2f) + 2f;
+        using var four = TorchSharp.torch.tensor(2f).Plus(2);
         Assert.Single(LoadedLibtorch());
         output.WriteLine($"folder {found.Folder}, one libtorch, 2 + 2 = {four.item<float>()}");
     }

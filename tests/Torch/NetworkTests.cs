@@ -98,7 +98,7 @@ public class NetworkTests(ITestOutputHelper output)
             Architectures.Open(model).Record(tape);
             using var pass = new TorchPass(
                 tape, name => leaves[layout[name].Name], tensor(batches[i].Inputs, int64),
-                tensor(batches[i].Targets, int64).clamp(min: 0), CPU, float64)
+                tensor([.. batches[i].Targets.Select(t => Math.Max(t, 0))], int64), CPU, float64)
             {
                 Counted = TorchPass.CountedOf(batches[i], float64),
                 Segments = batches[i].Segments is { } segments ? tensor(segments, int64) : null,

@@ -84,6 +84,8 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
             (rule.Ends?.Queries ?? none).Handle, (rule.Ends?.Keys ?? none).Handle, rule.Ends?.MostQueries ?? q.shape[1],
             rule.Ends?.MostKeys ?? k.shape[1], 0, rule.IsCausal ? 1 : 0, saved.Rest.Random.Handle, saved.Rest.Unused.Handle, null,
             rule.Window > 0 ? &left : null, rule.Window > 0 ? &right : null, &dq, &dk, &dv);
+        // libtorch has addresses alone: without it a collection could free what it reads.
+        GC.KeepAlive(saved);
         if (error != 0)
             throw new AttentionException("backward");
         Tensor Made(nint gradient) => Heads(Tensor.UnsafeCreateTensor(gradient), dy.shape[0]).MoveToOuterDisposeScope();

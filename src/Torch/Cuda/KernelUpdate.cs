@@ -28,7 +28,7 @@ internal sealed unsafe class KernelUpdate(DeviceKernels kernels, FlatLayout layo
         {
             using var rows = new TorchVector(first, count, device, kernels.Gpu);
             Sum(rows, roots, r => r.Rows!, first, count);
-            into.Range(first, count).add_(rows.Flat);
+            into.Range(first, count).AddInPlace(rows.Flat);
         }
         var squares = new double[slice.Tiles];
         var tiles = Enumerable.Range(slice.FirstTile, slice.Tiles)

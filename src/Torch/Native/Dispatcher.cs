@@ -79,6 +79,7 @@ internal static unsafe partial class Dispatcher
         {
             nint handle;
             Check(aoti_torch_new_tensor_handle(tensor.Handle, &handle), "new_tensor_handle");
+            GC.KeepAlive(tensor);
             return (ulong)handle;
         }
 
@@ -123,6 +124,7 @@ internal static unsafe partial class Dispatcher
     {
         void* data;
         Check(torch_get_mutable_data_ptr(tensor.Handle, &data), "get_mutable_data_ptr");
+        GC.KeepAlive(tensor);
         return data;
     }
 

@@ -7,6 +7,7 @@ using Elastic.Model.Tests;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Tests.Cuda;
@@ -55,7 +56,7 @@ public sealed class FlashAttentionTests : IDisposable
     [Fact]
     public void Sources_are_seen_up_to_their_ends_and_what_stands_behind_has_no_gradient()
     {
-        var hidden = arange(11).view(1, 1, 1, 11) >= tensor(new long[] { 11, 4 }).view(2, 1, 1, 1);
+        var hidden = NumberOperators.CountTo(11, int64, CPU).view(1, 1, 1, 11) >= tensor(new long[] { 11, 4 }).view(2, 1, 1, 1);
         var made = Compare(new AttentionRule(false, 0, SequenceEnds.OfSources(7, [11, 4], 11, CPU)), 4, 4, 7, 11, hidden);
         foreach (var gradient in made[2..])
         {

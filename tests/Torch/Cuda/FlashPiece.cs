@@ -1,3 +1,4 @@
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Tests.Cuda;
@@ -41,7 +42,7 @@ internal readonly record struct FlashPiece(int FirstQuery, int Queries, int Firs
         var hidden = all.triu(Keys - Queries + 1);
         if (before >= 0)
             hidden |= all.tril(Keys - Queries - before - 1);
-        return zeros([Queries, Keys]).masked_fill(hidden, double.NegativeInfinity).view(1, 1, Queries, Keys);
+        return zeros([Queries, Keys]).Filled(hidden, double.NegativeInfinity).view(1, 1, Queries, Keys);
     }
 
     private static int[] Ends(Tensor ends, long rows)

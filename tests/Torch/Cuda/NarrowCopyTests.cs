@@ -33,7 +33,7 @@ public sealed unsafe class NarrowCopyTests
         segments.ForEach(s => AssertIs(vector, s, copies.Of(vector, s, ScalarType.BFloat16)));
         // What nobody has told of is not looked for.
         var before = copies.Of(vector, segments[1], ScalarType.BFloat16).clone();
-        vector.Flat.add_(1);
+        vector.Flat.AddInPlace(ones(1));
         Assert.Equal(Values(before), Values(copies.Of(vector, segments[1], ScalarType.BFloat16)));
         vector.Touch();
         segments.ForEach(s => AssertIs(vector, s, copies.Of(vector, s, ScalarType.BFloat16)));

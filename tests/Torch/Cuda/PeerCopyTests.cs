@@ -53,7 +53,7 @@ public sealed class PeerCopyTests
         nint other = driver.ContextOf(1), own = driver.ContextOf(0);
         driver.Enter(own);
         nint stream = driver.NewStream(isApart: true), free = driver.NewEvent(hasTime: false), copied = driver.NewEvent(hasTime: false);
-        using Tensor from = full(4, 3f), into = zeros(4), numbers = zeros(4);
+        using Tensor from = Filled(3), into = zeros(4), numbers = zeros(4);
         var kernels = fake.Kernels(0);
         Assert.True(kernels.Reaches(1));
         void Copy(bool waits, bool isWaitedFor)
@@ -75,13 +75,13 @@ public sealed class PeerCopyTests
         Assert.Empty(fake.Faults);
         // The writer does not keep what is read until the reader has ended.
         Copy(true, true);
-        from.fill_(2);
+        from.copy_(Filled(2));
         driver.Synchronize("the copy", 0);
         Assert.Equal(["memory of a copy from another GPU to 0 was written before it was read"], fake.Faults);
-        from.fill_(3);
+        from.copy_(Filled(3));
         Copy(true, false);
         Assert.All(into.data<float>().ToArray(), x => Assert.Equal(float.NaN, x));
-        from.fill_(4);
+        from.copy_(Filled(4));
         driver.Synchronize("the copy", 0);
         Assert.Equal([4f, 4, 4, 4], into.data<float>().ToArray());
         Assert.Equal(["memory of a copy from another GPU to 0 was written before it was read"], fake.Faults);
@@ -89,6 +89,7 @@ public sealed class PeerCopyTests
         Assert.Equal(["a copy to GPU 0 did not wait for what had begun"], fake.Faults);
         // Nothing that is read is left to tests after this one.
         driver.Synchronize("the copy", 0);
+        Tensor Filled(float value) => tensor([value, value, value, value], float32);
     }
 
     // In a pipeline, and where each has the whole network.

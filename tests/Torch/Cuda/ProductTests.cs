@@ -45,10 +45,12 @@ public sealed class ProductTests
         foreach (var (alpha, beta) in new[] { (1f, 0f), (0.5f, -2f) })
         {
             // What is not read may be anything.
-            y.fill_(double.NaN);
+            y.copy_(tensor(float.NaN));
             var at = new ProductMemory(At(a), At(b), At(y), alpha, beta, beta == 0 ? 0 : At(addend), beta == 0 ? 0 : At(bias));
             Assert.True(_fake.On(0).Multiply(shape with { HasBias = beta != 0 }, at));
-            var expected = a.to(float64).mm(b.to(float64)) * alpha + (beta == 0 ? 0 : addend.to(float64) * beta + bias.to(float64));
+            var expected = a.to(float64).mm(b.to(float64)).Times(alpha);
+            if (beta != 0)
+                expected = expected.Plus(addend.to(float64).Times(beta).Plus(bias.to(float64)));
             var distance = ((y.to(float64) - expected).norm() / expected.norm()).item<double>();
             Assert.InRange(distance, 0, result == "bf16" ? 1.0 / 256 : 2e-6);
         }
@@ -121,7 +123,7 @@ public sealed class ProductTests
     {
         using var scope = NewDisposeScope();
         // Beyond fp16's range.
-        var (left, sum) = (full(1, 1, 300, float16), full(1, 1, 1, float32));
+        var (left, sum) = (tensor([300f], float16).view(1, 1), tensor([1f], float32).view(1, 1));
         ProductOperators.Write(null, left, left, sum, adds: true);
         Assert.Equal(90_001, sum.item<float>());
         // Between 256 and 258, of which the first is even: with the bias it is the second.
@@ -297,7 +299,7 @@ public sealed class ProductTests
         // A weight's gradient goes on from what is there.
         var (sum, before) = (Stored(24, 40, false, 0, 3, float32), Stored(24, 40, false, 0, 3, float64));
         new GpuTools(CPU, FakeGpu.Shared.Kernels(0), null, _fake.On(0)).AddProduct(sum, a, b);
-        var all = before + a.to(float64).mm(b.to(float64));
+        var all = before.Plus(a.to(float64).mm(b.to(float64)));
         Assert.InRange(((sum.to(float64) - all).norm() / all.norm()).item<double>(), 0, 2e-6);
         var without = new FakeCublasLt();
         without.OnlySplits();

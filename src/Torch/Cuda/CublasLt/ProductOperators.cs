@@ -36,10 +36,10 @@ internal static unsafe class ProductOperators
             var product = left.dtype == float32 && products is not null
                 ? Multiply(products, left, right)
                 : left.to(float32).mm(right.to(float32));
-            _ = adds ? result.add_(product) : result.copy_(product);
+            _ = adds ? result.AddInPlace(product) : result.copy_(product);
         }
         if (bias is not null)
-            result.add_(bias);
+            result.AddInPlace(bias);
     }
 
     /// <summary>
@@ -67,7 +67,7 @@ internal static unsafe class ProductOperators
             if (Multiply(products, left, right, result, (float)alpha, (float)beta, addend.contiguous(), null))
                 return result;
         }
-        return addend * beta + left.mm(right) * alpha;
+        return addend.Times(beta).Plus(left.mm(right).Times(alpha));
     }
 
     /// <summary>left right in fp32: (N, K) (K, M) -> (N, M).</summary>

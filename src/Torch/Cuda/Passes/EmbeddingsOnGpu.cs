@@ -23,7 +23,7 @@ internal sealed unsafe class EmbedOnGpu : GpuOperator<EmbedOperation>
     {
         var (dx, T) = (Dropped(pass, o.Mask), pass.Tape.Shape.Tokens);
         if (o.Positions is { } positions && pass.Parameters.Gradient(positions) is { } dPositions)
-            dPositions.narrow(0, 0, T).add_(dx.view(-1, T, dx.shape[1]).sum(dim: 0));
+            dPositions.narrow(0, 0, T).AddInPlace(dx.view(-1, T, dx.shape[1]).sum(dim: 0));
         if (pass.Parameters.GradientOfRows(o.Table) is { } dTable)
             pass.Tools.AddEmbeddingGradient(dTable, pass.Inputs.TokenRows.Value, dx);
     }
@@ -67,6 +67,6 @@ internal sealed unsafe class EmbedPairsOnGpu : GpuOperator<EmbedPairsOperation>
     protected override void Backward(GpuPass pass, EmbedPairsOperation o)
     {
         if (pass.Parameters.GradientOfRows(o.Table) is { } dTable)
-            pass.Tools.AddEmbeddingGradient(dTable, pass.Inputs.TokenRows.Value, EmbedOnGpu.Dropped(pass, o.Mask) * o.Scale);
+            pass.Tools.AddEmbeddingGradient(dTable, pass.Inputs.TokenRows.Value, EmbedOnGpu.Dropped(pass, o.Mask).Times(o.Scale));
     }
 }

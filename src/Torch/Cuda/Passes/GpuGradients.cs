@@ -1,4 +1,5 @@
 using Elastic.Model.Tapes;
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda.Passes;
@@ -55,7 +56,7 @@ internal sealed class GpuGradients : IDisposable
     {
         using var scope = NewDisposeScope();
         if (_gradients.TryGetValue(value, out var held))
-            Own(value, held).add_(dx);
+            Own(value, held).AddInPlace(dx);
         else
             // In the value's shape, and whole rows one after the other, as kernels read it.
             _gradients[value] = new Held(dx.view(value.Rows, value.Columns).contiguous().alias().DetachFromDisposeScope());
@@ -72,7 +73,7 @@ internal sealed class GpuGradients : IDisposable
         if (_gradients.TryGetValue(to, out var held))
         {
             using var scope = NewDisposeScope();
-            Own(to, held).add_(from.Tensor);
+            Own(to, held).AddInPlace(from.Tensor);
             return;
         }
         if (from.Rounded is { } rounded && TypeOf(to) == rounded.dtype)

@@ -61,10 +61,10 @@ internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
             if (sum is not null)
                 pass.Tools.AddProduct(sum, z.t(), own);
             if (o.Bias is not null && pass.Parameters.Gradient(o.Bias) is { } dBias)
-                dBias.add_(z.narrow(1, 0, V).sum(dim: 0, type: float32));
+                dBias.AddInPlace(z.narrow(1, 0, V).sum(dim: 0, type: float32));
         }
         if (sum is not null && !ReferenceEquals(sum, dWeight))
-            dWeight!.add_(sum.narrow(0, 0, V));
+            dWeight!.AddInPlace(sum.narrow(0, 0, V));
         pass.Losses = losses;
 
         Tensor Of(string name) => type == bfloat16

@@ -1,5 +1,6 @@
 using Elastic.Model.Operators;
 using Elastic.Torch.Cuda.CublasLt;
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Elastic.Torch.Cuda.Passes;
@@ -52,7 +53,7 @@ internal sealed class AddRowOnGpu : GpuOperator<AddRowOperation>
     {
         var table = pass.Parameters[o.Table];
         var rows = pass.Inputs.Types is { } types ? table.index_select(0, types) : table.narrow(0, 0, 1);
-        pass.New(o.Output!).copy_(pass[o.Inputs[0]]).add_(rows);
+        pass.New(o.Output!).copy_(pass[o.Inputs[0]]).AddInPlace(rows);
     }
 
     /// <inheritdoc/>
@@ -63,7 +64,7 @@ internal sealed class AddRowOnGpu : GpuOperator<AddRowOperation>
             // A product with ones where a row is of a type: each sum in one order.
             if (pass.Inputs.Types is { } types)
             {
-                var ones = types.unsqueeze(0).eq(arange(dTable.shape[0], int64, types.device).unsqueeze(1)).to(float32);
+                var ones = types.unsqueeze(0).eq(NumberOperators.CountTo(dTable.shape[0], int64, types.device).unsqueeze(1)).to(float32);
                 ProductOperators.Write(pass.Tools.Products, ones, pass.Dy, dTable, adds: true);
             }
             else
@@ -87,7 +88,7 @@ internal sealed class PartOnGpu : GpuOperator<PartOperation>
     protected override void Backward(GpuPass pass, PartOperation o)
     {
         if (pass.Gradients.AreWanted(o.Inputs[0]))
-            Rows(pass, o, pass.Gradients.Sum(o.Inputs[0])).add_(pass.Dy.view(pass.Tape.Shape.MicroBatches, o.Count, -1));
+            Rows(pass, o, pass.Gradients.Sum(o.Inputs[0])).AddInPlace(pass.Dy.view(pass.Tape.Shape.MicroBatches, o.Count, -1));
     }
 
     // (micro-batches, rows, C): a view.
