@@ -49,8 +49,8 @@ internal sealed unsafe class KernelCompiler
         Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify));
 
     /// <summary>
-    /// The kernels for a compute capability, e.g. 9.0: a cubin of each unit. Those that are not kept are compiled side by side: together they
-    /// took 16 s one after another.
+    /// The kernels for a compute capability, e.g. 9.0: a cubin of each unit. Those that are not kept are compiled side by side: one after
+    /// another they took 16 s.
     /// </summary>
     /// <exception cref="ElasticException">The compiler refuses the source or the capability; has its words.</exception>
     public IReadOnlyList<byte[]> Compile(int major, int minor)

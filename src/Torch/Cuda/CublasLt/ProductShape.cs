@@ -42,14 +42,16 @@ internal readonly record struct ProductShape(
             transposesRight ? inner : columns, columns);
 
     /// <summary>The gradient of a weight of a linear layer, summed over so many tokens.</summary>
-    public static ProductShape OfWeight(
-        ProductType inputs, long rows, long columns, long tokens) => Dense(inputs, ProductType.Fp32, true, false, rows, columns, tokens)
-            with { Parts = PartsOf(rows, columns, tokens) };
+    public static ProductShape OfWeight(ProductType inputs, long rows, long columns, long tokens)
+    {
+        var whole = Dense(inputs, ProductType.Fp32, true, false, rows, columns, tokens);
+        return whole with { Parts = PartsOf(rows, columns, tokens) };
+    }
 
     /// <summary>
-    /// Parts of a sum over tokens whose result is small, as the gradient of a weight: a block of a GPU's threads makes a tile of it, and few
-    /// tiles leave most of the GPU idle while each sums over all tokens (768 x 768 by 32,768 took 13 times as long as it should, on an H200).
-    /// A power of two, by the shape alone: GPUs of any size add in one order.
+    /// Parts of a sum over tokens whose result is small, as the gradient of a weight: a block of a GPU's threads makes a tile of it, and
+    /// few tiles leave most of the GPU idle while each sums over all tokens (768 x 768 by 32,768 took 13 times as long as it should, on an
+    /// H200). A power of two, by the shape alone: GPUs of any size add in one order.
     /// </summary>
     public static int PartsOf(long rows, long columns, long tokens)
     {
@@ -91,7 +93,7 @@ internal readonly record struct ProductShape(
     /// <summary>Multiplications and additions.</summary>
     public double Operations => 2.0 * Rows * Columns * Inner;
 
-    /// <summary>E.g. "bf16 4096x2304x768 NT to fp32 with bias", the strides where there are gaps, and parts where there are several.</summary>
+    /// <summary>E.g. "bf16 4096x2304x768 NT to fp32 with bias", the strides where there are gaps, and the number of parts.</summary>
     public override string ToString()
     {
         var dense = Dense(Inputs, Result, TransposesLeft, TransposesRight, Rows, Columns, Inner);
@@ -101,7 +103,8 @@ internal readonly record struct ProductShape(
         var parts = Parts == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $" in {Parts} parts");
         var (left, right, bias) = (TransposesLeft ? 'T' : 'N', TransposesRight ? 'T' : 'N', HasBias ? " with bias" : "");
         return string.Create(
-            CultureInfo.InvariantCulture, $"{NameOf(Inputs)} {Rows}x{Columns}x{Inner} {left}{right} to {NameOf(Result)}{bias}{gaps}{parts}");
+            CultureInfo.InvariantCulture,
+            $"{NameOf(Inputs)} {Rows}x{Columns}x{Inner} {left}{right} to {NameOf(Result)}{bias}{gaps}{parts}");
     }
 
     private static string NameOf(ProductType type) => type switch

@@ -356,8 +356,8 @@ INLINE void norm_backward(
 }
 
 // A thread has 64 registers, so that a multiprocessor has room for 1,024 threads: four blocks of rows of at most 1,024 columns, and so a
-// GPU of 132 multiprocessors for the 512 parts of 8,192 to 65,536 rows all at once. 12 of them are sums; while it loads, 16 and 8 or 16 have
-// numbers on their way, and about 15 addresses, counts and its place.
+// GPU of 132 multiprocessors for the 512 parts of 8,192 to 65,536 rows all at once. 12 of them are sums; while it loads, 16 and 8 or 16
+// have numbers on their way, and about 15 addresses, counts and its place.
 #define NORM_BACKWARD(Dx, Dy, X) \
     extern "C" __global__ void RESIDENT(512, 2) norm_backward_##Dx##_##Dy##_##X( \
         Dx::Element *dx, Dy::Element *narrow, float *gains, float *biases, float *branches, const Dy::Element *dy, const X::Element *x, \

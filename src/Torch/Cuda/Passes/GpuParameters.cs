@@ -28,8 +28,8 @@ internal sealed class GpuParameters(FlatLayout layout, PassParameters parameters
     }
 
     /// <summary>
-    /// <see cref="Weight"/>, whose rows a GPU's products want to be a multiple of something: with rows of zeros behind its own, (rows rounded
-    /// up, …). As it is where nothing is rounded to 16 bits.
+    /// <see cref="Weight"/>, whose rows a GPU's products want to be a multiple of something: with rows of zeros behind its own, (rows
+    /// rounded up, …). As it is where nothing is rounded to 16 bits.
     /// </summary>
     public Tensor PaddedWeight(string name, long multiple)
     {

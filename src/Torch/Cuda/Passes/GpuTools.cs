@@ -43,7 +43,7 @@ internal sealed unsafe record GpuTools(torch.Device Device, DeviceKernels Kernel
         return factors;
     }
 
-    /// <summary>target += left right, the gradient of a weight: (N, M), (N, K), (K, M). Elements of the target follow one another.</summary>
+    /// <summary>target += left right, the gradient of a weight: (N, M), (N, K), (K, M). The target has no gaps.</summary>
     public void AddProduct(Tensor target, Tensor left, Tensor right)
     {
         using var scope = NewDisposeScope();

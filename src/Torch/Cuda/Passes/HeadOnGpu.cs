@@ -10,8 +10,8 @@ namespace Elastic.Torch.Cuda.Passes;
 /// The head and its loss, <see cref="CrossEntropyOperation"/>. Logits are made for so many rows at once; in training they become their
 /// gradients in place, from which those of the rows and of the weight are made before the next rows' logits take their memory. So a
 /// training's forward pass computes nothing, and the backward pass all. In bf16 logits are of that type; in fp16 they are fp32, and so are
-/// the head's products. N rows, C channels, V tokens of the vocabulary, P of them with those that only make products' rows a multiple: their
-/// weights are zeros (in 16 bits; else P = V), and so are their logits' gradients.
+/// the head's products. N rows, C channels, V tokens of the vocabulary, P of them with those that only make products' rows a multiple:
+/// their weights are zeros (in 16 bits; else P = V), and so are their logits' gradients.
 /// </summary>
 internal sealed class HeadOnGpu : GpuOperator<CrossEntropyOperation>
 {
