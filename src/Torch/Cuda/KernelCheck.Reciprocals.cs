@@ -14,7 +14,7 @@ internal sealed unsafe partial class KernelCheck
     {
         var differing = zeros(DeviceKernels.ReciprocalThreads, int32, device);
         kernels.Reciprocals((int*)Dispatcher.Data(differing), device.type == DeviceType.CPU ? OfFake : OfAll);
-        var count = differing.to(CPU).sum().ToInt64();
+        var count = differing.to(CPU).sum().item<long>();
         _checks++;
         if (count > 0)
             _wrong.Add($"{count} reciprocals");
