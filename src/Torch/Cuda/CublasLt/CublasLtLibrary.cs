@@ -29,8 +29,8 @@ internal unsafe struct HeuristicResult
 internal sealed unsafe class CublasLtLibrary
 {
     // Of cublasLt.h and cublas_api.h: CUBLAS_COMPUTE_32F, without TF32; CUDA_R_32F; cublasLtMatmulDescAttributes_t;
-    // cublasLtMatmulPreferenceAttributes_t; cublasLtMatrixLayoutAttribute_t; cublasStatus_t. Attributes of algorithms are numbered from 0 in
-    // the order of AlgorithmAttributes.
+    // cublasLtMatmulPreferenceAttributes_t; cublasLtMatrixLayoutAttribute_t; cublasStatus_t. Attributes of algorithms are numbered from 0
+    // in the order of AlgorithmAttributes.
     private const int ComputeFp32 = 68, ScaleFp32 = 0, ArchitectureMismatch = 8, NotSupported = 15;
     private const int TransposesA = 3, TransposesB = 4, Epilogue = 7, BiasPointer = 8, EpilogueBias = 4;
     private const int BatchCount = 5, BatchOffset = 6;
