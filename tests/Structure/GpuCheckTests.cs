@@ -92,6 +92,19 @@ public sealed partial class GpuCheckTests : IDisposable
         Assert.Empty(Directory.GetDirectories(_folder));
     }
 
+    [Fact]
+    public void Rows_that_are_asked_for_run_and_words_of_no_row_are_said()
+    {
+        var (code, table) = Run("", "\"$CHECK\" --cpu --only \"in fp32\" --only audit --only NCCL \"$FOLDER\"");
+        Assert.Equal(0, code);
+        Assert.Equal(
+            ["ok audit", "over NCCL", "over NCCL,", "ok GPT-2"], table.Select(row => $"{row.Verdict} {row.Text.Split(' ')[0]}"));
+        (code, table) = Run("", "\"$CHECK\" --cpu --only nonsense \"$FOLDER\" 2>&1");
+        Assert.Equal(1, code);
+        Assert.Empty(table);
+        Assert.Contains("check.sh: no row's name has the words of --only", File.ReadLines(Path.Combine(_folder, "out")));
+    }
+
     // The rows of the table, without their seconds.
     private (int Code, IReadOnlyList<(string Verdict, string Text)> Table) Run(string answers, string commands)
     {
