@@ -23,6 +23,9 @@ public static class GpuMemory
     /// </summary>
     public const long LogitBytesAtOnce = 2L << 30;
 
+    /// <summary>Tokens of the vocabulary that the head's products in bf16 have a multiple of: rows of zeros make it one.</summary>
+    public const int HeadMultiple = 64;
+
     /// <summary>
     /// The memory of a replica on each GPU, by the GPU's whole name, e.g. "cuda:0", also where the GPU is several devices.
     /// </summary>
@@ -136,8 +139,10 @@ public static class GpuMemory
         var logits = Math.Min(
             LogitBytesAtOnce,
             (double)shape.Sequences * shape.Tokens * architecture.Vocabulary * (precision == Precision.Bf16 ? NarrowBytes : sizeof(float)));
-        // Products of the head read a copy of its weights with rows behind them, and sum the gradient of these, too.
-        var head = precision == Precision.Bf16 ? (double)architecture.Vocabulary * settings.Model.Width * (NarrowBytes + sizeof(float)) : 0;
+        // With rows of zeros behind them the head's weights are a copy, and their gradient is summed apart.
+        var head = precision == Precision.Bf16 && architecture.Vocabulary % HeadMultiple != 0
+            ? (double)architecture.Vocabulary * settings.Model.Width * (NarrowBytes + sizeof(float))
+            : 0;
         return [.. plans.Select((plan, stage) => plan.Bytes - plan.LogitBytes + (stage == stages - 1 ? logits + head : 0))];
     }
 

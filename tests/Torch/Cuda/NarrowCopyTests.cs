@@ -100,6 +100,9 @@ public sealed unsafe class NarrowCopyTests
         AssertPadded(ScalarType.BFloat16, segment.Count + 64);
         AssertPadded(ScalarType.Float16, segment.Count + 64);
         AssertIs(vector, segment, copies.Of(vector, segment, ScalarType.Float16));
+        // None behind it: no second copy.
+        Assert.Same(
+            copies.Of(vector, segment, ScalarType.Float16), copies.Padded(vector, segment, ScalarType.Float16, segment.Count));
     }
 
     // Muon's matrices are not AdamW's to write.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Elastic.Model.Training;
 
 namespace Elastic.Torch.Cuda.CublasLt;
 
@@ -68,7 +69,7 @@ internal readonly record struct ProductShape(
     private const int Tile = 128, FewTiles = 64, EnoughTiles = 192, MostParts = 16, LeastPart = 1024;
 
     /// <summary>Elements that rows of logits begin at multiples of.</summary>
-    public const int RowMultiple = 64;
+    public const int RowMultiple = GpuMemory.HeadMultiple;
 
     /// <summary>The first multiple that is no less.</summary>
     public static long RoundUp(long columns, long multiple) => (columns + multiple - 1) / multiple * multiple;

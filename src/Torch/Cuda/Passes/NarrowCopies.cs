@@ -44,11 +44,13 @@ internal sealed class NarrowCopies : IDisposable
         return elements;
     }
 
-    /// <summary><see cref="Of"/>, and zeros behind it, so many elements together: memory of its own.</summary>
+    /// <summary><see cref="Of"/>, and zeros behind it, so many elements together: memory of its own where there are any.</summary>
     public Tensor Padded(TorchVector vector, Segment segment, ScalarType type, long count)
     {
         ArgumentNullException.ThrowIfNull(segment);
         var elements = Of(vector, segment, type);
+        if (count == segment.Count)
+            return elements;
         var (key, changes) = ((vector, segment.Offset), vector.Changes);
         if (!_padded.TryGetValue(key, out var kept) || kept.Elements.dtype != type || kept.Elements.numel() != count)
         {
