@@ -1,9 +1,12 @@
+using Akka.Actor;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
-// How long RunsActor waits before it makes the supervisor of a run anew. Part of RunsActor: used on its mailbox only.
+// How long RunsActor waits before it makes the supervisor of a run anew, and what the last one showed. Part of RunsActor: used on its
+// mailbox only.
 internal sealed class RunRetries(Backoff pause, TimeProvider time)
 {
     // A supervisor that lasted so long could read and write its journal: what ended it is another failure than the one before it. It is
@@ -16,6 +19,7 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
 
     private readonly Dictionary<RunId, (int Failures, long Made)> _runs = [];
     private readonly Dictionary<RunId, (int Count, string Why)> _bugs = [];
+    private readonly Dictionary<RunId, RunView> _views = [];
 
     /// <summary>The run has a supervisor from now on.</summary>
     public void Made(RunId run) => _runs[run] = (_runs.GetValueOrDefault(run).Failures, time.GetTimestamp());
@@ -36,8 +40,23 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
         return pause.After(failures);
     }
 
-    /// <summary>The supervisor has failed, and ends.</summary>
-    public void Failed(RunId run, string why) => _bugs[run] = (_bugs.GetValueOrDefault(run).Count + 1, why);
+    /// <summary>The supervisor cannot go on, and ends.</summary>
+    public void Failed(RunUnreadable run)
+    {
+        if (run.IsBug)
+            _bugs[run.RunId] = (_bugs.GetValueOrDefault(run.RunId).Count + 1, run.Why);
+        if (run.View is not null)
+            _views[run.RunId] = run.View;
+    }
+
+    /// <summary>
+    /// Shows what the supervisor that failed last showed, if one has: who begins to watch the run after that would watch for ever.
+    /// </summary>
+    public void Show(RunId? run, ICanTell watcher)
+    {
+        if (run is { } id && _views.TryGetValue(id, out var view))
+            watcher.Tell(view, ActorRefs.NoSender);
+    }
 
     /// <summary>Why the next supervisor only shows the run, until somebody starts it; null where it is to try again.</summary>
     public string? GivenUp(RunId run) =>
@@ -48,5 +67,6 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
     {
         _runs.Remove(run);
         _bugs.Remove(run);
+        _views.Remove(run);
     }
 }

@@ -308,12 +308,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Publish();
         }
         else
-        {
             Fail($"{why}: put the newer one back if there is one, then give the same command again; the run goes on from what the "
                 + "database knows, and computes again what it lacks");
-        }
 
-        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Ends(why, isBug: false);
         Context.Parent.Tell(JournalIsOlder.Instance);
     }
 
@@ -342,7 +340,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         {
             // What failed may be the showing, or the state that is shown.
             _log.Error(e, "run {0}: nor can it be shown", _id);
-            Context.Parent.Tell(new RunUnreadable(_id, why, IsBug: true));
+            Context.Parent.Tell(new RunUnreadable(_id, why, null, IsBug: true));
         }
     }
 
@@ -362,11 +360,16 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Publish();
         }
         else
-        {
             Fail($"{why}, then give the same command again; nothing that was committed is lost");
-        }
 
-        Context.Parent.Tell(new RunUnreadable(_id, why, isBug));
+        Ends(why, isBug);
+    }
+
+    // Connections that were open go on with a file that was replaced, where others have opened the new one.
+    private void Ends(string why, bool isBug)
+    {
+        _context.Fence.Reopen();
+        Context.Parent.Tell(new RunUnreadable(_id, why, _coordinator.Failure is null ? null : _coordinator.Show(), isBug));
     }
 
     private void Fail(string why)

@@ -20,6 +20,7 @@ namespace Elastic.Actors.Runs;
 internal sealed class RunsActor : ReceiveActor, IWithTimers
 {
     private const string SupervisorPrefix = "run-";
+    private const int MostMisplaced = 100;                     // whoever makes up names must not fill the log
     private static readonly TimeSpan LookAround = TimeSpan.FromMilliseconds(500);
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(15));
 
@@ -39,8 +40,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
     private readonly EarlyQuestions _early = new();
     private readonly HashSet<RunName> _entering = [];
-    // Whoever makes up names must not fill the log.
-    private const int MostMisplaced = 100;
     private readonly HashSet<NodeId> _misplaced = [];
     private readonly MessageParts _parts = new();
     private readonly CancellationTokenSource _ended = new();
@@ -62,7 +61,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         // Until the list is read nobody knows which runs there are.
         Receive<IWireMessage>(message => !_listed && message is RunRequest or RunsQuery.Names, message => _early.Keep(message, Sender));
         Receive<RunRequest>(request => ForwardByName(request.Run, request, why => Sender.Tell(new RunReply.Refused(request.Run, why))));
-        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => { }));
+        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => _retries.Show(_runs.Existing(watch.Run), Sender)));
         Receive<NodeReport.Enlist>(Enlist);
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
@@ -334,8 +333,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void Unreadable(RunUnreadable run)
     {
-        if (run.IsBug)
-            _retries.Failed(run.RunId, run.Why);
+        _retries.Failed(run);
         if (_starts.Remove(run.RunId, out var start))
             start.Sender.Tell(new RunReply.Refused(start.Name, run.Why));
     }

@@ -14,8 +14,9 @@ internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
 /// <summary>
 /// A supervisor that ends could not read or write its journal, has lost the journal to another supervisor, or has failed.
 /// </summary>
+/// <param name="View">What a person is shown who watches the run; null where another supervisor will show it.</param>
 /// <param name="IsBug">It has failed, and the next one may fail at the same.</param>
-internal sealed record RunUnreadable(RunId RunId, string Why, bool IsBug = false);
+internal sealed record RunUnreadable(RunId RunId, string Why, RunView? View, bool IsBug = false);
 
 /// <summary>The supervisor of a job in pieces has failed, and ends.</summary>
 internal sealed record JobFailed(RunId Job, string Why);

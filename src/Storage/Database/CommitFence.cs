@@ -57,6 +57,9 @@ public sealed class CommitFence(DatabaseAddress database)
         return holds;
     }
 
+    /// <inheritdoc cref="DatabaseAddress.Reopen"/>
+    public void Reopen() => database.Reopen();
+
     private Task<bool> ChangeAsync(string sql, CancellationToken cancel, params (string, object?)[] parameters) =>
         database.RetryAsync(
             Patience, StatementDeadline, async (connection, token) => await connection.ExecuteAsync(sql, token, parameters) == 1, cancel);

@@ -40,6 +40,9 @@ public static class DatabaseCalls
         // Npgsql lets what cuts a connection through as it is.
         catch (Exception e) when (e is DbException or IOException or SocketException)
         {
+            // A connection of a file that was replaced, or whose log was taken away, fails as often as it is used.
+            if (!MayPass(e))
+                database.Reopen();
             throw new DatabaseUnavailableException(e);
         }
     }

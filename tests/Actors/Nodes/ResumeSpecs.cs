@@ -174,14 +174,9 @@ public sealed class ResumeSpecs : IDisposable
     {
         var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 6), "cpu:1");
         var settings = TinyRun.Settings("b", rounds: 1);
-        double? first = null;
-        await _tiny.TrainAsync(settings with { Model = settings.Model with { Init = finished.Checkpoint } }, "cpu:1", stop: v =>
-        {
-            first ??= v.ValLoss;
-            return false;
-        });
+        await _tiny.TrainAsync(settings with { Model = settings.Model with { Init = finished.Checkpoint } }, "cpu:1");
 
-        Assert.Equal(finished.ValLoss, first);
+        Assert.Equal(finished.ValLoss, await _tiny.FirstLossAsync("b"));
     }
 
     [Fact]
@@ -194,14 +189,9 @@ public sealed class ResumeSpecs : IDisposable
                 folder, checkpoint.Vectors, checkpoint.Settings.Model, ElementType.Float32, 256, new Dictionary<string, byte[]>());
         var settings = TinyRun.Settings("b", rounds: 1);
         settings = settings with { Model = settings.Model with { Init = folder } };
-        double? first = null;
-        await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
-        {
-            first ??= v.ValLoss;
-            return false;
-        });
+        await _tiny.TrainAsync(settings, "cpu:1");
 
-        Assert.Equal(finished.ValLoss, first);
+        Assert.Equal(finished.ValLoss, await _tiny.FirstLossAsync("b"));
         var stored = await StoredRuns.FindAsync(DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data")), new RunName("b"), default);
         Assert.Equal(finished.Fingerprint!.Value.Hex, stored!.Settings.Model.InitDigest);
 
@@ -234,14 +224,9 @@ public sealed class ResumeSpecs : IDisposable
 
         var next = TinyRun.Settings("b", rounds: 1);
         next = next with { Model = settings.Model with { Init = adapter, InitBase = folder } };
-        double? first = null;
-        await _tiny.TrainAsync(next, "cpu:1", stop: v =>
-        {
-            first ??= v.ValLoss;
-            return false;
-        });
+        await _tiny.TrainAsync(next, "cpu:1");
 
-        Assert.Equal(finished.ValLoss, first);
+        Assert.Equal(finished.ValLoss, await _tiny.FirstLossAsync("b"));
         // Of the model and its adapter together: what the run before has ended with.
         var stored = await StoredRuns.FindAsync(DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data")), new RunName("b"), default);
         Assert.Equal(finished.Fingerprint!.Value.Hex, stored!.Settings.Model.InitDigest);

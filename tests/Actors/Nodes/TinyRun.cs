@@ -3,6 +3,7 @@ using Elastic.Actors.Control;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 using Elastic.Testing;
 using Microsoft.Data.Sqlite;
 
@@ -87,6 +88,16 @@ internal sealed class TinyRun : IDisposable
     {
         using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
         return $"{path}:{Environment.NewLine}{reader.ReadToEnd()}";
+    }
+
+    /// <summary>
+    /// Of the parameters that the run began with, on the held-out text, in nats per token: from the journal, since who begins to watch the
+    /// run after its start may see a later one first.
+    /// </summary>
+    public async Task<double?> FirstLossAsync(string name, string data = "data")
+    {
+        var curve = await new RunCurves(DatabaseAddress.Parse(null, Path.Combine(Root, data))).ReadAsync(new RunName(name), default);
+        return curve!.Points.Single(p => p.Version == 0).Score?.LossNats;
     }
 
     /// <summary>Events in the journal.</summary>

@@ -28,12 +28,15 @@ public sealed class RunRetriesTests
     public void A_supervisor_that_fails_by_a_bug_again_and_again_is_given_up_with_the_reason_and_a_database_that_is_away_is_not()
     {
         for (var i = 0; i < 20; i++)
+        {
+            _retries.Failed(new RunUnreadable(Other, "the database is away", null));
             PauseAfter(Other, seconds: 20);
+        }
         Assert.Null(_retries.GivenUp(Other));
         for (var i = 0; i < 8; i++)
         {
             Assert.Null(_retries.GivenUp(Run));
-            _retries.Failed(Run, "a bug");
+            _retries.Failed(new RunUnreadable(Run, "a bug", null, IsBug: true));
             PauseAfter(Run, seconds: 1);
         }
         Assert.Equal("a bug; 8 supervisors in a row failed", _retries.GivenUp(Run));
@@ -41,7 +44,7 @@ public sealed class RunRetriesTests
         // One that lasted has shown that it can: what ends it is a first failure.
         _retries.Made(Run);
         _clock.Advance(3600);
-        _retries.Failed(Run, "another one");
+        _retries.Failed(new RunUnreadable(Run, "another one", null, IsBug: true));
         _retries.Ended(Run);
         Assert.Null(_retries.GivenUp(Run));
     }

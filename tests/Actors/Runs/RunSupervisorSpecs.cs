@@ -40,7 +40,8 @@ public sealed class RunSupervisorSpecs : IDisposable
         Assert.Equal(passed, Ask("SELECT COUNT(*) FROM journal WHERE manifest = 'round-committed'"));
     }
 
-    // In place, as a server of PostgreSQL does it that is set back; or by another file in the journal's place.
+    // In place, as a server of PostgreSQL does it that is set back; or by another file in the journal's place: from one instant to the next,
+    // since a connection that comes between the log's deletion and the file's replacement has an error instead (the test below).
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -49,6 +50,13 @@ public sealed class RunSupervisorSpecs : IDisposable
         var settings = TinyRun.Settings("a", replicas: 2, rounds: 24, innerSteps: 20);
         var (path, copy) = (Path.Combine(_tiny.Root, "data", "journal.db"), Path.Combine(_tiny.Root, "copy.db"));
         var straight = await _tiny.TrainAsync(settings, "cpu:2", "straight");
+        if (!inPlace)
+        {
+            var first = Path.Combine(Directory.CreateDirectory(Path.Combine(_tiny.Root, "first")).FullName, "journal.db");
+            File.WriteAllBytes(first, []);
+            Link(path, first);
+        }
+
         int? copied = null;
         var isSetBack = false;
         var view = await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
@@ -65,7 +73,7 @@ public sealed class RunSupervisorSpecs : IDisposable
                 if (inPlace)
                     Do("DELETE FROM journal WHERE ordering > (SELECT MAX(ordering) FROM journal) / 2");
                 else
-                    Replace(path, copy);
+                    Link(path, copy);
             }
 
             return false;
@@ -74,15 +82,43 @@ public sealed class RunSupervisorSpecs : IDisposable
         Assert.InRange(view.Round, 4, 23);
 
         var resumed = await _tiny.TrainAsync(settings, "cpu:2");
-        Assert.Equal((RunPhase.Finished, straight.Fingerprint), (resumed.Phase, resumed.Fingerprint));
+        Assert.Equal((null, RunPhase.Finished, straight.Fingerprint), (resumed.Failure, resumed.Phase, resumed.Fingerprint));
         Assert.Equal(0L, Ask("SELECT MAX(sequence_number) - COUNT(*) FROM journal"));
     }
 
-    private static void Replace(string path, string copy)
+    // Who uses the file has an error. Connections that were opened before the other file was there are closed, as by a new process.
+    [Fact]
+    public async Task A_run_whose_journal_is_taken_apart_while_it_works_fails_and_goes_on_with_the_journal_that_is_put_in_its_place()
     {
-        File.Delete($"{path}-wal");
-        File.Delete($"{path}-shm");
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 24, innerSteps: 20);
+        var (path, copy) = (Path.Combine(_tiny.Root, "data", "journal.db"), Path.Combine(_tiny.Root, "copy.db"));
+        var straight = await _tiny.TrainAsync(settings, "cpu:2", "straight");
+        var view = await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
+        {
+            if (v.Round >= 2 && !File.Exists(copy))
+            {
+                Do($"VACUUM INTO '{copy}'");
+                foreach (var log in (string[])["-wal", "-shm"])
+                    File.Delete(path + log);
+            }
+
+            return false;
+        });
+        Assert.StartsWith("the database cannot be reached (SQLite Error ", view.Failure, StringComparison.Ordinal);
+        foreach (var log in (string[])["-wal", "-shm"])
+            File.Delete(path + log);
+        SqliteConnection.ClearAllPools();
         File.Move(copy, path, overwrite: true);
+
+        var resumed = await _tiny.TrainAsync(settings, "cpu:2");
+        Assert.Equal((null, RunPhase.Finished, straight.Fingerprint), (resumed.Failure, resumed.Phase, resumed.Fingerprint));
+    }
+
+    private static void Link(string path, string to)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.CreateSymbolicLink($"{path}.next", to);
+        File.Move($"{path}.next", path, overwrite: true);
     }
 
     private void Do(string sql)

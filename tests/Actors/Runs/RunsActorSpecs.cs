@@ -315,6 +315,20 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Assert.Empty(await FailuresAsync());
     }
 
+    // As in a process that trains alone: the run may fail between the answer to its start and the first question of who watches it.
+    [Fact]
+    public async Task Who_begins_to_watch_a_run_whose_supervisor_has_failed_already_is_told_why()
+    {
+        var runs = Begin(goesOn: false);
+        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        var supervisor = await _system.ActorSelection($"/user/runs/run-{run}").ResolveOne(Deadline);
+        supervisor.Tell(new Status.Failure(new InvalidOperationException("a bug")));
+        Assert.True(await supervisor.WatchAsync().WaitAsync(Deadline));
+        var view = await runs.Ask<RunView>(new RunWatch.Watch(Name), Deadline);
+        Assert.StartsWith("the supervisor failed (InvalidOperationException: a bug): see log.txt, then give the same", view.Failure!,
+            StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_start_that_was_answered_is_not_refused_when_the_journal_becomes_unreadable_later()
     {
@@ -322,7 +336,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         using var asker = Inbox.Create(_system);
         asker.Send(runs, Start(Name));
         var run = Assert.IsType<RunReply.Accepted>(await asker.ReceiveAsync(Deadline)).RunId;
-        runs.Tell(new RunUnreadable(run, "the disk is gone"));
+        runs.Tell(new RunUnreadable(run, "the disk is gone", null));
         asker.Send(runs, new RunsQuery.Names());
         Assert.IsType<RunsAnswer.Names>(await asker.ReceiveAsync(Deadline));
     }
@@ -339,13 +353,13 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     private Origin By() => new($"request-{Interlocked.Increment(ref _requests)}", "a test", DateTimeOffset.UnixEpoch);
 
     // As on a seed, without the cluster around it.
-    private IActorRef Begin()
+    private IActorRef Begin(bool goesOn = true)
     {
         var observations = new Observations(new ObservationStore(_database));
         _system = ActorSystem.Create("runs", _database.JournalSettings().WithFallback(AkkaSettings.ForDevices(new DataPaths(Folder))));
         _open.AddRange([new Ended(_system), observations]);
         var supervisors = new SupervisorContext(
-            new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(_database), observations);
+            new CoordinatorSettings(goesOn, TimeSpan.FromMinutes(1)), new CommitFence(_database), observations);
         return _system.ActorOf(
             RunsActor.Props(
                 new RunsContext(supervisors, new RunList(_database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections())),
