@@ -1,5 +1,7 @@
 using System.Globalization;
 using Elastic.Actors.Control;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -38,12 +40,20 @@ internal sealed class TinyRun : IDisposable
     public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)
     {
         using var deadline = new CancellationTokenSource(Patience);
-        await using var node = await StartAsync(devices, data, deadline.Token);
-        return await TrainAsync(node, settings, stop, deadline.Token);
+        // What the caller looks for does not pass before he looks: the run stays in its first steps until then.
+        var watched = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var node = await ElasticNode.StartAsync(
+            SettingsOf(devices, data), NodeDuty.Train, _ => { },
+            new NodeFaults(AfterStep: (_, _) => watched.Task.WaitAsync(deadline.Token)), Transport.Plain, deadline.Token);
+        return await TrainAsync(node, settings, view =>
+        {
+            watched.TrySetResult();
+            return stop?.Invoke(view) == true;
+        }, deadline.Token);
     }
 
     public Task<ElasticNode> StartAsync(string devices, string data, CancellationToken cancel) =>
-        ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = devices, DataDir = Path.Combine(Root, data) }, cancel);
+        ElasticNode.StartAsync(SettingsOf(devices, data), cancel);
 
     public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
     {
@@ -80,6 +90,9 @@ internal sealed class TinyRun : IDisposable
     /// <summary>The folder of the only run of that name.</summary>
     public string RunFolder(string data, string name) =>
         Directory.GetDirectories(Path.Combine(Root, data, "runs"), $"{name}-????????").Single();
+
+    private NodeSettings SettingsOf(string devices, string data) =>
+        NodeSettings.Defaults with { Devices = devices, DataDir = Path.Combine(Root, data) };
 
     private string Logs() =>
         string.Join(Environment.NewLine, Directory.EnumerateFiles(Root, "log.txt", SearchOption.AllDirectories).Select(ReadShared));
