@@ -41,7 +41,7 @@ public sealed class RunSupervisorSpecs : IDisposable
     }
 
     // In place, as a server of PostgreSQL does it that is set back; or by another file in the journal's place: from one instant to the next,
-    // since a connection that comes between the log's deletion and the file's replacement has an error instead (the test below).
+    // since a connection that is opened between the deletion of its log and its replacement has an error instead.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -84,34 +84,6 @@ public sealed class RunSupervisorSpecs : IDisposable
         var resumed = await _tiny.TrainAsync(settings, "cpu:2");
         Assert.Equal((null, RunPhase.Finished, straight.Fingerprint), (resumed.Failure, resumed.Phase, resumed.Fingerprint));
         Assert.Equal(0L, Ask("SELECT MAX(sequence_number) - COUNT(*) FROM journal"));
-    }
-
-    // Who uses the file has an error. Connections that were opened before the other file was there are closed, as by a new process.
-    [Fact]
-    public async Task A_run_whose_journal_is_taken_apart_while_it_works_fails_and_goes_on_with_the_journal_that_is_put_in_its_place()
-    {
-        var settings = TinyRun.Settings("a", replicas: 2, rounds: 24, innerSteps: 20);
-        var (path, copy) = (Path.Combine(_tiny.Root, "data", "journal.db"), Path.Combine(_tiny.Root, "copy.db"));
-        var straight = await _tiny.TrainAsync(settings, "cpu:2", "straight");
-        var view = await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
-        {
-            if (v.Round >= 2 && !File.Exists(copy))
-            {
-                Do($"VACUUM INTO '{copy}'");
-                foreach (var log in (string[])["-wal", "-shm"])
-                    File.Delete(path + log);
-            }
-
-            return false;
-        });
-        Assert.StartsWith("the database cannot be reached (SQLite Error ", view.Failure, StringComparison.Ordinal);
-        foreach (var log in (string[])["-wal", "-shm"])
-            File.Delete(path + log);
-        SqliteConnection.ClearAllPools();
-        File.Move(copy, path, overwrite: true);
-
-        var resumed = await _tiny.TrainAsync(settings, "cpu:2");
-        Assert.Equal((null, RunPhase.Finished, straight.Fingerprint), (resumed.Failure, resumed.Phase, resumed.Fingerprint));
     }
 
     private static void Link(string path, string to)

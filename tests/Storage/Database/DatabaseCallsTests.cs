@@ -24,6 +24,25 @@ public sealed class DatabaseCallsTests : TemporaryFolder
         await Assert.ThrowsAsync<InvalidDataException>(() => CallAsync(Enough, cancel => throw new InvalidDataException("a state")));
     }
 
+    // A connection of the pool has the file that is gone, unless another test has closed it meanwhile.
+    [Fact]
+    public async Task After_an_error_that_does_not_pass_by_itself_the_file_is_opened_that_is_there_now()
+    {
+        var other = Path.Combine(Folder, "other.db");
+        await CreateAsync(Database, "one");
+        await CreateAsync(DatabaseAddress.Parse($"sqlite:{other}", Folder).Fresh(), "two");
+        File.Move(other, Path.Combine(Folder, "journal.db"), overwrite: true);
+        if (await Record.ExceptionAsync(CountAsync) is { } error)
+            Assert.Contains("no such table: two", Assert.IsType<DatabaseUnavailableException>(error).Message, StringComparison.Ordinal);
+        Assert.Equal(0L, await CountAsync());
+
+        static Task<int> CreateAsync(DatabaseAddress database, string table) => database.CallAsync(
+            Enough, (connection, cancel) => connection.ExecuteAsync($"CREATE TABLE {table} (n INTEGER)", cancel), default);
+
+        Task<object?> CountAsync() => Database.CallAsync(
+            Enough, (connection, cancel) => connection.ScalarAsync("SELECT COUNT(*) FROM two", cancel), default);
+    }
+
     [Fact]
     public async Task A_call_that_was_cut_is_tried_again_and_one_that_was_refused_is_not()
     {
