@@ -40,8 +40,8 @@ public sealed class RunSupervisorSpecs : IDisposable
         Assert.Equal(passed, Ask("SELECT COUNT(*) FROM journal WHERE manifest = 'round-committed'"));
     }
 
-    // In place, as a server of PostgreSQL does it that is set back; or by another file in the journal's place: from one instant to the next,
-    // since a connection that is opened between the deletion of its log and its replacement has an error instead.
+    // In place, as a server of PostgreSQL does it that is set back; or by another file in the journal's place. That is there from one
+    // instant to the next, since a connection that is opened between the deletion of the log and the replacement has an error instead.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
