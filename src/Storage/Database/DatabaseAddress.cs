@@ -144,11 +144,19 @@ public sealed class DatabaseAddress
         ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown)
         : this;
 
-    /// <summary>Closes the connections of the pool once nobody uses them, so that the next ones open the file that is there.</summary>
+    /// <summary>
+    /// Closes the database's connections in the pool once nobody uses them, also those for reading only, so that the next ones open the
+    /// file that is there.
+    /// </summary>
     public void Reopen()
     {
-        if (Kind == DatabaseKind.Sqlite)
-            SqliteConnection.ClearAllPools();
+        if (Kind != DatabaseKind.Sqlite)
+            return;
+        foreach (var address in (DatabaseAddress[])[this, ReadOnly()])
+        {
+            using var connection = new SqliteConnection(address.ConnectionString);
+            SqliteConnection.ClearPool(connection);
+        }
     }
 
     /// <summary>The address without the password.</summary>

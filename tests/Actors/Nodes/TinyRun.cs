@@ -107,9 +107,9 @@ internal sealed class TinyRun : IDisposable
     /// Of the parameters that the run began with, on the held-out text, in nats per token: from the journal, since who begins to watch the
     /// run after its start may see a later one first.
     /// </summary>
-    public async Task<double?> FirstLossAsync(string name, string data = "data")
+    public async Task<double?> FirstLossAsync(string name)
     {
-        var curve = await new RunCurves(DatabaseAddress.Parse(null, Path.Combine(Root, data))).ReadAsync(new RunName(name), default);
+        var curve = await new RunCurves(DatabaseAddress.Parse(null, Path.Combine(Root, "data"))).ReadAsync(new RunName(name), default);
         return curve!.Points.Single(p => p.Version == 0).Score?.LossNats;
     }
 
