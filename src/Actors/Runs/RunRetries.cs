@@ -1,13 +1,15 @@
-using Akka.Actor;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
-// How long RunsActor waits before it makes the supervisor of a run anew, and what the last one showed. Part of RunsActor: used on its
-// mailbox only.
-internal sealed class RunRetries(Backoff pause, TimeProvider time)
+/// <summary>
+/// How long RunsActor waits before it makes the supervisor of a run anew, and what is shown of the run meanwhile. Part of RunsActor: used
+/// on its mailbox only.
+/// </summary>
+/// <param name="goesOn">Supervisors are made anew; false in a process that trains alone, where a failure ends the run's training.</param>
+internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
 {
     // A supervisor that lasted so long could read and write its journal: what ended it is another failure than the one before it. It is
     // longer than the database is tried for, half a minute, so that one that never reached it does not count.
@@ -19,7 +21,7 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
 
     private readonly Dictionary<RunId, (int Failures, long Made)> _runs = [];
     private readonly Dictionary<RunId, (int Count, string Why)> _bugs = [];
-    private readonly Dictionary<RunId, RunView> _views = [];
+    private readonly Dictionary<RunId, (string Why, RunView? View)> _ended = [];
 
     /// <summary>The run has a supervisor from now on.</summary>
     public void Made(RunId run) => _runs[run] = (_runs.GetValueOrDefault(run).Failures, time.GetTimestamp());
@@ -45,17 +47,25 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
     {
         if (run.IsBug)
             _bugs[run.RunId] = (_bugs.GetValueOrDefault(run.RunId).Count + 1, run.Why);
-        if (run.View is not null)
-            _views[run.RunId] = run.View;
+        // One that could not read the journal has seen nothing; what the one before it saw is newer than nothing.
+        _ended[run.RunId] = (run.Why, run.View ?? _ended.GetValueOrDefault(run.RunId).View);
     }
 
     /// <summary>
-    /// Shows what the supervisor that failed last showed, if one has: who begins to watch the run after that would watch for ever.
+    /// What the last supervisor showed of a run that has none, and why it has ended; null where none has ended and none will be made.
+    /// Without it a run would be gone while the database is away, and who begins to watch one that has failed would watch for ever.
     /// </summary>
-    public void Show(RunId? run, ICanTell watcher)
+    public RunView? View(RunId run)
     {
-        if (run is { } id && _views.TryGetValue(id, out var view))
-            watcher.Tell(view, ActorRefs.NoSender);
+        var (why, last) = _ended.GetValueOrDefault(run);
+        var view = last ?? new RunView { Name = run.Name, RunId = run, Phase = RunPhase.Waiting };
+        if (goesOn)
+            return view with
+            {
+                TokensPerSecond = 0,
+                WaitsFor = "its next supervisor, which is made in some seconds" + (why is null ? "" : $": {why}"),
+            };
+        return why is null ? null : view with { Failure = view.Failure ?? why };
     }
 
     /// <summary>Why the next supervisor only shows the run, until somebody starts it; null where it is to try again.</summary>
@@ -67,6 +77,6 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time)
     {
         _runs.Remove(run);
         _bugs.Remove(run);
-        _views.Remove(run);
+        _ended.Remove(run);
     }
 }

@@ -369,7 +369,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void Ends(string why, bool isBug)
     {
         _context.Fence.Reopen();
-        Context.Parent.Tell(new RunUnreadable(_id, why, _coordinator.Failure is null ? null : _coordinator.Show(), isBug));
+        Context.Parent.Tell(new RunUnreadable(_id, why, IsShown ? _coordinator.Show() : null, isBug));
     }
 
     private void Fail(string why)
@@ -379,9 +379,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Publish();
     }
 
+    // Before the journal is read there is nothing to show.
+    private bool IsShown => _coordinator.Plan is not null || _coordinator.Failure is not null;
+
     private void Publish()
     {
-        if (_watchers.Count == 0 || (_coordinator.Plan is null && _coordinator.Failure is null))
+        if (_watchers.Count == 0 || !IsShown)
             return;
         _published = Now;
         var view = _coordinator.Show(_notice);

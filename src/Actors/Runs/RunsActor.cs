@@ -9,7 +9,6 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
-using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
@@ -30,7 +29,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly RunDirectory _runs = new();
     private readonly CertificateExchange _certificates;
     private readonly PiecesJobs _jobs;
-    private readonly RunRetries _retries = new(Retry, TimeProvider.System);
+    private readonly RunRetries _retries;
 
     // The last asker for each run that has no answer yet: RunsActor answers it when the journal turns out to be unreadable, since the
     // supervisor cannot.
@@ -50,6 +49,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
+        _retries = new RunRetries(Retry, TimeProvider.System, context.Supervisors.Settings.GoesOn);
         var requests = new NodeRequests(_nodes);
         _jobs = new PiecesJobs(() => Context, _nodes, SupervisorPrefix);
         _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
@@ -61,7 +61,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         // Until the list is read nobody knows which runs there are.
         Receive<IWireMessage>(message => !_listed && message is RunRequest or RunsQuery.Names, message => _early.Keep(message, Sender));
         Receive<RunRequest>(request => ForwardByName(request.Run, request, why => Sender.Tell(new RunReply.Refused(request.Run, why))));
-        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => _retries.Show(_runs.Existing(watch.Run), Sender)));
+        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => Show(watch.Run)));
         Receive<NodeReport.Enlist>(Enlist);
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
@@ -92,20 +92,20 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<RunUnreadable>(Unreadable);
         Receive<JobFailed>(failed => _jobs.Failed(failed.Job, failed.Why));
         Receive<JournalIsOlder>(_ => ListRuns());
-        Receive<Again>(again =>
+        Receive<SuperviseAgain>(again =>
         {
             if (_runs.Knows(again.RunId))
                 Supervisor(again.RunId);
         });
         Receive<RunAnswered>(Answered);
         Receive<RunDiscarded>(Delete);
-        Receive<Removed>(EndDelete);
+        Receive<RunRemoved>(EndDelete);
         Receive<RunsListed>(Listed);
-        Receive<Entered>(Enter);
+        Receive<RunEntered>(Enter);
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
         Receive<RunsQuery.Names>(asked => Sender.Tell(RunsAnswer.Names.Page(
-            _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody()), asked.After)));
+            _runs.Names(id => _retries.View(id) is not null || !Context.Child($"{SupervisorPrefix}{id}").IsNobody()), asked.After)));
         Receive<RunsQuery.Nodes>(asked => Sender.Tell(RunsAnswer.Nodes.Page(
             _nodes.Views(), asked.After, Cluster.Get(Context.System).SelfAddress.ToString())));
     }
@@ -160,10 +160,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _entering.Add(start.Run);
         _waiting.Add((start, sender));
         _ = _context.List.AddAsync(id, start.Run.Value, _ended.Token)
-            .PipeTo(Self, success: run => new Entered(start.Run, run, null), failure: why => new Entered(start.Run, null, why));
+            .PipeTo(Self, success: run => new RunEntered(start.Run, run, null), failure: why => new RunEntered(start.Run, null, why));
     }
 
-    private void Enter(Entered entered)
+    private void Enter(RunEntered entered)
     {
         _entering.Remove(entered.Name);
         var starts = _waiting.Where(w => w.Start.Run == entered.Name).ToList();
@@ -185,10 +185,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         _entering.Add(discarded.Request.Run);
         _ = _context.List.RemoveAsync(discarded.RunId, _ended.Token)
-            .PipeTo(Self, success: () => new Removed(discarded, null), failure: why => new Removed(discarded, why));
+            .PipeTo(Self, success: () => new RunRemoved(discarded, null), failure: why => new RunRemoved(discarded, why));
     }
 
-    private void EndDelete(Removed removed)
+    private void EndDelete(RunRemoved removed)
     {
         var (id, request, asker) = removed.Run;
         _entering.Remove(request.Run);
@@ -227,6 +227,12 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
                 : $"run {name} is not at work in this process: start it first");
         else
             Forward(id.Value, message);
+    }
+
+    private void Show(RunName run)
+    {
+        if (_runs.Existing(run) is { } id && _retries.View(id) is { } view)
+            Sender.Tell(view);
     }
 
     private static void Forward(string run, object message)
@@ -351,7 +357,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _jobs.Ended(run);
         if (!_context.Supervisors.Settings.GoesOn || !_runs.Knows(run))
             return;
-        Timers.StartSingleTimer($"again {run}", new Again(run), _retries.Ended(run));
+        Timers.StartSingleTimer($"again {run}", new SuperviseAgain(run), _retries.Ended(run));
     }
 
     private void ListRuns() => _ = _context.List.ReadAsync(_ended.Token).PipeTo(Self, success: runs => new RunsListed(runs));
@@ -378,18 +384,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _log.Warning(failure.Cause, "the list of runs cannot be read; trying again in {0} s", delay.TotalSeconds);
         Timers.StartSingleTimer(List.Instance, List.Instance, delay);
     }
-
-    private sealed record LivenessBegan(NodeId Node, string Incarnation);
-
-    private sealed record LivenessEnded(NodeId Node, string Incarnation, string Why);
-
-    private sealed record RunsListed(IReadOnlyList<ListedRun> Runs);
-
-    private sealed record Entered(RunName Name, RunId? Run, Exception? Failure);
-
-    private sealed record Removed(RunDiscarded Run, Exception? Failure);
-
-    private sealed record Again(RunId RunId);
 
     private sealed record Look { public static readonly Look Instance = new(); }
 

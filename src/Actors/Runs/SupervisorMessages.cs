@@ -2,6 +2,7 @@
 using Akka.Actor;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
@@ -14,7 +15,7 @@ internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
 /// <summary>
 /// A supervisor that ends could not read or write its journal, has lost the journal to another supervisor, or has failed.
 /// </summary>
-/// <param name="View">What a person is shown who watches the run; null where another supervisor will show it.</param>
+/// <param name="View">What a person is shown of the run until another supervisor shows it; null where this one knew nothing.</param>
 /// <param name="IsBug">It has failed, and the next one may fail at the same.</param>
 internal sealed record RunUnreadable(RunId RunId, string Why, RunView? View, bool IsBug = false);
 
@@ -47,3 +48,22 @@ internal sealed record NodeLost(NodeId Node);
 
 /// <summary>A node's results were wrong.</summary>
 internal sealed record NodeDistrusted(NodeId Node);
+
+/// <summary>A node's liveness connection is there.</summary>
+internal sealed record LivenessBegan(NodeId Node, string Incarnation);
+
+/// <summary>A node's liveness connection is gone.</summary>
+internal sealed record LivenessEnded(NodeId Node, string Incarnation, string Why);
+
+/// <summary>The list of runs is read.</summary>
+internal sealed record RunsListed(IReadOnlyList<ListedRun> Runs);
+
+/// <summary>The database has entered a run in the list, or has failed to.</summary>
+/// <param name="Run">The run that has the name from now on; null where it failed.</param>
+internal sealed record RunEntered(RunName Name, RunId? Run, Exception? Failure);
+
+/// <summary>The database has removed a run from the list, or has failed to.</summary>
+internal sealed record RunRemoved(RunDiscarded Run, Exception? Failure);
+
+/// <summary>The pause after which the run's supervisor is made anew is over.</summary>
+internal sealed record SuperviseAgain(RunId RunId);

@@ -48,8 +48,8 @@ internal sealed class MixtureWeights
                 isThere |= IsOf(name, weight.Source);
             if (!isThere)
                 throw new ElasticException(
-                    $"corpus.mixture names {OneLine.Of(weight.Source, 100)}, which is no source of the corpus: it has "
-                    + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
+                    $"corpus.mixture names {OneLine.Of(weight.Source, 100)}, which is no source of the corpus, or is all held "
+                    + "out: it has " + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
         }
     }
 

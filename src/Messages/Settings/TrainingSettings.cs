@@ -56,7 +56,8 @@ public sealed record TrainingSettings : SettingsGroup
         if (Model.ReadsPairs ? Corpus.Samples != SampleKind.Pairs : Corpus.Samples == SampleKind.Pairs && !Model.IsMasked)
             yield return Model.ReadsPairs
                 ? "model.architecture = \"transformer\" reads pairs: set corpus.samples = pairs, and corpus.answer-field"
-                : $"corpus.samples = pairs is for model.architecture = \"transformer\" or \"bert\", not for \"{Model.Architecture}\"";
+                : $"corpus.samples = pairs is for model.architecture = \"transformer\" or \"bert\", not for \"{Model.Architecture}\": that "
+                    + "learns prompts and their answers from corpus.samples = documents with corpus.answer-field";
         if (Corpus.Samples == SampleKind.Pairs && Corpus.AnswerField is null)
             yield return "corpus.samples = pairs: set corpus.answer-field to the field of a .jsonl record that holds the target; "
                 + "corpus.text-field names that of the source";

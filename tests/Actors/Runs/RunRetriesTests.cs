@@ -1,6 +1,7 @@
 using Elastic.Actors.Runs;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Tests.Runs;
 
@@ -12,7 +13,7 @@ public sealed class RunRetriesTests
     private readonly RunRetries _retries;
 
     public RunRetriesTests() =>
-        _retries = new RunRetries(new Backoff(TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(15)) { Jitter = 0 }, _clock);
+        _retries = new RunRetries(new Backoff(TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(15)) { Jitter = 0 }, _clock, goesOn: true);
 
     [Fact]
     public void A_supervisor_that_ends_at_once_waits_longer_each_time_and_the_first_failure_after_weeks_waits_as_the_first_ever()
@@ -47,6 +48,28 @@ public sealed class RunRetriesTests
         _retries.Failed(new RunUnreadable(Run, "another one", null, IsBug: true));
         _retries.Ended(Run);
         Assert.Null(_retries.GivenUp(Run));
+    }
+
+    [Fact]
+    public void A_run_without_a_supervisor_is_shown_as_its_last_one_showed_it_with_the_reason()
+    {
+        var seen = new RunView { Name = Run.Name, RunId = Run, Phase = RunPhase.Computing, Round = 7, TokensPerSecond = 1000 };
+        const string Next = "its next supervisor, which is made in some seconds";
+        Assert.Equal(new RunView { Name = Run.Name, RunId = Run, Phase = RunPhase.Waiting, WaitsFor = Next }, _retries.View(Run));
+        _retries.Failed(new RunUnreadable(Run, "the fence is away", seen));
+        Assert.Equal(seen with { TokensPerSecond = 0, WaitsFor = $"{Next}: the fence is away" }, _retries.View(Run));
+        _retries.Failed(new RunUnreadable(Run, "the database is away", null));
+        Assert.Equal(seen with { TokensPerSecond = 0, WaitsFor = $"{Next}: the database is away" }, _retries.View(Run));
+    }
+
+    [Fact]
+    public void In_a_process_that_trains_alone_only_a_run_that_has_failed_is_shown_without_a_supervisor()
+    {
+        var alone = new RunRetries(new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)), _clock, goesOn: false);
+        Assert.Null(alone.View(Run));
+        alone.Failed(new RunUnreadable(Run, "it cannot be shown", null, IsBug: true));
+        Assert.Equal(
+            new RunView { Name = Run.Name, RunId = Run, Phase = RunPhase.Waiting, Failure = "it cannot be shown" }, alone.View(Run));
     }
 
     private double PauseAfter(RunId run, double seconds)

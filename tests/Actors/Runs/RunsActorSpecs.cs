@@ -311,6 +311,16 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var warning = "";
         while (!warning.StartsWith($"run {run}: the database cannot be reached (SQLite Error 1: 'no such table", StringComparison.Ordinal))
             warning = $"{Assert.IsType<Warning>(await warnings.ReceiveAsync(Deadline)).Message}";
+        // Between two of them the run is there, too.
+        do
+        {
+            Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+            watcher.Send(runs, new RunWatch.Look(Name));
+            await Task.Delay(20);
+            view = watcher.ReceiveWhere(m => m is RunView, TimeSpan.FromSeconds(1)) as RunView ?? view;
+        }
+        while (view.WaitsFor?.StartsWith("its next supervisor, which is made in some seconds: the", StringComparison.Ordinal) != true);
+        Assert.Null(view.Failure);
         await EndAsync();
         Assert.Empty(await FailuresAsync());
     }

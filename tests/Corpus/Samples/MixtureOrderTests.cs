@@ -80,7 +80,7 @@ public class MixtureOrderTests
         var books = cut.CountIn(corpus.TrainShards.Where(s => s.Source == "Books"));
         Assert.Equal((long)Math.Round(2.5 * books), order.Samples);
         Assert.All(Enumerable.Range(0, (int)order.Samples), p => Assert.InRange(order.BlockAt(p), 0, books - 1));
-        Refusal.Says("corpus.mixture names Music, which is no source of the corpus: it has Books, Web",
+        Refusal.Says("corpus.mixture names Music, which is no source of the corpus, or is all held out: it has Books, Web",
             () => MixtureOrder.Of(1, ["Music=1"], corpus.TrainShards, cut));
         Refusal.Says("corpus.mixture leaves nothing to read", () => MixtureOrder.Of(1, ["Web=0", "Books=0"], corpus.TrainShards, cut));
         var plain = Corpora.Build(folder["plain"], Corpora.Documents(50));

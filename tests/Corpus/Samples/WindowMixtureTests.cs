@@ -114,7 +114,8 @@ public sealed class WindowMixtureTests : IDisposable
     {
         WindowMixture Mixed(string[] weights, bool isGrowing) => Of(1, weights, 2, Few, isGrowing);
         Assert.Equal(25, Mixed(["d=2"], isGrowing: true).Samples);
-        Refusal.Says("corpus.mixture names d, which is no source of the corpus: it has a, b, c", () => Mixed(["d=2"], isGrowing: false));
+        Refusal.Says("corpus.mixture names d, which is no source of the corpus, or is all held out: it has a, b, c",
+            () => Mixed(["d=2"], isGrowing: false));
         Assert.Equal(0, Mixed(["a=0", "b=0", "c=0"], isGrowing: true).Samples);
         Refusal.Says("corpus.mixture leaves nothing to read", () => Mixed(["a=0", "b=0", "c=0"], isGrowing: false));
         Refusal.Says("the shards of this corpus mix sources", () => WindowMixture.Of(

@@ -90,7 +90,8 @@ public sealed class SettingsProblemTests
         { "transformer", SampleKind.Pairs, null,
             "corpus.samples = pairs: set corpus.answer-field to the field of a .jsonl record that holds the target" },
         { "gpt2", SampleKind.Pairs, "answer",
-            "corpus.samples = pairs is for model.architecture = \"transformer\" or \"bert\", not for \"gpt2\"" },
+            "corpus.samples = pairs is for model.architecture = \"transformer\" or \"bert\", not for \"gpt2\": that "
+            + "learns prompts and their answers from corpus.samples = documents with corpus.answer-field" },
         { "bert", SampleKind.Documents, "answer",
             "corpus.answer-field = \"answer\": model.architecture = \"bert\" predicts hidden tokens of all text, and has no answers" },
     };
