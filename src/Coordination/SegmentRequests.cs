@@ -181,6 +181,8 @@ public static class SegmentRequests
     private static string? WhyNot(Setting setting) => setting switch
     {
         _ when setting.Has<MayChangeAttribute>() => null,
+        { Key: "run.priority" } => "run.priority changes no weight, and so begins no segment: use pbm run priority",
+        { Key: "run.devices-per-replica" } => "run.devices-per-replica changes no weight, and so begins no segment: use pbm run scale",
         { PartOfAnswer: false } => $"{setting.Key} changes no weight, and so begins no segment: give it with the start, "
             + $"pbm run start -n NAME -s {setting.Key}=VALUE",
         { Block: "model" } => $"{setting.Key} is part of the model, whose weights would not fit any more; {AnotherRun}",

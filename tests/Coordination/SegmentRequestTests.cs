@@ -19,6 +19,8 @@ public sealed class SegmentRequestTests
     [InlineData("""{"optimizer.kind":"muon"}""", "optimizer.kind: the moments of one optimizer are none of another's; that would be")]
     [InlineData("""{"run.averaging":"nesterov"}""", "run.averaging decides what a run keeps from one round to the next, and cannot change")]
     [InlineData("""{"checkpoint.keep":3}""", "checkpoint.keep changes no weight, and so begins no segment: give it with the start")]
+    [InlineData("""{"run.priority":3}""", "run.priority changes no weight, and so begins no segment: use pbm run priority")]
+    [InlineData("""{"run.devices-per-replica":1}""", "run.devices-per-replica changes no weight, and so begins no segment: use pbm run")]
     [InlineData("""{"optimizer.learning-rate":0}""", "optimizer.learning-rate = 0: use a number above 0")]
     [InlineData("""{"optimizer.minimum-learning-rate":1}""", "optimizer.minimum-learning-rate = 1: use 0 to optimizer.learning-rate")]
     [InlineData("""{"batch.sequences":9}""", "batch.sequences = 9 does not divide by batch.micro = 2")]

@@ -1,3 +1,4 @@
+using Elastic.Actors.Runs;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -115,6 +116,9 @@ internal sealed class CorpusDeletion(ElasticNode node)
             return await node.AskAsync<NodeReply>(request, Deadline, cancel) switch
             {
                 NodeReply.CorpusDeleted deleted => new CorpusOnNode(deleted.Address, deleted.Bytes, null),
+                NodeReply.Refused refused when NodeRequests.IsAbsence(refused.Why, asked.Node.Value) => new CorpusOnNode(
+                    asked.Address, 0, $"node {asked.Address} has left meanwhile, and keeps what it has: give the same command again "
+                        + "once it is back"),
                 NodeReply.Refused refused => new CorpusOnNode(asked.Address, 0, refused.Why),
                 var other => new CorpusOnNode(asked.Address, 0, $"it answers with {other.GetType().Name}: give all nodes the same version"),
             };
