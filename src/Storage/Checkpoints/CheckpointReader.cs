@@ -41,7 +41,8 @@ public static class CheckpointReader
         }
 
         throw new ElasticException(passed.Count == 0
-            ? $"{runFolder} has no checkpoint yet: train until the first one, or set checkpoint.every-rounds lower"
+            ? $"{runFolder} has no checkpoint: train until the first one, or set checkpoint.every-rounds lower; in a cluster another node "
+                + "may have it: pbm run status says where it is"
             : $"no checkpoint of {runFolder} is whole ({string.Join("; ", passed)}): run train again, it makes new ones");
     }
 
