@@ -38,6 +38,9 @@ public sealed class DatabaseAddress
     /// <summary>The address with the password, so it is not for people; <see cref="ToString"/> is.</summary>
     public string ConnectionString { get; }
 
+    /// <summary>Whether its connections refuse to write.</summary>
+    internal bool IsReadOnly { get; private init; }
+
     /// <summary>Whether it is a SQLite file that is not there; a seed makes it.</summary>
     internal bool IsMissing =>
         Kind == DatabaseKind.Sqlite && !File.Exists(new SqliteConnectionStringBuilder(ConnectionString).DataSource);
@@ -134,14 +137,14 @@ public sealed class DatabaseAddress
         : new NpgsqlConnectionStringBuilder(ConnectionString)
         {
             Options = $"{new NpgsqlConnectionStringBuilder(ConnectionString).Options} -c default_transaction_read_only=on".TrimStart(),
-        }.ToString(), _shown);
+        }.ToString(), _shown) { IsReadOnly = true };
 
     /// <summary>
     /// The address of the same database, through connections of its own: one of the pool goes on with the file that it opened, also where
     /// another file has taken its place.
     /// </summary>
     public DatabaseAddress Fresh() => Kind == DatabaseKind.Sqlite
-        ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown)
+        ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown) { IsReadOnly = IsReadOnly }
         : this;
 
     /// <summary>

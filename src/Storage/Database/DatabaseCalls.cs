@@ -23,6 +23,22 @@ public static class DatabaseCalls
     public static async Task<T> CallAsync<T>(
         this DatabaseAddress database, TimeSpan deadline, Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
     {
+        try
+        {
+            return await CallOnceAsync(database, deadline, call, cancel);
+        }
+        // A connection of the pool that the server has cut, as it does when it is started anew, is seen by its next use, and Npgsql empties
+        // the pool then. What only reads is read again.
+        catch (DatabaseUnavailableException e) when (database is { IsReadOnly: true, Kind: DatabaseKind.Postgres }
+            && e is { IsTransient: true, InnerException: not TimeoutException })
+        {
+            return await CallOnceAsync(database, deadline, call, cancel);
+        }
+    }
+
+    private static async Task<T> CallOnceAsync<T>(
+        DatabaseAddress database, TimeSpan deadline, Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
+    {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(deadline);
         try

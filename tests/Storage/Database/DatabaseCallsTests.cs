@@ -1,9 +1,11 @@
 using Elastic.Testing;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 
 namespace Elastic.Storage.Tests;
 
-public sealed class DatabaseCallsTests : TemporaryFolder
+[Collection(DatabaseCollection.Name)]
+public sealed class DatabaseCallsTests(Databases databases) : TemporaryFolder
 {
     private static readonly TimeSpan Enough = TimeSpan.FromSeconds(60);
 
@@ -41,6 +43,32 @@ public sealed class DatabaseCallsTests : TemporaryFolder
 
         Task<object?> CountAsync() => Database.CallAsync(
             Enough, (connection, cancel) => connection.ScalarAsync("SELECT COUNT(*) FROM two", cancel), default);
+    }
+
+    // As after a restart of the server: the first to use a connection of the pool finds it cut.
+    [Fact]
+    public async Task What_only_reads_is_read_again_where_the_server_has_cut_its_connection()
+    {
+        var database = await databases.NewAsync(DatabaseKind.Postgres);
+        Assert.Equal(1, await OneAsync(database.ReadOnly()));
+        Assert.Equal(1, await OneAsync(database));
+        await CutAsync();
+        Assert.Equal(1, await OneAsync(database.ReadOnly()));
+        // What may have written may have taken effect: who called decides.
+        Assert.True((await Assert.ThrowsAsync<DatabaseUnavailableException>(() => OneAsync(database))).IsTransient);
+        Assert.Equal(1, await OneAsync(database));
+
+        static Task<int> OneAsync(DatabaseAddress database) => database.CallAsync(
+            Enough, async (connection, cancel) => (int)(await connection.ScalarAsync("SELECT 1", cancel))!, default);
+
+        async Task CutAsync()
+        {
+            await using var connection = new NpgsqlConnection(
+                new NpgsqlConnectionStringBuilder(database.ConnectionString) { Pooling = false }.ToString());
+            await connection.OpenAsync();
+            await connection.ExecuteAsync("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                + "WHERE datname = current_database() AND pid <> pg_backend_pid()", default);
+        }
     }
 
     [Fact]
