@@ -137,14 +137,20 @@ public sealed class DatabaseAddress
         : new NpgsqlConnectionStringBuilder(ConnectionString)
         {
             Options = $"{new NpgsqlConnectionStringBuilder(ConnectionString).Options} -c default_transaction_read_only=on".TrimStart(),
-        }.ToString(), _shown) { IsReadOnly = true };
+        }.ToString(), _shown)
+    {
+        IsReadOnly = true,
+    };
 
     /// <summary>
     /// The address of the same database, through connections of its own: one of the pool goes on with the file that it opened, also where
     /// another file has taken its place.
     /// </summary>
     public DatabaseAddress Fresh() => Kind == DatabaseKind.Sqlite
-        ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown) { IsReadOnly = IsReadOnly }
+        ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown)
+        {
+            IsReadOnly = IsReadOnly,
+        }
         : this;
 
     /// <summary>

@@ -1,42 +1,20 @@
 using System.Runtime.Serialization;
 using Akka.Actor;
-using Akka.Event;
-using Elastic.Actors.Hosting;
-using Elastic.Actors.Runs;
 using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
 using Elastic.Messages.Work;
 using Elastic.Storage;
 using Elastic.Testing;
-using Elastic.Transfer;
 
 namespace Elastic.Actors.Tests.Runs;
 
 [Collection(DatabaseCollection.Name)]
-public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyncLifetime
+public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
-    private static readonly RunName Name = new("tiny");
-
-    private readonly List<IAsyncDisposable> _open = [];
-    private int _requests;
-    private DatabaseAddress _database = null!;
-    private ActorSystem _system = null!;
-
-    public async ValueTask InitializeAsync() => _database = await databases.NewAsync(DatabaseKind.Sqlite);
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var open in _open)
-            await open.DisposeAsync();
-        Dispose();
-    }
-
     [Fact]
     public async Task A_pause_of_a_run_that_is_not_there_is_answered_with_what_to_do()
     {
@@ -52,8 +30,8 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var runs = Begin();
         var replies = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => StartAsync(runs, Name)));
         var run = Assert.Single(replies.Select(r => Assert.IsType<RunReply.Accepted>(r).RunId).Distinct());
-        Assert.Equal((Name, run), (run.Name, Assert.Single(await new RunList(_database).ReadAsync(default)).Run));
-        Assert.Single((await JournalReader.ReadAsync(_database, run, default)).OfType<RunEvent.RunStarted>());
+        Assert.Equal((Name, run), (run.Name, Assert.Single(await new RunList(Database).ReadAsync(default)).Run));
+        Assert.Single((await JournalReader.ReadAsync(Database, run, default)).OfType<RunEvent.RunStarted>());
         Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
     }
 
@@ -66,7 +44,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var run = Assert.Single(replies.OfType<RunReply.Accepted>()).RunId;
         Assert.All(replies.OfType<RunReply.Refused>(), r => Assert.Contains("run.seed: ", r.Why, StringComparison.Ordinal));
         Assert.Equal(4, replies.OfType<RunReply.Refused>().Count());
-        Assert.Single((await JournalReader.ReadAsync(_database, run, default)).OfType<RunEvent.RunStarted>());
+        Assert.Single((await JournalReader.ReadAsync(Database, run, default)).OfType<RunEvent.RunStarted>());
     }
 
     [Fact]
@@ -82,7 +60,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
 
         parts.SkipLast(1).ToList().ForEach(runs.Tell);
         var reply = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(parts[^1], Deadline));
-        var events = await JournalReader.ReadAsync(_database, reply.RunId, default);
+        var events = await JournalReader.ReadAsync(Database, reply.RunId, default);
         Assert.Equal(settings, Assert.Single(events.OfType<RunEvent.RunStarted>()).Settings);
     }
 
@@ -93,7 +71,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
         var works = Enumerable.Range(0, 20_000).Select(i => new WorkKey("compute", i, i)).ToArray();
         Assert.Throws<SerializationException>(() =>
-            _system.Serialization.FindSerializerForType(typeof(NodeCommand.DropWork)).ToBinary(new NodeCommand.DropWork(run, works)));
+            Actors.Serialization.FindSerializerForType(typeof(NodeCommand.DropWork)).ToBinary(new NodeCommand.DropWork(run, works)));
         RunView view;
         do
             view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline);
@@ -143,9 +121,9 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline);
         var second = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(other, Deadline)).RunId;
         Assert.NotEqual(first, second);
-        Assert.Equal(second, Assert.Single(await new RunList(_database).ReadAsync(default)).Run);
+        Assert.Equal(second, Assert.Single(await new RunList(Database).ReadAsync(default)).Run);
         Assert.Equal(second, (await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).RunId);
-        Assert.NotEmpty(await JournalReader.ReadAsync(_database, first, default));   // events are never deleted
+        Assert.NotEmpty(await JournalReader.ReadAsync(Database, first, default));   // events are never deleted
     }
 
     [Fact]
@@ -157,9 +135,9 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
             "run tiny is at work: stop it first, with pbm run stop -n tiny, and delete it then",
             Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline)).Why);
         await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline);
-        using var watcher = Inbox.Create(_system);
+        using var watcher = Inbox.Create(Actors);
         watcher.Send(runs, new RunWatch.Watch(Name));
-        var nodes = Inbox.Create(_system);
+        var nodes = Inbox.Create(Actors);
         nodes.Send(runs, Report("127.0.0.1:1", "one"));
         var deleted = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
         while (await nodes.ReceiveAsync(Deadline) is var told && !told.Equals(new NodeCommand.DeleteRun(deleted.RunId)))
@@ -184,7 +162,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var runs = Begin();
         var replies = await Task.WhenAll(StartAsync(runs, Name), StartAsync(runs, new RunName("tiny-2")));
         Assert.Equal(["tiny", "tiny-2"], replies.Select(r => Assert.IsType<RunReply.Accepted>(r).RunId.Name.Value));
-        Assert.Equal(2, (await new RunList(_database).ReadAsync(default)).Count);
+        Assert.Equal(2, (await new RunList(Database).ReadAsync(default)).Count);
     }
 
     [Fact]
@@ -195,7 +173,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var runs = Begin();
         Assert.Equal(before, await StartAsync(runs, Name));
         Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline));
-        Assert.Single((await JournalReader.ReadAsync(_database, before.RunId, default)).OfType<RunEvent.RunPaused>());
+        Assert.Single((await JournalReader.ReadAsync(Database, before.RunId, default)).OfType<RunEvent.RunPaused>());
     }
 
     // The other seed does not know yet that it does not supervise any more.
@@ -204,9 +182,9 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     {
         var runs = Begin();
         Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
-        var other = await new RunList(_database).AddAsync(new RunId("tiny-3k9v2mq7"), Name.Value, default);
+        var other = await new RunList(Database).AddAsync(new RunId("tiny-3k9v2mq7"), Name.Value, default);
         Assert.Equal(other, Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId);
-        Assert.Equal(other, Assert.Single(await new RunList(_database).ReadAsync(default)).Run);
+        Assert.Equal(other, Assert.Single(await new RunList(Database).ReadAsync(default)).Run);
     }
 
     [Fact]
@@ -218,7 +196,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var resume = Start(Name);
         foreach (var request in new RunRequest[] { pause, resume, pause, resume })
             Assert.Equal(started, await runs.Ask<RunReply>(request, Deadline));
-        var events = await JournalReader.ReadAsync(_database, started.RunId, default);
+        var events = await JournalReader.ReadAsync(Database, started.RunId, default);
         Assert.Equal([pause.Origin], events.OfType<RunEvent.RunPaused>().Select(e => e.By));
         Assert.Equal([resume.Origin], events.OfType<RunEvent.RunResumed>().Select(e => e.By));
     }
@@ -242,7 +220,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     public async Task A_drain_is_passed_to_the_node_and_answered_with_what_it_says()
     {
         var runs = Begin();
-        using var link = Inbox.Create(_system);
+        using var link = Inbox.Create(Actors);
         link.Send(runs, Report("127.0.0.1:1", "one"));
         Assert.IsType<NodeNews.Welcome>(await link.ReceiveAsync(Deadline));
         var asked = runs.Ask<NodeReply>(new NodeRequest.Drain("127.0.0.1:1", Undo: false, By()), Deadline);
@@ -256,7 +234,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     public async Task A_second_process_with_the_id_of_a_node_that_is_there_waits_and_the_first_one_stays()
     {
         var runs = Begin();
-        using Inbox first = Inbox.Create(_system), second = Inbox.Create(_system);
+        using Inbox first = Inbox.Create(Actors), second = Inbox.Create(Actors);
         Assert.IsType<NodeNews.Welcome>(await SayAsync(first, "127.0.0.1:1", "one"));
         Assert.Equal(new NodeNews.Wait("the node gpu7-8h2m4xyq is at 127.0.0.1:1"), await SayAsync(second, "127.0.0.1:2", "two"));
         Assert.IsType<NodeNews.Welcome>(await SayAsync(first, "127.0.0.1:1", "one"));
@@ -279,124 +257,12 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var runs = Begin();
         var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
         await StartAsync(runs, new RunName("tiny-2"));
-        _system.EventStream.Publish(new UnsendableMessage(new NodeCommand.StopRun(run), "it has 318000 bytes"));
+        Actors.EventStream.Publish(new UnsendableMessage(new NodeCommand.StopRun(run), "it has 318000 bytes"));
         RunView view;
         while ((view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).Failure is null)
             await Task.Delay(20);
         Assert.Equal("a StopRun cannot be sent: it has 318000 bytes; the run cannot go on without it", view.Failure);
         Assert.Null((await runs.Ask<RunView>(new RunWatch.Look(new RunName("tiny-2")), Deadline)).Failure);
-    }
-
-    // The fence's table is away, as a database may be, when the next supervisor begins its term.
-    [Fact]
-    public async Task A_supervisor_that_fails_by_a_bug_names_the_bug_and_one_that_cannot_reach_the_database_says_that()
-    {
-        var runs = Begin();
-        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
-        await _database.CallAsync(
-            Deadline, (connection, cancel) => connection.ExecuteAsync("ALTER TABLE elastic_fence RENAME TO away", cancel), default);
-        using var late = new CancellationTokenSource(Deadline);
-        using Inbox watcher = Inbox.Create(_system), warnings = Inbox.Create(_system);
-        _system.EventStream.Subscribe(warnings.Receiver, typeof(Warning));
-        var supervisor = await _system.ActorSelection($"/user/runs/run-{run}").ResolveOne(Deadline);
-        watcher.Send(supervisor, new RunWatch.Watch(Name));
-        watcher.Send(supervisor, new Status.Failure(new InvalidOperationException("a bug")));
-        RunView view;
-        do
-            view = Assert.IsType<RunView>(await watcher.ReceiveAsync(Deadline));
-        while (view.Notice?.StartsWith("the supervisor failed", StringComparison.Ordinal) != true);
-        Assert.Equal(
-            ("the supervisor failed (InvalidOperationException: a bug): see log.txt; trying again, and nothing that was committed is lost",
-                null), (view.Notice, view.Failure));
-
-        var warning = "";
-        while (!warning.StartsWith($"run {run}: the database cannot be reached (SQLite Error 1: 'no such table", StringComparison.Ordinal))
-            warning = $"{Assert.IsType<Warning>(await warnings.ReceiveAsync(Deadline)).Message}";
-        // Between two of them the run is there, too.
-        while ((view = await LookAsync()).WaitsFor?.StartsWith(
-            "its next supervisor, which is made in some seconds: the database cannot be reached", StringComparison.Ordinal) != true)
-        {
-            await Task.Delay(20, late.Token);
-        }
-
-        Assert.Null(view.Failure);
-        Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
-        await EndAsync();
-        Assert.Empty(await FailuresAsync());
-
-        // A supervisor that ends before it has read the journal does not answer.
-        async Task<RunView> LookAsync()
-        {
-            while (true)
-            {
-                try
-                {
-                    return await runs.Ask<RunView>(new RunWatch.Look(Name), TimeSpan.FromSeconds(1), late.Token);
-                }
-                catch (AskTimeoutException)
-                {
-                    late.Token.ThrowIfCancellationRequested();
-                }
-            }
-        }
-    }
-
-    // As in a process that trains alone: the run may fail between the answer to its start and the first question of who watches it.
-    [Fact]
-    public async Task Who_begins_to_watch_a_run_whose_supervisor_has_failed_already_is_told_why()
-    {
-        var runs = Begin(goesOn: false);
-        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
-        var supervisor = await _system.ActorSelection($"/user/runs/run-{run}").ResolveOne(Deadline);
-        supervisor.Tell(new Status.Failure(new InvalidOperationException("a bug")));
-        Assert.True(await supervisor.WatchAsync().WaitAsync(Deadline));
-        var view = await runs.Ask<RunView>(new RunWatch.Watch(Name), Deadline);
-        Assert.StartsWith("the supervisor failed (InvalidOperationException: a bug): see log.txt, then give the same", view.Failure!,
-            StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_start_that_was_answered_is_not_refused_when_the_journal_becomes_unreadable_later()
-    {
-        var runs = Begin();
-        using var asker = Inbox.Create(_system);
-        asker.Send(runs, Start(Name));
-        var run = Assert.IsType<RunReply.Accepted>(await asker.ReceiveAsync(Deadline)).RunId;
-        runs.Tell(new RunUnreadable(run, "the disk is gone", null));
-        asker.Send(runs, new RunsQuery.Names());
-        Assert.IsType<RunsAnswer.Names>(await asker.ReceiveAsync(Deadline));
-    }
-
-    private async Task<IEnumerable<string>> FailuresAsync() =>
-        (await new ObservationStore(_database).ReadAsync(new ObservationQuery(AtMost: 100), default))
-            .Select(o => o.What).OfType<RunFailed>().Select(f => f.Why);
-
-    private Task<RunReply> StartAsync(IActorRef runs, RunName name) =>
-        runs.Ask<RunReply>(Start(name), Deadline);
-
-    private RunRequest.Start Start(RunName name) => RunSamples.Begin with { Run = name, Origin = By() };
-
-    private Origin By() => new($"request-{Interlocked.Increment(ref _requests)}", "a test", DateTimeOffset.UnixEpoch);
-
-    // As on a seed, without the cluster around it.
-    private IActorRef Begin(bool goesOn = true)
-    {
-        var observations = new Observations(new ObservationStore(_database));
-        _system = ActorSystem.Create("runs", _database.JournalSettings().WithFallback(AkkaSettings.ForDevices(new DataPaths(Folder))));
-        _open.AddRange([new Ended(_system), observations]);
-        var supervisors = new SupervisorContext(
-            new CoordinatorSettings(goesOn, TimeSpan.FromMinutes(1)), new CommitFence(_database), observations);
-        return _system.ActorOf(
-            RunsActor.Props(
-                new RunsContext(supervisors, new RunList(_database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections())),
-            "runs");
-    }
-
-    private async Task EndAsync()
-    {
-        foreach (var open in _open)
-            await open.DisposeAsync();
-        _open.Clear();
     }
 
     private static NodeReport.Enlist Report(string address, string incarnation) => new(new NodeId("gpu7-8h2m4xyq"))
@@ -411,9 +277,4 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Works = [],
         Leaving = false,
     };
-
-    private sealed class Ended(ActorSystem system) : IAsyncDisposable
-    {
-        public async ValueTask DisposeAsync() => await system.Terminate();
-    }
 }
