@@ -9,23 +9,26 @@ namespace Elastic.Actors.Control;
 /// in time, takes a question with it. Asking twice is safe.
 /// </summary>
 /// <param name="runs">The reference to the supervisors' singleton; null while this process is in no cluster.</param>
-/// <param name="patience">How long to wait for an answer before the question is repeated.</param>
+/// <param name="patience">
+/// How long to wait for an answer before the question is repeated, at most; a third of its deadline where that is less.
+/// </param>
 internal sealed class Questions(Func<IActorRef?> runs, TimeSpan patience)
 {
     /// <param name="question">Its parts, in order; the last one is answered.</param>
     /// <exception cref="UnavailableException">Nobody answers within <paramref name="deadline"/>.</exception>
     public async Task<T> AskAsync<T>(IReadOnlyList<IWireMessage> question, TimeSpan deadline, CancellationToken cancel)
     {
-        for (var left = deadline; ; left -= patience)
+        var each = TimeSpan.FromTicks(Math.Min(patience.Ticks, (deadline.Ticks + 2) / 3));
+        for (var left = deadline; ; left -= each)
         {
             var asked = runs() ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment");
             foreach (var part in question.SkipLast(1))
                 asked.Tell(part);
             try
             {
-                return await asked.Ask<T>(question[^1], left < patience ? left : patience, cancel);
+                return await asked.Ask<T>(question[^1], left < each ? left : each, cancel);
             }
-            catch (AskTimeoutException) when (left > patience)
+            catch (AskTimeoutException) when (left > each)
             {
                 // The next attempt may reach another supervisor.
             }

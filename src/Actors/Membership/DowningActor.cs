@@ -186,12 +186,19 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         {
             if (!_addresses.TryGetValue(node, out var address))
                 continue;
-            // Akka removes a downed member once its own failure detector has missed the member, or at once where it is quarantined.
             if (_refusing.Contains(node))
-                ((IRemoteActorRefProvider)_cluster.System.Provider).Quarantine(address, int.Parse(node[(node.LastIndexOf('#') + 1)..],
-                    NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture));
+                Quarantine(address, int.Parse(node[(node.LastIndexOf('#') + 1)..], NumberStyles.AllowLeadingSign,
+                    CultureInfo.InvariantCulture));
             _cluster.Down(address);
         }
+    }
+
+    // Akka removes a downed member once its own failure detector has missed the member, or at once where it is quarantined. It says that
+    // it has quarantined one only where it was not just connecting to it anew, so the cluster hears it from here as well.
+    private void Quarantine(Address address, int uid)
+    {
+        ((IRemoteActorRefProvider)_cluster.System.Provider).Quarantine(address, uid);
+        _cluster.System.EventStream.Publish(new QuarantinedEvent(address, uid));
     }
 
     private void End(string why)

@@ -5,8 +5,8 @@ using Elastic.Messages.Runs;
 namespace Elastic.Actors.Runs;
 
 /// <summary>
-/// How long RunsActor waits before it makes the supervisor of a run anew, and what is shown of the run meanwhile. Part of RunsActor: used
-/// on its mailbox only.
+/// How long RunsActor waits before it makes the supervisor of a run anew, and what is shown of the run meanwhile, and while the next one
+/// reads the journal. Part of RunsActor: used on its mailbox only.
 /// </summary>
 /// <param name="goesOn">Supervisors are made anew; false in a process that trains alone, where a failure ends the run's training.</param>
 internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
@@ -19,17 +19,35 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
     // in a row fail, over half a minute, waits for a person. A database that is away has no such bound: it comes back by itself.
     private const int MostBugs = 8;
 
+    // As a rule the journal is read at once; while the database is away it lasts.
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
     private readonly Dictionary<RunId, (int Failures, long Made)> _runs = [];
+    private readonly HashSet<RunId> _reading = [];
     private readonly Dictionary<RunId, (int Count, string Why)> _bugs = [];
     private readonly Dictionary<RunId, (string Why, RunView? View)> _ended = [];
 
     /// <summary>The run has a supervisor from now on.</summary>
-    public void Made(RunId run) => _runs[run] = (_runs.GetValueOrDefault(run).Failures, time.GetTimestamp());
+    public void Made(RunId run)
+    {
+        _runs[run] = (_runs.GetValueOrDefault(run).Failures, time.GetTimestamp());
+        _reading.Add(run);
+    }
+
+    /// <summary>The supervisor has read the journal, and answers from now on.</summary>
+    public void HasRead(RunId run) => _reading.Remove(run);
+
+    /// <summary>True while the supervisor reads the journal: it answers nobody.</summary>
+    public bool IsReading(RunId run) => goesOn && _reading.Contains(run);
+
+    /// <summary>... and has been at it for so long that nobody should wait for its answer.</summary>
+    public bool ReadsForLong(RunId run) => IsReading(run) && time.GetElapsedTime(_runs[run].Made) >= Soon;
 
     /// <summary>The supervisor has ended.</summary>
     /// <returns>The pause before the next one.</returns>
     public TimeSpan Ended(RunId run)
     {
+        _reading.Remove(run);
         var (failures, made) = _runs.GetValueOrDefault(run);
         if (time.GetElapsedTime(made) >= Lasting)
         {
@@ -52,8 +70,9 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
     }
 
     /// <summary>
-    /// What the last supervisor showed of a run that has none, and why it has ended; null where none has ended and none will be made.
-    /// Without it a run would be gone while the database is away, and who begins to watch one that has failed would watch for ever.
+    /// What the last supervisor showed of a run that has none, or none that answers, and why it has ended; null where none has ended and
+    /// none will be made. Without it a run would be gone while the database is away, and who begins to watch one that has failed would
+    /// watch for ever.
     /// </summary>
     public RunView? View(RunId run)
     {
@@ -63,7 +82,8 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
             return view with
             {
                 TokensPerSecond = 0,
-                WaitsFor = "its next supervisor, which is made in some seconds" + (why is null ? "" : $": {why}"),
+                WaitsFor = $"its next supervisor, which {(IsReading(run) ? "reads the journal" : "is made in some seconds")}" +
+                    (why is null ? "" : $": {why}"),
             };
         return why is null ? null : view with { Failure = view.Failure ?? why };
     }
@@ -76,6 +96,7 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
     public void Forget(RunId run)
     {
         _runs.Remove(run);
+        _reading.Remove(run);
         _bugs.Remove(run);
         _ended.Remove(run);
     }

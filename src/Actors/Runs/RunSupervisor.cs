@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
@@ -49,6 +48,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Recover<RecoveryCompleted>(_ =>
         {
             _observer.Recovered(_coordinator.Run);
+            Context.Parent.Tell(new RunRead(_id));
             if (givenUp is not null)
                 Fail(givenUp);
             Step(new RunInput.Recovered());
@@ -164,16 +164,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
         _log.Error(reason, "run {0}: the journal cannot be read", _id);
-        Unreadable(WhyUnreadable(_id, reason));
+        Unreadable(UnreadableJournal.Why(_id, reason));
     }
-
-    // Who is told to restore a journal that is merely slow, or away, loses what it has.
-    internal static string WhyUnreadable(RunId id, Exception reason) =>
-        ElasticException.In(reason) is { } known ? $"run {id} cannot be read: {known.Message}"
-        : $"the journal of run {id} cannot be read ({reason.GetBaseException().Message.TrimEnd('.')}): "
-            + (reason.GetBaseException() is RecoveryTimedOutException or TimeoutException or DbException { IsTransient: true }
-                ? "the database is away, or it or this machine is too busy; start the run again when that is over"
-                : "restore journal.db from a copy, or start a new run with --run NAME");
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
 

@@ -30,6 +30,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly CertificateExchange _certificates;
     private readonly PiecesJobs _jobs;
     private readonly RunRetries _retries;
+    private readonly UnansweredWatches _watches;
 
     // The last asker for each run that has no answer yet: RunsActor answers it when the journal turns out to be unreadable, since the
     // supervisor cannot.
@@ -50,6 +51,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         _context = context;
         _retries = new RunRetries(Retry, TimeProvider.System, context.Supervisors.Settings.GoesOn);
+        _watches = new UnansweredWatches(_runs, _retries);
         var requests = new NodeRequests(_nodes);
         _jobs = new PiecesJobs(() => Context, _nodes, SupervisorPrefix);
         _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
@@ -61,7 +63,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         // Until the list is read nobody knows which runs there are.
         Receive<IWireMessage>(message => !_listed && message is RunRequest or RunsQuery.Names, message => _early.Keep(message, Sender));
         Receive<RunRequest>(request => ForwardByName(request.Run, request, why => Sender.Tell(new RunReply.Refused(request.Run, why))));
-        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, _ => Show(watch.Run)));
+        Receive<RunWatch>(watch =>
+        {
+            if (!_watches.Take(watch, Sender))
+                ForwardByName(watch.Run, watch, _ => _watches.Show(watch.Run, Sender));
+        });
         Receive<NodeReport.Enlist>(Enlist);
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
@@ -96,6 +102,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         {
             if (_runs.Knows(again.RunId))
                 Supervisor(again.RunId);
+        });
+        Receive<RunRead>(read =>
+        {
+            _retries.HasRead(read.RunId);
+            _watches.AskAgain(Self);
         });
         Receive<RunAnswered>(Answered);
         Receive<RunDiscarded>(Delete);
@@ -229,12 +240,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             Forward(id.Value, message);
     }
 
-    private void Show(RunName run)
-    {
-        if (_runs.Existing(run) is { } id && _retries.View(id) is { } view)
-            Sender.Tell(view);
-    }
-
     private static void Forward(string run, object message)
     {
         var supervisor = Context.Child($"{SupervisorPrefix}{run}");
@@ -245,6 +250,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private void LookAtNodes()
     {
         _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing"));
+        _watches.AskAgain(Self);
         if (_nodes.Change() is { } there)
             _context.Supervisors.Observations.Record(there);
     }

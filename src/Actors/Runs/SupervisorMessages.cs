@@ -19,6 +19,9 @@ internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
 /// <param name="IsBug">It has failed, and the next one may fail at the same.</param>
 internal sealed record RunUnreadable(RunId RunId, string Why, RunView? View, bool IsBug = false);
 
+/// <summary>The run's supervisor has read its journal.</summary>
+internal sealed record RunRead(RunId RunId);
+
 /// <summary>The supervisor of a job in pieces has failed, and ends.</summary>
 internal sealed record JobFailed(RunId Job, string Why);
 

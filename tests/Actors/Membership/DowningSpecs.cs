@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Akka.Cluster;
 using Elastic.Testing;
 
@@ -56,6 +58,23 @@ public sealed class DowningSpecs(ITestOutputHelper output)
         await cluster.UntilHomeAsync(second);
         Say("the seed with the singleton is killed (of two): the singleton runs at the other", watch);
         await LoopbackCluster.UntilMembersAsync(worker, second, worker);
+    }
+
+    // Akka quarantines without a word an address to which it is just connecting: here it waits for the answer to its handshake.
+    [Fact]
+    public async Task So_is_one_to_which_Akka_is_just_connecting_anew()
+    {
+        const string patient = "akka.cluster.failure-detector.acceptable-heartbeat-pause = 1 hour";
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await using var cluster = new LoopbackCluster();
+        var first = await cluster.StartAsync("127.0.0.2", "seed", null, settings: patient);
+        var second = await cluster.StartAsync("127.0.0.3", "seed", first, settings: patient);
+        await LoopbackCluster.UntilMembersAsync(second, first, second);
+        await cluster.UntilHomeAsync(first);
+
+        await LoopbackCluster.KillAsync(first);
+        using var akkas = await AcceptAkkaAsync(new IPEndPoint(IPAddress.Parse("127.0.0.2"), first.SelfAddress.Port!.Value), deadline.Token);
+        await cluster.UntilHomeAsync(second);
     }
 
     [Fact]
@@ -147,6 +166,20 @@ public sealed class DowningSpecs(ITestOutputHelper output)
         var next = await cluster.StartAsync("127.0.0.3", "seed", worker);
         await LoopbackCluster.UntilMembersAsync(worker, next, worker);
         await cluster.UntilHomeAsync(next);
+    }
+
+    // A connection on which something was said. Whoever only looks whether anybody listens says nothing.
+    private static async Task<Socket> AcceptAkkaAsync(IPEndPoint at, CancellationToken cancel)
+    {
+        using var listener = new TcpListener(at);
+        listener.Start();
+        while (true)
+        {
+            var connection = await listener.AcceptSocketAsync(cancel);
+            if (await connection.ReceiveAsync(new byte[1], cancel) > 0)
+                return connection;
+            connection.Dispose();
+        }
     }
 
     private void Say(string what, Stopwatch watch) => output.WriteLine($"{watch.Elapsed.TotalSeconds:0.0} s: {what}");

@@ -14,6 +14,15 @@ public sealed class QuestionsSpecs : IDisposable
 
     public void Dispose() => _system.Dispose();
 
+    // As where a supervisor ends with the question before it.
+    [Fact]
+    public async Task A_question_that_was_lost_is_asked_again_though_nobody_waits_for_long()
+    {
+        var asked = _system.ActorOf(Props.Create(() => new Loser(2)));
+        var questions = new Questions(() => asked, TimeSpan.FromMinutes(1));
+        Assert.Equal(3, await questions.AskAsync<int>([Part], TimeSpan.FromSeconds(3), default));
+    }
+
     // As where a supervisor moves to another seed, which knows of no part of the question.
     [Fact]
     public async Task A_question_that_was_lost_is_asked_again_with_all_its_parts()

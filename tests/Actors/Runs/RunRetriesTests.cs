@@ -63,6 +63,28 @@ public sealed class RunRetriesTests
     }
 
     [Fact]
+    public void So_is_a_run_whose_next_supervisor_takes_long_to_read_the_journal()
+    {
+        var seen = new RunView { Name = Run.Name, RunId = Run, Phase = RunPhase.Computing, Round = 7, TokensPerSecond = 1000 };
+        _retries.Failed(new RunUnreadable(Run, "the database is away", seen));
+        _retries.Made(Run);
+        _clock.Advance(1.9);
+        Assert.Equal((true, false), (_retries.IsReading(Run), _retries.ReadsForLong(Run)));
+        _clock.Advance(0.1);
+        Assert.True(_retries.ReadsForLong(Run));
+        Assert.Equal(
+            seen with { TokensPerSecond = 0, WaitsFor = "its next supervisor, which reads the journal: the database is away" },
+            _retries.View(Run));
+        _retries.Ended(Run);
+        Assert.False(_retries.IsReading(Run));
+
+        _retries.Made(Run);
+        _clock.Advance(10);
+        _retries.HasRead(Run);
+        Assert.False(_retries.IsReading(Run));
+    }
+
+    [Fact]
     public void In_a_process_that_trains_alone_only_a_run_that_has_failed_is_shown_without_a_supervisor()
     {
         var alone = new RunRetries(new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)), _clock, goesOn: false);

@@ -12,7 +12,7 @@ using Elastic.Transfer;
 namespace Elastic.Actors.Tests.Runs;
 
 /// <summary>A seed's runs, as RunsActor has them, on a database of their own, without the cluster around it.</summary>
-public abstract class SeedOfRuns(Databases databases) : TemporaryFolder, IAsyncLifetime
+public abstract class SeedOfRuns(Databases databases, DatabaseKind kind = DatabaseKind.Sqlite) : TemporaryFolder, IAsyncLifetime
 {
     protected static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     protected static readonly RunName Name = new("tiny");
@@ -20,7 +20,7 @@ public abstract class SeedOfRuns(Databases databases) : TemporaryFolder, IAsyncL
     private readonly List<IAsyncDisposable> _open = [];
     private int _requests;
 
-    public async ValueTask InitializeAsync() => Database = await databases.NewAsync(DatabaseKind.Sqlite);
+    public async ValueTask InitializeAsync() => Database = await databases.NewAsync(kind);
 
     public async ValueTask DisposeAsync()
     {
@@ -57,6 +57,22 @@ public abstract class SeedOfRuns(Databases databases) : TemporaryFolder, IAsyncL
             RunsActor.Props(
                 new RunsContext(supervisors, new RunList(Database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections())),
             "runs");
+    }
+
+    // A supervisor that ends with the question before it does not answer.
+    protected static async Task<RunView> LookAsync(IActorRef runs, CancellationToken cancel)
+    {
+        while (true)
+        {
+            try
+            {
+                return await runs.Ask<RunView>(new RunWatch.Look(Name), TimeSpan.FromSeconds(5), cancel);
+            }
+            catch (AskTimeoutException)
+            {
+                cancel.ThrowIfCancellationRequested();
+            }
+        }
     }
 
     protected async Task EndAsync()

@@ -37,7 +37,7 @@ public sealed class SupervisorEndSpecs(Databases databases) : SeedOfRuns(databas
         while (!warning.StartsWith($"run {run}: the database cannot be reached (SQLite Error 1: 'no such table", StringComparison.Ordinal))
             warning = $"{Assert.IsType<Warning>(await warnings.ReceiveAsync(Deadline)).Message}";
         // Between two of them the run is there, too.
-        while ((view = await LookAsync()).WaitsFor?.StartsWith(
+        while ((view = await LookAsync(runs, late.Token)).WaitsFor?.StartsWith(
             "its next supervisor, which is made in some seconds: the database cannot be reached", StringComparison.Ordinal) != true)
         {
             await Task.Delay(20, late.Token);
@@ -47,22 +47,6 @@ public sealed class SupervisorEndSpecs(Databases databases) : SeedOfRuns(databas
         Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
         await EndAsync();
         Assert.Empty(await FailuresAsync());
-
-        // A supervisor that ends before it has read the journal does not answer.
-        async Task<RunView> LookAsync()
-        {
-            while (true)
-            {
-                try
-                {
-                    return await runs.Ask<RunView>(new RunWatch.Look(Name), TimeSpan.FromSeconds(1), late.Token);
-                }
-                catch (AskTimeoutException)
-                {
-                    late.Token.ThrowIfCancellationRequested();
-                }
-            }
-        }
     }
 
     // As in a process that trains alone: the run may fail between the answer to its start and the first question of who watches it.

@@ -18,5 +18,5 @@ public sealed class UnreadableJournalTests
         Assert.EndsWith("event 3 is damaged", Why(new ElasticException("event 3 is damaged")), StringComparison.Ordinal);
     }
 
-    private static string Why(Exception reason) => RunSupervisor.WhyUnreadable(new RunId("a-12345678"), reason);
+    private static string Why(Exception reason) => UnreadableJournal.Why(new RunId("a-12345678"), reason);
 }
