@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 using Akka.Actor;
 using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
@@ -313,18 +312,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>
     public async IAsyncEnumerable<RunView> WatchAsync(RunName run, [EnumeratorCancellation] CancellationToken cancel)
     {
-        // A slow display gets the newest views, not all.
-        var views = Channel.CreateBounded<RunView>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
-        var watcher = _member.System.ActorOf(Props.Create(() => new WatcherActor(run, () => _member.Runs, views.Writer)));
-        try
-        {
-            await foreach (var view in views.Reader.ReadAllAsync(cancel))
-                yield return Here(view);
-        }
-        finally
-        {
-            watcher.Tell(PoisonPill.Instance);
-        }
+        await foreach (var view in RunViews.WatchAsync(_member, run, cancel))
+            yield return Here(view);
     }
 
     /// <summary>

@@ -20,6 +20,26 @@ public static class Averaging
     /// <exception cref="ArgumentException">There is none, or lengths differ.</exception>
     public static void Mean(IReadOnlyList<ReadOnlyMemory<float>> contributions, Span<float> into)
     {
+        Sum(contributions, into);
+        Divide(into, contributions.Count);
+    }
+
+    /// <summary>Adds the sum of the next replicas to that of the ones before.</summary>
+    public static void Add(Span<float> sum, ReadOnlySpan<float> next) => Elementwise.Add(sum, next, sum);
+
+    /// <summary>Divides the sum of the contributions of all replicas by their number; that of a single one stays as it is.</summary>
+    public static void Divide(Span<float> sum, int replicas)
+    {
+        if (replicas > 1)
+            Elementwise.Divide(sum, replicas, sum);
+    }
+
+    /// <summary>The sum of contributions along <see cref="SumTree"/>, in fp32. Of a single one it is that one's bits.</summary>
+    /// <param name="contributions">Of consecutive replicas, in their order, each as long as <paramref name="into"/>.</param>
+    /// <param name="into">May be the first contribution.</param>
+    /// <exception cref="ArgumentException">There is none, or lengths differ.</exception>
+    public static void Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, Span<float> into)
+    {
         ArgumentNullException.ThrowIfNull(contributions);
         if (contributions.Count == 0)
             throw new ArgumentException("there is no contribution to average", nameof(contributions));
@@ -34,9 +54,7 @@ public static class Averaging
         {
             var piece = into.Slice(at, Math.Min(Piece, into.Length - at));
             var sum = Sum(contributions, at, new TreeNode(0, contributions.Count), piece, scratch);
-            if (contributions.Count > 1)
-                Elementwise.Divide(sum, contributions.Count, piece);
-            else
+            if (contributions.Count == 1)
                 sum.CopyTo(piece);
         }
     }

@@ -59,6 +59,31 @@ public class AveragingTests
         Assert.Equal(((1e8f + 3f) + (3f + -1e8f)) / 4, mean[0]);
     }
 
+    // As a node adds up: what comes first is not in memory any more when the last ones come.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(8)]
+    public void Contributions_that_come_group_by_group_have_the_bits_of_all_at_once(int group)
+    {
+        for (var count = 1; count <= 40; count++)
+        {
+            var replicas = Enumerable.Range(0, count).Select(r => Random(100 * count + r, 37)).ToArray();
+            var whole = new float[37];
+            Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r)], whole);
+            var sum = new RunningSum<float[]>((left, right) => [.. left.Zip(right, (a, b) => a + b)]);
+            foreach (var some in replicas.Chunk(group))
+            {
+                Averaging.Sum([.. some.Select(r => (ReadOnlyMemory<float>)r)], some[0]);
+                sum.Add(some.Length, some[0]);
+            }
+
+            var mean = sum.End();
+            Averaging.Divide(mean, count);
+            Assert.Equal(whole.Select(BitConverter.SingleToUInt32Bits), mean.Select(BitConverter.SingleToUInt32Bits));
+        }
+    }
+
     [Fact]
     public void Outer_steps_agree_with_Nesterov_momentum_in_double_precision()
     {

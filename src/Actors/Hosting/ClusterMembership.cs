@@ -85,6 +85,15 @@ internal sealed class ClusterMembership : IAsyncDisposable
         _life = Task.Run(LiveAsync);
     }
 
+    /// <summary>Waits for the actor system that takes the place of one that has ended.</summary>
+    /// <returns>False where there will be none: this process leaves.</returns>
+    public async Task<bool> RejoinsAsync(ActorSystem ended, CancellationToken cancel)
+    {
+        while (_system == ended && !_life.IsCompleted)
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancel);
+        return _system != ended;
+    }
+
     /// <summary>Ends when this process has seen no seed in the cluster for so long.</summary>
     public async Task WithoutSeedsAsync(TimeSpan span, CancellationToken cancel)
     {

@@ -92,6 +92,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<WorkGoesBack>(back =>
         {
             _log.Warning("work {0} repeats its step: {1}", back.Number, back.Why);
+            _trainers.Outlive(back.Device);
             Step(new NodeInput.DeviceLost(back.Number, back.Device, back.Why, RepeatsStep: true));
         });
         Receive<WorkLostDevice>(Lose);
@@ -323,6 +324,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _log.Warning("work {0} ends: {1}", lost.Number, lost.Why);
         if (_working.Remove(lost.Number, out var working))
             _memories.Abandon(working.Memory);
+        _trainers.Outlive(lost.Device);
         Step(new NodeInput.DeviceLost(lost.Number, lost.Device, lost.Why));
     }
 

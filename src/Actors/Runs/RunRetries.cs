@@ -88,6 +88,17 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
         return why is null ? null : view with { Failure = view.Failure ?? why };
     }
 
+    /// <summary>
+    /// For who watches a run for which no supervisor is made, nor was one: the actor above it has begun anew in a process that trains alone.
+    /// </summary>
+    public static RunView Lost(RunId run) => new()
+    {
+        Name = run.Name,
+        RunId = run,
+        Phase = RunPhase.Waiting,
+        Failure = "this process has lost the run's supervisor: give the same command again; nothing that was committed is lost",
+    };
+
     /// <summary>Why the next supervisor only shows the run, until somebody starts it; null where it is to try again.</summary>
     public string? GivenUp(RunId run) =>
         _bugs.TryGetValue(run, out var bugs) && bugs.Count >= MostBugs ? $"{bugs.Why}; {bugs.Count} supervisors in a row failed" : null;

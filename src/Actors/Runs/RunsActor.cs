@@ -66,7 +66,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<RunWatch>(watch =>
         {
             if (!_watches.Take(watch, Sender))
-                ForwardByName(watch.Run, watch, _ => _watches.Show(watch.Run, Sender));
+                ForwardByName(watch.Run, watch, _ => _watches.Show(watch, Sender));
         });
         Receive<NodeReport.Enlist>(Enlist);
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));

@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Elastic.Messages;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
@@ -29,9 +28,9 @@ internal sealed class UnansweredWatches(RunDirectory runs, RunRetries retries)
     public void AskAgain(IActorRef self) => _early.AskAgain(self);
 
     /// <summary>Shows a run that has no supervisor.</summary>
-    public void Show(RunName name, IActorRef asker)
+    public void Show(RunWatch watch, IActorRef asker)
     {
-        if (runs.Existing(name) is { } run && retries.View(run) is { } view)
+        if (runs.Existing(watch.Run) is { } run && (retries.View(run) ?? (watch is RunWatch.Watch ? RunRetries.Lost(run) : null)) is { } view)
             asker.Tell(view);
     }
 }

@@ -42,37 +42,18 @@ internal sealed class AverageExecutor : WorkExecutor<NodeRun>
             return new AveragedChunk(chunk, own, null);
         }
 
-        var vectors = contributions.Select(c => (Vector: c.Content[VectorSet.Parameters], Set: c.Digest)).ToList();
-        if (!isMean)
-            vectors.AddRange(
-                [(before.Content[VectorSet.Parameters], before.Digest), (before.Content[VectorSet.OuterMomentum], before.Digest)]);
-        var buffers = vectors.Select(_ => new FloatBuffer(elements)).ToList();
-        try
-        {
-            var received = await Task.WhenAll(vectors.Select(
-                (v, i) => run.Fetcher.ReadAsync(v.Vector.Chunks[chunk], buffers[i].Memory, v.Set, CancellationToken.None)));
-            NodeMeters.Averaged(run.Id, received.Sum());
-            return Sum(
-                run.Blobs, settings.Optimizer, chunk, [.. buffers.Take(contributions.Length)],
-                isMean ? [] : [.. buffers.Skip(contributions.Length)]);
-        }
-        finally
-        {
-            buffers.ForEach(b => ((IDisposable)b).Dispose());
-        }
-    }
-
-    // "before": parameters and outer momentum of the version that the round started from; empty for a plain mean.
-    private static AveragedChunk Sum(
-        BlobStore blobs, OptimizerSettings optimizer, int chunk, FloatBuffer[] contributions, FloatBuffer[] before)
-    {
-        using var mean = new FloatBuffer(contributions[0].Floats.Length);
-        Averaging.Mean([.. contributions.Select(c => (ReadOnlyMemory<float>)c.Floats)], mean.Floats.Span);
-        if (before is not [var parameters, var momentum])
-            return new AveragedChunk(chunk, blobs.Put(mean.GetSpan()), null);
+        using var chunkSum = new ChunkSum(run, chunk, elements);
+        var mean = await chunkSum.OfAsync([.. contributions.Select(c => (c.Content[VectorSet.Parameters], c.Digest))]);
+        Averaging.Divide(mean.Floats.Span, contributions.Length);
+        if (isMean)
+            return new AveragedChunk(chunk, run.Blobs.Put(mean.GetSpan()), null);
+        string[] names = [VectorSet.Parameters, VectorSet.OuterMomentum];
+        var read = await chunkSum.ReadAsync([.. names.Select(name => (before.Content[name], before.Digest))]);
+        var (version, momentum) = (read[0], read[1]);
         Averaging.OuterStep(
-            parameters.Floats.Span, mean.Floats.Span, momentum.Floats.Span, optimizer.OuterLearningRate, optimizer.OuterMomentum);
-        return new AveragedChunk(chunk, blobs.Put(parameters.GetSpan()), blobs.Put(momentum.GetSpan()));
+            version.Floats.Span, mean.Floats.Span, momentum.Floats.Span, settings.Optimizer.OuterLearningRate,
+            settings.Optimizer.OuterMomentum);
+        return new AveragedChunk(chunk, run.Blobs.Put(version.GetSpan()), run.Blobs.Put(momentum.GetSpan()));
     }
 
     private static async Task<SetOf> OpenAsync(NodeRun run, Digest set)

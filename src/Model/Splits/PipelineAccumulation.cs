@@ -181,20 +181,14 @@ internal sealed class PipelineAccumulation(
             throw new OperationCanceledException("another device has failed");
         try
         {
-            T result;
-            using (var ended = new CancellationTokenSource())
-            {
-                // The time counts from before the work: who sees it hang and moves a clock on finds the deadline there.
-                var late = Task.Delay(deadline, time, ended.Token);
-                var call = devices[rank].RunAsync(work);
-                if (await Task.WhenAny(call, late) == late && !call.IsCompleted)
-                    throw new DeviceFailedException(devices[rank].Id, isLost: true, string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
-                await ended.CancelAsync();
-                result = await call;
-            }
-            return result;
+            // The time counts from before the work: who sees it hang and moves a clock on finds the deadline there.
+            using var limit = new WaitDeadline(time, deadline);
+            var call = devices[rank].RunAsync(work);
+            if (await Task.WhenAny(call, limit.Passed) != call && !call.IsCompleted)
+                throw new DeviceFailedException(devices[rank].Id, isLost: true, string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
+            return await call;
         }
         catch (Exception e)
         {

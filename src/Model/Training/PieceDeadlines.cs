@@ -12,9 +12,6 @@ namespace Elastic.Model.Training;
 /// <param name="times">Times of the same run's work, in the same elements: known before, and told what these pieces take.</param>
 public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimeProvider time, PieceTimes times)
 {
-    // A process that was stopped for an hour, or whose machine was, finds one look too long; it has not waited for its devices.
-    internal static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
-
     private readonly Lock _lock = new();
     private TimeSpan? _slowest = times.OfElement;                      // of one element; null before anything has ended
 
@@ -25,33 +22,26 @@ public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimePro
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfLessThan(elements, 1);
-        var (began, waited) = (time.GetTimestamp(), TimeSpan.Zero);
+        var waited = new WaitedTime(time);
         var work = device.RunAsync(piece);
         while (!work.IsCompleted)
         {
-            if (waited >= LimitOf(elements))
+            if (waited.Total >= LimitOf(elements))
                 throw new DeviceFailedException(device.Id, isLost: true, string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{device.Id} did not end its piece of the {what} within {waited.TotalSeconds:0.#} s: it hangs"));
+                    $"{device.Id} did not end its piece of the {what} within {waited.Total.TotalSeconds:0.#} s: it hangs"));
             using var ended = new CancellationTokenSource();
-            await Task.WhenAny(work, Task.Delay(Look, time, ended.Token));
+            await Task.WhenAny(work, Task.Delay(WaitedTime.Look, time, ended.Token));
             await ended.CancelAsync();
-            Count();
+            waited.Count();
         }
 
         var result = await work;
-        Count();
-        times.Note(waited, elements);
+        waited.Count();
+        times.Note(waited.Total, elements);
         lock (_lock)
-            _slowest = waited / elements is var element && element > _slowest.GetValueOrDefault() ? element : _slowest ?? element;
+            _slowest = waited.Total / elements is var element && element > _slowest.GetValueOrDefault() ? element : _slowest ?? element;
         return result;
-
-        void Count()
-        {
-            var now = time.GetTimestamp();
-            var took = time.GetElapsedTime(began, now);
-            (began, waited) = (now, waited + (took < Look ? took : Look));
-        }
     }
 
     private TimeSpan LimitOf(int elements)

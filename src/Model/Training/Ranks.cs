@@ -24,12 +24,11 @@ internal sealed class Ranks(
         string what, TimeSpan deadline, Func<TrainingDevice, int, T> work, Func<TimeSpan, TimeSpan>? behind = null)
     {
         var failed = NewSignal<(int Rank, Exception Cause)>();
-        var isLate = NewSignal<bool>();
-        var (began, ended) = (time.GetTimestamp(), 0);
-        await using var timer = time.CreateTimer(_ => isLate.TrySetResult(true), null, deadline, Timeout.InfiniteTimeSpan);
+        var ended = 0;
+        using var limit = new WaitDeadline(time, deadline);
         var ranks = devices.Select((_, rank) => RunAsync(rank)).ToArray();
         var all = Task.WhenAll(ranks);
-        await (aborted is null ? Task.WhenAny(all, failed.Task, isLate.Task) : Task.WhenAny(all, failed.Task, isLate.Task, aborted));
+        await (aborted is null ? Task.WhenAny(all, failed.Task, limit.Passed) : Task.WhenAny(all, failed.Task, limit.Passed, aborted));
         if (all.IsCompletedSuccessfully)
             return await all;
         if (failed.Task.IsCompleted)
@@ -40,7 +39,7 @@ internal sealed class Ranks(
         // The last rank may have ended just now.
         if (late.Count == 0)
             return await all;
-        var within = string.Create(CultureInfo.InvariantCulture, $"within {time.GetElapsedTime(began).TotalSeconds:0.#} s");
+        var within = string.Create(CultureInfo.InvariantCulture, $"within {limit.Waited.TotalSeconds:0.#} s");
         foreach (var hung in late.Where(r => waits?.Invoke(r) != true))
             throw new DeviceFailedException(devices[hung].Id, isLost: true, $"{Name(hung)} did not end its {what} {within}: it hangs");
         throw new DeviceFailedException(
@@ -52,7 +51,7 @@ internal sealed class Ranks(
             {
                 var result = await devices[rank].RunAsync(d => work(d, rank));
                 if (behind is not null && devices.Count > 1 && Interlocked.Exchange(ref ended, 1) == 0)
-                    Shorten(behind(time.GetElapsedTime(began)));
+                    limit.Shorten(behind(limit.Waited));
                 return result;
             }
             catch (Exception e)
@@ -60,12 +59,6 @@ internal sealed class Ranks(
                 failed.TrySetResult((rank, e));
                 throw;
             }
-        }
-
-        void Shorten(TimeSpan left)
-        {
-            if (time.GetElapsedTime(began) + left < deadline)
-                timer.Change(left, Timeout.InfiniteTimeSpan);
         }
     }
 

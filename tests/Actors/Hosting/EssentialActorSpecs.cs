@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Testing;
@@ -30,6 +31,64 @@ public sealed class EssentialActorSpecs : TemporaryFolder
         await UntilAsync(() => Task.FromResult(_said.Any(s => s.StartsWith(what, StringComparison.Ordinal))));
         await UntilAsync(async () => seed.System != before && await SupervisesAsync(seed));
         Assert.False(seed.Refused.IsCompleted);
+    }
+
+    // As of pbm run watch.
+    [Fact]
+    public async Task Who_watches_a_run_goes_on_seeing_it_when_the_process_has_joined_anew()
+    {
+        using var late = new CancellationTokenSource(Deadline);
+        await using var seed = await StartAsync(NodeDuty.Seed());
+        var before = seed.System;
+        await UntilAsync(() => SupervisesAsync(seed));
+        var start = RunSamples.Begin;
+        Assert.IsType<RunReply.Accepted>(await seed.AskAsync<RunReply>(start));
+        var (seen, again) = (0, 0);
+        await foreach (var view in seed.WatchAsync(start.Run, late.Token))
+        {
+            if (seen++ == 0)
+                before.ActorSelection("/user/runs/singleton").Tell(Kill.Instance);
+            if (seed.System != before && ++again == 2)
+                break;
+        }
+
+        Assert.Equal(2, again);
+    }
+
+    // As of elastic train, which nobody would supervise.
+    [Fact]
+    public async Task Who_watches_a_run_of_a_process_alone_is_told_that_it_has_lost_its_supervisor()
+    {
+        using var late = new CancellationTokenSource(Deadline);
+        await using var seed = await StartAsync();
+        await UntilAsync(() => SupervisesAsync(seed));
+        var start = RunSamples.Begin;
+        Assert.IsType<RunReply.Accepted>(await seed.AskAsync<RunReply>(start));
+        RunView? last = null;
+        await foreach (var view in seed.WatchAsync(start.Run, late.Token))
+        {
+            if (last is null)
+                seed.System.ActorSelection("/user/runs/singleton").Tell(Kill.Instance);
+            last = view;
+        }
+
+        Assert.Equal("this process has lost the run's supervisor: give the same command again; nothing that was committed is lost",
+            last!.Failure);
+    }
+
+    [Fact]
+    public async Task A_watch_ends_when_its_process_leaves()
+    {
+        using var late = new CancellationTokenSource(Deadline);
+        var seed = await StartAsync();
+        await UntilAsync(() => SupervisesAsync(seed));
+        var watch = Task.Run(async () =>
+        {
+            await foreach (var _ in seed.WatchAsync(new RunName("none"), late.Token))
+                Assert.Fail("there is no such run");
+        });
+        await seed.DisposeAsync();
+        await watch.WaitAsync(Deadline);
     }
 
     [Fact]
@@ -63,8 +122,9 @@ public sealed class EssentialActorSpecs : TemporaryFolder
         Assert.Equal("it (at once)", what);
     }
 
-    private Task<ElasticNode> StartAsync() => ElasticNode.StartAsync(
-        NodeSettings.Defaults with { Devices = "none", DataDir = Folder }, NodeDuty.Train, _said.Enqueue, CancellationToken.None);
+    private Task<ElasticNode> StartAsync(NodeDuty? duty = null) => ElasticNode.StartAsync(
+        NodeSettings.Defaults with { Devices = "none", DataDir = Folder }, duty ?? NodeDuty.Train, _said.Enqueue,
+        CancellationToken.None);
 
     private static async Task<bool> SupervisesAsync(ElasticNode seed) =>
         (await seed.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), TimeSpan.FromSeconds(2))).Views.Length == 1;

@@ -48,4 +48,17 @@ public sealed class ReplicaMemoryTests : TemporaryFolder
         Assert.Equal(first.Contribution, second.Contribution);
         Assert.NotEqual(first.InnerState, second.InnerState);
     }
+
+    [Fact]
+    public void Memory_that_a_lost_device_may_still_read_is_left_to_the_garbage_collector()
+    {
+        ReplicaMemory lost = new(Layout, Names, new DeviceId("cpu:0")), other = new(Layout, Names, new DeviceId("cpu:0"));
+        var (kept, freed) = (lost.Vectors.Host(VectorSet.Parameters), other.Vectors.Host(VectorSet.Parameters));
+        lost.GoBack(isUpdating: false);
+        lost.Dispose();
+        other.Dispose();
+        Assert.Equal((true, false), (IsThere(kept), IsThere(freed)));
+    }
+
+    private static unsafe bool IsThere(HostVector vector) => vector.Data is not null;
 }

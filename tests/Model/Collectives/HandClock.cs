@@ -13,6 +13,7 @@ internal sealed class HandClock : TimeProvider
 
     public override long GetTimestamp() => Interlocked.Read(ref _ticks);
 
+    /// <summary>The process stands still for so long: what is due rings once, at the end.</summary>
     public void Advance(TimeSpan by)
     {
         HandTimer[] due;
@@ -24,6 +25,18 @@ internal sealed class HandClock : TimeProvider
 
         foreach (var timer in due)
             timer.Ring();
+    }
+
+    /// <summary>The process runs for so long: each timer rings when it is due.</summary>
+    public void Pass(TimeSpan by)
+    {
+        for (var end = GetTimestamp() + by.Ticks; GetTimestamp() < end;)
+        {
+            long next;
+            lock (_gate)
+                next = _timers.Select(t => t.At).Where(at => at > _ticks && at < end).DefaultIfEmpty(end).Min();
+            Advance(TimeSpan.FromTicks(next - GetTimestamp()));
+        }
     }
 
     /// <summary>Ends when a timer is set the next time.</summary>
@@ -60,7 +73,7 @@ internal sealed class HandClock : TimeProvider
         {
             lock (clock._gate)
             {
-                At = clock.GetTimestamp() + dueTime.Ticks;
+                At = dueTime == Timeout.InfiniteTimeSpan ? long.MaxValue : clock.GetTimestamp() + dueTime.Ticks;
                 if (!clock._timers.Contains(this))
                 {
                     clock._timers.Add(this);

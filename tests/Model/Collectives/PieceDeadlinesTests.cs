@@ -56,8 +56,8 @@ public sealed class PieceDeadlinesTests
         while (!piece.IsCompleted)
         {
             var next = _clock.NextTimerChange();
-            _clock.Advance(PieceDeadlines.Look);
-            passed += PieceDeadlines.Look;
+            _clock.Advance(WaitedTime.Look);
+            passed += WaitedTime.Look;
             await Task.WhenAny(next, piece);
         }
 

@@ -99,7 +99,7 @@ public sealed class PipelineTests
         var running = SplitPool.TakeAsync(step, model, 1);
         await hung.Hangs;
         await idle;
-        clock.Advance(StepDeadlines.Default.Most);
+        clock.Pass(StepDeadlines.Default.Most);
         var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => running);
         Assert.StartsWith(message, lost.Message, StringComparison.Ordinal);
         Assert.True(lost.IsLost);

@@ -9,13 +9,15 @@ namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>
 /// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks. It never waits for
-/// another device. When the actor ends, the garbage collector frees its gradients: another device may still read them.
+/// another device. When the actor ends, or another device was lost, the garbage collector frees its gradients: that device may still read
+/// them.
 /// </summary>
 internal sealed class TrainerActor : ReceiveActor
 {
     private readonly DeviceId _id;
     private TrainingDevice? _device;
     private (ModelSettings, OptimizerSettings, RecomputeMode, int Threads) _model;
+    private bool _isReadByOthers;
 
     public TrainerActor(DeviceId id)
     {
@@ -25,6 +27,7 @@ internal sealed class TrainerActor : ReceiveActor
             DeviceFor(c.Settings, c.Threads).Attach(c.Vectors);
             return null;
         }));
+        Receive<Outlive>(_ => _isReadByOthers |= _device is not null);
         Receive<TrainerCommand.Work>(c => Answer(
             () => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
     }
@@ -41,7 +44,11 @@ internal sealed class TrainerActor : ReceiveActor
         var model = (settings.Model, settings.Optimizer, recompute, threads);
         if (_device is not null && _model == model)
             return _device;
-        _device?.Dispose();
+        if (_isReadByOthers)
+            _device?.Retire();
+        else
+            _device?.Dispose();
+        _isReadByOthers = false;
         _device = null;                                               // in case making the next device fails
         _model = model;
         return _device = DeviceBackends.Of(_id).Open(

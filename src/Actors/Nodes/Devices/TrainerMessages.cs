@@ -17,6 +17,12 @@ internal abstract record TrainerCommand : INoSerializationVerificationNeeded
     /// </summary>
     public sealed record Attach(TrainingSettings Settings, ReplicaVectors Vectors, int Threads) : TrainerCommand;
 
+    /// <summary>A device was lost that was at work with this one, perhaps: it may still read what this one has. Not answered.</summary>
+    public sealed record Outlive : TrainerCommand
+    {
+        public static readonly Outlive Instance = new();
+    }
+
     /// <summary>Do this work on the device. Answered by a <see cref="TrainerReply"/> with what the work returns.</summary>
     public sealed record Work(Func<TrainingDevice, object?> Do) : TrainerCommand;
 }

@@ -31,13 +31,13 @@ internal sealed class TrainerThread(DeviceId id, IActorRef trainer, int threads,
 
     private async Task<TrainerReply> AskAsync(TrainerCommand command)
     {
-        try
-        {
-            return await trainer.Ask<TrainerReply>(command, Deadline);
-        }
-        catch (AskTimeoutException e)
-        {
-            throw new DeviceFailedException(id, isLost: true, $"{id} did not answer within {Deadline.TotalMinutes} minutes", e);
-        }
+        // Not Akka's own timeout: it would count the time in which this process stood still.
+        using var limit = new WaitDeadline(TimeProvider.System, Deadline);
+        using var given = new CancellationTokenSource();
+        var answer = trainer.Ask<TrainerReply>(command, Timeout.InfiniteTimeSpan, given.Token);
+        if (await Task.WhenAny(answer, limit.Passed) == answer || answer.IsCompleted)
+            return await answer;
+        await given.CancelAsync();
+        throw new DeviceFailedException(id, isLost: true, $"{id} did not answer within {Deadline.TotalMinutes} minutes");
     }
 }

@@ -55,6 +55,13 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
         return new DeviceGroup([.. devices.Zip(threads, (d, t) => new TrainerThread(d, Of(d), t, context.Faults.BeforeDeviceWork))]);
     }
 
+    /// <summary>A device is lost, and may go on some time with what it read of the others.</summary>
+    public void Outlive(DeviceId lost)
+    {
+        foreach (var (_, other) in _trainers.Where(t => t.Key != lost))
+            other.Tell(TrainerCommand.Outlive.Instance);
+    }
+
     /// <summary>Ends a device. One that hangs ends when it goes on; until then its thread stays.</summary>
     public void Close(DeviceId device)
     {

@@ -21,6 +21,7 @@ internal sealed class ReplicaMemory(
 {
     private readonly Dictionary<string, Digest> _held = [];
     private ReplicaVectors? _mirror;
+    private bool _isReadByOthers;
 
     public ReplicaVectors Vectors { get; private set; } = share is { } part
         ? new(layout, (name, length) => DeviceBackends.Of(device).Allocate(device, length, part.RangesOf(name)))
@@ -130,12 +131,18 @@ internal sealed class ReplicaMemory(
         else
             Vectors.AbandonWorkingCopy();
         _mirror = null;
+        _isReadByOthers = true;
     }
 
+    /// <summary>Frees the memory, unless a device that was lost may still read it: the garbage collector frees it then.</summary>
     public void Dispose()
     {
-        Vectors.Dispose();
-        _mirror?.Dispose();
+        if (!_isReadByOthers)
+        {
+            Vectors.Dispose();
+            _mirror?.Dispose();
+        }
+
         share?.Dispose();
     }
 
