@@ -3,7 +3,10 @@ using Elastic.Messages;
 
 namespace Elastic.Actors.Runs;
 
-/// <summary>Questions that nobody can answer before something is read: the list of runs, or the journal of one. Part of RunsActor: used on its mailbox only.</summary>
+/// <summary>
+/// Questions that nobody can answer before something is read: the list of runs, or the journal of one. Part of RunsActor: used on its
+/// mailbox only.
+/// </summary>
 internal sealed class EarlyQuestions
 {
     // Who is not answered asks again.

@@ -73,7 +73,8 @@ public sealed class DowningSpecs(ITestOutputHelper output)
         await cluster.UntilHomeAsync(first);
 
         await LoopbackCluster.KillAsync(first);
-        using var akkas = await AcceptAkkaAsync(new IPEndPoint(IPAddress.Parse("127.0.0.2"), first.SelfAddress.Port!.Value), deadline.Token);
+        var at = new IPEndPoint(IPAddress.Parse("127.0.0.2"), first.SelfAddress.Port!.Value);
+        using var akkas = await AcceptAkkaAsync(at, deadline.Token);
         await cluster.UntilHomeAsync(second);
     }
 

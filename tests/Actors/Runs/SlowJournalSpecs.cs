@@ -13,6 +13,7 @@ public sealed class SlowJournalSpecs(Databases databases) : SeedOfRuns(databases
     [Fact]
     public async Task A_run_is_shown_while_its_supervisor_reads_the_journal_for_long_and_by_the_supervisor_thereafter()
     {
+        const string Reads = "its next supervisor, which reads the journal: the supervisor failed";
         var runs = Begin();
         var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
         var supervisor = await Actors.ActorSelection($"/user/runs/run-{run}").ResolveOne(Deadline);
@@ -22,10 +23,7 @@ public sealed class SlowJournalSpecs(Databases databases) : SeedOfRuns(databases
             {
                 await connection.ExecuteAsync("BEGIN; LOCK TABLE journal IN ACCESS EXCLUSIVE MODE", cancel);
                 supervisor.Tell(new Status.Failure(new InvalidOperationException("a bug")));
-                await UntilAsync(
-                    waits => waits?.StartsWith("its next supervisor, which reads the journal: the supervisor failed", StringComparison.Ordinal)
-                        == true,
-                    cancel);
+                await UntilAsync(waits => waits?.StartsWith(Reads, StringComparison.Ordinal) == true, cancel);
                 await connection.ExecuteAsync("ROLLBACK", cancel);
                 return true;
             },
