@@ -94,13 +94,14 @@ internal static class BackupCommand
             if (bucket is null)
                 CheckPlace(data, backup);
             // Before the lock makes a folder.
-            _ = bucket is null ? BackupManifest.Read(backup) : await bucket.ReadManifestAsync(cancel);
+            var found = bucket is null ? BackupManifest.Read(backup) : await bucket.ReadManifestAsync(cancel);
             using var held = data.Take();
-            DataRestore.CheckEmpty(new DataPaths(data.Root));
+            DataRestore.CheckEmpty(new DataPaths(data.Root), found);
             if (bucket is not null)
                 await bucket.FetchAsync(backup, cancel);
             var manifest = await new DataRestore(
-                new DataPaths(backup), new DataPaths(data.Root), moves: bucket is not null).RunAsync(cancel);
+                new DataPaths(backup), new DataPaths(data.Root), parsed.InvocationConfiguration.Error.WriteLine, moves: bucket is not null)
+                .RunAsync(cancel);
             Say(output, manifest);
             output.Say($"restored to {data.Root}: start it with elastic seed --data-dir {data.Root}");
             output.Result(Json(manifest, "restored", data.Root, null));

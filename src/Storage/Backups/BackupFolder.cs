@@ -65,8 +65,8 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         foreach (var kept in manifest.Runs)
         {
             if (kept.Checkpoint is { } version)
-                CheckpointFiles.Retain(
-                    to.Checkpoints(new RunId(kept.Run)), new BlobStore(to.Blobs(new RunId(kept.Run))), [version], [], int.MaxValue);
+                CheckpointFiles.RetainOnly(
+                    to.Checkpoints(new RunId(kept.Run)), new BlobStore(to.Blobs(new RunId(kept.Run))), version);
         }
 
         return Task.CompletedTask;

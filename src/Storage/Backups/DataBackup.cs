@@ -48,7 +48,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
                     say($"run {run}: no checkpoint that its journal knows is whole in {from.Root}; only nodes that have one can go on "
                         + "with it");
                 foreach (var run in runs.Where(r => r.Corpus is null && r.Round > 0))
-                    say($"run {run.Run}: its corpus is not in {from.Root}; it has to come from another node, or be built again");
+                    say($"run {run.Run}: its corpus is not whole in {from.Root}; it has to come from another node, or be built again");
                 var manifest = new BackupManifest(1, database?.Kind == DatabaseKind.Sqlite, runs) { Node = Node() };
                 await to.CompleteAsync(copy, manifest, cancel);
                 return manifest;
@@ -117,7 +117,8 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
             await Task.Run(() =>
             {
                 using var source = new SqliteConnection(database.Fresh().ReadOnly().ConnectionString);
-                using var copy = new SqliteConnection($"Data Source={path};Pooling=False");
+                using var copy = new SqliteConnection(
+                    new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ConnectionString);
                 source.Open();
                 copy.Open();
                 source.BackupDatabase(copy);
@@ -178,14 +179,42 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
 
     private async Task<bool> CopyCorpusAsync(Digest id, CancellationToken cancel)
     {
-        if (!BuiltCorpus.TryOpen(from.Corpus(id), id, out var corpus) && !BuiltCorpus.TryOpen(from.FetchedCorpus(id), id, out corpus))
+        if (WholeCorpus(id, cancel) is not { } corpus)
             return false;
-        if (!corpus.Files.All(f => File.Exists(f.Path)))
-            return false;                                              // fetched, and not all of it
         foreach (var file in Directory.EnumerateFiles(corpus.Folder))
-            await to.CopyAsync(file, $"corpora/{id.Hex}/{Path.GetFileName(file)}", cancel);
+            await to.CopyAsync(file, NameOf(id, file), cancel);
         return true;
     }
+
+    // What rotted on this disk is no part of a backup. What is there from an earlier one was compared when it was copied.
+    private BuiltCorpus? WholeCorpus(Digest id, CancellationToken cancel)
+    {
+        try
+        {
+            if (!BuiltCorpus.TryOpen(from.Corpus(id), id, out var corpus)
+                && !BuiltCorpus.TryOpen(from.FetchedCorpus(id), id, out corpus))
+                return null;
+            if (!corpus.Files.All(f => File.Exists(f.Path)))
+                return null;                                           // fetched, and not all of it
+            foreach (var file in corpus.Files.Where(f => !to.Has(f.Path, NameOf(id, f.Path))))
+            {
+                cancel.ThrowIfCancellationRequested();
+                if (file.Problem() is not { } problem)
+                    continue;
+                say($"passed over: {problem}");
+                return null;
+            }
+
+            return corpus;
+        }
+        catch (ElasticException e)
+        {
+            say($"passed over: {e.Message}");                          // its manifest is damaged
+            return null;
+        }
+    }
+
+    private static string NameOf(Digest corpus, string file) => $"corpora/{corpus.Hex}/{Path.GetFileName(file)}";
 
     // What rotted on this disk must not take the place of a copy that is whole: it ends this checkpoint, and an older one is copied.
     private Task CopyAsync(BlobStore store, Digest blob, CancellationToken cancel)

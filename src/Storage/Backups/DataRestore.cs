@@ -1,19 +1,25 @@
+using System.Text.Json;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 
 namespace Elastic.Storage;
 
-/// <summary>Makes a data directory of a backup, after everything in the backup was read and compared with its digests.</summary>
+/// <summary>
+/// Makes a data directory of a backup, after everything in the backup was read and compared with its digests. A corpus that is damaged is
+/// left out: it can be built again. An attempt that was interrupted leaves a mark, with which the next one goes on.
+/// </summary>
 /// <param name="moves">The backup is a copy that nobody needs any more: its files are moved, and its folder goes.</param>
-public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = false)
+public sealed class DataRestore(DataPaths backup, DataPaths to, Action<string> say, bool moves = false)
 {
+    private const string Mark = "restoring.json";
+
     /// <returns>What was restored.</returns>
     /// <exception cref="ElasticException">It is no backup, it is damaged, or something is in its place.</exception>
     public async Task<BackupManifest> RunAsync(CancellationToken cancel)
     {
         var manifest = BackupManifest.Read(backup.Root);
-        CheckEmpty(to);
+        CheckEmpty(to, manifest);
         if (await ProblemsAsync(manifest, cancel) is { Count: > 0 } problems)
         {
             if (moves)
@@ -23,20 +29,30 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = fal
                 + (problems.Count > 10 ? $"; and {problems.Count - 10} more" : ""));
         }
 
+        var whole = WithWholeCorpora(manifest, cancel);
+        var corpora = whole.Runs.Select(r => r.Corpus).OfType<string>().Select(id => backup.Corpus(new Digest(id))).ToHashSet();
+        Directory.CreateDirectory(to.Root);
+        var mark = Path.Combine(to.Root, Mark);
+        if (File.Exists(mark))
+            DurableFile.RemoveTemporaries(to.Root);
+        DurableFile.WriteDurably(mark, MarkOf(manifest));
         foreach (var file in Directory.EnumerateFiles(backup.Root, "*", SearchOption.AllDirectories)
             .Where(f => Path.GetFileName(f) != BackupManifest.FileName).Order(StringComparer.Ordinal))
         {
             cancel.ThrowIfCancellationRequested();
             // The journal last: a folder that has it is restored.
-            if (file != backup.Journal)
+            if (file != backup.Journal && (!IsOfACorpus(file) || corpora.Contains(Path.GetDirectoryName(file)!)))
                 Copy(file);
         }
 
         if (manifest.Journal)
             Copy(backup.Journal);
+        File.Delete(mark);
         if (moves)
             Directory.Delete(backup.Root, recursive: true);
-        return manifest;
+        return whole;
+
+        bool IsOfACorpus(string file) => file.StartsWith(backup.Corpora + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
         void Copy(string file)
         {
@@ -52,12 +68,57 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = fal
         }
     }
 
-    /// <exception cref="ElasticException">There is something that a restored journal would not fit to.</exception>
-    public static void CheckEmpty(DataPaths to)
+    /// <param name="manifest">What is to be restored.</param>
+    /// <exception cref="ElasticException">
+    /// There is something that a restored journal would not fit to, and an interrupted restore of this backup has not left it.
+    /// </exception>
+    public static void CheckEmpty(DataPaths to, BackupManifest manifest)
     {
         ArgumentNullException.ThrowIfNull(to);
-        if (File.Exists(to.Journal) || Directory.Exists(to.Runs) && Directory.EnumerateFileSystemEntries(to.Runs).Any())
+        ArgumentNullException.ThrowIfNull(manifest);
+        var hasJournal = File.Exists(to.Journal);
+        if (!hasJournal && !(Directory.Exists(to.Runs) && Directory.EnumerateFileSystemEntries(to.Runs).Any()))
+            return;
+        var mark = Path.Combine(to.Root, Mark);
+        if (hasJournal || !File.Exists(mark))
             throw new ElasticException($"{to.Root} has a journal or runs already: name an empty folder with --data-dir");
+        if (!RegularFile.Read(mark, 1024).AsSpan().SequenceEqual(MarkOf(manifest)))
+            throw new ElasticException($"{to.Root} has a part of another backup, whose restore was interrupted: delete {to.Runs} and "
+                + $"{mark}, or name an empty folder with --data-dir");
+    }
+
+    private static byte[] MarkOf(BackupManifest manifest) =>
+        JsonSerializer.SerializeToUtf8Bytes(new { backup = Digest.Of(manifest.ToBytes()).Hex });
+
+    // A run is worth more than its corpus, which other nodes may have, and which is the same when it is built again.
+    private BackupManifest WithWholeCorpora(BackupManifest manifest, CancellationToken cancel)
+    {
+        var damaged = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var corpus in manifest.Runs.Select(r => r.Corpus).OfType<string>().Distinct())
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (ProblemOf(new Digest(corpus)) is not { } problem)
+                continue;
+            damaged.Add(corpus);
+            say($"the corpus {corpus[..12]} is left out ({problem}): it has to come from another node, or be built again");
+        }
+
+        return manifest with
+        {
+            Runs = [.. manifest.Runs.Select(r => r.Corpus is { } corpus && damaged.Contains(corpus) ? r with { Corpus = null } : r)],
+        };
+    }
+
+    private string? ProblemOf(Digest corpus)
+    {
+        try
+        {
+            return BuiltCorpus.TryOpen(backup.Corpus(corpus), corpus, out var built) ? built.Problems().FirstOrDefault() : "it is missing";
+        }
+        catch (Exception e) when (e is ElasticException or IOException)
+        {
+            return e.Message;
+        }
     }
 
     private async Task<List<string>> ProblemsAsync(BackupManifest manifest, CancellationToken cancel)
@@ -84,9 +145,6 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = fal
             var run = new RunId(kept.Run);
             if (kept.Checkpoint is { } version && !IsWhole(run, version))
                 problems.Add($"the checkpoint of run {run} after round {version} is not whole");
-            if (kept.Corpus is { } corpus)
-                problems.AddRange(BuiltCorpus.TryOpen(backup.Corpus(new Digest(corpus)), new Digest(corpus), out var built)
-                    ? built.Problems() : [$"the corpus {corpus[..12]} is missing"]);
         }
 
         return problems;

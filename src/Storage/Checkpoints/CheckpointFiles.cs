@@ -78,6 +78,20 @@ public static class CheckpointFiles
         return (freed, newest?.Manifest.Version is { } version && !versions.Contains(version) ? version : null);
     }
 
+    /// <summary>
+    /// Deletes all checkpoints but this one, and blobs that it does not refer to. A newer one goes, too: it is of rounds that the journal
+    /// beside it has lost.
+    /// </summary>
+    /// <exception cref="ElasticException">Its manifest cannot be read; nothing was deleted.</exception>
+    internal static void RetainOnly(string folder, BlobStore blobs, int version)
+    {
+        var kept = Path.Combine(folder, NameOf(version));
+        var sets = SetsOf(CheckpointManifest.Read(kept)).ToList();
+        foreach (var path in In(folder).Where(p => p != kept))
+            File.Delete(path);
+        blobs.Retain(sets, int.MaxValue);
+    }
+
     private static (string Path, CheckpointManifest Manifest)? NewestWhole(string folder, BlobStore blobs)
     {
         foreach (var (path, manifest, _) in Read(folder))

@@ -12,7 +12,8 @@ public sealed class BackupSpecs : IDisposable
 
     private DataPaths Data => Paths("data");
 
-    private DataPaths Copy => Paths("backup");
+    // What means something in a connection string is a name like another.
+    private DataPaths Copy => Paths("back;up='1");
 
     public void Dispose() => _tiny.Dispose();
 
@@ -35,12 +36,12 @@ public sealed class BackupSpecs : IDisposable
         Assert.True(run is { Checkpoint: >= 1, Corpus: not null } && run.Round >= run.Checkpoint, $"{run}");
         Directory.Delete(Data.Root, recursive: true);
 
-        await new DataRestore(Copy, Paths("restored")).RunAsync(default);
+        await Restore();
         Assert.False(File.Exists(Path.Combine(Paths("restored").Root, "node-id")));
         var view = await _tiny.TrainAsync(settings, "cpu:1", "restored");
         Assert.Equal((undisturbed.Fingerprint, undisturbed.ValLoss), (view.Fingerprint, view.ValLoss));
 
-        var again = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
+        var again = await Assert.ThrowsAsync<ElasticException>(() => Restore());
         Assert.Contains("has a journal or runs already", again.Message, StringComparison.Ordinal);
     }
 
@@ -72,7 +73,7 @@ public sealed class BackupSpecs : IDisposable
         var bytes = await File.ReadAllBytesAsync(blob);
         bytes[^1] ^= 1;
         await File.WriteAllBytesAsync(blob, bytes);
-        var damaged = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
+        var damaged = await Assert.ThrowsAsync<ElasticException>(() => Restore());
         Assert.Contains($"the checkpoint of run {run} after round 4 is not whole", damaged.Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Paths("restored").Root));
 
@@ -91,8 +92,89 @@ public sealed class BackupSpecs : IDisposable
     public async Task What_is_no_backup_is_told()
     {
         Directory.CreateDirectory(Copy.Root);
-        var none = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
+        var none = await Assert.ThrowsAsync<ElasticException>(() => Restore());
         Assert.StartsWith($"{Copy.Root} is no backup, or one that was not made to its end", none.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_the_journal_went_back_the_backup_holds_the_older_checkpoint_it_names_and_it_is_restored()
+    {
+        var settings = TinyRun.Settings("kept", rounds: 2);
+        await _tiny.TrainAsync(settings, "cpu:1", "data");
+        var run = new RunId(Assert.Single((await Backup()).Runs).Run);
+        var journal = await File.ReadAllBytesAsync(Copy.Journal);
+        await _tiny.TrainAsync(settings with { Run = settings.Run with { Rounds = 4 } }, "cpu:1", "data");
+        Assert.Equal(4, Assert.Single((await Backup()).Runs).Checkpoint);
+
+        foreach (var ofJournal in Directory.EnumerateFiles(Data.Root, "journal.db*"))
+            File.Delete(ofJournal);
+        await File.WriteAllBytesAsync(Data.Journal, journal);
+        Assert.Equal(2, Assert.Single((await Backup()).Runs).Checkpoint);
+        Assert.EndsWith("round-000002.json", Assert.Single(CheckpointFiles.In(Copy.Checkpoints(run))), StringComparison.Ordinal);
+        Assert.Equal(2, Assert.Single((await Restore()).Runs).Checkpoint);
+    }
+
+    [Fact]
+    public async Task A_damaged_corpus_is_neither_copied_nor_restored_and_the_run_is()
+    {
+        var settings = TinyRun.Settings("kept", rounds: 2);
+        await _tiny.TrainAsync(settings, "cpu:1", "data");
+        var shard = Directory.EnumerateFiles(Data.Corpora, "*.tokens", SearchOption.AllDirectories).First();
+        Flip(shard);
+        Assert.Null(Assert.Single((await Backup()).Runs).Corpus);
+        Assert.Contains(_said, line => line.StartsWith($"passed over: {shard} has SHA-256 ", StringComparison.Ordinal));
+        Assert.False(Directory.Exists(Copy.Corpora));
+
+        Flip(shard);
+        var corpus = Assert.Single((await Backup()).Runs).Corpus!;
+        var manifest = Path.Combine(Data.Corpus(new Digest(corpus)), "corpus.json");
+        var described = await File.ReadAllBytesAsync(manifest);
+        await File.WriteAllTextAsync(manifest, "{");
+        Assert.Null(Assert.Single((await Backup()).Runs).Corpus);       // what cannot be read ends no backup
+        await File.WriteAllBytesAsync(manifest, described);
+        Assert.Equal(corpus, Assert.Single((await Backup()).Runs).Corpus);
+
+        Flip(Path.Combine(Copy.Corpus(new Digest(corpus)), Path.GetFileName(shard)));
+        _said.Clear();
+        Assert.Null(Assert.Single((await Restore()).Runs).Corpus);
+        Assert.StartsWith($"the corpus {corpus[..12]} is left out (", Assert.Single(_said), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Paths("restored").Corpora));
+        Assert.True(File.Exists(Paths("restored").Journal));
+    }
+
+    [Fact]
+    public async Task An_interrupted_restore_goes_on_with_the_same_backup_and_with_no_other_one()
+    {
+        var settings = TinyRun.Settings("kept", rounds: 2);
+        await _tiny.TrainAsync(settings, "cpu:1", "data");
+        await Backup();
+        var (restored, manifest) = (Paths("restored"), Path.Combine(Copy.Root, BackupManifest.FileName));
+        Directory.CreateDirectory(restored.Journal);                    // in the way of the journal, which comes last
+        await Assert.ThrowsAnyAsync<Exception>(Restore);
+        Assert.NotEmpty(Directory.EnumerateFiles(restored.Runs, "*", SearchOption.AllDirectories));
+        Directory.Delete(restored.Journal);
+
+        var whole = await File.ReadAllBytesAsync(manifest);
+        await File.WriteAllBytesAsync(manifest, (BackupManifest.Read(Copy.Root) with { Node = "another" }).ToBytes());
+        var other = await Assert.ThrowsAsync<ElasticException>(Restore);
+        Assert.Contains($"has a part of another backup, whose restore was interrupted: delete {restored.Runs} and ", other.Message,
+            StringComparison.Ordinal);
+        await File.WriteAllBytesAsync(manifest, whole);
+        Assert.Single((await Restore()).Runs);
+        Assert.Equal(["corpora", "journal.db", "runs"], Directory.GetFileSystemEntries(restored.Root).Select(Path.GetFileName).Order());
+
+        File.Delete(restored.Journal);                                  // nothing says that these runs are of an interrupted one
+        var again = await Assert.ThrowsAsync<ElasticException>(Restore);
+        Assert.Contains("has a journal or runs already", again.Message, StringComparison.Ordinal);
+    }
+
+    private Task<BackupManifest> Restore() => new DataRestore(Copy, Paths("restored"), _said.Add).RunAsync(default);
+
+    private static void Flip(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(path, bytes);
     }
 
     private Task<BackupManifest> Backup(CancellationToken cancel = default) =>
