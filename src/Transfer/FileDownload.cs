@@ -40,9 +40,13 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
                 await BlobDownload.WholeAsync(http, peers, digest, null, sink, cancel, mixing: false);
                 RandomAccess.SetLength(file, sink.Length);
             }
+
+            // A disk may write the name before the bytes that it stands for: after a power cut the file would be there, with other bytes.
+            RandomAccess.FlushToDisk(file);
         }
 
         File.Move(_part, path, overwrite: true);
+        DurableFile.FlushFolder(Path.GetDirectoryName(path)!);
     }
 
     private async Task<bool> IsThereAsync(CancellationToken cancel)

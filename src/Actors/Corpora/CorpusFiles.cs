@@ -118,8 +118,20 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
         return _open.TakeAsync(path, async () =>
         {
             if (!File.Exists(path))
-                await fetcher.FetchFileAsync(info.Sha256, path, info.MostFileBytes, CancellationToken.None);
-            return TokenShard.Open(path, info, corpus.Manifest.VocabularySize);
+                await FetchAsync();
+            try
+            {
+                return Open();
+            }
+            catch (ElasticException) when (corpus.Folder == Path.GetFullPath(paths.FetchedCorpus(corpus.Id)))
+            {
+                await FetchAsync();                                    // damaged here, and whole where it is from
+                return Open();
+            }
         });
+
+        Task FetchAsync() => fetcher.FetchFileAsync(info.Sha256, path, info.MostFileBytes, CancellationToken.None);
+
+        TokenShard Open() => TokenShard.Open(path, info, corpus.Manifest.VocabularySize);
     }
 }

@@ -41,4 +41,33 @@ public sealed class CorpusFilesTests : TemporaryFolder
         Assert.Throws<ObjectDisposedException>(() => shard.ReadTokens(0, new int[1]));
         Assert.Equal(other.ShardPath(other.TrainShards[0]), blobs.Find(other.TrainShards[0].Sha256));
     }
+
+    [Fact]
+    public async Task A_fetched_shard_that_is_damaged_is_fetched_again_and_one_that_was_built_here_is_not()
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        var there = OneText.Build(Path.Combine(Folder, "there"));
+        var served = new BlobLocations();
+        served.Add(there);
+        await using var server = await DataServer.StartAsync("127.0.0.1", 0, served, new LivenessConnections(), Transport.Plain, cancel);
+        var peers = new Peers();
+        peers.Set([server.Endpoint]);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
+        var paths = new DataPaths(Path.Combine(Folder, "here"));
+        var files = new CorpusFiles(paths, new BlobLocations(), fetcher);
+        var corpus = await files.OpenAsync(Id, there.ManifestDigest, cancel);
+        var path = corpus.ShardPath(corpus.TrainShards[0]);
+        await files.CompleteAsync(corpus, cancel);
+        var whole = await File.ReadAllBytesAsync(path, cancel);
+        await File.WriteAllBytesAsync(path, new byte[whole.Length], cancel);         // as after a power cut
+
+        using (var lease = await files.ShardAsync(corpus, heldOut: false, 0))
+            lease.Tokens.ReadTokens(0, new int[1]);
+        Assert.Equal(whole, await File.ReadAllBytesAsync(path, cancel));
+
+        var built = OneText.Build(new DataPaths(Path.Combine(Folder, "other")).Corpus(Id));
+        await File.WriteAllBytesAsync(built.ShardPath(built.TrainShards[0]), new byte[whole.Length], cancel);
+        var own = new CorpusFiles(new DataPaths(Path.Combine(Folder, "other")), new BlobLocations(), fetcher);
+        await Assert.ThrowsAsync<ElasticException>(async () => await own.ShardAsync(built, heldOut: false, 0));
+    }
 }
