@@ -8,7 +8,11 @@ internal sealed class TemplateCursor(List<TemplateToken> tokens, string name)
     // Of parts inside each other, so that no template ends the stack.
     private const int MostDepth = 100;
 
-    private int _at, _depth;
+    // Of 1 + 1 + ... in one tag: each link calls the one before it, so that a long chain would end the stack, too. Published templates
+    // have some 30.
+    private const int MostLinks = 1000;
+
+    private int _at, _depth, _links;
 
     public TemplateToken Token => _at < tokens.Count
         ? tokens[_at] : new TemplateToken(TemplateTokenKind.Nothing, "", tokens.Count == 0 ? 1 : tokens[^1].Line);
@@ -16,6 +20,8 @@ internal sealed class TemplateCursor(List<TemplateToken> tokens, string name)
     public TemplateToken Next()
     {
         var token = Token;
+        if (token.Kind is TemplateTokenKind.BeginOutput or TemplateTokenKind.BeginStatement)
+            _links = 0;
         _at++;
         return token;
     }
@@ -51,6 +57,13 @@ internal sealed class TemplateCursor(List<TemplateToken> tokens, string name)
         var part = read();
         _depth--;
         return part;
+    }
+
+    /// <summary>Counts a link of a chain: an operator, a member, an item, a call, a filter or a test.</summary>
+    public void Link()
+    {
+        if (++_links > MostLinks)
+            throw Wrong($"has more than {MostLinks} operators, members, calls, filters and tests in one tag");
     }
 
     /// <summary>Says where the template cannot be read, and what stands there.</summary>

@@ -20,6 +20,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         var chosen = Or();
         while (cursor.TakeName("if"))
         {
+            cursor.Link();
             var (value, condition) = (chosen, Or());
             var other = cursor.TakeName("else") ? Read() : _ => TemplateValues.Undefined;
             chosen = run => TemplateValues.IsTrue(condition(run)) ? value(run) : other(run);
@@ -32,6 +33,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         var left = And();
         while (cursor.TakeName("or"))
         {
+            cursor.Link();
             var (one, other) = (left, And());
             left = run => one(run) is var value && TemplateValues.IsTrue(value) ? value : other(run);
         }
@@ -43,6 +45,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         var left = Not();
         while (cursor.TakeName("and"))
         {
+            cursor.Link();
             var (one, other) = (left, Not());
             left = run => one(run) is var value && TemplateValues.IsTrue(value) ? other(run) : value;
         }
@@ -76,6 +79,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
             }
             else
                 return all ?? first;
+            cursor.Link();
             var (left, right, before) = (first, Sum(), all);
             all = run => (before is null || TemplateValues.IsTrue(before(run)))
                 && holds(run.Counted(left(run), line), run.Counted(right(run), line), new TemplatePlace(run, line));
@@ -106,6 +110,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         var left = part();
         while (cursor.Token.Kind == TemplateTokenKind.Sign && Array.IndexOf(signs, cursor.Token.Text) >= 0)
         {
+            cursor.Link();
             var (sign, one, other) = (cursor.Next(), left, part());
             left = run => run.Counted(
                 TemplateArithmetic.Of(sign.Text, one(run), other(run), new TemplatePlace(run, sign.Line)), sign.Line);
@@ -137,7 +142,10 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
             case TemplateTokenKind.Text:
                 var text = token.Text;
                 while (cursor.Token.Kind == TemplateTokenKind.Text)
+                {
+                    cursor.Link();
                     text += cursor.Next().Text;
+                }
                 var written = new TemplateText(text);
                 return _ => written;
             case TemplateTokenKind.Whole when long.TryParse(token.Text, NumberStyles.None, CultureInfo.InvariantCulture, out var whole):

@@ -22,6 +22,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
                 value = Call(value, line);
             else
                 return value;
+            cursor.Link();
         }
     }
 
@@ -50,6 +51,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
             }
             else
                 return value;
+            cursor.Link();
         }
     }
 

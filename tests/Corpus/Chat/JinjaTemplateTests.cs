@@ -120,6 +120,36 @@ public sealed class JinjaTemplateTests
             () => new JinjaTemplate(new string('x', JinjaTemplate.MostCharacters + 1), "t")).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("1", " + 1")]
+    [InlineData("1", " * 1")]
+    [InlineData("1", " ~ 1")]
+    [InlineData("x", " or x")]
+    [InlineData("x", " and x")]
+    [InlineData("1", " == 1")]
+    [InlineData("x", " in x")]
+    [InlineData("x", " if x")]
+    [InlineData("x", ".a")]
+    [InlineData("x", "[0]")]
+    [InlineData("x", "()")]
+    [InlineData("x", ".strip()")]
+    [InlineData("x", "|trim")]
+    [InlineData("x", " is defined")]
+    [InlineData("'a'", " 'a'")]
+    [InlineData("(((1 + 1) + 1) + 1)", " + (((1 + 1) + 1) + 1)")]
+    public void A_chain_has_a_bound_in_each_tag(string first, string link)
+    {
+        string Chain(int links) => $"{{{{ {first}{string.Concat(Enumerable.Repeat(link, links))} }}}}";
+        // Of several tags each may be as long; a thread has a stack of 1.5 MiB on some systems.
+        var whole = new JinjaTemplate(Chain(240) + Chain(240) + $"{{% if x %}}{Chain(240)}{{% endif %}}", "t");
+        var rendering = new Thread(() => Record.Exception(() => whole.Render([])), 1 << 20);
+        rendering.Start();
+        rendering.Join();
+        foreach (var links in (int[])[1001, (JinjaTemplate.MostCharacters - 100) / link.Length])
+            Assert.Contains("t, line 1: has more than 1000 operators, members, calls, filters and tests in one tag",
+                Assert.Throws<ElasticException>(() => new JinjaTemplate(Chain(links), "t")).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void No_text_makes_another_exception_than_the_two_that_say_why()
     {
