@@ -81,7 +81,7 @@ internal sealed class FolderSearch(
         if (exclude.Matches(name))
             return;
         if (!isFolder && allFormats && LicenceText.IsName(Path.GetFileName(path)))
-            _licences.Add((name, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read)));
+            _licences.Add((name, () => new FileStream(RegularFile.Open(path, out _), FileAccess.Read)));
         if (isFolder)
             passedOver.AddLinkedFolder();
         else if (!include.IsEmpty && !include.Matches(name))

@@ -65,6 +65,25 @@ public sealed class NodeFilesTests : IDisposable
         Assert.Contains("is a path of a node: have the cluster build it (pbm corpus build)", alone.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_pipe_is_named_and_waits_for_no_writer()
+    {
+        _folder.Write("in/a.py", "print()");
+        foreach (var pipe in (string[])["LICENSE", "pipe.txt"])
+        {
+            using var make = System.Diagnostics.Process.Start("mkfifo", [_folder[$"in/{pipe}"]]);
+            await make.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+        var manifest = await Task.Run(() => GetAsync(new Nodes([_folder["in"]]))).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(
+            ((string[])["LICENSE", "pipe.txt"]).Select(
+                name => $"source in: {name} cannot be read ({name} is a pipe, a socket or a device: name a regular file)"),
+            manifest.Unfetched.Order(StringComparer.Ordinal));
+        // As a folder of this machine.
+        var read = await Task.Run(() => Build(Manifest(_folder["in"]))).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, read.Report.Read[0].Documents);
+    }
+
     private Task<BuildManifest> GetAsync(Nodes nodes) =>
         new Downloads(_folder["downloads"], _notices.Add) { Nodes = nodes }.GetAsync(Manifest($"w1:{_folder["in"]}"), default);
 

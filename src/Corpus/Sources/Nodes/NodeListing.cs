@@ -78,16 +78,17 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
 
         void Add(string file, string name)
         {
+            var real = file;
             try
             {
-                var real = RealPath.Of(file);
+                real = RealPath.Of(file);
                 if (!RealPath.IsBelow(real, roots))
                     unread.Add($"{name} leads out of what its node lets others read (node.corpus-roots)");
                 else if (DocumentFormats.Of(name) is null && !LicenceText.IsName(Path.GetFileName(name)))
                     files.Add(new ListedFile(name, new FileInfo(real).Length, ""));
                 else
                 {
-                    using var stream = File.OpenRead(real);
+                    using var stream = new FileStream(RegularFile.Open(real, out _), FileAccess.Read);
                     var digest = Digest.Of(stream);
                     files.Add(new ListedFile(name, stream.Length, digest.Hex));
                     found(digest, real);
@@ -95,7 +96,7 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                unread.Add($"{name} cannot be read ({SourceFile.WithoutPath(e)})");
+                unread.Add($"{name} cannot be read ({SourceFile.WithoutPath(e)})".Replace(real, name, StringComparison.Ordinal));
             }
         }
 
