@@ -9,8 +9,6 @@ namespace Elastic.Actors.Corpora;
 /// <param name="step">Takes the name of each step before it is taken; null for nobody.</param>
 internal sealed class TokenizerPool(IActorRef tokenizers, Action<string>? step) : ITokenPass
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
-
     public int CharactersOf(long bytes) => DocumentBatches.TargetCharacters;
 
     public async IAsyncEnumerable<TokenizedBatch> RunAsync(
@@ -20,7 +18,8 @@ internal sealed class TokenizerPool(IActorRef tokenizers, Action<string>? step) 
         foreach (var batch in batches)
         {
             step?.Invoke(ITokenPass.Step);
-            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(plan, batch, cancel), Deadline, cancel));
+            // No deadline: a tokenizer of this process always answers, and a process that was stopped for a while goes on.
+            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(plan, batch, cancel), Timeout.InfiniteTimeSpan, cancel));
             if (ahead.Count > 2 * Environment.ProcessorCount)
                 yield return await ahead.Dequeue();
         }
