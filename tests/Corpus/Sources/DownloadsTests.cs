@@ -75,6 +75,17 @@ public sealed class DownloadsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_part_of_an_older_file_is_gone_before_the_tag_of_the_new_one_is_there()
+    {
+        await Assert.ThrowsAnyAsync<ElasticException>(() => Get(new Server { Status = HttpStatusCode.ServiceUnavailable }, Address));
+        var place = Directory.GetDirectories(_folder.Path).Single();
+        File.WriteAllText(Path.Combine(place, "a.txt.part"), "the beginning of an older one");
+        Directory.CreateDirectory(Path.Combine(place, "a.txt.part.etag", "in the way"));       // so that it ends where a kill would end it
+        await Assert.ThrowsAnyAsync<Exception>(() => Get(new Server(), Address));
+        Assert.False(File.Exists(Path.Combine(place, "a.txt.part")));
+    }
+
+    [Fact]
     public async Task A_server_that_fails_is_asked_so_often_and_named_with_its_answer()
     {
         var server = new Server { Status = HttpStatusCode.ServiceUnavailable };

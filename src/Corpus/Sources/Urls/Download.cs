@@ -77,7 +77,12 @@ internal sealed class Download(HttpClient client, Uri address, string path, bool
         if (have + length > most)
             throw TooLarge();
         if (have == 0)
+        {
+            // First: a tag beside the part of an older file would say that this part is of the new one.
+            File.Delete(_part);
             DurableFile.Write(_tag, Encoding.ASCII.GetBytes(response.Headers.ETag is { IsWeak: false } tag ? tag.Tag : ""));
+        }
+
         await using var body = await response.Content.ReadAsStreamAsync(deadline.Token);
         await using var file = new FileStream(_part, have == 0 ? FileMode.Create : FileMode.Append, FileAccess.Write, FileShare.None);
         var buffer = new byte[1 << 16];
