@@ -48,6 +48,17 @@ public sealed class FastTextTests : IDisposable
     }
 
     [Fact]
+    public void A_label_may_have_braces()
+    {
+        var path = Model("softmax").Path;
+        var bytes = File.ReadAllBytes(path);
+        "__label__{0"u8.CopyTo(bytes.AsSpan(bytes.AsSpan().IndexOf("__label__fr"u8)));
+        File.WriteAllBytes(path, bytes);
+        Assert.StartsWith("its probability of __label__{0 is 0",
+            Why(Settings(path) with { Label = "__label__{0", Least = 1 }, "the cat"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_build_is_named_after_the_model_s_bytes_and_not_after_its_place()
     {
         var (path, _) = Model("softmax");

@@ -47,7 +47,8 @@ public sealed class FastText : Stage
 
     /// <inheritdoc/>
     public override string? Refusal(ReadOnlySpan<double> signals) =>
-        Thresholds.Outside(signals[0], _settings.Least, _settings.Most, $"its probability of {_settings.Label} is {{0}}");
+        Thresholds.Outside(
+            signals[0], _settings.Least, _settings.Most, $"its probability of {Thresholds.Literal(_settings.Label)} is {{0}}");
 }
 
 /// <summary>Block <c>fasttext</c>.</summary>

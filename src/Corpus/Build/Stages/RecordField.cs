@@ -48,8 +48,7 @@ public sealed class RecordField(RecordFieldSettings settings) : Stage
             return signals[Value] > 0 ? null : $"the field {settings.Field} of its record is none of {string.Join(", ", settings.OneOf)}";
         return Thresholds.Outside(
             signals[Value], settings.AtLeast ?? double.NegativeInfinity, settings.AtMost ?? double.PositiveInfinity,
-            $"the field {settings.Field.Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal)} "
-            + "of its record is {0}");
+            $"the field {Thresholds.Literal(settings.Field)} of its record is {{0}}");
     }
 }
 
