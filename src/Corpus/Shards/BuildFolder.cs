@@ -1,16 +1,23 @@
+using System.Text;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
 /// <summary>
 /// A folder that is filled under another name and renamed when complete. The next build removes what a crash leaves behind:
-/// a living builder holds a lock file beside its folder, and the operating system releases the lock of a dead one.
+/// a living builder holds a lock file beside its folder, and the operating system releases the lock of a dead one. The file names the
+/// machine: on a disk that machines share, another one may not see the lock.
 /// </summary>
 public sealed class BuildFolder : IDisposable
 {
     private const string Infix = ".building-";
     private const string RemovalInfix = ".removing-";
     private const string LockSuffix = ".lock";
+    private const int LongestMachine = 256;
+
+    // A builder that lives writes within minutes, and its machine may be stopped for a night or a weekend. The name of a container differs
+    // at each start, so that what another machine left has to be removed some day.
+    private static readonly TimeSpan LeftByAnother = TimeSpan.FromDays(7);
 
     private readonly string _target;
     private readonly string _last;
@@ -28,7 +35,7 @@ public sealed class BuildFolder : IDisposable
         RemoveDead(parent);
         Current = _target + Infix + Guid.NewGuid().ToString("n");
         // The lock file is made before the folder and deleted after it, so no folder is ever left without one.
-        _lock = new FileStream(Current + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        _lock = Lock(Current);
         Directory.CreateDirectory(Current);
     }
 
@@ -60,7 +67,7 @@ public sealed class BuildFolder : IDisposable
         if (!Directory.Exists(target))
             return 0;
         var gone = target + RemovalInfix + Guid.NewGuid().ToString("n");
-        using var held = new FileStream(gone + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        using var held = Lock(gone);
         try
         {
             Directory.Move(target, gone);
@@ -162,6 +169,27 @@ public sealed class BuildFolder : IDisposable
         _lock.Dispose();
     }
 
+    private static FileStream Lock(string folder)
+    {
+        var held = new FileStream(folder + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        held.Write(Encoding.UTF8.GetBytes(Environment.MachineName));
+        held.Flush();
+        return held;
+    }
+
+    // Earlier versions named no machine.
+    private static bool IsOfThisMachine(FileStream held)
+    {
+        var machine = new byte[LongestMachine];
+        var length = held.ReadAtLeast(machine, machine.Length, throwOnEndOfStream: false);
+        return length == 0 || Encoding.UTF8.GetString(machine, 0, length) == Environment.MachineName;
+    }
+
+    // When anything was last written there.
+    private static DateTime NewestIn(string lockFile, string folder) => (Directory.Exists(folder)
+        ? Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Append(folder) : [])
+        .Append(lockFile).Max(File.GetLastWriteTimeUtc);
+
     private static bool IsHeld(string lockFile)
     {
         try
@@ -185,6 +213,8 @@ public sealed class BuildFolder : IDisposable
         {
             using var held = new FileStream(lockFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
             var folder = lockFile[..^LockSuffix.Length];
+            if (!IsOfThisMachine(held) && NewestIn(lockFile, folder) > DateTime.UtcNow - LeftByAnother)
+                return;
             if (Directory.Exists(folder))
                 Directory.Delete(folder, recursive: true);
             File.Delete(lockFile);

@@ -43,4 +43,35 @@ public sealed class BuildFolderTests : IDisposable
         BuildFolder.RemoveDead(_folder.Path);
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
+
+    [Fact]
+    public void What_another_machine_builds_stays_although_its_lock_is_not_seen_here()
+    {
+        var (theirs, lockFile) = (_folder["text.building-1"], _folder["text.building-1.lock"]);
+        _folder.Write("text.building-1/shard.bin", "12345");
+        _folder.Write("text.building-1.lock", "another-machine");
+        _folder.Write("text.building-2/shard.bin", "12345");
+        _folder.Write("text.building-2.lock", Environment.MachineName);
+        using (var ours = new BuildFolder(_folder["other"]))
+            Assert.Equal([lockFile, theirs], Directory.GetFileSystemEntries(_folder.Path, "text*").Order().Reverse());
+
+        // Of a machine that has written nothing for a week: nobody else would remove it.
+        foreach (var path in (string[])[_folder["text.building-1/shard.bin"], lockFile])
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddDays(-8));
+        Directory.SetLastWriteTimeUtc(theirs, DateTime.UtcNow.AddDays(-8));
+        BuildFolder.RemoveDead(_folder.Path);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void A_builder_names_its_machine_and_its_folder_is_gone_with_it()
+    {
+        using (var build = new BuildFolder(_folder["text"]))
+        {
+            Assert.True(new FileInfo(build.Current + ".lock").Length > 0);
+            BuildFolder.RemoveDead(_folder.Path);
+            Assert.True(Directory.Exists(build.Current));
+        }
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
 }
