@@ -19,13 +19,13 @@ internal sealed class ParquetColumns
     private readonly ParquetField? _source;
     private readonly List<(string Name, ParquetField Field)> _others = [];
 
-    /// <exception cref="ElasticException">A column that is needed is not there.</exception>
-    /// <exception cref="RejectedFileException">A column is compressed in a way that is not read.</exception>
+    /// <exception cref="ElasticException">A column that a setting names is not there.</exception>
+    /// <exception cref="RejectedFileException">The text is not there, or a column is compressed in a way that is not read.</exception>
     public ParquetColumns(SourceFile file, ParquetMetadata metadata)
     {
         _file = file;
         var field = file.Reading.TextField;
-        _text = Find(metadata, field, numbers: false) ?? throw new ElasticException(
+        _text = Find(metadata, field, numbers: false) ?? throw new RejectedFileException(
             $"{file.Shown} has no column \"{field}\" of strings (it has {Names(metadata.Fields)}): " +
             "name the right one with corpus.text-field, or name other files");
         _source = Find(metadata, "source", numbers: false);

@@ -1,5 +1,3 @@
-using Elastic.Foundation;
-
 namespace Elastic.Corpus.Parquet;
 
 /// <summary>
@@ -22,24 +20,24 @@ internal sealed class ReadBudget(string path, long fileBytes)
     private long _left = Allowed(fileBytes);
 
     /// <summary>Notes that so many bytes are about to be read, decompressed or handed out.</summary>
-    /// <exception cref="ElasticException">It is more than the file may become.</exception>
+    /// <exception cref="RejectedFileException">It is more than the file may become.</exception>
     public void Spend(long bytes)
     {
         _left -= bytes;
         if (_left < 0)
-            throw new ElasticException($"{path} expands to more than {Expansion} times its {fileBytes} bytes (and more than " +
+            throw new RejectedFileException($"{path} expands to more than {Expansion} times its {fileBytes} bytes (and more than " +
                                        $"{Least >> 20} MiB): it is damaged or was made to fill memory; leave it out");
     }
 
     /// <summary>Notes that so many bytes are about to be read, and says that a page of the file becomes so large at once.</summary>
     /// <exception cref="InvalidDataException">The page claims more than its compressed bytes may become.</exception>
-    /// <exception cref="ElasticException">It is more than the file may become, or more than is held in memory.</exception>
+    /// <exception cref="RejectedFileException">It is more than the file may become, or more than is held in memory.</exception>
     public void SpendPage(int bytes, int compressedBytes)
     {
         if (bytes < 0 || bytes > Allowed(compressedBytes))
             throw new InvalidDataException($"a page of {compressedBytes} bytes claims to become {(uint)bytes}");
         if (bytes > LargestPage)
-            throw new ElasticException($"{path} has a page of {bytes} bytes, and a page is held in memory as a whole: " +
+            throw new RejectedFileException($"{path} has a page of {bytes} bytes, and a page is held in memory as a whole: " +
                                        $"write the file again with pages below {LargestPage >> 20} MiB, i.e. with smaller row groups");
         Spend(bytes);
     }

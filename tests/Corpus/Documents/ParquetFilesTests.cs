@@ -101,6 +101,28 @@ public class ParquetFilesTests
     }
 
     [Fact]
+    public async Task A_file_that_becomes_too_large_or_has_no_text_is_passed_over_where_rejects_are()
+    {
+        using var folder = new TemporaryFolder();
+        // Of a longer text the statistics alone make a large file.
+        string[] texts = [.. Enumerable.Repeat(new string('x', 1 << 10), 28_000)];
+        var paths = new[]
+        {
+            folder.Write("a.parquet", await WithParquetNet("text", texts, CompressionMethod.Zstd, groups: 6)),
+            folder.Write("b.parquet", await WithParquetNet("title", ["one"])),
+        };
+        foreach (var (path, why) in paths.Zip(["expands to more than 1024 times", "has no column \"text\" of strings (it has title)"]))
+        {
+            var statistics = new ReadStatistics();
+            var file = Assert.Single(CorpusSources.Resolve([path]));
+            Refusal.Says(why, () => DocumentReader.Read(file, new ReadStatistics()).Count());
+            var passedOver = file with { Reading = file.Reading with { PassesOverRejects = true } };
+            Assert.InRange(DocumentReader.Read(passedOver, statistics).Count(), 0, 6 * texts.Length - 1);
+            Assert.Equal(1, statistics.MalformedRecords);
+        }
+    }
+
+    [Fact]
     public void A_page_that_claims_to_become_gigabytes_is_damaged() =>
         Assert.Throws<InvalidDataException>(() => new ReadBudget("a.parquet", 1 << 30).SpendPage(int.MaxValue, compressedBytes: 100));
 
@@ -181,14 +203,21 @@ public class ParquetFilesTests
         return place >= 0 ? place : throw new InvalidOperationException($"there is no {text}");
     }
 
-    private static async Task<byte[]> WithParquetNet()
+    private static Task<byte[]> WithParquetNet() => WithParquetNet("text", ["one", "two", "three", "two"]);
+
+    private static async Task<byte[]> WithParquetNet(
+        string column, string[] values, CompressionMethod compression = CompressionMethod.Snappy, int groups = 1)
     {
-        var text = new DataField<string>("text");
+        var text = new DataField<string>(column);
         using var file = new MemoryStream();
-        await using (var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text), file))
+        await using (var writer = await ParquetWriter.CreateAsync(
+            new ParquetSchema(text), file, new ParquetOptions { CompressionMethod = compression }))
         {
-            using var rows = writer.CreateRowGroup();
-            await rows.WriteAsync(text, ["one", "two", "three", "two"]);
+            for (var group = 0; group < groups; group++)
+            {
+                using var rows = writer.CreateRowGroup();
+                await rows.WriteAsync(text, values);
+            }
         }
         return file.ToArray();
     }
