@@ -33,7 +33,7 @@ public sealed class CorpusWindows
             { Window: { } w } when w.Number < run.Windows.Count => run.Windows[w.Number].Digest == w.Digest
                 ? Decision.AlreadyDone
                 : Decision.Refuse($"window {w.Number} of the corpus {c.Corpus.Short} has other shards than run {c.Run} has begun to read: "
-                    + "files of the corpus were changed; put them back, or start a new run with --run NAME"),
+                    + "files of the corpus were changed; put them back, or start a new run under another name"),
             { Window: { } w } when w.Number > run.Windows.Count => Decision.Refuse(
                 $"window {w.Number} of the corpus comes where window {run.Windows.Count} is due"),
             { Window: { } w } when run.Blocks > 0 && run.KnownBlocks + w.Blocks > run.Blocks => Decision.Refuse(

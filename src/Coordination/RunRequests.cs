@@ -119,21 +119,21 @@ public static class RunRequests
         differences = [.. differences, .. EarlyStopping.Differences(old.Evaluation, asked.Evaluation)];
         if (c.Corpus != run.Corpus && differences.Count == 0)
             return Decision.Refuse($"run {c.Run} was started on another corpus ({run.Corpus!.Value.Short}, now {c.Corpus.Short}): " +
-                                   "put the corpus back, or start a new run with --run NAME");
+                                   "put the corpus back, or start a new run under another name");
         if (c.Corpus != run.Corpus)
             differences = [$"corpus: {run.Corpus!.Value.Short} -> {c.Corpus.Short}", .. differences];
         if (differences.Count > 0)
             return Decision.Refuse($"run {c.Run} was started with other settings ({string.Join("; ", differences)}): " +
                                    (after < before ? $"it has {timeline.Rounds} rounds and can get more, not fewer; " : "") +
-                                   "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+                                   "put them back, or leave them out, to go on with it; or start a new run under another name");
         if (c.Elements != run.Elements)
             return Decision.Refuse($"run {c.Run} was begun by a version of Elastic that averages {run.Elements} parameters of this model, "
-                + $"and this one averages {c.Elements}: go on with that version, or start a new run with --run NAME");
+                + $"and this one averages {c.Elements}: go on with that version, or start a new run under another name");
         // A process with devices sends its arithmetic. Where it sends none, each node's is compared when the node enlists.
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {c.Run} began with {Run.OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
                                    "go on where the arithmetic is the same, " +
-                                   "or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+                                   "or start a new run under another name from its checkpoint (model.init)");
         List<RunEvent> events = [.. Published(run, c)];
         if (after > before && run.Changes.FirstOrDefault(change => change.FromRound > extension!.FromRound) is { } planned)
             return Decision.Refuse($"run {c.Run} has a change planned from round {planned.FromRound} on: make it longer with that round or "

@@ -56,7 +56,7 @@ public sealed class EpochRequestTests
             new SettingsChanged(Id, three, Again.Origin, new RunExtension(2, 3, 3, 100)));
         Refuses(run, Again with { Settings = Text(s => s with { Run = s.Run with { Rounds = 2 } }), Blocks = 100 },
             "run a was started with other settings (run.rounds: none -> 2; run.epochs: 1 -> none): it has 3 rounds and can get more, not "
-            + "fewer; put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+            + "fewer; put them back, or leave them out, to go on with it; or start a new run under another name");
         // The short round has begun: three rounds it has already.
         PassesOver(At(2) with { Settings = Epochs(1), Blocks = 100, Samples = 100 }, Again with { Settings = three, Blocks = 100 });
     }

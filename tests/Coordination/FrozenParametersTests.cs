@@ -43,6 +43,6 @@ public sealed class FrozenParametersTests
     [Fact]
     public void A_run_of_a_version_that_averaged_them_too_does_not_go_on() => Assert.Equal(
         "run a was begun by a version of Elastic that averages 131072 parameters of this model, and this one averages 65536: "
-            + "go on with that version, or start a new run with --run NAME",
+            + "go on with that version, or start a new run under another name",
         RunRequests.Decide(Started, Plan, Simulation.VirtualRun.Begin(1) with { Elements = 65_536 }).Refusal);
 }

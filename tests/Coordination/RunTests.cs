@@ -48,14 +48,14 @@ public sealed class RunTests
     [Fact]
     public void A_start_on_another_corpus_is_refused() => Refuses(Started, Again with { Corpus = D("other") },
         $"run a was started on another corpus ({D("corpus").Short}, now {D("other").Short}): " +
-        "put the corpus back, or start a new run with --run NAME");
+        "put the corpus back, or start a new run under another name");
 
     [Fact]
     public void A_start_with_other_settings_is_refused_and_each_difference_is_named() => Refuses(
         Started,
         Again with { Settings = Text(s => s with { Run = s.Run with { Seed = 43 }, Batch = s.Batch with { Sequences = 16 } }) },
         "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): " +
-        "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+        "put them back, or leave them out, to go on with it; or start a new run under another name");
 
     [Fact]
     public void A_start_with_other_settings_on_another_corpus_names_all_of_it() => Refuses(
@@ -63,7 +63,7 @@ public sealed class RunTests
         Again with { Corpus = D("other"), Settings = Text(s => s with { Run = s.Run with { Rounds = 3, Seed = 43 } }) },
         $"run a was started with other settings (corpus: {D("corpus").Short} -> {D("other").Short}; run.seed: 42 -> 43; " +
         "run.rounds: 4 -> 3): it has 4 rounds and can get more, not fewer; " +
-        "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+        "put them back, or leave them out, to go on with it; or start a new run under another name");
 
     [Theory]
     [InlineData(0, 1)]                                                   // round 0 may have begun on a node
@@ -120,14 +120,14 @@ public sealed class RunTests
     public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(
         Started, Again with { Arithmetic = "cuda 2.10" },
         "run a began with other arithmetic (cpu 2; here: cuda 2.10), and would end in other weights than an undisturbed run: " +
-        "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+        "go on where the arithmetic is the same, or start a new run under another name from its checkpoint (model.init)");
 
     [Fact]
     public void A_run_from_before_the_one_arithmetic_of_all_CPUs_says_so() => Refuses(
         Started with { Arithmetic = "1 cpu AuthenticAMD AVX512 x 1 thread" }, Again,
         "run a began with other arithmetic (1 cpu AuthenticAMD AVX512 x 1 thread; here: cpu 2), and would end in other weights than an " +
         "undisturbed run (it was begun by an older Elastic, when each kind of CPU had its own): " +
-        "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+        "go on where the arithmetic is the same, or start a new run under another name from its checkpoint (model.init)");
 
     [Fact]
     public void A_start_that_differs_only_in_what_does_not_change_the_weights_goes_on_with_the_new_settings()

@@ -17,5 +17,5 @@ internal static class UnreadableJournal
     private static string Remedy(Exception reason) =>
         reason is RecoveryTimedOutException or TimeoutException or DbException { IsTransient: true }
             ? "the database is away, or it or this machine is too busy; start the run again when that is over"
-            : "restore journal.db from a copy, or start a new run with --run NAME";
+            : "restore journal.db from a copy, or start a new run under another name";
 }

@@ -161,7 +161,7 @@ public static class StartingPoint
         return model.InitDigest is null || model.InitDigest == found.Hex
             ? null
             : $"model.init = {model.Init} has the weights {found.Short} here, and the run starts from {model.InitDigest[..12]}: "
-              + "put the same files there on every node, or start a new run from these with --run NAME";
+              + "put the same files there on every node, or start a new run from these under another name";
     }
 
     private static Digest FingerprintOf(string path, ModelSettings model)

@@ -23,5 +23,5 @@ public static class JournalRows
     public const string OldFormat =
         "its journal was written by an older version of Elastic, and this version does not read it: " +
         "finish the run with the version that wrote it, " +
-        "or start anew under another name (--run NAME) or in another data directory (--data-dir DIR)";
+        "or start anew under another name or in another data directory";
 }

@@ -55,7 +55,7 @@ ZXMuUnVuSWQsIEVsYXN0aWMuTWVzc2FnZXMBFgAAADxWYWx1ZT5rX19CYWNraW5nRmllbGQHAmEHEXsi
     {
         const string remedy =
             "its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version " +
-            "that wrote it, or start anew under another name (--run NAME) or in another data directory (--data-dir DIR)";
+            "that wrote it, or start anew under another name or in another data directory";
         var settings = TinyRun.Settings("a", rounds: 1);
         await _tiny.TrainAsync(settings, "cpu:1");
         await JournalTable.ChangeAsync(Database, "DELETE FROM elastic_runs");
