@@ -143,7 +143,8 @@ public sealed record NodeSettings : SettingsGroup
         https://lm.example:4090: requests for this host are served, too, and what stands before the paths may be there or be left out by
         the proxy. Other seeds' pages open this address.
         """, PartOfAnswer = false)]
-    [Matches("https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", "an address like https://lm.example/elastic")]
+    [Matches("https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", "an address like https://lm.example/elastic",
+        IsWebAddress = true)]
     public required string? PublicUrl { get; init; }
 
     [Setting("node.trusted-proxies", null, """

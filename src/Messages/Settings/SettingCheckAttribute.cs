@@ -99,7 +99,11 @@ public sealed class MatchesAttribute(string pattern, string use) : SettingCheckA
 
     public string Pattern { get; } = pattern;
 
-    public override bool Allows(object value) => _regex.IsMatch((string)value);
+    /// <summary>Whether it is an address of the web, of which the pattern does not say all, e.g. that ports end at 65535.</summary>
+    public bool IsWebAddress { get; init; }
+
+    public override bool Allows(object value) =>
+        _regex.IsMatch((string)value) && (!IsWebAddress || Uri.TryCreate((string)value, UriKind.Absolute, out _));
 
     protected override string Use(string kind) => use;
 }
