@@ -86,6 +86,21 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
     }
 
     [Fact]
+    public async Task A_certificate_that_cannot_be_written_is_not_issued()
+    {
+        await Run("certs", "init", "--data-dir", Seed);
+        var target = Path.Combine(Folder, "ada");
+        string[] node = ["certs", "node", "ada", "--role", "admin", "--data-dir", Seed, "--out"];
+        Assert.Equal(ExitCodes.Failed, await Run([.. node, Path.Combine(SeedFiles.Certificate, "ada")]));
+        Assert.Contains("name another place with --out", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.Done, await Run([.. node, target]));
+
+        // Another certificate of the name is refused, and leaves no key behind.
+        Assert.Equal(ExitCodes.Failed, await Run("certs", "node", "ada", "--role", "worker", "--data-dir", Seed, "--out", target + "b"));
+        Assert.False(File.Exists(Path.Combine(target + "b", "node.key")));
+    }
+
+    [Fact]
     public async Task A_certificate_that_is_made_for_another_machine_is_shown_until_it_is_revoked()
     {
         await Run("certs", "init", "--data-dir", Seed);

@@ -103,6 +103,7 @@ internal static class CertsCommand
             var target = new CertificateFiles(Path.GetFullPath(parsed.GetValue(to)!));
             if (File.Exists(target.Of(identity.Role).Certificate) || File.Exists(target.Of(identity.Role).Key))
                 throw new ElasticException($"{target.Folder} has a certificate already: name another folder with --out");
+            WritePlace.Check(target.Folder, to.Name);
             var names = CertificateNames.Join(parsed.GetValue(addresses)!, []);
             using var issuer = await Issuer.OpenAsync(files, TimeProvider.System, cancel);
             Make(issuer, target, identity, TimeSpan.FromDays(given), "certs node", names);
@@ -260,12 +261,23 @@ internal static class CertsCommand
     {
         var (certificate, keyPath) = files.Of(identity.Role);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var pem = issuer.Issue(new PublicKey(key), identity, validity, how, names);
+        // The key first: what is issued stays in the record, which refuses a second certificate of the name.
         CertificateFiles.MakeFolder(files.Folder);
         CertificateFiles.WriteSecret(keyPath, key.ExportPkcs8PrivateKeyPem());
-        CertificateFiles.WritePublic(files.Authority, issuer.AuthorityPem);
-        if (issuer.SignedRevocations is { } list)
-            CertificateFiles.WritePublic(files.Revocations, list);
+        string pem;
+        try
+        {
+            CertificateFiles.WritePublic(files.Authority, issuer.AuthorityPem);
+            if (issuer.SignedRevocations is { } list)
+                CertificateFiles.WritePublic(files.Revocations, list);
+            pem = issuer.Issue(new PublicKey(key), identity, validity, how, names);
+        }
+        catch
+        {
+            File.Delete(keyPath);
+            throw;
+        }
+
         CertificateFiles.WritePublic(certificate, pem);
     }
 }
