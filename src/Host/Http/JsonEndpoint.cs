@@ -52,7 +52,8 @@ internal static class JsonEndpoint
     /// <summary>The body of a request, which lives as long as the request.</summary>
     /// <param name="depth">Most levels of lists and objects.</param>
     /// <param name="refuse">Makes a refusal of its status and of what was wrong.</param>
-    /// <exception cref="HttpRefusal">It is no JSON, or is not said to be: a form of another site's page never is.</exception>
+    /// <exception cref="HttpRefusal">It is no JSON, a field's name is no text, or it is not said to be JSON: a form of another site's page
+    /// never is.</exception>
     public static async Task<JsonElement> BodyAsync(HttpContext context, int depth, Func<int, string, HttpRefusal> refuse)
     {
         if (!context.Request.HasJsonContentType())
@@ -66,11 +67,36 @@ internal static class JsonEndpoint
             var document = await JsonDocument.ParseAsync(
                 context.Request.Body, new JsonDocumentOptions { MaxDepth = depth }, context.RequestAborted);
             context.Response.RegisterForDispose(document);
+            CheckNames(document.RootElement);
             return document.RootElement;
+        }
+        catch (InvalidOperationException)
+        {
+            throw refuse(
+                StatusCodes.Status400BadRequest,
+                "the name of a field has half of a surrogate pair, which is no character: leave it out");
         }
         catch (JsonException e)
         {
             throw refuse(StatusCodes.Status400BadRequest, $"the body is no JSON: {OneLine.Of(e.Message)}");
+        }
+    }
+
+    // JSON writes what is no character, and whoever looks for a field among such names fails.
+    private static void CheckNames(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var field in element.EnumerateObject())
+            {
+                _ = field.Name;
+                CheckNames(field.Value);
+            }
+        }
+        else if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in element.EnumerateArray())
+                CheckNames(item);
         }
     }
 

@@ -25,20 +25,6 @@ internal static class Body
         }
     }
 
-    /// <summary>The name of a field of the body.</summary>
-    /// <inheritdoc cref="Text" path="/exception"/>
-    public static string Name(JsonProperty field)
-    {
-        try
-        {
-            return field.Name;
-        }
-        catch (InvalidOperationException)
-        {
-            throw WebProblem.Invalid("the name of a field has half of a surrogate pair, which is no character: leave it out");
-        }
-    }
-
     /// <summary>The body; undefined where there is none.</summary>
     /// <exception cref="WebProblem">It is no object, or is not said to be JSON: a form of another site's page never is.</exception>
     public static async Task<JsonElement> ReadAsync(HttpContext context)

@@ -110,7 +110,7 @@ internal sealed class CommandsApi(WebContext web)
     private static List<CallValue> ValuesOf(JsonElement body)
     {
         var values = body.ValueKind == JsonValueKind.Undefined ? [] : body.EnumerateObject()
-            .Select(field => (Name: Body.Name(field), field.Value))
+            .Select(field => (Name: field.Name, field.Value))
             .SelectMany(f => Texts(f.Name, f.Value).Select(text => new CallValue(f.Name, text))).Take(MostValues + 1).ToList();
         if (values.Count > MostValues || values.Sum(v => (long)v.Argument.Length + v.Value.Length) > MostCharacters)
             throw WebProblem.Invalid($"the body has more than {MostValues} values: give fewer");

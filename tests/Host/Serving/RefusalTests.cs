@@ -32,6 +32,7 @@ public sealed class RefusalTests : IAsyncLifetime
     [InlineData("""{"prompt": [1.5]}""", 400, "prompt", null)]
     [InlineData("""{"prompt": [[[[[[[[[1]]]]]]]]]}""", 400, null, null)]
     [InlineData("""{"prompt": "\ud800"}""", 400, "prompt", null)]
+    [InlineData("""{"\ud800": 1}""", 400, null, null)]
     [InlineData("""{"model": "gpt-4"}""", 404, "model", "model_not_found")]
     [InlineData("""{"model": 3}""", 400, "model", null)]
     [InlineData("""{"max_tokens": 0}""", 400, "max_tokens", null)]
