@@ -101,7 +101,7 @@ internal sealed class Access(PbmService service, WebNames names, TimeProvider ti
         HttpOnly = true,
         SameSite = SameSiteMode.Strict,
         Secure = names.IsEncrypted(context),
-        Path = names.PathBase.Length > 0 ? names.PathBase : "/",
+        Path = names.CookiePath(context),
         MaxAge = lifetime,
     };
 

@@ -52,6 +52,12 @@ internal sealed class WebNames
     /// <summary>True where the browser speaks TLS, to the server or to its proxy.</summary>
     public bool IsEncrypted(HttpContext context) => SchemeOf(context) == Uri.UriSchemeHttps;
 
+    /// <summary>
+    /// The path that a browser sends a session for: what stands before all paths at the public address, and nothing at any other one of
+    /// this server.
+    /// </summary>
+    public string CookiePath(HttpContext context) => PathBase.Length > 0 && IsPublic(context.Request.Host) ? PathBase : "/";
+
     private string SchemeOf(HttpContext context) => IsPublic(context.Request.Host) ? Public!.Scheme : _isEncrypted ? "https" : "http";
 
     private bool IsPublic(HostString host) => Public is { } address && host.Host.Equals(address.Host, StringComparison.OrdinalIgnoreCase)

@@ -58,9 +58,12 @@ public sealed class AccessTests
         var (status, text, _) = await served.SendAsync(HttpMethod.Post, Session, """{"token": "\ud800"}""");
         Assert.Equal(HttpStatusCode.BadRequest, status);
         Assert.Contains("token has half of a surrogate pair", text, StringComparison.Ordinal);
-        (status, text, _) = await served.SendAsync(HttpMethod.Post, Stop, """{"\udfff": 1}""", Served.Token);
-        Assert.Equal(HttpStatusCode.BadRequest, status);
-        Assert.Contains("the name of a field has half of a surrogate pair", text, StringComparison.Ordinal);
+        foreach (var path in new[] { Session, Stop })
+        {
+            (status, text, _) = await served.SendAsync(HttpMethod.Post, path, """{"a": [{"\udfff": 1}]}""", Served.Token);
+            Assert.Equal(HttpStatusCode.BadRequest, status);
+            Assert.Contains("the name of a field has half of a surrogate pair", text, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -178,6 +181,8 @@ public sealed class AccessTests
         var (cookie, antiForgery, set) = await served.SignInAsync(host, origin);
         Assert.Contains("secure", set, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("path=/elastic", set, StringComparison.OrdinalIgnoreCase);
+        // At another address nothing stands before the paths: a browser would not send the cookie there.
+        Assert.Contains("path=/;", (await served.SignInAsync()).SetCookie, StringComparison.OrdinalIgnoreCase);
         Assert.Equal(HttpStatusCode.OK, (await served.SendAsync(
             HttpMethod.Post, "/elastic" + Stop, null, host, origin, ("Cookie", cookie), ("X-Anti-Forgery", antiForgery))).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await served.SendAsync(
