@@ -51,6 +51,9 @@ internal sealed record CommandLine(
         if (at + 1 >= end)
             throw PbmException.Usage($"{option} needs {what}", "pbm --help");
         var value = words[at + 1];
+        // A variable of a script that was not set: the default in its place would be another cluster's.
+        if (value.Length == 0)
+            throw PbmException.Usage($"{option} is empty: give {what}, or leave it out", "pbm --help");
         words.RemoveRange(at, 2);
         return value;
     }

@@ -45,6 +45,17 @@ public sealed class CommandLineTests
         Assert.Equal(line.Contains("seed1", StringComparison.Ordinal) ? new Endpoint("seed1", 1) : (Endpoint?)null, parsed.Address);
     }
 
+    [Theory]
+    [InlineData("--certs")]
+    [InlineData("--token-file")]
+    [InlineData("--script")]
+    public void An_option_without_its_text_is_wrong_usage(string option)
+    {
+        var refusal = Assert.Throws<PbmException>(() => CommandLine.Parse([option, "", "run", "list"]));
+        Assert.Equal(ExitCodes.WrongUsage, refusal.ExitCode);
+        Assert.StartsWith($"{option} is empty: give ", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void After_the_end_of_options_words_are_taken_as_they_are()
     {
