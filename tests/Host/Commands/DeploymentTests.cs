@@ -1,6 +1,9 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Elastic.Host.Commands;
+using Elastic.Host.Display;
+using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Testing;
 
@@ -60,6 +63,25 @@ public sealed partial class DeploymentTests
         var seconds = int.Parse([.. text[start..].TakeWhile(char.IsAsciiDigit)], CultureInfo.InvariantCulture);
         // It also takes leave of the cluster, and ends.
         Assert.True(seconds >= (NodeSettings.Defaults with { Network = network }).LeaveWithin.TotalSeconds + 5);
+    }
+
+    [Theory]
+    [InlineData(RunPhase.Computing, null, "computing")]
+    [InlineData(RunPhase.Finished, null, "finished")]
+    [InlineData(RunPhase.Stopped, null, "stopped")]
+    [InlineData(RunPhase.Computing, "no node computes it: \"failure\": null", "failed")]
+    public void A_job_of_Slurm_sees_how_its_run_stands(RunPhase phase, string? failure, string state)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the script is one of Linux");
+        var script = File.ReadAllText(Path.Combine(Deploy, "slurm/cluster.sbatch"));
+        var function = script[script.IndexOf("state() {", StringComparison.Ordinal)..];
+        function = function[..(function.IndexOf("\n}", StringComparison.Ordinal) + 2)];
+        var start = new ProcessStartInfo(
+            "bash", ["-c", $"ask() {{ printf '%s\\n' \"$VIEW\"; }}\nrun=tiny\n{function}\nstate"])
+        { RedirectStandardOutput = true, UseShellExecute = false };
+        start.Environment["VIEW"] = RunJson.Write(Views.Tiny with { Phase = phase, Failure = failure });
+        using var process = Process.Start(start)!;
+        Assert.Equal(state, process.StandardOutput.ReadToEnd().TrimEnd());
     }
 
     private static IEnumerable<string> CommandsOf(string file, string text) => file switch
