@@ -102,6 +102,8 @@ internal sealed class CommandsApi(WebContext web)
             ["description"] = a.Description,
             ["required"] = a.Required,
             ["repeatable"] = a.Repeatable,
+            ["confirms"] = a.Confirms,
+            ["isConsent"] = a.IsConsent,
             ["choices"] = a.Choices is null ? null : new JsonArray([.. a.Choices.Select(c => JsonValue.Create(c))]),
         })]),
     };

@@ -70,6 +70,15 @@ public sealed class CommandsApiTests
         Assert.Contains("/api/v1/runs/{run}/stop", commands.Select(c => (string)c!["path"]!));
         Assert.Contains("/api/v1/nodes/{node}/devices", commands.Select(c => (string)c!["path"]!));
         Assert.DoesNotContain("status", commands.Select(c => (string)c!["command"]!));
+
+        // A page asks twice where a command tells first what it would do, and once where it would do it at once.
+        List<string> With(string kind) =>
+        [
+            .. commands.SelectMany(c => c!["arguments"]!.AsArray().Where(a => (bool)a![kind]!)
+                .Select(a => $"{c["subject"]} {c["command"]} {a!["name"]}")),
+        ];
+        Assert.Equal(["run set yes"], With("confirms"));
+        Assert.Equal(["run delete yes"], With("isConsent"));
     }
 
     [Fact]

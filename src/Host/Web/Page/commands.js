@@ -26,20 +26,23 @@ export async function buttons(subject, name, fits, say) {
     const button = h('button', {
       type: 'button', class: destructive.includes(c.command) ? 'danger' : 'quiet', 'aria-label': `${label}: ${subject} ${name}`,
       onclick: async () => {
-        // Where nothing has to be said, what a start could change is left to a terminal. "yes" is asked for below.
-        const fields = c.command === 'start' ? [] : c.arguments.filter(a => a.name !== 'yes');
+        // Where nothing has to be said, what a start could change is left to a terminal. What a person agrees to is asked for by dialogs.
+        const fields = c.command === 'start' ? [] : c.arguments.filter(a => !a.confirms && !a.isConsent);
         const isDanger = destructive.includes(c.command), title = `${label}: ${subject} ${name}?`;
         let values = await confirm(title, c.description, label, fields, isDanger);
         if (values === null) return;
         button.disabled = true;
         try {
           const path = c.path.replace('/api/v1', '').replace(/\{[a-z]+\}/, encodeURIComponent(name));
-          if (c.arguments.some(a => a.name === 'yes')) {
+          // The dialog above has asked for what cannot be undone: without its flag the command would do the same.
+          for (const a of c.arguments.filter(a => a.isConsent)) values = { ...values, [a.name]: true };
+          const flag = c.arguments.find(a => a.confirms);
+          if (flag) {
             // Without it the command only says what would change.
             const { lines } = await command(path, values);
             const would = lines.flatMap(l => l.lines ?? []).join('\n');
             if (await confirm(title, would, label, [], isDanger) === null) return;
-            values = { ...values, yes: true };
+            values = { ...values, [flag.name]: true };
           }
           say(textOf(await command(path, values)));
         } catch (problem) {
