@@ -11,36 +11,32 @@ internal static class ConfigCommand
 {
     public static Command Build()
     {
-        var config = CommonOptions.Config();
-        var set = CommonOptions.Set();
-        var corpus = CommonOptions.Corpus();
-        var run = CommonOptions.RunName("Names the run.");
-        var dataDir = CommonOptions.DataDir();
-        var devices = CommonOptions.Devices();
-        var json = CommandOutput.Option();
+        var (options, json) = (new TrainOptions(), CommandOutput.Option());
         var command = new TeachingCommand("config",
             "Shows every setting that elastic train would use with the same options, and where its value comes from: a default, a preset, "
-            + "a file with its line, an option. The output is itself a configuration.",
+            + "a file with its line, an option, the run of that name which it would go on with. The output is itself a configuration.",
             """
             elastic config                                           the preset "tiny"
             elastic config --config gpt2-124m --set run.epochs=3     before a long run
             elastic config --config mine.conf > whole.conf           all of it in one file
+            elastic config --run books                               what elastic train --run books goes on with
             """)
-        { config, set, corpus, run, dataDir, devices, json };
-        command.SetAction((parsed, _) =>
+        { json };
+        foreach (var option in options.All)
+            command.Add(option);
+        command.SetAction(async (parsed, cancel) =>
         {
-            var request = new ConfigurationRequest(
-                parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
-                parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir);
-            ConfigurationLoader.Load(request);
-            var (output, values) = (CommandOutput.Of(parsed, json), ConfigurationLoader.Effective(request, []));
+            var request = options.Read(parsed);
+            var run = await TrainCommand.FindAsync(request, cancel);
+            ConfigurationLoader.LoadFor(run, request);
+            var (output, values) = (CommandOutput.Of(parsed, json), ConfigurationLoader.Effective(run, request, []));
             output.Say(Lines(values));
             output.Result(new JsonObject(SettingsSchema.All.Settings.Select(s => KeyValuePair.Create(s.Key, (JsonNode?)new JsonObject
             {
                 ["value"] = Shown(s, values.GetValueOrDefault(s.Key)),
                 ["from"] = values.GetValueOrDefault(s.Key)?.Where,
             }))));
-            return Task.FromResult(ExitCodes.Done);
+            return ExitCodes.Done;
         });
         return command;
     }

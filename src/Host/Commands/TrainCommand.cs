@@ -4,7 +4,6 @@ using Elastic.Host.Configuration;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.ObjectStore;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -59,26 +58,7 @@ internal static class TrainCommand
 {
     public static Command Build()
     {
-        var config = CommonOptions.Config();
-        var set = CommonOptions.Set();
-        var corpus = CommonOptions.Corpus();
-        var run = CommonOptions.RunName("Names the run; the same name goes on with the same run. Default: run.name of the configuration.");
-        var init = new Option<string?>("--init")
-        {
-            Description = "Starts from these weights: a Hugging Face folder (config.json and safetensors), which decides the model's shape "
-                + "and its tokenizer, an adapter's folder (adapter_config.json), which decides the adapter, too, or "
-                + "the round-NNNNNN.json of a run's checkpoints folder. A folder may be s3://BUCKET/PREFIX of an S3-compatible store, "
-                + "from where it is fetched into the data directory. The same as --set model.init.",
-            HelpName = "DIR|FILE|s3://...",
-        };
-        var initBase = new Option<string?>("--init-base")
-        {
-            Description = "Where --init is an adapter's folder: the folder of the model beside which it was trained. Default: the one that "
-                + "the adapter's folder names. The same as --set model.init-base.",
-            HelpName = "DIR|s3://...",
-        };
-        var dataDir = CommonOptions.DataDir();
-        var devices = CommonOptions.Devices();
+        var options = new TrainOptions();
         var json = new Option<bool>(ElasticCommandLine.JsonName)
         {
             Description = "Print one JSON object at the end on standard output, with \"error\" and \"exitCode\" where it failed; "
@@ -86,7 +66,6 @@ internal static class TrainCommand
         };
         var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
 
-        var noDashboard = CommonOptions.NoDashboard();
         var dry = new Option<bool>("--dry-run")
         {
             Description = "Say what memory, traffic and arithmetic the run would take here, and whether it fits; read no text, start and "
@@ -116,19 +95,12 @@ internal static class TrainCommand
             elastic train --run books --changes changes.txt        settings that change at rounds that are known before
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
-        { config, set, corpus, run, init, initBase, dataDir, devices, json, plain, noDashboard, dry, changes };
+        { json, plain, dry, changes };
+        foreach (var option in options.All)
+            command.Add(option);
         command.SetAction(async (parsed, cancel) => await RunAsync(
             new TrainRequest(
-                await LoadAsync(new ConfigurationRequest(
-                    parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
-                    parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)
-                {
-                    Options =
-                    [
-                        Place(parsed, init, "model.init"), Place(parsed, initBase, "model.init-base"),
-                        (noDashboard.Name, "node.dashboard", parsed.GetValue(noDashboard) ? "false" : null),
-                    ],
-                }, cancel),
+                await LoadAsync(options.Read(parsed), cancel),
                 parsed.GetValue(json), parsed.GetValue(plain), parsed.GetValue(dry)).Checked().With(parsed.GetValue(changes)),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
@@ -138,36 +110,33 @@ internal static class TrainCommand
         ? Task.FromResult(TrainDryRun.Run(request, output, error))
         : TrainRun.RunAsync(request, output, error);
 
-    // Journals hold the path, and so do orders to other nodes.
-    private static (string Option, string Key, string? Value) Place(ParseResult parsed, Option<string?> option, string key) =>
-        (option.Name, key, parsed.GetValue(option) is { } path
-            ? path.Length == 0 || S3Address.Is(path) ? path : Path.GetFullPath(path) : null);
-
     /// <summary>The settings; of a run that exists its own, with what is given on top.</summary>
     internal static async Task<ElasticSettings> LoadAsync(ConfigurationRequest request, CancellationToken cancel)
+    {
+        try
+        {
+            return ConfigurationLoader.LoadFor(await FindAsync(request, cancel), request);
+        }
+        catch (DatabaseUnavailableException)
+        {
+            // It is waited for, or refused with what to do, as the start does it.
+            var (_, dataDir, database) = ConfigurationLoader.WhichRun(request);
+            await DatabasePreparation.RunAsync(DatabaseAddress.Parse(database, dataDir), Console.Error.WriteLine, cancel);
+            return ConfigurationLoader.LoadFor(await FindAsync(request, cancel), request);
+        }
+    }
+
+    /// <summary>The run that a command goes on with, after the weights that it names in a store were fetched; null for a new one.</summary>
+    /// <exception cref="DatabaseUnavailableException">The journal cannot be read.</exception>
+    internal static async Task<RememberedRun?> FindAsync(ConfigurationRequest request, CancellationToken cancel)
     {
         // What is written of the model is for this user alone, as all of the data directory.
         PrivateFiles.Begin();
         await ConfigurationLoader.BringAsync(request, cancel);
         var (name, dataDir, database) = ConfigurationLoader.WhichRun(request);
-        // A wrong name is reported with all other problems.
-        var run = !Identifier.IsValid(name, 64) || (database is null && !File.Exists(new DataDirectory(dataDir).Journal))
-            ? null
-            : await FindAsync(DatabaseAddress.Parse(database, dataDir), new RunName(name), cancel);
-        return ConfigurationLoader.LoadFor(run, request);
-    }
-
-    // A database that cannot be read is waited for, or refused with what to do, as the start does it.
-    private static async Task<RememberedRun?> FindAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
-    {
-        try
-        {
-            return await StoredRuns.FindAsync(database, name, cancel);
-        }
-        catch (DatabaseUnavailableException)
-        {
-            await DatabasePreparation.RunAsync(database, Console.Error.WriteLine, cancel);
-            return await StoredRuns.FindAsync(database, name, cancel);
-        }
+        // A wrong name or address is reported with all other problems.
+        return !Identifier.IsValid(name, 64) || DatabaseAddresses.Problems(database).Any()
+            || (database is null && !File.Exists(new DataDirectory(dataDir).Journal))
+            ? null : await StoredRuns.FindAsync(DatabaseAddress.Parse(database, dataDir), new RunName(name), cancel);
     }
 }

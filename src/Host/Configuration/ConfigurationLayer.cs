@@ -104,6 +104,15 @@ internal sealed class ConfigurationLayer
         return layer;
     }
 
+    /// <summary>The layer with other values.</summary>
+    public ConfigurationLayer With(Func<SettingText, SettingText> change)
+    {
+        var layer = new ConfigurationLayer(_origin, _keys, _schema);
+        layer._values.AddRange(_values.Select(change));
+        layer._problems.AddRange(_problems);
+        return layer;
+    }
+
     private void Flatten(string prefix, HoconObject block)
     {
         foreach (var (name, value) in block.Items)

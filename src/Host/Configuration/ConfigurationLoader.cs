@@ -45,9 +45,11 @@ internal static class ConfigurationLoader
 
     /// <summary>The value of every key that has one, and where it comes from.</summary>
     /// <param name="problems">Gets a sentence about each source that cannot be read and each key that is unknown.</param>
-    public static IReadOnlyDictionary<string, SettingText> Effective(ConfigurationRequest request, ICollection<string> problems)
+    /// <inheritdoc cref="LoadFor" path="/param[@name='run']"/>
+    public static IReadOnlyDictionary<string, SettingText> Effective(
+        RememberedRun? run, ConfigurationRequest request, ICollection<string> problems)
     {
-        var (below, given, above) = Layers(request, null, problems);
+        var (below, given, above) = Layers(request, run, problems);
         var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), problems);
         return Merge([.. below, .. given, .. above, model]);
     }
@@ -60,8 +62,12 @@ internal static class ConfigurationLoader
         return ModelsOf([.. below, .. given, .. above]).BringAsync(ModelFolderLayer.PlacesIn([.. given, .. above]), cancel);
     }
 
-    private static StoredModels ModelsOf(IReadOnlyCollection<ConfigurationLayer> layers) => new(new DataPaths(Path.GetFullPath(
-        Merge(layers).GetValueOrDefault("node.data-dir")?.Text is { Length: > 0 } root ? root : ".")).Models);
+    private static StoredModels ModelsOf(IReadOnlyCollection<ConfigurationLayer> layers) =>
+        new(new DataPaths(RootIn(Merge(layers))).Models);
+
+    // An empty path has no full one, and is reported with the other settings.
+    private static string RootIn(IReadOnlyDictionary<string, SettingText> values) =>
+        Path.GetFullPath(values.GetValueOrDefault("node.data-dir")?.Text is { Length: > 0 } root ? root : ".");
 
     /// <summary>
     /// Which run a command is about, and where its journal is: known before the rest of the settings. What is wrong with them is reported
@@ -69,9 +75,9 @@ internal static class ConfigurationLoader
     /// </summary>
     public static (string Name, string DataDir, string? Database) WhichRun(ConfigurationRequest request)
     {
-        var values = Effective(request, []);
+        var values = Effective(null, request, []);
         string? Value(string key) => values.TryGetValue(key, out var value) ? value.Text : null;
-        return (Value("run.name") ?? "", Path.GetFullPath(Value("node.data-dir") ?? "."), Value("node.database"));
+        return (Value("run.name") ?? "", RootIn(values), Value("node.database"));
     }
 
     /// <summary>The corpus of the run, unless these layers say something about the corpus.</summary>
@@ -108,7 +114,9 @@ internal static class ConfigurationLoader
             above.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", corpus, isList: true));
         foreach (var problem in below.Concat(given).Concat(above).SelectMany(l => l.Problems))
             problems.Add(problem);
-        return (below, given, above);
+        return (below, [.. given.Select(Here)], [.. above.Select(Here)]);
+
+        ConfigurationLayer Here(ConfigurationLayer layer) => layer.With(v => ModelFolderLayer.WithFullPath(v, run?.Settings.Model));
     }
 
     /// <summary>One value per key: the last layer that names it decides.</summary>

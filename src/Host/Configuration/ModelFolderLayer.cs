@@ -70,6 +70,25 @@ internal static class ModelFolderLayer
         return [PlaceIn(values, InitKey), PlaceIn(values, BaseKey)];
     }
 
+    /// <summary>
+    /// A value with the full path of weights that it names on this machine, which journals and orders to other nodes hold; any other value
+    /// as it is.
+    /// </summary>
+    /// <param name="begun">What the run was begun with, which is the same only as it was written; null for a new run.</param>
+    public static SettingText WithFullPath(SettingText value, ModelSettings? begun) =>
+        IsRelative(value, begun) ? value with { Items = [Path.GetFullPath(value.Text)] } : value;
+
+    /// <summary>A sentence about each relative path that comes from another machine: relative to what, no node could say.</summary>
+    /// <inheritdoc cref="WithFullPath" path="/param"/>
+    public static IEnumerable<string> RelativePlaces(IEnumerable<SettingText> values, ModelSettings? begun) => values
+        .Where(v => IsRelative(v, begun))
+        .Select(v => $"{v.Key} = {v.Text} ({v.Where}): the seed and the workers read it on their machines, so give its full path there, or "
+            + "s3://BUCKET/PREFIX");
+
+    private static bool IsRelative(SettingText value, ModelSettings? begun) =>
+        value is { Key: InitKey or BaseKey, IsNull: false, IsList: false, Text: { Length: > 0 } place } && !S3Address.Is(place)
+        && !Path.IsPathFullyQualified(place) && place != (value.Key == InitKey ? begun?.Init : begun?.InitBase);
+
     private static string? PlaceIn(IEnumerable<SettingText> values, string key) =>
         values.LastOrDefault(v => v.Key == key) is { IsNull: false, IsList: false, Text: { Length: > 0 } place } ? place : null;
 

@@ -39,7 +39,8 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         problems.AddRange(asked.SelectMany(l => l.Problems)
             .Concat(asked.SelectMany(l => l.Values).Where(v => v.Key.StartsWith(NodeKeys, StringComparison.Ordinal))
                 .Select(v =>
-                    $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started")));
+                    $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started"))
+            .Concat(ModelFolderLayer.RelativePlaces(asked.SelectMany(l => l.Values), run?.Settings.Model)));
         List<ConfigurationLayer> layers =
         [
             ConfigurationLayer.Defaults(), .. run is null ? Array.Empty<ConfigurationLayer>() : [ConfigurationLayer.OfRun(run)], .. asked,

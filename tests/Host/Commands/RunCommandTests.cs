@@ -115,6 +115,22 @@ public sealed class RunCommandTests : IAsyncLifetime
         Assert.Equal("tiny", (await TrainCommand.LoadAsync(request with { Run = "b" }, default)).Title);
     }
 
+    [Fact]
+    public async Task Config_shows_what_train_would_use_with_the_same_options()
+    {
+        Assert.Equal(ExitCodes.Done, await ElasticCommandLine.RunAsync(
+            ["config", "--run", "a", "--no-dashboard", "--data-dir", _root], _output, _error));
+        var lines = Lines();
+        Assert.EndsWith(
+            "# run a", Assert.Single(lines, l => l.StartsWith("run.replicas = 2 ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(lines, l => l.StartsWith("node.dashboard = false ", StringComparison.Ordinal));
+
+        Assert.Equal(ExitCodes.Done, await ElasticCommandLine.RunAsync(
+            ["config", "--run", "b", "--init", "round-000005.json", "--data-dir", _root], _output, _error));
+        Assert.Contains(Lines(), l => l.StartsWith(
+            $"model.init = \"{Path.GetFullPath("round-000005.json")}\"", StringComparison.Ordinal));
+    }
+
     private List<string> Lines()
     {
         var lines = _output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).ToList();

@@ -235,6 +235,31 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         return folder;
     }
 
+    [Fact]
+    public void A_path_of_weights_is_the_same_however_it_is_given_and_one_from_another_machine_has_to_be_whole()
+    {
+        var full = Path.GetFullPath("round-000005.json");
+        Assert.Equal(full, ConfigurationLoader.Load(new([], ["model.init=round-000005.json"])).Training.Model.Init);
+        Assert.Equal(full, Load("round-000005.json").Training.Model.Init);
+        Assert.Equal("s3://bucket/gpt2", Load("s3://bucket/gpt2").Training.Model.Init);
+        Assert.Equal(full, new RequestedRun([], [], "a", [$"model.init={full}"]).Load(null).Training.Model.Init);
+        Assert.Equal(
+            "model.init = round-000005.json (--set): the seed and the workers read it on their machines, so give its full path there, or "
+                + "s3://BUCKET/PREFIX",
+            Assert.Throws<SettingsException>(
+                () => new RequestedRun([], [], "a", ["model.init=round-000005.json"]).Load(null)).Message);
+
+        // A run that was begun with a relative one goes on with it.
+        var settings = ConfigurationLoader.Load(new([], [])).Training;
+        var begun = new RememberedRun(
+            new("a-00000000"), settings with { Model = settings.Model with { Init = "round-000005.json" } }, Digest.Of([]));
+        foreach (var sets in (string[][])[[], ["model.init=round-000005.json"]])
+        {
+            Assert.Equal("round-000005.json", ConfigurationLoader.LoadFor(begun, new([], sets)).Training.Model.Init);
+            Assert.Equal("round-000005.json", new RequestedRun([], [], "a", sets).Load(begun).Training.Model.Init);
+        }
+    }
+
     private static ElasticSettings Load(string init, params string[] sets) => Load([init], sets);
 
     private static ElasticSettings Load(IEnumerable<string> init, string[]? sets = null, string[]? configs = null) =>
