@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
@@ -13,6 +12,8 @@ internal static class CommonOptions
     public const string DataDirName = "--data-dir";
     public const string SetName = "--set";
     public const string CertsName = "--certs";
+    public const string PromptName = "--prompt";
+    public const string StopName = "--stop";
     public const string DefaultFolder = "elastic-data";
 
     /// <summary>ELASTIC_DATA_DIR, or elastic-data in the current directory.</summary>
@@ -57,17 +58,27 @@ internal static class CommonOptions
 
     public static Option<string?> Database() => new("--database")
     {
-        Description = "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
+        Description = "Where the seeds' journal is, as for elastic seed. Default: journal.db in the data directory, where it is there, "
+            + "else ELASTIC_DATABASE.",
         HelpName = "URL",
     };
 
     /// <summary>One GPU, as <see cref="GpuOf"/> reads it.</summary>
-    public static Option<string> Gpu(string description) => new("--device")
+    public static Option<string> Gpu(string description)
     {
-        Description = description,
-        HelpName = "cuda:N",
-        DefaultValueFactory = _ => "cuda:0",
-    };
+        var option = new Option<string>("--device")
+        {
+            Description = description,
+            HelpName = "cuda:N",
+            DefaultValueFactory = _ => "cuda:0",
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is var given && !IsDevice(given))
+                result.AddError($"{option.Name} {given}: use a GPU's name, e.g. cuda:0");
+        });
+        return option;
+    }
 
     /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>.</summary>
     /// <param name="otherwise">Where it is not given; null where it has to be.</param>
@@ -85,18 +96,7 @@ internal static class CommonOptions
     }
 
     /// <summary>The device that an option of <see cref="Gpu"/> names.</summary>
-    /// <exception cref="ElasticException">It names none.</exception>
-    public static DeviceId GpuOf(ParseResult parsed, Option<string> device)
-    {
-        try
-        {
-            return new DeviceId(parsed.GetValue(device)!);
-        }
-        catch (ArgumentException e)
-        {
-            throw new ElasticException($"{device.Name}: {e.Message}", e);
-        }
-    }
+    public static DeviceId GpuOf(ParseResult parsed, Option<string> device) => new(parsed.GetValue(device)!);
 
     public static Option<string?> RunName(string description) => new("--run") { Description = description, HelpName = "NAME" };
 
@@ -138,10 +138,8 @@ internal static class CommonOptions
     };
 
     /// <summary>The data directory that the command line names, checked but not created.</summary>
-    /// <exception cref="SettingsException">It is empty.</exception>
-    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => parsed.GetValue(option) is { Length: 0 }
-        ? throw new SettingsException($"{DataDirName} is empty: give it a value, or leave it out")
-        : new(parsed.GetValue(option) ?? DefaultDataDir);
+    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) =>
+        new(parsed.GetValue(option) ?? DefaultDataDir);
 
     /// <summary>The folder of certificates that the command line names.</summary>
     public static CertificateFiles CertificatesOf(ParseResult parsed, Option<string?> certs, Option<string?> dataDir) =>
@@ -159,5 +157,17 @@ internal static class CommonOptions
         // Checks the rule of run.name; the defaults break no other rule.
         var problems = (RunSettings.Defaults with { Name = name }).Problems().Select(p => $"{p} ({option})").ToList();
         return problems.Count > 0 ? throw new SettingsException(problems) : new RunName(name);
+    }
+
+    private static bool IsDevice(string text)
+    {
+        try
+        {
+            return new DeviceId(text).Parts is not null;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
     }
 }

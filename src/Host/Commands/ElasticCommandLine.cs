@@ -17,9 +17,11 @@ internal static class ElasticCommandLine
     {
         ParseResult parsed = Build(faults).Parse(args.Length > 0 ? args : ["--help"]);
         var json = args.Contains(JsonName) && parsed.CommandResult.Command.Options.Any(o => o.Name == JsonName) ? output : null;
-        if (parsed.Errors.Count > 0)
+        // A request for help gets no errors.
+        List<string> problems = parsed.Action is { ClearsParseErrors: true } ? [] : [.. UsageProblems.Of(parsed)];
+        if (problems.Count > 0 || parsed.Errors.Count > 0)
         {
-            var code = ErrorReport.Write((ExitCodes.WrongUsage, [.. UsageProblems.Of(parsed)]), error, json);
+            var code = ErrorReport.Write((ExitCodes.WrongUsage, problems), error, json);
             await error.WriteLineAsync($"see: {HelpFor(parsed)}");
             return code;
         }

@@ -17,7 +17,7 @@ internal static class GenerateCommand
 
     public static Command Build()
     {
-        var prompt = new Option<string>("--prompt")
+        var prompt = new Option<string>(CommonOptions.PromptName)
         { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
         var tokens = new Option<int>("--tokens")
         { Description = "Tokens to write at most; it stops earlier where a document ends.", DefaultValueFactory = _ => 300 };
@@ -35,7 +35,7 @@ internal static class GenerateCommand
             Description = "Divides the scores of tokens that the text already has (Keskar et al. 2019: 1.2); 1 for none.",
             DefaultValueFactory = _ => 1.0,
         };
-        var stop = new Option<string[]>("--stop")
+        var stop = new Option<string[]>(CommonOptions.StopName)
         {
             Description = "The text ends before the first of these. Repeatable.",
             HelpName = "TEXT",

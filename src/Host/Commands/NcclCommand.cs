@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Elastic.Foundation;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Commands;
@@ -8,12 +7,12 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic nccl</c>: one rank of a check that GPUs of several processes exchange vectors through NCCL.</summary>
 internal static class NcclCommand
 {
-    private const int MostRanks = 1024, MostExchanges = 100_000_000;
+    private const int LeastRanks = 2, MostRanks = 1024, MostExchanges = 100_000_000;
 
     public static Command Build()
     {
         var rank = CommonOptions.Number("--rank", "Which of the ranks this process is, from 0.", 0, MostRanks - 1);
-        var ranks = CommonOptions.Number("--ranks", "How many processes there are.", 2, MostRanks, 2);
+        var ranks = CommonOptions.Number("--ranks", "How many processes there are.", LeastRanks, MostRanks, LeastRanks);
         var exchanges = CommonOptions.Number("--exchanges", "How often each sends 4 MiB to the next one.", 1, MostExchanges, 100);
         var deadline = CommonOptions.Number("--deadline", "Seconds after which an exchange counts as failed.", 1, 3600, 10);
         var folder = new Option<string>("--dir")
@@ -33,12 +32,17 @@ internal static class NcclCommand
             NCCL_HOSTID=b elastic nccl --rank 1 --dir /tmp/ranks
             """)
         { rank, ranks, folder, device, exchanges, deadline, json };
+        command.Validators.Add(result =>
+        {
+            // A default is not there yet.
+            var count = result.GetResult(ranks) is { Implicit: false } given ? given.GetValueOrDefault<int>() : LeastRanks;
+            if (result.GetResult(rank)?.GetValueOrDefault<int>() is { } own && own >= count)
+                result.AddError($"--rank {own}: there are ranks 0 to {count - 1}; see --ranks");
+        });
         command.SetAction(async (parsed, cancel) =>
         {
             var output = CommandOutput.Of(parsed, json);
             var (own, count) = (parsed.GetValue(rank), parsed.GetValue(ranks));
-            if (own >= count)
-                throw new ElasticException($"--rank {own}: there are ranks 0 to {count - 1}; see --ranks");
             var id = CommonOptions.GpuOf(parsed, device);
             var taken = new ProcessRank(
                 own, count, Path.GetFullPath(parsed.GetValue(folder)!), parsed.GetValue(exchanges),

@@ -16,7 +16,19 @@ internal static class UsageProblems
         ["wd"] = "optimizer.weight-decay",
     };
 
-    public static IEnumerable<string> Of(ParseResult parsed)
+    /// <summary>All that is wrong; nothing where nothing is.</summary>
+    public static IEnumerable<string> Of(ParseResult parsed) => Empty(parsed).Concat(Others(parsed));
+
+    // An empty text is a variable of a script that was not set: taken for no option, or for the current directory, it would give the
+    // command another meaning. Words for a model may be empty. Not a validator: where a whole command line is wrong, none is asked.
+    private static IEnumerable<string> Empty(ParseResult parsed) =>
+        from option in parsed.CommandResult.Command.Options
+        where (option.ValueType == typeof(string) || option.ValueType == typeof(string[]))
+            && option.Name is not (CommonOptions.PromptName or CommonOptions.StopName)
+            && parsed.GetResult(option)?.Tokens.Any(t => t.Value.Length == 0) == true
+        select $"{option.Name} is empty: give it a value{(option.Required ? "" : ", or leave it out")}";
+
+    private static IEnumerable<string> Others(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
         var unknown = parsed.UnmatchedTokens;

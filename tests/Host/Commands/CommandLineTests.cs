@@ -104,7 +104,7 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("../../etc")]
     [InlineData("..")]
-    [InlineData("")]
+    [InlineData(" ")]
     public async Task Every_command_has_the_same_rule_for_the_name_of_a_run(string name)
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", name, "--data-dir", _folder));

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Text.Json.Nodes;
 using Elastic.Host.Commands;
 using Elastic.Host.Configuration;
@@ -36,6 +37,9 @@ public sealed class UsageTests : IDisposable
     [InlineData("train", "--set", "run.stages=2")]
     [InlineData("train", "--set", "run.needs=big", "--set", "node.labels=small")]
     [InlineData("train", "--config", "/proc/self/mem")]
+    [InlineData("train", "--set", "node.database=foo")]
+    [InlineData("seed", "--set", "node.public-url=https://lm.example:70000")]
+    [InlineData("seed", "--set", "node.public-url=https://../")]
     public async Task A_wrong_value_is_wrong_usage_and_starts_nothing(params string[] args)
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run([.. args, "--data-dir", DataDir]));
@@ -78,6 +82,36 @@ public sealed class UsageTests : IDisposable
         Assert.Equal(ExitCodes.WrongUsage, await Run(args));
         Assert.StartsWith($"error: {line}\n", _error.ToString(), StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("--device gpu: use a GPU's name, e.g. cuda:0", "kernels", "--device", "gpu")]
+    [InlineData("--device ../a: use a GPU's name, e.g. cuda:0", "products", "--device", "../a")]
+    [InlineData("--rank 5: there are ranks 0 to 1; see --ranks", "nccl", "--rank", "5", "--ranks", "2", "--dir", "/tmp/ranks")]
+    [InlineData("node.data-dir is empty: name a folder", "train", "--set", "node.data-dir=")]
+    [InlineData("node.data-dir is empty: name a folder", "config", "--set", "node.data-dir=")]
+    public async Task A_value_that_no_machine_can_use_is_wrong_usage(string problem, params string[] args)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run(args));
+        Assert.Contains($"error: {problem}", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Every option that takes a text, of every command.</summary>
+    public static TheoryData<string, string> Texts => new(
+        from command in Commands("", ElasticCommandLine.Build())
+        from option in command.Command.Options
+        where (option.ValueType == typeof(string) || option.ValueType == typeof(string[])) && option.Name is not ("--prompt" or "--stop")
+        select (command.Path, option.Name));
+
+    [Theory]
+    [MemberData(nameof(Texts))]
+    public async Task An_option_without_its_text_is_wrong_usage_and_starts_nothing(string command, string option)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), option, ""]));
+        Assert.Contains($"error: {option} is empty: give it a value", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    private static IEnumerable<(string Path, Command Command)> Commands(string path, Command command) =>
+        command.Subcommands.SelectMany(c => Commands($"{path} {c.Name}", c)).Append((path, command));
 
     [Theory]
     [InlineData("-v")]
