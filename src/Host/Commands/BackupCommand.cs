@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
+using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.ObjectStore;
 using Elastic.Storage;
@@ -36,6 +37,10 @@ internal static class BackupCommand
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             data.CheckReadable();
+            var source = DatabaseAddresses.JournalOf(parsed.GetValue(database), data);
+            if (parsed.GetValue(database) is null && File.Exists(data.Journal) && CommonOptions.EnvironmentDatabase is not null)
+                await error.WriteLineAsync(
+                    $"of {data.Journal}, and not of the database that ELASTIC_DATABASE names: for that one give --database");
             using var bucket = S3Address.Is(parsed.GetValue(to)!) ? BackupBucket.At(parsed.GetValue(to)!) : null;
             var place = bucket is null ? Path.GetFullPath(parsed.GetValue(to)!) : null;
             if (place is not null)
@@ -45,8 +50,6 @@ internal static class BackupCommand
             }
 
             PrivateFiles.Begin();
-            var address = parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase;
-            var source = address is null && !File.Exists(data.Journal) ? null : DatabaseAddress.Parse(address, data.Root);
             var backup = new DataBackup(
                 new DataPaths(data.Root), source, bucket ?? (BackupPlace)new BackupFolder(new DataPaths(place!)),
                 text => error.WriteLine(text));

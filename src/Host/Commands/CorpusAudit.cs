@@ -53,7 +53,7 @@ internal static class CorpusAudit
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             if (parsed.GetValue(text) is { } id)
                 return Report(BuildAudit.Check(BuiltTexts.Find(data, id), cancel), output, error);
-            var url = DatabaseAddresses.Checked(parsed.GetValue(database));
+            var journal = DatabaseAddresses.JournalOf(parsed.GetValue(database), data);
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
             if (Nodes(parsed.GetValue(from)!) is { Count: > 0 } nodes)
@@ -62,14 +62,14 @@ internal static class CorpusAudit
                 PrivateFiles.Begin();
                 using var credentials = CredentialsOf(
                     CommonOptions.CertificatesOf(parsed, certs, dataDir), isNamed: parsed.GetValue(certs) is not null);
-                var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
+                var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, journal, name, cancel);
                 foreach (var path in await CorpusRepair.RunAsync(new DataPaths(data.Root), corpus, manifest, nodes,
                     credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials), cancel))
                     output.Say($"fetched {path}");
             }
 
             return Report(
-                await JournalAudit.RunAsync(data.Root, url, name, cancel), output, error);
+                await JournalAudit.RunAsync(data.Root, journal, name, cancel), output, error);
         });
         return command;
     }

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Host.Configuration;
 using Elastic.Messages;
 using Elastic.Storage;
 
@@ -38,15 +39,16 @@ internal sealed class KeptRuns
     /// <summary>Total size of all folders of runs.</summary>
     public long Bytes => All.Sum(r => r.Bytes);
 
-    /// <param name="database">Where the journal is; null for the data directory.</param>
+    /// <param name="database">Where <c>--database</c> says that the journal is; null where it was not given.</param>
     /// <exception cref="NotFoundException">There is no such data directory, and no database was named.</exception>
+    /// <exception cref="SettingsException">What names the database is no address of one.</exception>
     /// <exception cref="ElasticException">The journal, or the data directory, cannot be read.</exception>
+    /// <exception cref="DatabaseUnavailableException">The journal cannot be read now, and may be later.</exception>
     public static async Task<KeptRuns> ReadAsync(DataDirectory data, string? database, CancellationToken cancel)
     {
-        database ??= CommonOptions.EnvironmentDatabase;
-        if (database is null || Directory.Exists(data.Root))
+        var address = DatabaseAddresses.JournalOf(database, data);
+        if (address is null || Directory.Exists(data.Root))
             data.CheckReadable();
-        var address = database is null && !File.Exists(data.Journal) ? null : DatabaseAddress.Parse(database, data.Root);
         try
         {
             var stored = address is null ? [] : await StoredRuns.ReadAsync(address, cancel);
@@ -57,7 +59,7 @@ internal sealed class KeptRuns
                     .OrderBy(r => r.Id.Name.Value, StringComparer.Ordinal).ThenBy(r => r.Id.Value, StringComparer.Ordinal),
             ]);
         }
-        catch (DatabaseUnavailableException e)
+        catch (DatabaseUnavailableException e) when (!e.IsTransient)
         {
             throw new ElasticException(
                 $"the journal {address} cannot be read ({e.Message}): "
@@ -76,6 +78,23 @@ internal sealed class KeptRuns
             (names.Count == 0
                 ? "there are no runs at all"
                 : $"{EditDistance.Suggest(name.Value, names)}; all of them: elastic run list"));
+    }
+
+    /// <summary>
+    /// Those of a name that may be deleted here. The directory's own journal is this process's alone; of one that seeds share, any of them
+    /// may be at work on what the journal lists, so only folders that it does not list are.
+    /// </summary>
+    /// <exception cref="NotFoundException">There is no run of that name.</exception>
+    /// <exception cref="ElasticException">The journal lists all of them, and seeds share it.</exception>
+    public IReadOnlyList<KeptRun> Deletable(RunName name)
+    {
+        var named = Named(name);
+        if (Database is not { } journal || DatabaseAddresses.IsOwn(journal, Data))
+            return named;
+        var unlisted = named.Where(r => r.Stored is null).ToList();
+        return unlisted.Count > 0 ? unlisted : throw new ElasticException(
+            $"run {named[0].Id} is in the journal {journal}, which seeds share, and one of them may be at work on it: delete it with "
+            + $"pbm run delete -n {name}, and then what is left of it here with this command");
     }
 
     /// <summary>Removes a run from the list of the journal, and its folder.</summary>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
+using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Host.Pbm;
 
@@ -70,7 +71,8 @@ internal static class RunCommand
         var (dataDir, database, json) = (CommonOptions.DataDir(), CommonOptions.Database(), CommandOutput.Option());
         var yes = new Option<bool>("--yes") { Description = "Delete it without the question that a terminal gets." };
         var command = new Command("delete",
-            "Deletes a run and its files in this data directory, which no process may be using. Its events stay in the journal.")
+            "Deletes a run and its files in this data directory, which no process may be using. Its events stay in the journal. Of a "
+            + "journal that seeds share, only files of runs that pbm run delete has deleted: a seed may be at work on the others.")
         { run, dataDir, database, yes, json };
         command.SetAction(async (parsed, cancel) =>
         {
@@ -79,7 +81,7 @@ internal static class RunCommand
             data.CheckReadable();
             using var held = data.Take();
             var runs = await KeptRuns.ReadAsync(data, parsed.GetValue(database), cancel);
-            var (named, output) = (runs.Named(name), parsed.InvocationConfiguration.Output);
+            var (named, output) = (runs.Deletable(name), parsed.InvocationConfiguration.Output);
             if (!parsed.GetValue(yes) && !parsed.GetValue(json) && Question.CanBeAsked(output)
                 && !Question.IsAnsweredYes(
                     $"{string.Join(" and ", named.Select(r => $"{r.Id}, {r.State}, {Units.Bytes(r.Bytes)}"))}: "
@@ -108,6 +110,7 @@ internal static class RunCommand
                 throw new ElasticException(
                     $"there is no journal in {data.Root}, so nothing says which runs are still wanted: name its database with --database, "
                     + "or delete one run with elastic run delete --run NAME");
+            CheckOneJournal(data, parsed.GetValue(database));
             var orphans = runs.All.Where(r => r.Stored is null).ToList();
             if (orphans.Count == 0)
                 output.Say($"nothing to prune: all folders in {data.Runs} belong to runs of the journal");
@@ -122,6 +125,17 @@ internal static class RunCommand
             return ExitCodes.Done;
         });
         return command;
+    }
+
+    // The folder of a run that the one journal does not have may be of a run that the other one has.
+    private static void CheckOneJournal(DataDirectory data, string? option)
+    {
+        if (DatabaseAddresses.BesideOwn(option, data) is { } other)
+            throw new ElasticException(
+                $"{data.Journal} is a journal, and {(option is null ? "ELASTIC_DATABASE" : "--database")} names another one, {other}: a "
+                + "folder here may be of a run of either, so nothing was removed. Where no run of the one in "
+                + $"{other} is here, name the other: --database sqlite:{data.Journal}; where no run of {data.Journal} is wanted any more, "
+                + "move that file away");
     }
 
     private static async Task RemoveAsync(KeptRuns all, IReadOnlyList<KeptRun> runs, CommandOutput output, CancellationToken cancel)

@@ -10,13 +10,14 @@ public static class JournalAudit
 {
     /// <param name="database">Where the journal is; null for the data directory.</param>
     /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
-    public static Task<AuditReport> RunAsync(string dataDir, string? database, RunName name, CancellationToken cancel) =>
+    /// <exception cref="DatabaseUnavailableException">The journal cannot be read now, and may be later.</exception>
+    public static Task<AuditReport> RunAsync(string dataDir, DatabaseAddress? database, RunName name, CancellationToken cancel) =>
         OfRunAsync(dataDir, database, name, (paths, address, run) => RunAsync(paths, address, run, cancel), cancel);
 
     /// <summary>The corpus of a run, and the digest by which nodes serve its manifest; null where no node has ever published it.</summary>
-    /// <inheritdoc cref="RunAsync(string, string?, RunName, CancellationToken)"/>
+    /// <inheritdoc cref="RunAsync(string, DatabaseAddress?, RunName, CancellationToken)"/>
     public static Task<(Digest Corpus, Digest? Manifest)> CorpusOfAsync(
-        string dataDir, string? database, RunName name, CancellationToken cancel) =>
+        string dataDir, DatabaseAddress? database, RunName name, CancellationToken cancel) =>
         OfRunAsync(dataDir, database, name, async (_, address, run) =>
         {
             var events = await JournalReader.ReadAsync(address, run, cancel);
@@ -26,14 +27,15 @@ public static class JournalAudit
         }, cancel);
 
     private static async Task<T> OfRunAsync<T>(
-        string dataDir, string? database, RunName name, Func<DataPaths, DatabaseAddress, RunId, Task<T>> read, CancellationToken cancel)
+        string dataDir, DatabaseAddress? database, RunName name, Func<DataPaths, DatabaseAddress, RunId, Task<T>> read,
+        CancellationToken cancel)
     {
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
             throw new ElasticException(
                 $"there is no journal {paths.Journal}: " +
                 "name the data directory of the run with --data-dir, or its database with --database");
-        var address = DatabaseAddress.Parse(database, paths.Root).ReadOnly();
+        var address = (database ?? DatabaseAddress.Parse(null, paths.Root)).ReadOnly();
         try
         {
             return await read(
@@ -42,7 +44,7 @@ public static class JournalAudit
                     ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, " +
                                                   $"where its folder in {paths.Runs} is there, restore journal.db from a copy"));
         }
-        catch (DatabaseUnavailableException e)
+        catch (DatabaseUnavailableException e) when (!e.IsTransient)
         {
             throw new ElasticException(
                 $"the journal {address} cannot be read ({e.Message}): " +

@@ -96,6 +96,88 @@ public sealed class RunCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_directory_s_own_journal_counts_before_the_database_of_the_environment()
+    {
+        var (other, backup) = (Path.Combine(_root, "other.db"), $"{_root}-backup");
+        await DatabaseAddress.Parse($"sqlite:{other}", _root).PrepareAsync(_ => { }, default);
+        try
+        {
+            foreach (var args in (string[][])[["run", "prune"], ["run", "list"], ["backup", "--out", backup]])
+            {
+                using var elastic = new ElasticProcess(
+                    Launch.Elastic with { Environment = new Dictionary<string, string> { ["ELASTIC_DATABASE"] = $"sqlite:{other}" } },
+                    [.. args, "--data-dir", _root]);
+                Assert.Equal(args[^1] == "prune" ? ExitCodes.Failed : ExitCodes.Done, await elastic.EndAsync());
+                Assert.Contains(
+                    args[^1] switch
+                    {
+                        "prune" => $"{_root}/journal.db is a journal, and ELASTIC_DATABASE names another one, sqlite:{other}",
+                        "list" => "a     a-00000000     finished ",
+                        _ => $"of {_root}/journal.db, and not of the database that ELASTIC_DATABASE names: for that one give --database",
+                    }, elastic.Said, StringComparison.Ordinal);
+            }
+
+            Assert.True(File.Exists(Path.Combine(_root, "runs", "a-00000000", "blobs", "x")));
+            Assert.True(File.Exists(Path.Combine(backup, "journal.db")));
+        }
+        finally
+        {
+            if (Directory.Exists(backup))
+                Directory.Delete(backup, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Pruning_by_another_journal_than_the_directory_s_own_is_refused()
+    {
+        var other = $"sqlite:{Path.Combine(_root, "other.db")}";
+        await DatabaseAddress.Parse(other, _root).PrepareAsync(_ => { }, default);
+        Assert.Equal(ExitCodes.Failed, await Run("prune", "--database", other));
+        Assert.Contains($"and --database names another one, {other}: a folder", _error.ToString(), StringComparison.Ordinal);
+        Assert.True(Directory.Exists(Path.Combine(_root, "runs", "a-00000000")));
+        Assert.Equal(ExitCodes.Done, await Run("prune", "--database", $"sqlite:{Path.Combine(_root, "journal.db")}"));
+        Assert.Equal(["a-00000000"], new DataDirectory(_root).RunIds.Select(r => r.Value));
+    }
+
+    [Fact]
+    public async Task What_a_journal_that_seeds_share_lists_is_left_to_them_and_only_what_it_does_not_list_is_deleted()
+    {
+        var seed = Path.Combine(_root, "seed");
+        var (work, old) = (Path.Combine(seed, "runs", "a-00000000"), Path.Combine(seed, "runs", "a-11111111"));
+        Directory.CreateDirectory(work);
+        string[] delete =
+            ["run", "delete", "--run", "a", "--data-dir", seed, "--database", $"sqlite:{Path.Combine(_root, "journal.db")}"];
+        Assert.Equal(ExitCodes.Failed, await ElasticCommandLine.RunAsync(delete, _output, _error));
+        Assert.Contains("delete it with pbm run delete -n a, ", _error.ToString(), StringComparison.Ordinal);
+        Assert.True(Directory.Exists(work));
+
+        Directory.CreateDirectory(old);                                  // of an earlier run of the name
+        Assert.Equal(ExitCodes.Done, await ElasticCommandLine.RunAsync(delete, _output, _error));
+        Assert.Equal((true, false), (Directory.Exists(work), Directory.Exists(old)));
+        var list = new RunList(DatabaseAddress.Parse(null, _root));
+        Assert.Equal([RunSamples.Id], (await list.ReadAsync(default)).Select(r => r.Run));
+
+        await list.RemoveAsync(RunSamples.Id, default);                  // as pbm run delete does
+        Assert.Equal(ExitCodes.Done, await ElasticCommandLine.RunAsync(delete, _output, _error));
+        Assert.False(Directory.Exists(work));
+    }
+
+    [Theory]
+    [InlineData("run", "list")]
+    [InlineData("backup", "--out", "/tmp/nothing-is-written-there")]
+    [InlineData("corpus", "audit", "--run", "a")]
+    public async Task A_wrong_address_of_a_database_is_wrong_usage_and_one_that_is_away_is_unreachable(params string[] command)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await ElasticCommandLine.RunAsync(
+            [.. command, "--data-dir", _root, "--database", "foo"], _output, _error));
+        if (command[0] == "backup")
+            return;                                                      // a journal in PostgreSQL is backed up with its own tools
+        Assert.Equal(ExitCodes.Unreachable, await ElasticCommandLine.RunAsync(
+            [.. command, "--data-dir", _root, "--database", "postgres://elastic@127.0.0.1:1/elastic"], _output, _error));
+        Assert.Contains("see that it runs, then try again", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_name_alone_goes_on_with_what_the_journal_remembers_and_only_what_is_given_changes()
     {
         var request = new ConfigurationRequest([], [], Run: "a", DataDir: _root);
