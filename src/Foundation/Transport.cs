@@ -41,7 +41,8 @@ public sealed record Transport
 
     /// <summary>
     /// How long a client may take for its handshake: one that connects and sends nothing must not hold a connection for ever; over a bad
-    /// network it takes a second or two.
+    /// network it takes a second or two. As long may a server be silent in it, where the client's thread waits: one that is stopped still
+    /// has its connections accepted, by its kernel.
     /// </summary>
     public TimeSpan Handshake { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -64,7 +65,7 @@ public sealed record Transport
     }
 
     /// <summary>Opens a connection without the thread pool.</summary>
-    /// <param name="sending">The most that connecting and each write may take.</param>
+    /// <param name="sending">The most that connecting and each write may take; a read may take any time.</param>
     /// <inheritdoc cref="ConnectAsync"/>
     public Connection Connect(Endpoint endpoint, TimeSpan sending)
     {
@@ -73,7 +74,10 @@ public sealed record Transport
         try
         {
             socket.Connect(endpoint.Host, endpoint.Port);
-            return new Connection(socket, AsClient(new NetworkStream(socket, ownsSocket: true), endpoint));
+            socket.ReceiveTimeout = (int)Handshake.TotalMilliseconds;
+            var stream = AsClient(new NetworkStream(socket, ownsSocket: true), endpoint);
+            socket.ReceiveTimeout = 0;
+            return new Connection(socket, stream);
         }
         catch
         {

@@ -19,6 +19,9 @@ namespace Elastic.Transfer;
 public sealed class LivenessConnection : IAsyncDisposable
 {
     private static readonly TimeSpan Connecting = TimeSpan.FromSeconds(2);
+
+    // Longer than the deadline for sending, by which a connection that stands has ended.
+    private static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(5);
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
 
     // One chunk of a chunked body, with the beat in it; and the chunk that ends the body.
@@ -47,12 +50,15 @@ public sealed class LivenessConnection : IAsyncDisposable
         _changed.Set();
     }
 
-    /// <summary>Ends the connection, and tells the other side that the end is intended.</summary>
+    /// <summary>
+    /// Ends the connection, and tells the other side that the end is intended. Waits for neither a server that does not answer nor for a
+    /// name server: the connection's thread ends by itself then.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         _disposed = true;
         _changed.Set();
-        await _ended.Task;
+        await _ended.Task.WaitAsync(Goodbye).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void Run()

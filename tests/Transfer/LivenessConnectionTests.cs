@@ -1,14 +1,16 @@
-using Elastic.Foundation;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages;
+using Elastic.Testing;
 using static Elastic.Transfer.Tests.TransferSamples;
 
 namespace Elastic.Transfer.Tests;
 
-public sealed class LivenessConnectionTests : IAsyncLifetime
+public sealed class LivenessConnectionTests : TemporaryFolder, IAsyncLifetime
 {
     // Those that a test opens by hand beat once: they are not to be given up before the test has gone on, on a busy machine, too.
     private readonly LivenessConnections _connections = new(TimeSpan.FromMinutes(1));
@@ -17,7 +19,11 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => _server = await ServeAsync(_connections);
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        Dispose();
+    }
 
     [Fact]
     public async Task Without_a_listener_a_liveness_connection_is_refused()
@@ -139,6 +145,38 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
         await EventsAsync("+n/i", "-n/i: the node ended it");
         liveness.PointTo(other.Endpoint);
         await EventsAsync("+n/i", "-n/i: the node ended it", "+there");
+    }
+
+    // A process that is stopped: its kernel accepts the connection, and nobody answers the handshake.
+    [Fact]
+    public async Task A_seed_that_says_nothing_in_the_handshake_keeps_neither_from_the_next_seed_nor_from_ending()
+    {
+        using var authority = new TestAuthority(Folder);
+        using Credentials worker = Issue("worker", Role.Worker), seed = Issue("seed", Role.Seed);
+        await using var server = await DataServer.StartAsync(
+            "127.0.0.1", 0, new BlobLocations(), _connections, TlsTransport.BetweenNodes(seed), Deadline);
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var nowhere = new Endpoint("127.0.0.1", ((IPEndPoint)silent.LocalEndpoint).Port);
+        using var _ = Listen();
+
+        await using (var liveness = Liveness(TimeSpan.FromMilliseconds(300)))
+        {
+            liveness.PointTo(nowhere);
+            using var held = await silent.AcceptSocketAsync(Deadline);
+            liveness.PointTo(server.Endpoint);
+            await EventsAsync("+n/i");
+        }
+
+        var patient = Liveness(TimeSpan.FromHours(1));
+        patient.PointTo(nowhere);
+        using var other = await silent.AcceptSocketAsync(Deadline);
+        await patient.DisposeAsync().AsTask().WaitAsync(Deadline);
+
+        Credentials Issue(string name, Role role) => Credentials.OfNode(authority.Issue(name, role), TimeProvider.System);
+
+        LivenessConnection Liveness(TimeSpan handshake) =>
+            new(new NodeId("n"), "i", TlsTransport.BetweenNodes(worker) with { Handshake = handshake });
     }
 
     [Fact]
