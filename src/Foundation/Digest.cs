@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 
 namespace Elastic.Foundation;
@@ -17,6 +18,9 @@ public readonly record struct Digest
     /// <summary>Bytes in a digest.</summary>
     public const int Length = SHA256.HashSizeInBytes;
 
+    // System calls cost little for so many at a time, and they stay in the processor's cache.
+    private const int PieceBytes = 256 << 10;
+
     /// <summary>Hashes <paramref name="bytes"/>.</summary>
     public static Digest Of(ReadOnlySpan<byte> bytes)
     {
@@ -31,6 +35,29 @@ public readonly record struct Digest
         Span<byte> hash = stackalloc byte[Length];
         SHA256.HashData(stream, hash);
         return new Digest(Convert.ToHexStringLower(hash));
+    }
+
+    /// <summary>Hashes what is left of a stream, which takes minutes where that is a large file.</summary>
+    /// <param name="cancel">Looked at with each piece of it.</param>
+    public static Digest Of(Stream stream, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        try
+        {
+            while (stream.Read(buffer, 0, buffer.Length) is var read and > 0)
+            {
+                cancel.ThrowIfCancellationRequested();
+                hash.AppendData(buffer, 0, read);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return Of(hash);
     }
 
     /// <summary>Hashes what is left of a stream.</summary>

@@ -28,7 +28,11 @@ public sealed class BlobLocations
     }
 
     /// <summary>Serves a file, of whoever it is, under the digest of its bytes. Adding it again does nothing.</summary>
-    public void Add(Digest digest, string path) => Serve(digest, path);
+    /// <param name="read">
+    /// Its state when the caller began to read it for the digest: while it has that one it is not read again. Null: it is read when it is
+    /// first asked for.
+    /// </param>
+    public void Add(Digest digest, string path, FileState? read = null) => Serve(digest, path, read);
 
     /// <summary>Serves that file no more.</summary>
     public void Remove(Digest digest) => _files.TryRemove(digest, out _);
@@ -37,45 +41,67 @@ public sealed class BlobLocations
     /// The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path. What is found has
     /// the digest: its bytes were written or read by this process.
     /// </summary>
-    public string? Find(Digest digest)
+    /// <param name="cancel">Ends the waiting while a large file is read for the first time, and not the reading.</param>
+    public async Task<string?> FindAsync(Digest digest, CancellationToken cancel)
     {
         if (!Digest.IsDigest(digest.Hex))
             return null;
-        if (_files.TryGetValue(digest, out var file) && file.IsSound())
-            return file.Path;
-        return _stores.Keys.FirstOrDefault(store => store.IsSound(digest))?.PathOf(digest);
+        return _files.TryGetValue(digest, out var file) && await file.IsSoundAsync().WaitAsync(cancel) ? file.Path : FindStored(digest);
     }
 
-    private void Serve(Digest digest, string path) => _files.AddOrUpdate(
-        digest, _ => new ServedFile(digest, path), (_, known) => known.Path == path ? known : new ServedFile(digest, path));
+    /// <summary>The same among the blobs of the stores only.</summary>
+    public string? FindStored(Digest digest) => Digest.IsDigest(digest.Hex)
+        ? _stores.Keys.FirstOrDefault(store => store.IsSound(digest))?.PathOf(digest)
+        : null;
+
+    private void Serve(Digest digest, string path, FileState? read = null) => _files.AddOrUpdate(
+        digest, _ => new ServedFile(digest, path, read),
+        (_, known) => known.Path == path && read is null ? known : new ServedFile(digest, path, read));
 
     // Hashes the file when it is first asked for, and again when it has changed: what its manifest says of it proves nothing.
-    private sealed class ServedFile(Digest digest, string path)
+    private sealed class ServedFile(Digest digest, string path, FileState? read)
     {
         private readonly Lock _gate = new();
-        private (long Length, DateTime Written)? _sound;
+        private FileState? _sound = read;
+        private (FileState State, Task<bool> IsSound)? _reading;
 
         public string Path => path;
 
-        public bool IsSound()
+        // Several requests wait for one reading, which goes on when they have given up: it may take minutes, and they come again.
+        public Task<bool> IsSoundAsync()
         {
-            lock (_gate)                                               // several requests wait for one reading
+            lock (_gate)
             {
-                try
+                if (FileState.Of(path) is not { } state)
+                    return Task.FromResult(false);
+                if (_sound == state)
+                    return Task.FromResult(true);
+                if (_reading is not { IsSound.IsCompleted: false } reading || reading.State != state)
                 {
-                    if (new FileInfo(path) is not { Exists: true } file)
-                        return false;
-                    var state = (file.Length, file.LastWriteTimeUtc);
-                    if (_sound == state)
-                        return true;
-                    using var stream = File.OpenRead(path);
-                    _sound = Digest.Of(stream) == digest ? state : null;
-                    return _sound is not null;
+                    // On a thread of its own, not one of the pool's few.
+                    var started = Task.Factory.StartNew(
+                        () => Read(state), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+                    _reading = reading = (state, started);
                 }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
+
+                return reading.IsSound;
+            }
+        }
+
+        private bool Read(FileState state)
+        {
+            try
+            {
+                using var stream = File.OpenRead(path);
+                if (Digest.Of(stream) != digest)
                     return false;
-                }
+                lock (_gate)
+                    _sound = state;
+                return true;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return false;
             }
         }
     }

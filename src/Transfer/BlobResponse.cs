@@ -18,7 +18,7 @@ public static class BlobResponse
     {
         var response = context.Response;
         var hex = context.Request.RouteValues["sha256"] as string ?? "";
-        if (!Digest.IsDigest(hex) || Open(locations.Find(new Digest(hex))) is not { } file)
+        if (!Digest.IsDigest(hex) || Open(await locations.FindAsync(new Digest(hex), context.RequestAborted)) is not { } file)
         {
             response.StatusCode = StatusCodes.Status404NotFound;
             return;

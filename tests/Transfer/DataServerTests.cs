@@ -191,7 +191,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     }
 
     [Fact]
-    public void A_corpus_is_found_by_the_digests_of_its_manifest_and_its_shards()
+    public async Task A_corpus_is_found_by_the_digests_of_its_manifest_and_its_shards()
     {
         var shard = Path.Combine(Folder, "train-00000.tokens");
         var json = Encoding.UTF8.GetBytes($$"""
@@ -206,29 +206,68 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
         var places = new BlobLocations();
         places.Add(BuiltCorpus.Open(Folder));
 
-        Assert.Equal(Path.Combine(Folder, CorpusManifest.FileName), places.Find(Digest.Of(json)));
-        Assert.Null(places.Find(new Digest(Hex)));
+        Assert.Equal(Path.Combine(Folder, CorpusManifest.FileName), await places.FindAsync(Digest.Of(json), Deadline));
+        Assert.Null(await places.FindAsync(new Digest(Hex), Deadline));
         File.WriteAllBytes(shard, Blob);
-        Assert.Equal(shard, places.Find(new Digest(Hex)));
-        Assert.Null(places.Find(default));
+        Assert.Equal(shard, await places.FindAsync(new Digest(Hex), Deadline));
+        Assert.Null(await places.FindAsync(default, Deadline));
     }
 
     [Fact]
-    public void A_file_whose_bytes_are_others_than_its_digest_says_is_not_served()
+    public async Task A_file_whose_bytes_are_others_than_its_digest_says_is_not_served()
     {
-        A_corpus_is_found_by_the_digests_of_its_manifest_and_its_shards();
+        await A_corpus_is_found_by_the_digests_of_its_manifest_and_its_shards();
         var (shard, places, store) = (Path.Combine(Folder, "train-00000.tokens"), new BlobLocations(), new BlobStore(Folder));
         places.Add(BuiltCorpus.Open(Folder));
         places.Add(store);
-        Assert.NotNull(places.Find(new Digest(Hex)));
+        Assert.NotNull(await places.FindAsync(new Digest(Hex), Deadline));
         File.WriteAllBytes(shard, [.. Blob, 0]);
-        Assert.Null(places.Find(new Digest(Hex)));
+        Assert.Null(await places.FindAsync(new Digest(Hex), Deadline));
 
         var damaged = Digest.Of("what was meant"u8);
         Directory.CreateDirectory(Path.GetDirectoryName(store.PathOf(damaged))!);
         File.WriteAllText(store.PathOf(damaged), "what is there");
-        Assert.Null(places.Find(damaged));
+        Assert.Null(await places.FindAsync(damaged, Deadline));
         File.WriteAllText(store.PathOf(damaged), "what was meant");
-        Assert.Equal(store.PathOf(damaged), places.Find(damaged));
+        Assert.Equal(store.PathOf(damaged), await places.FindAsync(damaged, Deadline));
+    }
+
+    [Fact]
+    public async Task A_file_that_its_node_has_just_read_is_served_without_being_read_again_until_it_changes()
+    {
+        var (path, places) = (Path.Combine(Folder, "source.txt"), new BlobLocations());
+        File.WriteAllText(path, "other bytes, which a reading would find");
+        places.Add(new Digest(Hex), path);
+        Assert.Null(await places.FindAsync(new Digest(Hex), Deadline));
+        places.Add(new Digest(Hex), path, FileState.Of(path));
+        Assert.Equal(path, await places.FindAsync(new Digest(Hex), Deadline));
+        File.AppendAllText(path, ".");
+        Assert.Null(await places.FindAsync(new Digest(Hex), Deadline));
+    }
+
+    // A pipe gives its bytes when the test wants it, as a disk that is slow.
+    [Fact]
+    public async Task A_request_that_gives_up_leaves_the_first_reading_of_a_file_to_the_next_one()
+    {
+        var (path, places) = (Path.Combine(Folder, "slow"), new BlobLocations());
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [path]))
+            make.WaitForExit();
+        places.Add(new Digest(Hex), path);
+        await using var server = await DataServer.StartAsync(
+            "127.0.0.1", 0, places, new LivenessConnections(), Transport.Plain, Deadline);
+        var uri = new Uri($"http://{server.Endpoint}/blobs/{Hex}");
+        using var impatient = new CancellationTokenSource();
+        var first = _http.SendAsync(new HttpRequestMessage(HttpMethod.Head, uri), impatient.Token);
+        // Opening it for writing waits for the reader, who reads it whole once: there is no second one.
+        await using (var bytes = await Task.Run(() => new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.Read), Deadline))
+        {
+            await impatient.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+            var second = places.FindAsync(new Digest(Hex), Deadline);
+            Assert.False(second.IsCompleted);
+            await bytes.WriteAsync(Blob, Deadline);
+            await bytes.DisposeAsync();
+            Assert.Equal(path, await second);
+        }
     }
 }

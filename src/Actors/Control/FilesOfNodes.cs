@@ -88,7 +88,7 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
     {
         var digest = new Digest(file.Sha256);
         // A node may name itself.
-        if (node.Context.Blobs.Find(digest) is { } here)
+        if (await node.Context.Blobs.FindAsync(digest, cancel) is { } here)
         {
             File.Copy(here, into, overwrite: true);
             return;
@@ -114,7 +114,7 @@ internal sealed class FilesOfNodes(ElasticNode node, Origin origin, Action<strin
 
     private async Task<byte[]> ReadAsync(Digest listing, string endpoint, CancellationToken cancel)
     {
-        if (node.Context.Blobs.Find(listing) is { } here)
+        if (await node.Context.Blobs.FindAsync(listing, cancel) is { } here)
             return await File.ReadAllBytesAsync(here, cancel);
         node.Agent.Tell(new NodeAgent.FetchFrom([endpoint]));
         return await node.Context.Fetcher.ReadAsync(listing, NodeListing.MostBytes, cancel);

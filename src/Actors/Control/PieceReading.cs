@@ -41,7 +41,7 @@ internal sealed class PieceReading(
                 for (; next < batches.Count && asker.Wanted < BuildRequest.MostPieces; next++)
                 {
                     foreach (var file in batches[next].Select(p => p.File).Where(f => served.Add(f.Content!.Value)))
-                        blobs.Add(file.Content!.Value, file.Path);
+                        blobs.Add(file.Content!.Value, file.Path, file.State);
                     lock (_gate)
                         _wanted[next] = batches[next];
                     asker.Want(next, PieceBatch.Write(batches[next]));

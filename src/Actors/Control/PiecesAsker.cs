@@ -177,7 +177,7 @@ internal sealed class PiecesAsker(
 
     private async Task FetchAsync(PieceView seen, CancellationToken cancel)
     {
-        if (node.Context.Blobs.Find(seen.Pack!.Value) is { } here)
+        if (await node.Context.Blobs.FindAsync(seen.Pack!.Value, cancel) is { } here)
         {
             taker.TakeIn(seen.Number, here);
             return;

@@ -18,7 +18,8 @@ internal sealed class FileListings(NodeContext context, TimeProvider time)
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(2);
 
     private readonly Dictionary<(string Path, string List), Listing> _lists = [];
-    private BlobStore? _blobs;
+    private readonly Lock _gate = new();
+    private BlobStore? _blobs;                                          // under the lock: lists are made at once
 
     /// <summary>What there is of a list by now: begins to make it where nobody has.</summary>
     public NodeReport.FilesListed Answer(NodeNews.ListFiles asked)
@@ -36,7 +37,7 @@ internal sealed class FileListings(NodeContext context, TimeProvider time)
             return report with { Listing = list.Made.Result };
         // Asked again, it is tried again: a path may be put there meanwhile.
         End(key);
-        return report with { Why = OneLine.Of(list.Made.Exception?.InnerException?.Message ?? "the list was not made", 600) };
+        return report with { Why = OneLine.Of(WhyOf(list.Made.Exception?.InnerException), 600) };
     }
 
     /// <summary>Ends the making of lists that nobody waits for any more: each reads every byte that it names.</summary>
@@ -47,10 +48,11 @@ internal sealed class FileListings(NodeContext context, TimeProvider time)
             End(key);
     }
 
+    // The store, too, is made off the mailbox: a disk that is full must not end the node.
     private Listing Begin(string path)
     {
-        var (store, stop) = (Store(), new CancellationTokenSource());
-        return new Listing(Task.Run(() => Make(path, store, stop.Token)), stop);
+        var stop = new CancellationTokenSource();
+        return new Listing(Task.Run(() => Make(path, stop.Token)), stop);
     }
 
     private void End((string, string) key)
@@ -61,13 +63,27 @@ internal sealed class FileListings(NodeContext context, TimeProvider time)
 
     private BlobStore Store()
     {
-        if (_blobs is null)
-            context.Blobs.Add(_blobs = new BlobStore(Path.Combine(context.Paths.Builds, "listings")));
-        return _blobs;
+        lock (_gate)
+        {
+            if (_blobs is null)
+                context.Blobs.Add(_blobs = new BlobStore(Path.Combine(context.Paths.Builds, "listings")));
+            return _blobs;
+        }
     }
 
-    private Digest Make(string path, BlobStore store, CancellationToken stop) =>
-        store.Put(NodeListing.Take(path, context.CorpusRoots, context.Blobs.Add, stop).Write());
+    private Digest Make(string path, CancellationToken stop)
+    {
+        var store = Store();
+        return store.Put(NodeListing.Take(path, context.CorpusRoots, (digest, real, read) => context.Blobs.Add(digest, real, read), stop)
+            .Write());
+    }
+
+    private static string WhyOf(Exception? failure) => failure switch
+    {
+        null => "the list was not made",
+        _ when DiskSpace.IsExhausted(failure) => $"the node's disk is full ({failure.Message}): free some space there",
+        _ => failure.Message,
+    };
 
     private sealed class Listing(Task<Digest> made, CancellationTokenSource stop)
     {

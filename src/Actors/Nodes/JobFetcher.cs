@@ -18,15 +18,18 @@ internal class JobFetcher(BlobLocations here, BlobFetcher fetcher)
     /// <param name="mostBytes">A longer blob is refused.</param>
     /// <exception cref="BlobLostException">No node has it.</exception>
     public async Task<byte[]> ReadAsync(Digest blob, int mostBytes, CancellationToken cancel) =>
-        FindHere(blob) is { } bytes && bytes.Length <= mostBytes && Digest.Of(bytes) == blob
+        Read(await here.FindAsync(blob, cancel)) is { } bytes && bytes.Length <= mostBytes && Digest.Of(bytes) == blob
             ? bytes
             : await fetcher.ReadAsync(blob, mostBytes, cancel);
 
-    protected byte[]? FindHere(Digest blob)
+    /// <summary>A blob of any job's store, as of a set of vectors; null where none has it.</summary>
+    protected byte[]? FindStored(Digest blob) => Read(here.FindStored(blob));
+
+    private static byte[]? Read(string? path)
     {
         try
         {
-            return here.Find(blob) is { } path ? File.ReadAllBytes(path) : null;
+            return path is null ? null : File.ReadAllBytes(path);
         }
         catch (IOException)
         {

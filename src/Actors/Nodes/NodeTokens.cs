@@ -21,7 +21,8 @@ internal sealed class NodeTokens : NodePieces
     public static async Task<NodePieces> OpenAsync(NodeCommand.OpenRun build, NodeContext context, BlobStore blobs, string folder)
     {
         var plan = build.Manifest!.Value;
-        var bytes = context.Blobs.Find(plan) is { } here && new FileInfo(here).Length <= TokenPlan.MostBytes
+        var bytes = await context.Blobs.FindAsync(plan, CancellationToken.None) is { } here
+            && new FileInfo(here).Length <= TokenPlan.MostBytes
             ? await File.ReadAllBytesAsync(here)
             : await context.Fetcher.ReadAsync(plan, TokenPlan.MostBytes, CancellationToken.None);
         return new NodeTokens(build, context, blobs, folder, await Task.Run(() => TokenPlan.Read(bytes)));

@@ -79,7 +79,7 @@ public sealed class BuildAudit
                 continue;
             }
             using var stream = File.OpenRead(path);
-            if (Digest.Of(stream).Hex != file.Sha256)
+            if (Digest.Of(stream, cancel).Hex != file.Sha256)
                 Add($"{path} is not what the build wrote: its SHA-256 is another one");
         }
         var known = _text.Report.Files.Select(f => f.Name).Append(BuiltText.FileName).Append(DefaultMixture.FileName)

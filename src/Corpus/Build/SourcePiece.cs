@@ -59,6 +59,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
             throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
         foreach (var file in found.Files.Select(f => f with { Reading = source.Of(f.Reading, blocks, manifest.Fields) }))
         {
+            var state = FileState.Of(file.Path);
             (Digest Content, IReadOnlyList<string> Reading) named;
             try
             {
@@ -69,7 +70,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
                 rejects.Add($"source {source.Name}: {e.Message}");
                 continue;
             }
-            var whole = file with { Content = named.Content };
+            var whole = file with { Content = named.Content, State = state };
             var ofFile = IdentityOf(whole, named.Reading, source, manifest);
             var parts = FileParts.Of(whole with { Cancel = cancel }, size);
             if (parts.Count == 0)

@@ -71,6 +71,9 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
     /// <summary>The digest of its bytes when the corpus was named after them; null where nobody has asked.</summary>
     public Digest? Content { get; init; }
 
+    /// <summary>Its state when its bytes began to be read for that; null where nobody has asked.</summary>
+    public FileState? State { get; init; }
+
     /// <summary>The part of it that is meant; null for all of it.</summary>
     public FilePart? Part { get; init; }
 

@@ -39,7 +39,9 @@ public sealed class CorpusFilesTests : TemporaryFolder
         shard.ReadTokens(0, new int[1]);                               // whoever reads it reads on
         lease.Dispose();
         Assert.Throws<ObjectDisposedException>(() => shard.ReadTokens(0, new int[1]));
-        Assert.Equal(other.ShardPath(other.TrainShards[0]), blobs.Find(other.TrainShards[0].Sha256));
+        Assert.Equal(
+            other.ShardPath(other.TrainShards[0]),
+            await blobs.FindAsync(other.TrainShards[0].Sha256, TestContext.Current.CancellationToken));
     }
 
     [Fact]

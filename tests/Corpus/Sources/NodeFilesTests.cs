@@ -102,7 +102,7 @@ public sealed class NodeFilesTests : IDisposable
         public List<string> Fetched { get; } = [];
 
         public Task<NodeListing> ListAsync(NodePath path, CancellationToken cancel) => Task.FromResult(NodeListing.Read(
-            NodeListing.Take(path.Path, roots, (digest, real) => _files[digest.Hex] = real, cancel).Write()));
+            NodeListing.Take(path.Path, roots, (digest, real, _) => _files[digest.Hex] = real, cancel).Write()));
 
         public Task FetchAsync(NodePath path, ListedFile file, string into, CancellationToken cancel)
         {

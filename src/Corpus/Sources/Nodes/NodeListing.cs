@@ -32,9 +32,13 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
     /// <summary>Lists a file, or what is below a folder of this machine, and reads all of it for the digests.</summary>
     /// <param name="path">A full path.</param>
     /// <param name="roots">What other nodes may have: links are followed first, so that none leads out of it.</param>
-    /// <param name="found">Is called with each file that may be fetched, and where it really is.</param>
+    /// <param name="found">
+    /// Is called with each file that may be fetched, where it really is, and its state when it began to be read for the digest.
+    /// </param>
+    /// <param name="cancel">Ends the reading, also in the midst of a file.</param>
     /// <exception cref="ElasticException">The path is not below the roots, or is not there.</exception>
-    public static NodeListing Take(string path, IReadOnlyList<string> roots, Action<Digest, string> found, CancellationToken cancel)
+    public static NodeListing Take(
+        string path, IReadOnlyList<string> roots, Action<Digest, string, FileState?> found, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(roots);
         ArgumentNullException.ThrowIfNull(found);
@@ -88,15 +92,17 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
                     files.Add(new ListedFile(name, new FileInfo(real).Length, ""));
                 else
                 {
+                    var state = FileState.Of(real);
+                    // A pipe would be waited for.
                     using var stream = new FileStream(RegularFile.Open(real, out _), FileAccess.Read);
-                    var digest = Digest.Of(stream);
+                    var digest = Digest.Of(stream, cancel);
                     files.Add(new ListedFile(name, stream.Length, digest.Hex));
-                    found(digest, real);
+                    found(digest, real, state);
                 }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                unread.Add($"{name} cannot be read ({SourceFile.WithoutPath(e)})".Replace(real, name, StringComparison.Ordinal));
+                unread.Add($"{name} cannot be read ({SourceFile.WithoutPath(e).Replace(real, name, StringComparison.Ordinal)})");
             }
         }
 
