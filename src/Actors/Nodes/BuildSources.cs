@@ -28,9 +28,10 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
     }
 
     /// <summary>Does something with the bytes of a file, at the path where they are here.</summary>
+    /// <param name="cancel">Ends the build, and so the reading of a large file for its digest.</param>
     public async Task<T> WithAsync<T>(SharedPiece piece, Func<string, Task<T>> read, CancellationToken cancel)
     {
-        if (RealPath.IsBelow(piece.Path, roots) && await Task.Run(() => Seen(piece), CancellationToken.None) is var (path, written))
+        if (RealPath.IsBelow(piece.Path, roots) && await Task.Run(() => Seen(piece, cancel), cancel) is var (path, written))
         {
             var result = await read(path);
             // The bytes that were read were those that the piece is named after.
@@ -73,7 +74,7 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
     }
 
     // The real path of a file that has the same bytes here; a part of another one would not be noticed.
-    private (string Path, DateTime Written)? Seen(SharedPiece piece)
+    private (string Path, DateTime Written)? Seen(SharedPiece piece, CancellationToken cancel)
     {
         try
         {
@@ -81,7 +82,7 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
             if (new FileInfo(path) is not { Exists: true } file || file.Length != piece.Length)
                 return null;
             var written = file.LastWriteTimeUtc;
-            return ContentOf(path, written).Hex == piece.Content ? (path, written) : null;
+            return ContentOf(path, written, cancel).Hex == piece.Content ? (path, written) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -89,13 +90,13 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
         }
     }
 
-    private Digest ContentOf(string path, DateTime written)
+    private Digest ContentOf(string path, DateTime written, CancellationToken cancel)
     {
         (DateTime Written, Lazy<Digest> Content) seen;
         lock (_gate)
         {
             if (!_seen.TryGetValue(path, out seen) || seen.Written != written)
-                _seen[path] = seen = (written, new Lazy<Digest>(() => DigestOf(path)));
+                _seen[path] = seen = (written, new Lazy<Digest>(() => DigestOf(path, cancel)));
         }
         try
         {
@@ -113,9 +114,10 @@ internal sealed class BuildSources(IReadOnlyList<string> roots, BlobFetcher fetc
         }
     }
 
-    private static Digest DigestOf(string path)
+    private static Digest DigestOf(string path, CancellationToken cancel)
     {
-        using var stream = File.OpenRead(path);
-        return Digest.Of(stream);
+        // A pipe would be waited for.
+        using var stream = new FileStream(RegularFile.Open(path, out _), FileAccess.Read);
+        return Digest.Of(stream, cancel);
     }
 }

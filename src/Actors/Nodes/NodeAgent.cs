@@ -38,6 +38,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly ReplicaMemories _memories;
     private readonly IActorRef _sums;
     private readonly IActorRef _store;
+    private readonly IActorRef _surveys;
     private readonly IActorRef _corpusKeeper;
     private IActorRef _link = ActorRefs.Nobody;
     private IActorRef? _leaver;
@@ -54,6 +55,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _memories = new ReplicaMemories(Warn);
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
         _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
+        _surveys = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "surveys");
         _corpusKeeper = context.Facts.Seed
             ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora.CompleteAsync), "corpus-keeper") : ActorRefs.Nobody;
 
@@ -176,7 +178,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 Tell(abandon.Work, DeviceWorkActor.DropAtStep.Instance);
                 break;
             case NodeOutput.Survey { Command: var survey }:
-                _store.Tell(new StoreCommand(_runs[survey.RunId], survey));
+                _surveys.Tell(new StoreCommand(_runs[survey.RunId], survey));
                 break;
             case NodeOutput.Retain { Command: var retain }:
                 _store.Tell(new StoreCommand(_runs[retain.RunId], retain));

@@ -48,6 +48,9 @@ internal sealed class NodeRun : NodeJob
     /// <inheritdoc cref="ComputedReplicas"/>
     public ComputedReplicas Computed { get; } = new();
 
+    /// <inheritdoc cref="SurveyedSets"/>
+    public SurveyedSets Surveyed { get; } = new();
+
     /// <summary>What its steps, and the pieces of its evaluations, take here.</summary>
     public PieceTimes PieceTimes { get; } = new();
 

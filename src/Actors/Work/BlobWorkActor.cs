@@ -30,7 +30,7 @@ internal sealed record WorkEnded(int Number, WorkOutcome? Outcome) : INoSerializ
 
 /// <summary>
 /// Does a node's work on blobs, one piece after the other, on a thread of its own: reading, hashing and flushing block. It first
-/// fetches what other nodes have. A failure is an answer, too.
+/// fetches what other nodes have. A failure is an answer, too. Surveys have an actor of their own: they must not wait for what others send.
 /// </summary>
 internal sealed class BlobWorkActor : ReceiveActor
 {
@@ -58,11 +58,14 @@ internal sealed class BlobWorkActor : ReceiveActor
 
             asker.Tell(new WorkEnded(work.Number, outcome));
         });
-        ReceiveAsync<DeleteFolder>(async delete =>
+        // What is at work on the run may take its time to end: the work of other runs does not wait for that.
+        Receive<DeleteFolder>(delete => _ = delete.After.PipeTo(
+            Self, success: () => new FolderClosed(delete), failure: _ => new FolderClosed(delete)));
+        Receive<FolderClosed>(closed =>
         {
+            var delete = closed.Delete;
             try
             {
-                await delete.After;
                 if (Directory.Exists(delete.Folder))
                     Directory.Delete(delete.Folder, recursive: true);
             }
@@ -98,13 +101,16 @@ internal sealed class BlobWorkActor : ReceiveActor
         switch (command)
         {
             case NodeCommand.Survey survey:
-                Sender.Tell(new NodeReport.Surveyed(
-                    run.Node, run.Id, survey.Number, survey.Sets,
-                    [.. survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough))], survey.Part));
+                run.Surveyed.Note(survey.Number, survey.Sets);
+                var whole = survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough)).ToList();
+                // A copy or a result that has come meanwhile may have been told before this answer, which must not take it back.
+                whole.AddRange(
+                    survey.Sets.Except(whole).Where(s => run.Blobs.IsThere(s) && IsWhole(run.Blobs, s, survey.Thorough)).ToList());
+                Sender.Tell(new NodeReport.Surveyed(run.Node, run.Id, survey.Number, survey.Sets, [.. whole], survey.Part));
                 break;
             case NodeCommand.Retain retain:
-                var (freed, unnamed) = CheckpointFiles.Retain(
-                    run.Paths.Checkpoints(run.Id), run.Blobs, retain.Checkpoints, retain.Sets, retain.Round);
+                var (freed, unnamed) = run.Surveyed.Retain(retain.Number, retain.Sets, sets => CheckpointFiles.Retain(
+                    run.Paths.Checkpoints(run.Id), run.Blobs, retain.Checkpoints, sets, retain.Round));
                 _log.Debug("run {0}: freed {1} bytes", run.Id, freed.FreedBytes);
                 if (freed.Problems.Count > 0)
                     _log.Warning("run {0}: {1}{2}", run.Id, string.Join("; ", freed.Problems.Take(MostProblems)),
@@ -116,6 +122,8 @@ internal sealed class BlobWorkActor : ReceiveActor
                 break;
         }
     }
+
+    private sealed record FolderClosed(DeleteFolder Delete) : INoSerializationVerificationNeeded;
 
     // A set that the disk cannot read counts as missing, so that a survey is always answered.
     private static bool IsWhole(BlobStore blobs, Digest set, bool thorough)

@@ -2,6 +2,7 @@ using Elastic.Actors.Nodes;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Storage;
 using Elastic.Transfer;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -10,7 +11,8 @@ namespace Elastic.Actors.Tests.Nodes;
 public sealed class BuildSourcesTests : IDisposable
 {
     private readonly string _root = RealPath.Of(Directory.CreateTempSubdirectory("elastic-").FullName);
-    private readonly BlobFetcher _fetcher = new(new Peers(), Transport.Plain);
+    private readonly BlobFetcher _fetcher =
+        new(new Peers(new TransferLimits { Patience = TimeSpan.FromMilliseconds(10) }), Transport.Plain);
 
     public void Dispose()
     {
@@ -46,6 +48,21 @@ public sealed class BuildSourcesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_build_that_ends_reads_no_large_file_to_its_end()
+    {
+        var path = Write("shared/large.txt", "");
+        using (var file = File.OpenWrite(path))
+            file.SetLength(1L << 40);                                  // of holes; reading them takes hours
+        var sources = new BuildSources([_root], _fetcher, Path.Combine(_root, "fetched"));
+        using var closing = new CancellationTokenSource();
+        var reading = sources.WithAsync(
+            Piece(path, "another text") with { Length = 1L << 40 }, here => Task.FromResult(here), closing.Token);
+        await closing.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => reading.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void A_model_elsewhere_is_refused_with_the_setting_that_would_allow_it()
     {
         var model = Write("models/a.bin", "");
@@ -61,9 +78,9 @@ public sealed class BuildSourcesTests : IDisposable
         try
         {
             return await sources.WithAsync(
-                Piece(path, content), here => Task.FromResult<string?>(here), new CancellationToken(canceled: true));
+                Piece(path, content), here => Task.FromResult<string?>(here), TestContext.Current.CancellationToken);
         }
-        catch (OperationCanceledException)
+        catch (BlobLostException)
         {
             return null;
         }
