@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Elastic.Coordination;
@@ -22,14 +21,15 @@ internal sealed class PiecesSupervisor : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
-    private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly AwakeTime _time = new(TimeProvider.System);
+    private readonly long _began;
     private readonly RunId _job;
     private readonly PiecesCoordinator _coordinator;
     private TimeSpan _asked;
 
     public PiecesSupervisor(RunId job, PiecesCoordinator coordinator)
     {
-        (_job, _coordinator) = (job, coordinator);
+        (_job, _coordinator, _began) = (job, coordinator, _time.GetTimestamp());
         Receive<JobRequest>(IsEnd, _ =>
         {
             Sender.Tell(_coordinator.Show());
@@ -90,7 +90,7 @@ internal sealed class PiecesSupervisor : ReceiveActor, IWithTimers
         }
     }
 
-    private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
+    private TimeSpan Now => _time.GetElapsedTime(_began);
 
     private void Hear(IWireMessage message)
     {

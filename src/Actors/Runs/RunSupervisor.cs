@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
@@ -28,7 +27,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly HashSet<IActorRef> _watchers = [];
     private readonly CancellationTokenSource _ended = new();
-    private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly AwakeTime _time = new(TimeProvider.System);
+    private readonly long _began;
     private readonly RunId _id;
     private readonly SupervisorContext _context;
     private readonly RunCoordinator _coordinator;
@@ -40,6 +40,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     public RunSupervisor(RunId id, SupervisorContext context, string? givenUp)
     {
         _id = id;
+        _began = _time.GetTimestamp();
         _context = context;
         _coordinator = new RunCoordinator(id, RunPlan.Of, context.Settings);
         _observer = new RunObserver(id, context.Observations);
@@ -167,7 +168,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Unreadable(UnreadableJournal.Why(_id, reason));
     }
 
-    private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
+    private TimeSpan Now => _time.GetElapsedTime(_began);
 
     private static RunId? RunOf(object message) => message switch
     {
