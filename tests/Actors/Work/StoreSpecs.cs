@@ -116,6 +116,7 @@ public sealed class StoreSpecs : TemporaryFolder
 
     private sealed record Ended(ActorSystem Of) : IAsyncDisposable
     {
-        public async ValueTask DisposeAsync() => await Of.Terminate();
+        // A test that fails leaves work that does not end.
+        public async ValueTask DisposeAsync() => await Of.Terminate().WaitAsync(Deadline, CancellationToken.None);
     }
 }
