@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -21,7 +22,7 @@ internal sealed class PiecesSupervisor : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
-    private readonly AwakeTime _time = new(TimeProvider.System);
+    private readonly AwakeTime _time = new(TimeProvider.System, SupervisorContext.MostBetweenLooks);
     private readonly long _began;
     private readonly RunId _job;
     private readonly PiecesCoordinator _coordinator;

@@ -27,7 +27,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly HashSet<IActorRef> _watchers = [];
     private readonly CancellationTokenSource _ended = new();
-    private readonly AwakeTime _time = new(TimeProvider.System);
+    private readonly AwakeTime _time = new(TimeProvider.System, SupervisorContext.MostBetweenLooks);
     private readonly long _began;
     private readonly RunId _id;
     private readonly SupervisorContext _context;

@@ -25,7 +25,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly RunsContext _context;
-    private readonly NodeTable _nodes = new(new AwakeTime(TimeProvider.System));
+    private readonly NodeTable _nodes = new(new AwakeTime(TimeProvider.System, SupervisorContext.MostBetweenLooks));
     private readonly RunDirectory _runs = new();
     private readonly CertificateExchange _certificates;
     private readonly PiecesJobs _jobs;

@@ -22,25 +22,25 @@ public sealed class PieceDeadlines(string what, StepDeadlines deadlines, TimePro
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfLessThan(elements, 1);
-        var waited = new WaitedTime(time);
+        var awake = WaitDeadline.Awake(time);
+        var began = awake.GetTimestamp();
         var work = device.RunAsync(piece);
         while (!work.IsCompleted)
         {
-            if (waited.Total >= LimitOf(elements))
+            if (awake.GetElapsedTime(began) >= LimitOf(elements))
                 throw new DeviceFailedException(device.Id, isLost: true, string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{device.Id} did not end its piece of the {what} within {waited.Total.TotalSeconds:0.#} s: it hangs"));
+                    $"{device.Id} did not end its piece of the {what} within {awake.GetElapsedTime(began).TotalSeconds:0.#} s: it hangs"));
             using var ended = new CancellationTokenSource();
-            await Task.WhenAny(work, Task.Delay(WaitedTime.Look, time, ended.Token));
+            await Task.WhenAny(work, Task.Delay(WaitDeadline.Look, time, ended.Token));
             await ended.CancelAsync();
-            waited.Count();
         }
 
         var result = await work;
-        waited.Count();
-        times.Note(waited.Total, elements);
+        var took = awake.GetElapsedTime(began);
+        times.Note(took, elements);
         lock (_lock)
-            _slowest = waited.Total / elements is var element && element > _slowest.GetValueOrDefault() ? element : _slowest ?? element;
+            _slowest = took / elements is var element && element > _slowest.GetValueOrDefault() ? element : _slowest ?? element;
         return result;
     }
 

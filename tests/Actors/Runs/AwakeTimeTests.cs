@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Elastic.Actors.Runs;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 
@@ -26,7 +27,7 @@ public sealed class AwakeTimeTests
     [Fact]
     public void A_node_is_not_silent_because_the_seed_stood_still_and_is_where_it_says_nothing_afterwards()
     {
-        var table = new NodeTable(new AwakeTime(_clock));
+        var table = new NodeTable(new AwakeTime(_clock, SupervisorContext.MostBetweenLooks));
         table.Note(Report, ActorRefs.Nobody);
         table.Connected(Report.Node, Report.Incarnation);
         _clock.Advance(600);
@@ -43,7 +44,7 @@ public sealed class AwakeTimeTests
     [Fact]
     public void Time_goes_on_as_it_does_while_somebody_looks_and_by_no_more_than_two_seconds_at_once()
     {
-        var time = new AwakeTime(_clock);
+        var time = new AwakeTime(_clock, SupervisorContext.MostBetweenLooks);
         var began = time.GetTimestamp();
         for (var look = 0; look < 100; look++)
         {

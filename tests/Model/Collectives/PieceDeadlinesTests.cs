@@ -56,8 +56,8 @@ public sealed class PieceDeadlinesTests
         while (!piece.IsCompleted)
         {
             var next = _clock.NextTimerChange();
-            _clock.Advance(WaitedTime.Look);
-            passed += WaitedTime.Look;
+            _clock.Advance(WaitDeadline.Look);
+            passed += WaitDeadline.Look;
             await Task.WhenAny(next, piece);
         }
 
