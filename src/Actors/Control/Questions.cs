@@ -19,25 +19,36 @@ internal sealed class Questions(Func<IActorRef?> runs, TimeSpan patience)
     public async Task<T> AskAsync<T>(IReadOnlyList<IWireMessage> question, TimeSpan deadline, CancellationToken cancel)
     {
         var each = TimeSpan.FromTicks(Math.Min(patience.Ticks, (deadline.Ticks + 2) / 3));
-        for (var left = deadline; ; left -= each)
+        using var answered = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        List<Task<T>> asks = [];
+        for (var left = deadline; left > TimeSpan.Zero; left -= each)
         {
             var asked = runs() ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment");
             foreach (var part in question.SkipLast(1))
                 asked.Tell(part);
+            // The earlier ones stay: a supervisor may be slow, and have answered none yet.
+            asks.Add(asked.Ask<T>(question[^1], left, answered.Token));
+            var first = Task.WhenAny(asks);
+            if (left > each)
+                await Task.WhenAny(first, Task.Delay(each, cancel));
+            if (left > each && !first.IsCompleted)
+                continue;
             try
             {
-                return await asked.Ask<T>(question[^1], left < each ? left : each, cancel);
+                return await await first;
             }
-            catch (AskTimeoutException) when (left > each)
+            catch (AskTimeoutException)
             {
-                // The next attempt may reach another supervisor.
+                break;
             }
-            catch (AskTimeoutException e)
+            finally
             {
-                throw new UnavailableException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
-                                               "it may be moving to another seed, or its database may be slow or down; " +
-                                               "log.txt in the data directory has the details", e);
+                await answered.CancelAsync();
             }
         }
+
+        throw new UnavailableException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
+                                       "it may be moving to another seed, or its database may be slow or down; " +
+                                       "log.txt in the data directory has the details");
     }
 }

@@ -49,7 +49,7 @@ internal sealed class NodeRun : NodeJob
     public ComputedReplicas Computed { get; } = new();
 
     /// <inheritdoc cref="SurveyedSets"/>
-    public SurveyedSets Surveyed { get; } = new();
+    public SurveyedSets Surveyed { get; init; } = new();
 
     /// <summary>What its steps, and the pieces of its evaluations, take here.</summary>
     public PieceTimes PieceTimes { get; } = new();

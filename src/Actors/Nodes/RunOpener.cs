@@ -17,8 +17,8 @@ internal sealed record RunOpened(RunId RunId, NodeJob? Job, string? Why) : Akka.
 internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
 {
     // One store for each run, however often it is opened: only one may know which blobs are fresh. With the folder of all that
-    // is the run's.
-    private readonly Dictionary<RunId, (BlobStore Blobs, string Folder)> _stores = [];
+    // is the run's, and with what surveys of the store asked for.
+    private readonly Dictionary<RunId, (BlobStore Blobs, string Folder, SurveyedSets Surveyed)> _stores = [];
 
     // The last opening of each run, or the removal of its files after it. The next one begins after it has ended, so that the newest
     // settings win, and no files of the next one are removed.
@@ -32,10 +32,10 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
             if (!_stores.TryGetValue(id, out var store))
             {
                 var folder = FolderOf(command);
-                _stores[id] = store = (new BlobStore(BlobsOf(command, folder)), folder);
+                _stores[id] = store = (new BlobStore(BlobsOf(command, folder)), folder, new SurveyedSets());
             }
 
-            return _last[id] = OpenAsync(command, store.Blobs, store.Folder, _last.GetValueOrDefault(id));
+            return _last[id] = OpenAsync(command, store.Blobs, store.Folder, store.Surveyed, _last.GetValueOrDefault(id));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -86,7 +86,8 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         _ => context.Paths.Run(command.RunId),
     };
 
-    private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, string folder, Task<RunOpened>? before)
+    private async Task<RunOpened> OpenAsync(
+        NodeCommand.OpenRun command, BlobStore store, string folder, SurveyedSets surveyed, Task<RunOpened>? before)
     {
         try
         {
@@ -104,7 +105,7 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
                 return new RunOpened(command.RunId, pieces, null);
             }
             var corpus = await context.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
-            var run = await Task.Run(() => new NodeRun(command, context, corpus, store));
+            var run = await Task.Run(() => new NodeRun(command, context, corpus, store) { Surveyed = surveyed });
             context.Blobs.Add(store);
             return new RunOpened(command.RunId, run, null);
         }

@@ -89,7 +89,8 @@ internal sealed class RunRetries(Backoff pause, TimeProvider time, bool goesOn)
     }
 
     /// <summary>
-    /// For who watches a run for which no supervisor is made, nor was one: the actor above it has begun anew in a process that trains alone.
+    /// For who watches a run for which no supervisor is made, nor was one: the actor above it has begun anew in a process that trains
+    /// alone.
     /// </summary>
     public static RunView Lost(RunId run) => new()
     {

@@ -30,7 +30,9 @@ internal sealed class UnansweredWatches(RunDirectory runs, RunRetries retries)
     /// <summary>Shows a run that has no supervisor.</summary>
     public void Show(RunWatch watch, IActorRef asker)
     {
-        if (runs.Existing(watch.Run) is { } run && (retries.View(run) ?? (watch is RunWatch.Watch ? RunRetries.Lost(run) : null)) is { } view)
+        if (runs.Existing(watch.Run) is not { } run)
+            return;
+        if ((retries.View(run) ?? (watch is RunWatch.Watch ? RunRetries.Lost(run) : null)) is { } view)
             asker.Tell(view);
     }
 }

@@ -28,8 +28,8 @@ public sealed class TrainerActorSpecs : TemporaryFolder
         var gradients = (HostVector)(await AskAsync(new TrainerCommand.Work(device =>
         {
             var tokens = new int[settings.Batch.Micro * (settings.Model.Context + 1)];
-            device.Accumulate(
-                device.Architecture.Batching.MicroBatches(Sample.Cut(tokens, settings.Batch.Micro), settings.Batch.Micro, default), default);
+            var samples = Sample.Cut(tokens, settings.Batch.Micro);
+            device.Accumulate(device.Architecture.Batching.MicroBatches(samples, settings.Batch.Micro, default), default);
             return device.Roots[0].Gradient;
         }))).Value!;
         if (isOtherLost)

@@ -30,6 +30,14 @@ public sealed class QuestionsSpecs : IDisposable
         Assert.Equal(4, await Of(lost: 2).AskAsync<int>([Part, Part], Deadline, default));
     }
 
+    // As on a busy machine: asking again must not drop the answer that is on its way.
+    [Fact]
+    public async Task An_answer_that_takes_longer_than_the_time_between_two_questions_counts()
+    {
+        var asked = _system.ActorOf(Props.Create(() => new Slow(TimeSpan.FromSeconds(1))));
+        Assert.Equal(1, await new Questions(() => asked, TimeSpan.FromSeconds(0.2)).AskAsync<int>([Part], Deadline, default));
+    }
+
     [Fact]
     public async Task Where_nobody_answers_that_is_said_in_the_end()
     {
@@ -46,6 +54,20 @@ public sealed class QuestionsSpecs : IDisposable
     {
         var asked = _system.ActorOf(Props.Create(() => new Loser(lost)));
         return new Questions(() => asked, TimeSpan.FromSeconds(0.2));
+    }
+
+    // Answers to each message with its number, later.
+    private sealed class Slow : ReceiveActor
+    {
+        private int _received;
+
+        public Slow(TimeSpan by) => ReceiveAny(message => _ = LaterAsync(++_received, by).PipeTo(Sender));
+
+        private static async Task<int> LaterAsync(int number, TimeSpan by)
+        {
+            await Task.Delay(by);
+            return number;
+        }
     }
 
     // Loses the first messages, and answers to each later one with its number.
