@@ -6,7 +6,7 @@ namespace Elastic.Corpus;
 /// <summary>
 /// A folder that is filled under another name and renamed when complete. The next build removes what a crash leaves behind:
 /// a living builder holds a lock file beside its folder, and the operating system releases the lock of a dead one. The file names the
-/// machine: on a disk that machines share, another one may not see the lock.
+/// machine: on a disk that machines share, another one may not see the lock, and goes by when the builder has last touched the file.
 /// </summary>
 public sealed class BuildFolder : IDisposable
 {
@@ -15,18 +15,23 @@ public sealed class BuildFolder : IDisposable
     private const string LockSuffix = ".lock";
     private const int LongestMachine = 256;
 
-    // A builder that lives writes within minutes, and its machine may be stopped for a night or a weekend. The name of a container differs
-    // at each start, so that what another machine left has to be removed some day.
-    private static readonly TimeSpan LeftByAnother = TimeSpan.FromDays(7);
+    private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
+
+    // The name of a container differs at each start, so that what another machine left must not stay until the disk is full. Clocks are
+    // minutes apart at worst. Whose machine slept for longer builds again what it had.
+    private static readonly TimeSpan LeftByAnother = TimeSpan.FromHours(1);
 
     private readonly string _target;
     private readonly string _last;
     private readonly FileStream _lock;
+    private readonly ITimer _touching;
 
     /// <param name="target">The folder's final path.</param>
     /// <param name="last">The file that is written last: a folder that has it is complete.</param>
-    public BuildFolder(string target, string last = CorpusManifest.FileName)
+    /// <param name="time">By which the lock file is touched; null for the system's.</param>
+    public BuildFolder(string target, string last = CorpusManifest.FileName, TimeProvider? time = null)
     {
+        time ??= TimeProvider.System;
         _last = last;
         _target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
         var parent = Path.GetDirectoryName(_target)
@@ -37,6 +42,7 @@ public sealed class BuildFolder : IDisposable
         // The lock file is made before the folder and deleted after it, so no folder is ever left without one.
         _lock = Lock(Current);
         Directory.CreateDirectory(Current);
+        _touching = time.CreateTimer(_ => Touch(time.GetUtcNow().UtcDateTime), null, TouchEvery, TouchEvery);
     }
 
     /// <summary>The folder's path until it is complete.</summary>
@@ -163,6 +169,7 @@ public sealed class BuildFolder : IDisposable
     /// <summary>Removes an incomplete folder.</summary>
     public void Dispose()
     {
+        _touching.Dispose();
         if (Directory.Exists(Current))
             Directory.Delete(Current, recursive: true);
         File.Delete(_lock.Name);
@@ -177,6 +184,21 @@ public sealed class BuildFolder : IDisposable
         return held;
     }
 
+    private void Touch(DateTime now)
+    {
+        try
+        {
+            File.SetLastWriteTimeUtc(_lock.SafeFileHandle, now);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            // The disk does not take it now, which ends no build; or the build has just ended.
+        }
+    }
+
+    // A lock that was not seen is no proof where another machine has it: its builder lives as long as it touches the file.
+    private static bool IsDead(FileStream seen) => IsOfThisMachine(seen) || NewestIn(seen.Name) <= DateTime.UtcNow - LeftByAnother;
+
     // Earlier versions named no machine.
     private static bool IsOfThisMachine(FileStream held)
     {
@@ -186,16 +208,18 @@ public sealed class BuildFolder : IDisposable
     }
 
     // When anything was last written there.
-    private static DateTime NewestIn(string lockFile, string folder) => (Directory.Exists(folder)
+    private static DateTime NewestIn(string lockFile) => (FolderOf(lockFile) is var folder && Directory.Exists(folder)
         ? Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Append(folder) : [])
         .Append(lockFile).Max(File.GetLastWriteTimeUtc);
+
+    private static string FolderOf(string lockFile) => lockFile[..^LockSuffix.Length];
 
     private static bool IsHeld(string lockFile)
     {
         try
         {
             using var held = new FileStream(lockFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-            return false;
+            return !IsDead(held);
         }
         catch (FileNotFoundException)
         {
@@ -212,10 +236,9 @@ public sealed class BuildFolder : IDisposable
         try
         {
             using var held = new FileStream(lockFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-            var folder = lockFile[..^LockSuffix.Length];
-            if (!IsOfThisMachine(held) && NewestIn(lockFile, folder) > DateTime.UtcNow - LeftByAnother)
+            if (!IsDead(held))
                 return;
-            if (Directory.Exists(folder))
+            if (FolderOf(lockFile) is var folder && Directory.Exists(folder))
                 Directory.Delete(folder, recursive: true);
             File.Delete(lockFile);
         }

@@ -55,11 +55,34 @@ public sealed class BuildFolderTests : IDisposable
         using (var ours = new BuildFolder(_folder["other"]))
             Assert.Equal([lockFile, theirs], Directory.GetFileSystemEntries(_folder.Path, "text*").Order().Reverse());
 
-        // Of a machine that has written nothing for a week: nobody else would remove it.
-        foreach (var path in (string[])[_folder["text.building-1/shard.bin"], lockFile])
-            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddDays(-8));
-        Directory.SetLastWriteTimeUtc(theirs, DateTime.UtcNow.AddDays(-8));
+        // A slow one may write nothing for long, and touches its lock file.
+        foreach (var path in (string[])[_folder["text.building-1/shard.bin"], theirs])
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(-2));
+        File.SetLastWriteTimeUtc(lockFile, DateTime.UtcNow.AddMinutes(-55));
         BuildFolder.RemoveDead(_folder.Path);
+        Assert.True(Directory.Exists(theirs));
+        Assert.True(BuildFolder.HasBuilder(_folder["text"]));
+
+        // Dead, and of a container whose name nobody has any more: nobody else would remove it.
+        File.SetLastWriteTimeUtc(lockFile, DateTime.UtcNow.AddMinutes(-65));
+        Assert.False(BuildFolder.HasBuilder(_folder["text"]));
+        BuildFolder.RemoveDead(_folder.Path);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void A_builder_touches_its_lock_file_until_it_ends_and_a_touch_that_comes_too_late_ends_nothing()
+    {
+        var clock = new TimerClock();
+        using (var build = new BuildFolder(_folder["text"], time: clock))
+        {
+            var lockFile = build.Current + ".lock";
+            File.SetLastWriteTimeUtc(lockFile, clock.GetUtcNow().UtcDateTime.AddHours(-2));
+            clock.Fire!();
+            Assert.Equal(clock.GetUtcNow().UtcDateTime, File.GetLastWriteTimeUtc(lockFile));
+        }
+        Assert.True(clock.IsDisposed);
+        clock.Fire!();                                                 // one that had begun before the end
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
@@ -73,5 +96,32 @@ public sealed class BuildFolderTests : IDisposable
             Assert.True(Directory.Exists(build.Current));
         }
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    // A clock that stands still, with one timer, which fires when a test says so.
+    private sealed class TimerClock : TimeProvider, ITimer
+    {
+        public Action? Fire { get; private set; }
+
+        public bool IsDisposed { get; private set; }
+
+        public override DateTimeOffset GetUtcNow() => new(2026, 11, 28, 12, 0, 0, TimeSpan.Zero);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Assert.Equal((TimeSpan.FromMinutes(1), dueTime), (period, period));
+            Fire = () => callback(state);
+            return this;
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose() => IsDisposed = true;
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
     }
 }
