@@ -60,6 +60,9 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
         !CheckpointFiles.IsManifest(name) && _there.TryGetValue(name, out var length) && length == new FileInfo(path).Length;
 
     /// <inheritdoc/>
+    public override bool Holds(string name) => _there.ContainsKey(name);
+
+    /// <inheritdoc/>
     public override async Task CopyAsync(string path, string name, CancellationToken cancel)
     {
         var bytes = new FileInfo(path).Length;

@@ -45,6 +45,9 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     public override bool Has(string path, string name) => IsThere(path, Path.Combine(to.Root, name));
 
     /// <inheritdoc/>
+    public override bool Holds(string name) => File.Exists(Path.Combine(to.Root, name));
+
+    /// <inheritdoc/>
     public override Task CopyAsync(string path, string name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();

@@ -27,6 +27,9 @@ public abstract class BackupPlace
     /// <exception cref="FileNotFoundException">The file is gone.</exception>
     public abstract bool Has(string path, string name);
 
+    /// <summary>Whether a file of that name is there, whatever its length.</summary>
+    public abstract bool Holds(string name);
+
     /// <summary>
     /// Copies a file, unless one of its name and length is there: what has a name from its content is the same then. Manifests of
     /// checkpoints have not, and are copied each time.

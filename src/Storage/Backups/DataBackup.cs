@@ -85,7 +85,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
             CheckIsNoStepBack(run.Id, copied, earlier, state.Checkpoints);
             if (copied is null && !state.Checkpoints.IsEmpty)
                 gone.Add(run.Id);
-            var corpus = state.Corpus is { } id && await CopyCorpusAsync(id, cancel) ? id.Hex : null;
+            var corpus = state.Corpus is { } id && (await CopyCorpusAsync(id, cancel) || IsKept(id, earlier)) ? id.Hex : null;
             runs.Add(new BackedUpRun(run.Id.Value, state.Round, copied, corpus));
         }
 
@@ -159,7 +159,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
                 var store = new BlobStore(from.Blobs(run), readOnly: true);
                 foreach (var set in manifest.InnerStates.Append(manifest.Parameters).Select(hex => new Digest(hex)).Distinct())
                 {
-                    foreach (var blob in store.BlobsOf(set).Append(set).Distinct())
+                    foreach (var blob in BlobsOf(store, set).Append(set).Distinct())
                         await CopyAsync(store, blob, cancel);
                 }
 
@@ -181,8 +181,24 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
     {
         if (WholeCorpus(id, cancel) is not { } corpus)
             return false;
-        foreach (var file in Directory.EnumerateFiles(corpus.Folder))
-            await to.CopyAsync(file, NameOf(id, file), cancel);
+        try
+        {
+            foreach (var file in Directory.EnumerateFiles(corpus.Folder))
+                await to.CopyAsync(file, NameOf(id, file), cancel);
+            return true;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;                                              // deleted meanwhile
+        }
+    }
+
+    // What is no longer whole here was when an earlier backup copied it. Restoring compares it once more.
+    private bool IsKept(Digest corpus, BackupManifest? earlier)
+    {
+        if (earlier?.Runs.Any(r => r.Corpus == corpus.Hex) != true || !to.Holds(NameOf(corpus, CorpusManifest.FileName)))
+            return false;
+        say($"the corpus {corpus.Hex[..12]} is not whole in {from.Root}: {to} keeps the copy of an earlier backup");
         return true;
     }
 
@@ -207,10 +223,23 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
 
             return corpus;
         }
-        catch (ElasticException e)
+        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
         {
-            say($"passed over: {e.Message}");                          // its manifest is damaged
+            say($"passed over: the corpus {id.Hex[..12]}: {e.Message}");      // its manifest is damaged, or the disk cannot read it
             return null;
+        }
+    }
+
+    // A set that the disk cannot read is lost, like a blob.
+    private static IEnumerable<Digest> BlobsOf(BlobStore store, Digest set)
+    {
+        try
+        {
+            return store.BlobsOf(set);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BlobLostException(set, e.Message);
         }
     }
 

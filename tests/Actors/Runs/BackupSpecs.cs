@@ -130,7 +130,8 @@ public sealed class BackupSpecs : IDisposable
         var manifest = Path.Combine(Data.Corpus(new Digest(corpus)), "corpus.json");
         var described = await File.ReadAllBytesAsync(manifest);
         await File.WriteAllTextAsync(manifest, "{");
-        Assert.Null(Assert.Single((await Backup()).Runs).Corpus);       // what cannot be read ends no backup
+        // What cannot be read ends no backup, and the copy that an earlier one made counts.
+        Assert.Equal(corpus, Assert.Single((await Backup()).Runs).Corpus);
         await File.WriteAllBytesAsync(manifest, described);
         Assert.Equal(corpus, Assert.Single((await Backup()).Runs).Corpus);
 
@@ -140,6 +141,45 @@ public sealed class BackupSpecs : IDisposable
         Assert.StartsWith($"the corpus {corpus[..12]} is left out (", Assert.Single(_said), StringComparison.Ordinal);
         Assert.False(Directory.Exists(Paths("restored").Corpora));
         Assert.True(File.Exists(Paths("restored").Journal));
+    }
+
+    [Fact]
+    public async Task A_corpus_that_is_gone_here_is_restored_from_the_copy_that_an_earlier_backup_made()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("kept", rounds: 2), "cpu:1", "data");
+        var corpus = Assert.Single((await Backup()).Runs).Corpus!;
+        Directory.Delete(Data.Corpora, recursive: true);
+        for (var again = 0; again < 2; again++)
+            Assert.Equal(corpus, Assert.Single((await Backup()).Runs).Corpus);
+        Assert.Contains($"the corpus {corpus[..12]} is not whole in {Data.Root}: {Copy.Root} keeps the copy of an earlier backup", _said);
+        Assert.Equal(corpus, Assert.Single((await Restore()).Runs).Corpus);
+        Assert.NotEmpty(Directory.GetFiles(Paths("restored").Corpus(new Digest(corpus)), "*.tokens"));
+
+        Directory.Delete(Copy.Corpora, recursive: true);                // then there is nothing to keep
+        Assert.Null(Assert.Single((await Backup()).Runs).Corpus);
+    }
+
+    [Fact]
+    public async Task A_disk_that_does_not_read_a_shard_or_the_list_of_a_checkpoint_s_blobs_ends_no_backup()
+    {
+        var settings = TinyRun.Settings("kept", rounds: 2);
+        await _tiny.TrainAsync(settings with { Checkpoint = settings.Checkpoint with { EveryRounds = 1 } }, "cpu:1", "data");
+        var run = new RunId(Path.GetFileName(Assert.Single(Directory.GetDirectories(Data.Runs))));
+        MakeUnreadable(Directory.EnumerateFiles(Data.Corpora, "*.tokens", SearchOption.AllDirectories).First());
+        Assert.Equal((2, null), Assert.Single((await Backup()).Runs) is var first ? (first.Checkpoint, first.Corpus) : default);
+        Assert.Contains(_said, line => line.StartsWith("passed over: the corpus ", StringComparison.Ordinal));
+
+        Directory.Delete(Copy.Root, recursive: true);
+        MakeUnreadable(new BlobStore(Data.Blobs(run), readOnly: true)
+            .PathOf(new Digest(CheckpointFiles.Read(Data.Checkpoints(run)).First().Manifest!.Parameters)));
+        Assert.Equal(1, Assert.Single((await Backup()).Runs).Checkpoint);
+    }
+
+    // Reading the start of that file fails with EIO, as on a bad sector.
+    private static void MakeUnreadable(string path)
+    {
+        File.Delete(path);
+        File.CreateSymbolicLink(path, "/proc/self/mem");
     }
 
     [Fact]
