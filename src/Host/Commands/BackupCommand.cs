@@ -38,9 +38,11 @@ internal static class BackupCommand
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             data.CheckReadable();
             var source = DatabaseAddresses.JournalOf(parsed.GetValue(database), data);
-            if (parsed.GetValue(database) is null && File.Exists(data.Journal) && CommonOptions.EnvironmentDatabase is not null)
-                await error.WriteLineAsync(
-                    $"of {data.Journal}, and not of the database that ELASTIC_DATABASE names: for that one give --database");
+            if (parsed.GetValue(database) is null && DatabaseAddresses.BesideOwn(null, data) is { } other)
+                throw new ElasticException(
+                    $"{data.Journal} is a journal, and ELASTIC_DATABASE names another one, {other}: the file may be what a seed has left "
+                    + "that works with the other one now, so nothing was copied. Say which one is meant: --database "
+                    + $"sqlite:{data.Journal}, or --database with the address that ELASTIC_DATABASE has");
             using var bucket = S3Address.Is(parsed.GetValue(to)!) ? BackupBucket.At(parsed.GetValue(to)!) : null;
             var place = bucket is null ? Path.GetFullPath(parsed.GetValue(to)!) : null;
             if (place is not null)

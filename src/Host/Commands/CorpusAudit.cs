@@ -6,6 +6,7 @@ using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
+using Elastic.Messages;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -53,7 +54,8 @@ internal static class CorpusAudit
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
             if (parsed.GetValue(text) is { } id)
                 return Report(BuildAudit.Check(BuiltTexts.Find(data, id), cancel), output, error);
-            var journal = DatabaseAddresses.JournalOf(parsed.GetValue(database), data);
+            var option = parsed.GetValue(database);
+            var journal = DatabaseAddresses.JournalOf(option, data);
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
             if (Nodes(parsed.GetValue(from)!) is { Count: > 0 } nodes)
@@ -62,16 +64,29 @@ internal static class CorpusAudit
                 PrivateFiles.Begin();
                 using var credentials = CredentialsOf(
                     CommonOptions.CertificatesOf(parsed, certs, dataDir), isNamed: parsed.GetValue(certs) is not null);
-                var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, journal, name, cancel);
+                var (corpus, manifest) = await FoundAsync(JournalAudit.CorpusOfAsync(data.Root, journal, name, cancel), name, option, data);
                 foreach (var path in await CorpusRepair.RunAsync(new DataPaths(data.Root), corpus, manifest, nodes,
                     credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials), cancel))
                     output.Say($"fetched {path}");
             }
 
             return Report(
-                await JournalAudit.RunAsync(data.Root, journal, name, cancel), output, error);
+                await FoundAsync(JournalAudit.RunAsync(data.Root, journal, name, cancel), name, option, data), output, error);
         });
         return command;
+    }
+
+    // Where a seed has moved to another journal, its runs are missing in the directory's own, of which nothing is lost.
+    private static async Task<T> FoundAsync<T>(Task<T> reading, RunName name, string? option, DataDirectory data)
+    {
+        try
+        {
+            return await reading;
+        }
+        catch (NotFoundException e) when (DatabaseAddresses.Remark(option, data) is { } remark)
+        {
+            throw new NotFoundException($"the journal knows nothing of run {name}: {remark}", e);
+        }
     }
 
     // Nodes of a cluster with certificates talk to its nodes alone: the audit shows the certificate of the node whose directory it reads.

@@ -27,8 +27,7 @@ internal static class RunCommand
         command.SetAction(async (parsed, cancel) =>
         {
             var output = CommandOutput.Of(parsed, json);
-            var runs = await KeptRuns.ReadAsync(
-                CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(database), cancel);
+            var runs = await ReadAsync(parsed, dataDir, database, cancel);
             output.Say(runs.All.Count == 0 ? [$"no runs in {runs.Data.Root}: start one with elastic train"] :
             [
                 .. Table.Lay(["RUN", "ID", "STATE", ">ROUND", ">VAL", ">SIZE"], [.. runs.All.Select(r => (string[])
@@ -55,8 +54,7 @@ internal static class RunCommand
         command.SetAction(async (parsed, cancel) =>
         {
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
-            var runs = await KeptRuns.ReadAsync(
-                CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(database), cancel);
+            var runs = await ReadAsync(parsed, dataDir, database, cancel);
             var (output, named) = (CommandOutput.Of(parsed, json), runs.Named(name));
             output.Say(named.SelectMany(r => KeptRunFacts.Of(r).Select(f => $"{f.Name,-14}{f.Value}")));
             output.Result(new JsonObject { ["runs"] = new JsonArray([.. named.Select(KeptRunFacts.WholeJson)]) });
@@ -82,6 +80,7 @@ internal static class RunCommand
             using var held = data.Take();
             var runs = await KeptRuns.ReadAsync(data, parsed.GetValue(database), cancel);
             var (named, output) = (runs.Deletable(name), parsed.InvocationConfiguration.Output);
+            CheckOneJournal(data, parsed.GetValue(database));
             if (!parsed.GetValue(yes) && !parsed.GetValue(json) && Question.CanBeAsked(output)
                 && !Question.IsAnsweredYes(
                     $"{string.Join(" and ", named.Select(r => $"{r.Id}, {r.State}, {Units.Bytes(r.Bytes)}"))}: "
@@ -127,7 +126,18 @@ internal static class RunCommand
         return command;
     }
 
-    // The folder of a run that the one journal does not have may be of a run that the other one has.
+    private static async Task<KeptRuns> ReadAsync(
+        ParseResult parsed, Option<string?> dataDir, Option<string?> database, CancellationToken cancel)
+    {
+        var (data, option) = (CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(database));
+        var runs = await KeptRuns.ReadAsync(data, option, cancel);
+        if (DatabaseAddresses.Remark(option, data) is { } remark)
+            await parsed.InvocationConfiguration.Error.WriteLineAsync(remark);
+        return runs;
+    }
+
+    // The folder of a run that the one journal does not have may be of a run that the other one has; and one that both have, of a seed
+    // that has moved to the other one.
     private static void CheckOneJournal(DataDirectory data, string? option)
     {
         if (DatabaseAddresses.BesideOwn(option, data) is { } other)

@@ -45,6 +45,14 @@ internal static class DatabaseAddresses
         File.Exists(data.Journal) && (option ?? CommonOptions.EnvironmentDatabase) is { } url && JournalOf(url, data) is { } named
             && !IsOwn(named, data) ? named : null;
 
+    /// <summary>
+    /// What to know where the directory's own journal was read and ELASTIC_DATABASE names another one, which may be the one that is meant;
+    /// null where nothing else can be meant.
+    /// </summary>
+    /// <inheritdoc cref="JournalOf" path="/exception"/>
+    public static string? Remark(string? option, DataDirectory data) => option is null && BesideOwn(null, data) is not null
+        ? $"this is of {data.Journal}; for the database that ELASTIC_DATABASE names give --database" : null;
+
     /// <summary>Whether that is the data directory's own file, which only one process at a time has.</summary>
     public static bool IsOwn(DatabaseAddress journal, DataDirectory data) =>
         journal.ConnectionString == DatabaseAddress.Parse(null, data.Root).ConnectionString;

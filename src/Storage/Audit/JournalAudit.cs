@@ -9,7 +9,8 @@ namespace Elastic.Storage;
 public static class JournalAudit
 {
     /// <param name="database">Where the journal is; null for the data directory.</param>
-    /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
+    /// <exception cref="NotFoundException">The journal has no such run.</exception>
+    /// <exception cref="ElasticException">The run's journal or its corpus cannot be read.</exception>
     /// <exception cref="DatabaseUnavailableException">The journal cannot be read now, and may be later.</exception>
     public static Task<AuditReport> RunAsync(string dataDir, DatabaseAddress? database, RunName name, CancellationToken cancel) =>
         OfRunAsync(dataDir, database, name, (paths, address, run) => RunAsync(paths, address, run, cancel), cancel);
@@ -41,8 +42,8 @@ public static class JournalAudit
             return await read(
                 paths, address,
                 (await new RunList(address).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value)?.Run
-                    ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, " +
-                                                  $"where its folder in {paths.Runs} is there, restore journal.db from a copy"));
+                    ?? throw new NotFoundException($"the journal knows nothing of run {name}: name another one, or, " +
+                                                   $"where its folder in {paths.Runs} is there, restore journal.db from a copy"));
         }
         catch (DatabaseUnavailableException e) when (!e.IsTransient)
         {

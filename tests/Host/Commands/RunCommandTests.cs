@@ -96,34 +96,44 @@ public sealed class RunCommandTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_directory_s_own_journal_counts_before_the_database_of_the_environment()
+    public async Task Of_two_journals_the_directory_s_own_is_read_and_nothing_is_deleted_or_backed_up_until_one_is_named()
     {
         var (other, backup) = (Path.Combine(_root, "other.db"), $"{_root}-backup");
         await DatabaseAddress.Parse($"sqlite:{other}", _root).PrepareAsync(_ => { }, default);
         try
         {
-            foreach (var args in (string[][])[["run", "prune"], ["run", "list"], ["backup", "--out", backup]])
-            {
-                using var elastic = new ElasticProcess(
-                    Launch.Elastic with { Environment = new Dictionary<string, string> { ["ELASTIC_DATABASE"] = $"sqlite:{other}" } },
-                    [.. args, "--data-dir", _root]);
-                Assert.Equal(args[^1] == "prune" ? ExitCodes.Failed : ExitCodes.Done, await elastic.EndAsync());
-                Assert.Contains(
-                    args[^1] switch
-                    {
-                        "prune" => $"{_root}/journal.db is a journal, and ELASTIC_DATABASE names another one, sqlite:{other}",
-                        "list" => "a     a-00000000     finished ",
-                        _ => $"of {_root}/journal.db, and not of the database that ELASTIC_DATABASE names: for that one give --database",
-                    }, elastic.Said, StringComparison.Ordinal);
-            }
-
+            var (own, two) = ($"sqlite:{_root}/journal.db", $"{_root}/journal.db is a journal, and ELASTIC_DATABASE names another one, ");
+            var remark = $"this is of {_root}/journal.db; for the database that ELASTIC_DATABASE names give --database";
+            await Says(ExitCodes.Failed, other, two, "run", "prune");
+            await Says(ExitCodes.Failed, other, two, "run", "delete", "--run", "gone");
+            await Says(ExitCodes.Failed, other, two, "run", "delete", "--run", "a");
+            await Says(ExitCodes.Failed, other, two, "backup", "--out", backup);
+            await Says(ExitCodes.Done, other, "a     a-00000000     finished ", "run", "list");
+            await Says(ExitCodes.Done, other, remark, "run", "list", "--json");
+            await Says(ExitCodes.Done, other, remark, "run", "show", "--run", "gone");
+            await Says(ExitCodes.NotFound, other, $"knows nothing of run gone: {remark}", "corpus", "audit", "--run", "gone");
             Assert.True(File.Exists(Path.Combine(_root, "runs", "a-00000000", "blobs", "x")));
+            Assert.True(Directory.Exists(Path.Combine(_root, "runs", "gone-00000000")));
+            Assert.False(Directory.Exists(backup));
+
+            // The variable may name this same file, and whoever names the file means it.
+            await Says(ExitCodes.Done, Path.Combine(_root, "runs", "..", "journal.db"), "a-00000000", "backup", "--out", backup);
+            await Says(ExitCodes.Done, other, "a-00000000", "backup", "--out", backup, "--database", own);
             Assert.True(File.Exists(Path.Combine(backup, "journal.db")));
         }
         finally
         {
             if (Directory.Exists(backup))
                 Directory.Delete(backup, recursive: true);
+        }
+
+        async Task Says(int exit, string database, string words, params string[] args)
+        {
+            using var elastic = new ElasticProcess(
+                Launch.Elastic with { Environment = new Dictionary<string, string> { ["ELASTIC_DATABASE"] = $"sqlite:{database}" } },
+                [.. args, "--data-dir", _root]);
+            Assert.Equal(exit, await elastic.EndAsync());
+            Assert.Contains(words, elastic.Said, StringComparison.Ordinal);
         }
     }
 
