@@ -1,5 +1,6 @@
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Generation;
 using Elastic.Model.Training;
@@ -40,6 +41,30 @@ public class RowScorerTests
             Assert.Equal(isGreedy, greedy[i].IsGreedy);
         }
         Assert.InRange(greedy.Count(g => g.IsGreedy), 75, 100);
+    }
+
+    [Fact]
+    public void Where_angles_depend_on_the_length_of_a_row_its_score_is_that_of_the_row_alone_without_padding()
+    {
+        var model = Samples.Llama(2, 4, 2, 32, 160, 97, l => l with
+        {
+            Rotary = l.Rotary with { Scaling = RotaryScaling.Dynamic, Factor = 4, OriginalContext = 40 },
+        });
+        using var vectors = Samples.Initialized(model);
+        vectors.CopyFrom(VectorSet.Parameters, 0, [.. Samples.Values(vectors.Parameters).Select(v => 3 * v)]);
+        using var device = Samples.Device(vectors, model);
+        var random = new Random(12);
+        // Shorter than the original context, as long, and longer; two of one length, which go through the network together.
+        List<ScoredRow> rows = [.. ((int[])[20, 39, 40, 41, 50, 50, 64, 65, 100, 150, 160]).Select(
+            count => new ScoredRow(Enumerable.Range(0, count + 1).Select(_ => random.Next(model.Vocabulary)).ToArray(), 3))];
+
+        var nats = new RowScorer(device, 0).Nats(rows);
+        Assert.All(rows.Index(), r =>
+        {
+            var tokens = r.Item.Tokens.ToArray();
+            var alone = device.Losses(new MicroBatch(0, 1, tokens[..^1], tokens[1..], tokens.Length - 1));
+            Assert.Equal(alone[^3..].Aggregate(0.0, (sum, loss) => sum + loss), nats[r.Index]);
+        });
     }
 
     [Fact]

@@ -44,7 +44,7 @@ public readonly record struct ScoredRow(ReadOnlyMemory<int> Tokens, int Scored)
 
 /// <summary>
 /// Scores rows with a causal model. Rows of about the same length go through the network together, padded behind their last target, which
-/// changes no bit of a loss.
+/// changes no bit of a loss: where the length of a row decides what attention sees (dynamic rotary positions), it is left as it is.
 /// </summary>
 /// <param name="device">The model, attached to its parameters.</param>
 /// <param name="fill">Any token.</param>
@@ -77,8 +77,12 @@ public sealed class RowScorer(TrainingDevice device, int fill)
         return nats;
     }
 
-    private int Columns(ScoredRow row) =>
-        Math.Min(device.Architecture.Context, (row.Tokens.Length - 1 + LengthStep - 1) / LengthStep * LengthStep);
+    private int Columns(ScoredRow row)
+    {
+        var (architecture, tokens) = (device.Architecture, row.Tokens.Length - 1);
+        var padded = Math.Min(architecture.Context, (tokens + LengthStep - 1) / LengthStep * LengthStep);
+        return Math.Min(padded, Math.Max(tokens, architecture.CacheableTokens));
+    }
 
     private MicroBatch Batch(IReadOnlyList<ScoredRow> rows, int columns)
     {
