@@ -60,8 +60,15 @@ public sealed class AdapterFolder : IDisposable
             config.Require(other, false);
         foreach (var other in (string[])
             ["rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform", "layer_replication", "exclude_modules",
-             "target_parameters", "trainable_token_indices"])
+             "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "use_qalora", "use_bdlora"])
             config.RequireEmpty(other);
+        // PiSSA, OLoRA, CorDA, LoftQ and others subtract from the base what A and B begin with: B A belongs beside what is left of it.
+        config.RequireFlagOr(
+            "init_lora_weights",
+            "PEFT changes the model's weights for such a beginning, and beside the unchanged ones the adapter is wrong: save it as a plain "
+                + "LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...), which knows pissa, corda and "
+                + "olora; or merge it into the model with PEFT's merge_and_unload, and name the folder of that model",
+            "gaussian", "eva", "orthogonal");
         var (rank, alpha) = (config.Whole("model.lora-rank", "r", 8), config.Real("model.lora-alpha", "lora_alpha", 8));
         var targets = config.Words("target_modules");
         if (config.Problems.Count > 0)
@@ -69,7 +76,7 @@ public sealed class AdapterFolder : IDisposable
         var lora = ModelSettings.Defaults.Lora with
         {
             Rank = ModelConfig.Number(rank),
-            Alpha = double.Parse(alpha.Text, System.Globalization.CultureInfo.InvariantCulture),
+            Alpha = ModelConfig.RealOf(alpha),
             Targets = targets,
         };
         return lora is { IsUsed: true, Alpha: > 0 and < double.PositiveInfinity }

@@ -119,18 +119,27 @@ internal sealed class ModelConfig
         return [];
     }
 
-    /// <summary>Notes a problem where the key has a value other than null, an empty list or an empty object.</summary>
+    /// <summary>Notes a problem where the key has a value other than null, false, an empty list or an empty object.</summary>
     public void RequireEmpty(string key)
     {
         var isEmpty = Find(key) is not { } value || value.ValueKind switch
         {
-            JsonValueKind.Null => true,
+            JsonValueKind.Null or JsonValueKind.False => true,
             JsonValueKind.Array => value.GetArrayLength() == 0,
             JsonValueKind.Object => !value.EnumerateObject().Any(),
             _ => false,
         };
         if (!isEmpty)
             Refuse(key, "null");
+    }
+
+    /// <summary>Notes a problem where the key has a value other than null, true, false or one of these words, in any case.</summary>
+    /// <param name="remedy">What another value means, and what to do.</param>
+    public void RequireFlagOr(string key, string remedy, params string[] words)
+    {
+        if (Find(key) is { ValueKind: not (JsonValueKind.Null or JsonValueKind.True or JsonValueKind.False) }
+            && !words.Contains(Word(key), StringComparer.OrdinalIgnoreCase))
+            Note(key, remedy);
     }
 
     /// <summary>False where the key is absent or null.</summary>
@@ -162,6 +171,13 @@ internal sealed class ModelConfig
     {
         ArgumentNullException.ThrowIfNull(setting);
         return int.Parse(setting.Text, CultureInfo.InvariantCulture);
+    }
+
+    /// <inheritdoc cref="Number"/>
+    public static double RealOf(SettingText setting)
+    {
+        ArgumentNullException.ThrowIfNull(setting);
+        return double.Parse(setting.Text, CultureInfo.InvariantCulture);
     }
 
     /// <summary>Notes a problem unless the key has one of these texts.</summary>
@@ -199,8 +215,12 @@ internal sealed class ModelConfig
 
     private JsonElement? Find(string key) => _json.TryGetProperty(key, out var value) ? value : null;
 
-    private void Refuse(string key, string only) => _problems.Add(
-        $"{key} = {(Find(key) is { } value ? Shown(value) : "its default")} ({Path}): the arithmetic here knows {only} only");
+    /// <summary>Notes a problem with the value of a key.</summary>
+    /// <param name="why">What is wrong with it, and what to do.</param>
+    public void Note(string key, string why) =>
+        _problems.Add($"{key} = {(Find(key) is { } value ? Shown(value) : "its default")} ({Path}): {why}");
+
+    private void Refuse(string key, string only) => Note(key, $"the arithmetic here knows {only} only");
 
     private static string Shown(JsonElement value) => OneLine.Of(value.GetRawText(), 80);
 }

@@ -166,6 +166,46 @@ public sealed class AdapterFolderTests : TemporaryFolder
         Assert.False(Directory.Exists(Place + "2"));
     }
 
+    // What A and B begin with says whether the weights beside them are the published ones.
+    [Fact]
+    public void An_adapter_whose_beginning_changed_the_weights_beside_it_is_refused_with_what_to_do()
+    {
+        using var vectors = Samples.Initialized(Gpt2);
+        AdapterFolderWriter.Write(Place, vectors, Gpt2, ElementType.Float32, Network);
+        string Of(string more) => """{"peft_type": "LORA", "target_modules": ["c_attn"], """ + more + "}";
+        foreach (var plain in (string[])["null", "true", "false", "\"gaussian\"", "\"eva\"", "\"orthogonal\""])
+        {
+            Write(Of($"\"init_lora_weights\": {plain}"));
+            AdapterFolder.Open(Place).Dispose();
+        }
+        foreach (var other in (string[])["\"pissa\"", "\"pissa_niter_16\"", "\"olora\"", "\"corda\"", "\"loftq\"", "\"lora_ga\"", "1"])
+        {
+            Write(Of($"\"init_lora_weights\": {other}"));
+            Assert.StartsWith($"init_lora_weights = {other} (", Refusal(), StringComparison.Ordinal);
+            Assert.Contains("path_initial_model_for_weight_conversion", Refusal(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Kinds_of_LoRA_with_other_arithmetic_are_refused_by_their_keys_and_their_defaults_are_not()
+    {
+        using var vectors = Samples.Initialized(Gpt2);
+        AdapterFolderWriter.Write(Place, vectors, Gpt2, ElementType.Float32, Network);
+        Write("""
+            {"peft_type": "LORA", "target_modules": ["c_attn"], "alora_invocation_tokens": null, "arrow_config": null, "use_qalora": false,
+             "use_bdlora": null}
+            """);
+        AdapterFolder.Open(Place).Dispose();
+        Write("""
+            {"peft_type": "LORA", "target_modules": ["c_attn"], "alora_invocation_tokens": [5, 6], "arrow_config": {"top_k": 3},
+             "use_qalora": true, "use_bdlora": {"nblocks": 2}}
+            """);
+        var lines = Refusal().Split('\n');
+        foreach (var key in (string[])["alora_invocation_tokens", "arrow_config", "use_qalora", "use_bdlora"])
+            Assert.Single(lines, l => l.StartsWith($"{key} = ", StringComparison.Ordinal));
+        Assert.Equal(4, lines.Length);
+    }
+
     private string Refusal() => Assert.Throws<ElasticException>(() => AdapterFolder.Open(Place)).Message;
 
     private void Write(string config) => File.WriteAllText(Path.Combine(Place, AdapterFolder.ConfigName), config, new UTF8Encoding(false));
