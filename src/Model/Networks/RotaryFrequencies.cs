@@ -26,10 +26,16 @@ internal static class RotaryFrequencies
         RotaryScaling.Linear => new RotaryAngles(Each(settings, headSize, (_, f) => f / settings.Factor)),
         RotaryScaling.Dynamic => new RotaryAngles(Plain(DynamicBase(settings, headSize, tokens), headSize)),
         RotaryScaling.Yarn => new RotaryAngles(
-            Yarn(settings, headSize), settings.YarnAttention ?? 0.1 * Elementary.Log(settings.Factor) + 1),
+            Yarn(settings, headSize), settings.YarnAttention ?? YarnMagnitude(settings.Factor, 1)),
         RotaryScaling.Llama3 => new RotaryAngles(Each(settings, headSize, (_, f) => Llama3(settings, f))),
         _ => throw new UnreachableException($"rotary scaling {settings.Scaling}"),
     };
+
+    /// <summary>
+    /// What yarn multiplies sines and cosines by: 0.1 m ln(s) + 1. Published configurations that have two m (mscale and mscale_all_dim)
+    /// mean the quotient of theirs, as in the transformers library.
+    /// </summary>
+    public static double YarnMagnitude(double factor, double m) => factor <= 1 ? 1 : 0.1 * m * Elementary.Log(factor) + 1;
 
     private static unsafe double[] Plain(double @base, int headSize)
     {
