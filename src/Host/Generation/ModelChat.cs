@@ -62,8 +62,12 @@ internal sealed class ModelChat
                 ? ChatFolder.Find(init, tokenizer) : null;
 
     /// <summary>The tokens that the answer goes on from.</summary>
-    /// <exception cref="FormatException">The template refuses these messages.</exception>
-    public List<int> Prompt(IReadOnlyList<ChatMessage> messages) => _format.Prompt(messages, _tokenizer);
+    /// <returns>At least one token.</returns>
+    /// <exception cref="FormatException">The template refuses these messages, or writes nothing for them.</exception>
+    public List<int> Prompt(IReadOnlyList<ChatMessage> messages) =>
+        _format.Prompt(messages, _tokenizer) is { Count: > 0 } prompt ? prompt : throw new FormatException(
+            "the model's chat template writes nothing for these messages, and an answer goes on from at least one token: "
+                + "end with a message of the user that has a text");
 
     private static ChatFormat? OwnOf(TextModel model) => model.Training is { } training
         ? OfRun(training, model.Tokenizer) : ChatFolder.Find(model.Name, model.Tokenizer);

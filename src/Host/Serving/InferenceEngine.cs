@@ -141,9 +141,10 @@ internal sealed class InferenceEngine : IDisposable
             {
                 active[generator.Add(job.Prompt, job.Count, job.Sampling, job.Likeliest)] = job;
             }
-            catch (OutOfMemoryException e)
+            catch (Exception e)
             {
-                _say($"{id} failed: {OutOfMemory.Describe(e)}");
+                // Whatever is wrong with one text ends that text: an exception that leaves this thread would end the process.
+                _say($"{id} failed: {OutOfMemory.Describe(e) ?? e.Message}");
                 job.Complete(ApiException.Failed());
             }
         }

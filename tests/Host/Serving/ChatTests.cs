@@ -6,11 +6,12 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Generation;
 using Elastic.Host.Tests.Generation;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Serving;
 
 /// <summary>Conversations: POST /v1/chat/completions.</summary>
-public sealed class ChatTests
+public sealed class ChatTests : TemporaryFolder
 {
     private const string Path = "/v1/chat/completions";
 
@@ -117,6 +118,28 @@ public sealed class ChatTests
             .RootElement.GetProperty("error");
         Assert.Equal((status, param), ((int)answer.StatusCode, error.GetProperty("param").GetString()));
         Assert.Contains(why, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Empty(served.Said);
+    }
+
+    [Fact]
+    public async Task Messages_for_which_the_template_writes_nothing_are_refused_and_the_server_goes_on()
+    {
+        var template = System.IO.Path.Combine(Folder, "contents.jinja");
+        await File.WriteAllTextAsync(
+            template, "{% for message in messages %}{{ message.content }}{% endfor %}", TestContext.Current.CancellationToken);
+        await using var served = await Served.StartAsync(chatTemplate: template);
+        foreach (var streams in (bool[])[false, true])
+        {
+            using var answer = await served.Client.PostAsJsonAsync(
+                Path, new { messages = new object[] { new { role = "user", content = "" } }, stream = streams },
+                TestContext.Current.CancellationToken);
+            var error = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))
+                .RootElement.GetProperty("error");
+            Assert.Equal((400, "messages"), ((int)answer.StatusCode, error.GetProperty("param").GetString()));
+            Assert.Contains("writes nothing for these messages", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        }
+        var text = await served.CompleteAsync(new { messages = Hello, max_tokens = 3 }, Path);
+        Assert.Equal(1, text.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
         Assert.Empty(served.Said);
     }
 
