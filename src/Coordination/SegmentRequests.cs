@@ -127,6 +127,9 @@ public static class SegmentRequests
             return (null, null);
         if (from > end.Rounds)
             return (null, $"the run ends with round {end.Rounds - 1}: let the change begin with round {end.Rounds} at the latest");
+        if (@new.Run.Epochs is not null && run.Blocks == 0)
+            return (null, "run.epochs: the corpus is still being built, and nobody knows yet how many samples an epoch has: use "
+                + "run.rounds, or ask again when the corpus is complete");
         var before = plan.Timeline.SamplesBefore(from);
         try
         {

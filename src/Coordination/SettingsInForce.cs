@@ -27,7 +27,7 @@ public static class SettingsInForce
             ? settings with
             {
                 Run = last.Samples is { } samples
-                    ? settings.Run with { Rounds = null, Epochs = checked((int)(samples / run.Blocks)) }
+                    ? settings.Run with { Rounds = null, Epochs = EpochsOf(run, samples) }
                     : settings.Run with { Rounds = last.Rounds, Epochs = null },
             }
             : settings;
@@ -76,6 +76,11 @@ public static class SettingsInForce
 
         return [.. segments];
     }
+
+    // A start may know the blocks of the corpus before its builder says that it is complete. A change does not count in epochs before that,
+    // so it was a start that did.
+    private static int? EpochsOf(RunState run, long samples) =>
+        run.Blocks > 0 ? checked((int)(samples / run.Blocks)) : AtStart(run).Run.Epochs;
 
     /// <summary>True where the change is one of the length of the run.</summary>
     internal static bool SaysLength(SettingsChange change) =>

@@ -122,6 +122,25 @@ public sealed class SegmentRequestTests
     }
 
     [Fact]
+    public void How_many_samples_an_epoch_has_is_not_known_while_the_corpus_is_built()
+    {
+        var building = At(1) with { Blocks = 0 };
+        Refuses(building, Set("""{"run.rounds":null,"run.epochs":2}"""), "run a keeps its settings: run.epochs: the corpus is still being "
+            + "built, and nobody knows yet how many samples an epoch has: use run.rounds, or ask again when the corpus is complete");
+        Assert.Equal(6, SettingsInForce.Newest(Carry(building, Set("""{"run.rounds":6}"""))).Run.Rounds);
+        // A start knows of the end of the corpus before the builder has said it.
+        var start = VirtualRun.Begin(1) with
+        {
+            Settings = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 2 } }),
+            Blocks = 300,
+        };
+        var run = Carry(Carry(building, Set("""{"run.rounds":5}""")), start);
+        Assert.Equal((null, 2), (SettingsInForce.Newest(run).Run.Rounds, SettingsInForce.Newest(run).Run.Epochs));
+        Assert.Equal(2, SettingsInForce.Newest(run with { Blocks = 300 }).Run.Epochs);
+        Assert.Equal(600, RunPlan.Of(run).Timeline.TotalSamples);
+    }
+
+    [Fact]
     public void A_run_gets_shorter_and_a_start_with_its_name_goes_on_with_what_was_changed()
     {
         var run = Carry(At(1), Set("""{"run.rounds":3,"run.replicas":4}"""));

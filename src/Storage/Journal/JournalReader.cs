@@ -53,7 +53,8 @@ public static class JournalReader
                 $"""
                 SELECT {Columns} FROM journal WHERE persistence_id = @key
                 AND (sequence_number = 1 OR manifest = 'settings-changed' OR manifest LIKE 'settings-changed.%'
-                OR manifest = 'segment-planned' OR manifest LIKE 'segment-planned.%') ORDER BY sequence_number
+                OR manifest = 'segment-planned' OR manifest LIKE 'segment-planned.%'
+                OR manifest = 'corpus-completed' OR manifest LIKE 'corpus-completed.%') ORDER BY sequence_number
                 """, RowOf, token, ("key", JournalRows.KeyOf(run))), cancel);
         return [.. rows.Select(row => Event(run, row, row.Number))];
     }
