@@ -223,6 +223,12 @@ public abstract class PiecesCoordinator
 
     private void Receive(WorkResult result, Random chance)
     {
+        if (Health.Of(result.Node) is null)
+        {
+            Dismiss(result, $"the {result.Key}", "the node is not enlisted: it says it again when it is");
+            return;
+        }
+
         Drop(result.Node, result.Key);                                  // acknowledges it
         if (result.Outcome is not WorkFailed failed)
             Receive(result);

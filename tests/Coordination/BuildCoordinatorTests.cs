@@ -76,6 +76,21 @@ public sealed class BuildCoordinatorTests
     }
 
     [Fact]
+    public void What_a_node_answers_that_was_lost_counts_once_it_is_back_and_says_it_again()
+    {
+        Enlist(A);
+        Ask([0]);
+        Step(new RunInput.Lost(A));
+        var late = Answer(A, 0);
+        Assert.Contains(late, o => o is RunOutput.Dropped);
+        Assert.DoesNotContain(late, o => o is RunOutput.Send);           // the node keeps it
+        Assert.Equal([(0, B)], Orders(Enlist(B)));
+        Enlist(A);
+        Answer(A, 0);
+        Assert.Equal("a:80", Assert.Single(_coordinator.Show().Pieces).Source);
+    }
+
+    [Fact]
     public void A_piece_that_no_node_can_read_is_the_asker_s_and_the_others_go_on()
     {
         Enlist(A);
