@@ -80,7 +80,7 @@ public sealed class NodeCoordinator
                 _freeMemoryBytes = beat.FreeMemoryBytes;
                 _context.Beat();
                 _queue.Report();
-                if (_departure.IsDraining)
+                if (_departure.TakesNoWork)
                     foreach (var run in _context.Runs.Values)
                         _context.TellIfIdle(run);                      // one that no seed knows any more is released by the answer
                 Report();

@@ -30,7 +30,7 @@ internal sealed class NodeDeparture(NodeCoordinatorContext context)
     /// nothing of here.
     /// </summary>
     public bool IsDrained => IsDraining && context.Beats - _drainsSince >= FewestBeats && !context.Pending.Works.Any()
-        && context.Runs.Values.All(r => r.Openings == 0 && (!r.IsOpen || context.Beats - r.Released <= Fresh));
+        && context.Runs.Values.All(r => r.Openings == 0 && (!r.IsOpen || IsReleasedBy(r)));
 
     /// <summary>Begins to drain, or takes work again.</summary>
     public void Drain(NodeNews.Drain drain)
@@ -73,11 +73,14 @@ internal sealed class NodeDeparture(NodeCoordinatorContext context)
     }
 
     /// <summary>
-    /// Lets the process end when every run that is open on the node has released it: others hold what only it held.
+    /// Lets the process end when every run that is open on the node has released it just now: others hold what only it held. What was said
+    /// to it long ago, while it drained, may not hold any more.
     /// </summary>
     public void EndIfReleased()
     {
-        if (_isLeaving && context.Runs.Values.Where(r => r.IsOpen).All(r => r.Released is not null))
+        if (_isLeaving && context.Runs.Values.Where(r => r.IsOpen).All(IsReleasedBy))
             context.Add(new NodeOutput.Left());
     }
+
+    private bool IsReleasedBy(OpenedRun run) => context.Beats - run.Released <= Fresh;
 }

@@ -178,6 +178,20 @@ public sealed class NodeCoordinatorTests
     }
 
     [Fact]
+    public void A_node_that_leaves_after_a_drain_waits_for_a_release_of_now()
+    {
+        Opened();
+        Step(new NodeInput.Told(new NodeNews.Drain("7", Undo: false)));
+        Step(new NodeInput.Commanded(new NodeCommand.Release(Id, 1)));
+        for (var silent = 0; silent < 4; silent++)
+            Step(new NodeInput.Beat());
+        Assert.DoesNotContain(Step(new NodeInput.Leave()), o => o is NodeOutput.Left);
+        // A run that no seed knows any more is released by the answer.
+        Assert.Contains(new NodeReport.RunIdle(A, Id), Sent(Step(new NodeInput.Beat())));
+        Assert.Contains(Step(new NodeInput.Commanded(new NodeCommand.Release(Id, 1))), o => o is NodeOutput.Left);
+    }
+
+    [Fact]
     public void A_run_that_is_deleted_while_it_is_opened_leaves_nothing_and_the_node_drains()
     {
         Step(new NodeInput.Commanded(Open));
