@@ -56,6 +56,29 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void The_round_that_a_score_makes_superfluous_is_taken_from_its_nodes_and_given_out_again_where_the_run_gets_longer()
+    {
+        ItsPlan = Plan with { TargetLoss = 4 };
+        Recover(Journal(2).Where(e => e is not RunEvent.VersionEvaluated { Score.Version: 2 }));
+        Enlist(A, devices: 3);
+        Survey(A, Coordinator.Run.Current());
+        Assert.Equal(2, Taken(A).OfType<WorkOrder>().Count(o => o.Content is Compute));
+        ItsPlan = ItsPlan with { EndsAt = 2 };
+        Step(new RunInput.Answered(Scored(A, new VersionScore(2, 3, 6))));
+        Assert.Equal(2, Coordinator.Run.EndsAt);
+        var dropped = Taken(A).OfType<NodeCommand.DropWork>().SelectMany(d => d.Works).ToList();
+        Assert.Contains(ComputeWork.KeyOf(2, 0), dropped);
+        Assert.Contains(ComputeWork.KeyOf(2, 1), dropped);
+        Assert.DoesNotContain(Coordinator.View.InFlight.Keys, w => w.Work.Kind == ComputeWork.Kind.Name);
+        foreach (var key in new[] { AverageWork.KeyOf(2, 0), AssembleWork.KeyOf(2), ComputeStageWork.KeyOf(2, 0, 1) })
+            Assert.True(Scheduler.IsDone(Coordinator.Run, ItsPlan, new InFlightWork(key, A)));
+
+        ItsPlan = Plan with { TargetLoss = 1 };
+        Ask(VirtualRun.Begin(1) with { Settings = Text(s => s with { Run = s.Run with { Rounds = 6 } }) });
+        Assert.Equal(2, Taken(A).OfType<WorkOrder>().Count(o => o.Content is Compute));
+    }
+
+    [Fact]
     public void After_a_rollback_nothing_is_given_out_before_the_fence_knows_of_it()
     {
         Recover(Journal(3));

@@ -40,7 +40,8 @@ public sealed class AssembleWork : WorkKind
                 scheduling.Give(key, node, new Assemble(run.Round, [.. run.Averaged.Values], run.Frozen is null ? null : run.Version));
     }
 
-    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round;
+    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
+        key.Number != run.Round || run.Round >= plan.Rounds;
 
     // Stores nothing: which nodes hold the version is kept in the view, by RunCoordinator.
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) =>

@@ -47,7 +47,7 @@ public sealed class AverageWork : WorkKind
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
-        key.Number != run.Round
+        key.Number != run.Round || run.Round >= plan.Rounds
         || Enumerable.Range(key.Index, Math.Clamp(plan.Chunks - key.Index, 0, ChunksTogether)).All(run.Averaged.ContainsKey);
 
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch

@@ -87,7 +87,7 @@ public sealed class ComputeWork : WorkKind
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
-        key.Number != run.Round || Computations.IsDone(run, plan, key.Index, node);
+        key.Number != run.Round || run.Round >= plan.Rounds || Computations.IsDone(run, plan, key.Index, node);
 
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
     {

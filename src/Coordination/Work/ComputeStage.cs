@@ -52,7 +52,7 @@ public sealed class ComputeStageWork : WorkKind
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
-        key.Number != run.Round || Computations.IsSettled(run, plan, ReplicaOf(key));
+        key.Number != run.Round || run.Round >= plan.Rounds || Computations.IsSettled(run, plan, ReplicaOf(key));
 
     /// <summary>The first stage's node answers for the replica, so this kind has no outcome of its own.</summary>
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result)
