@@ -67,13 +67,15 @@ public sealed class Inventory(TimeSpan patience, int mostDigests)
     }
 
     /// <summary>The judgement, when it can be made.</summary>
-    public CoordinatorCommand.FinishSurvey? Judge(RunState run, ClusterView view, TimeSpan now)
+    /// <param name="isOnlyOfWhole">Nothing is to be taken for lost: the run has failed, and a person may bring what is lacking.</param>
+    public CoordinatorCommand.FinishSurvey? Judge(RunState run, ClusterView view, TimeSpan now, bool isOnlyOfWhole = false)
     {
-        if (view.Surveyed || view.DeviceCount == 0)
-            return null;                                               // no device is there that could compute anything again
+        if (view.Surveyed)
+            return null;
         bool IsLost(Digest set) => view.HoldersOf(set).IsEmpty;
         var current = run.Current().ToArray();
-        if (_pending.Count == 0 && now - _since >= Loss(run, view).Share * patience)
+        // Without a device nothing could be computed again.
+        if (!isOnlyOfWhole && view.DeviceCount > 0 && _pending.Count == 0 && now - _since >= Loss(run, view).Share * patience)
         {
             Digest[] all = [.. run.References()];
             return new CoordinatorCommand.FinishSurvey(all, [.. all.Where(s => !IsLost(s))]);
@@ -86,6 +88,9 @@ public sealed class Inventory(TimeSpan patience, int mostDigests)
     public string WaitsFor(RunState run, ClusterView view, TimeSpan now)
     {
         var (share, lost, then) = Loss(run, view);
+        if (view.DeviceCount == 0)
+            return $"nodes that may hold what is lacking, or a node with a device: no node that is here has {lost}, and none can compute "
+                + "it again";
         var left = share * patience - (now - _since);
         return $"nodes that may hold what is lacking: no node that is here has {lost}. Start the nodes that may have it; in "
             + $"{Math.Max(0, Math.Ceiling(left.TotalSeconds))} s {then}";

@@ -264,7 +264,11 @@ public sealed class RunCoordinator
         if (!rests)
             Inquire(Plan);
         else if (!_context.IsIdleAfterFinish && _context.Settings.GoesOn)
+        {
             _openings.OpenAll();                                       // a node that comes after the failure may be needed for copies
+            JudgeSurvey(isOnlyOfWhole: true);                          // nodes that leave are let go once it is known what there is
+        }
+
         if (!_term.IsKnown)
             return;                                                    // the run has rolled back: it needs a new term first
         _attempts.EndIncomplete();
@@ -283,11 +287,16 @@ public sealed class RunCoordinator
         _openings.OpenAll();
         if (Run.Arithmetic.Length == 0 && _context.Health.CommonArithmetic(plan.Needs) is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
-        // A node that is about to be told what the run is may have what others lack.
-        if (_openings.AreComplete && _inventory.Judge(Run, View, _context.Now) is { } judgement)
-            Decide(judgement);
+        JudgeSurvey(isOnlyOfWhole: false);
         if (_losses.Lost(Run, View, _context.Now) is { } lost)
             Decide(lost);
+    }
+
+    private void JudgeSurvey(bool isOnlyOfWhole)
+    {
+        // A node that is about to be told what the run is may have what others lack.
+        if (_openings.AreComplete && _inventory.Judge(Run, View, _context.Now, isOnlyOfWhole) is { } judgement)
+            Decide(judgement);
     }
 
     private void Decide(CoordinatorCommand command)

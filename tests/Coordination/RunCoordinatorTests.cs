@@ -79,6 +79,46 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_stopped_run_without_devices_lets_nodes_go_once_it_is_known_that_all_is_there_and_else_says_what_it_lacks()
+    {
+        Recover([.. Journal(1), new RunEvent.RunPaused(Id, VirtualRun.By(1))]);
+        Enlist(B, devices: 0, seed: true);
+        Enlist(A, devices: 0, leaving: true);
+        Survey(B, []);
+        Survey(A, []);
+        After(1000);
+        Step(new RunInput.Tick());
+        Assert.Equal(
+            (1, Lifecycle.Surveying, "nodes that may hold what is lacking, or a node with a device: no node that is here has version 1 or "
+                + "a checkpoint whole, and none can compute it again"),
+            (Coordinator.Run.Round, Coordinator.Lifecycle, Coordinator.WaitsFor));
+        Assert.DoesNotContain("Release", Sent(A));
+        Enlist(C, devices: 0);
+        Survey(C, At(1).Current());
+        Assert.Equal((Lifecycle.Stopped, null), (Coordinator.Lifecycle, Coordinator.WaitsFor));
+        Assert.Contains("Release", Sent(A));
+    }
+
+    [Fact]
+    public void A_run_that_has_failed_before_it_was_known_what_there_is_lets_nodes_go_and_takes_nothing_for_lost()
+    {
+        Recover(Journal(1));
+        Enlist(A);
+        Enlist(B);
+        Coordinator.Fail("its disk is full");
+        Survey(A, []);
+        Survey(B, []);
+        After(1000);
+        Enlist(A, leaving: true);
+        Assert.Equal(1, Coordinator.Run.Round);
+        Assert.DoesNotContain("Release", Sent(A));
+        Enlist(C);
+        Survey(C, At(1).Current());
+        Assert.Contains("Release", Sent(A));
+        Assert.Equal(Lifecycle.Failed, Coordinator.Lifecycle);
+    }
+
+    [Fact]
     public void After_a_rollback_nothing_is_given_out_before_the_fence_knows_of_it()
     {
         Recover(Journal(3));
