@@ -70,16 +70,22 @@ public sealed class EvaluationCoordinator(RunId job, long term) : PiecesCoordina
     // CPU devices share a piece; each GPU has one of its own.
     private protected override int PiecesAtOnce(IReadOnlyList<DeviceId> places) => places.All(d => d.IsCpu) ? 1 : places.Count;
 
+    // Numbers of two arithmetics are never put together: what was scored, here or under an earlier supervisor, decides.
+    private bool HasScores => _scores.Count > 0 || _asked is { First: > 0 };
+
+    private bool MayChoose => _asked is not null
+        && (_arithmetic is null || (!HasScores && Health.Reports.All(r => r.Arithmetic != _arithmetic || r.Devices.Length == 0)));
+
     private protected override void Prepare()
     {
-        if (_arithmetic is null)
+        if (MayChoose)
             ReviewNodes();
     }
 
     private protected override void ReviewNodes()
     {
-        if (_asked is not null)
-            _arithmetic ??= Health.CommonArithmetic();
+        if (MayChoose)
+            _arithmetic = Health.CommonArithmetic() ?? _arithmetic;
         base.ReviewNodes();
     }
 
@@ -115,6 +121,8 @@ public sealed class EvaluationCoordinator(RunId job, long term) : PiecesCoordina
         var isOfVersion = result.From == _asked?.Parameters && result.Key.Kind == ScoreRowsWork.Kind.Name;
         if (!isOfVersion || result.Outcome is not RowsScored { Nats: var nats })
             Dismiss(result, result.Outcome.GetType().Name, "it answers no piece of this evaluation");
+        else if (Health.Of(result.Node)?.Arithmetic is var its && its != _arithmetic)
+            Dismiss(result, $"piece {result.Key.Index}", $"it has another arithmetic ({its}) than the others ({_arithmetic})");
         else if (_scores.TryGetValue(result.Key.Index, out var known))
             Compare(result, nats, known);
         else if (!IsWanted(result.Key))
@@ -144,5 +152,6 @@ public sealed class EvaluationCoordinator(RunId job, long term) : PiecesCoordina
         : View.Workers.Any() ? View.InFlight.Values.Any(since => Now - since > SecondNode) && _scores.Count == 0
             ? "devices: nodes that are to score have work of runs first" : null
         : Problem is { } why ? $"a node that can score: {why}"
+        : HasScores && _arithmetic is { } its ? $"a node with a device and the arithmetic of the pieces that are scored ({its})"
         : "a node with a device";
 }

@@ -104,6 +104,29 @@ public sealed class EvaluationCoordinatorTests
     }
 
     [Fact]
+    public void The_arithmetic_is_chosen_anew_while_nothing_is_scored_and_never_after_that()
+    {
+        Enlist(A);
+        Ask(0, 1);
+        Step(new RunInput.Lost(A));
+        Enlist(C, arithmetic: "cpu 1");
+        Assert.Equal(("cpu 1", null, 1), (_coordinator.Show().Arithmetic, _coordinator.Show().WaitsFor, _coordinator.Show().Nodes));
+        Enlist(A);                                                      // it was not lost after all
+        Assert.Contains(Answer(A, 0), o => o is RunOutput.Dropped);
+        Assert.Empty(_coordinator.Show().Scores);
+
+        Answer(C, 0);
+        Assert.Single(_coordinator.Show().Scores);
+        Step(new RunInput.Lost(C));
+        Ask(0, 2);
+        Assert.Equal(
+            ("cpu 1", "a node with a device and the arithmetic of the pieces that are scored (cpu 1)"),
+            (_coordinator.Show().Arithmetic, _coordinator.Show().WaitsFor));
+        Ask(1, 1);                                                      // the asker has it
+        Assert.Equal("cpu 1", _coordinator.Show().Arithmetic);
+    }
+
+    [Fact]
     public void Work_that_fails_is_tried_elsewhere_and_what_nobody_can_do_ends_the_evaluation()
     {
         Enlist(A);

@@ -53,7 +53,10 @@ internal sealed class ScoredPieces(
             throw new ElasticException($"the evaluation of run {run} cannot go on: {failure}");
         var scores = Fitting(view);
         _waiting.RemoveRange(0, scores.Count);
-        _request = _request with { First = _request.First + scores.Count, Arithmetic = view.Arithmetic };
+        _request = _request with { First = _request.First + scores.Count };
+        // What has no score yet may be scored by other nodes than those that are there now.
+        if (_request.First > 0)
+            _request = _request with { Arithmetic = view.Arithmetic };
         if (scores.Count > 0)
             asker.Store.Collect(kept.Concat(_waiting.Select(w => w.Piece)).ToHashSet(), round: 1);
         // The report says what else it waits for.

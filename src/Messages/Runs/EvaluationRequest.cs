@@ -29,7 +29,7 @@ public abstract record EvaluationRequest(RunId Job) : JobRequest(Job)
         /// <summary>The data plane ("host:port") that has the manifest, the parameters and the pieces.</summary>
         public required string Source { get; init; }
 
-        /// <summary>What the bits depend on besides, as an answer has said; null before the first one.</summary>
+        /// <summary>What the bits depend on besides, as an answer has said; null before the first score.</summary>
         public required string? Arithmetic { get; init; }
 
         /// <summary>The number of the first of the pieces: the asker has the scores of those before it.</summary>

@@ -42,6 +42,27 @@ public sealed class ScoredPiecesTests : TemporaryFolder
         Assert.True(ended);
     }
 
+    // Those that were to score may be gone before they have, and the others may have another arithmetic.
+    [Fact]
+    public async Task The_arithmetic_of_an_answer_counts_only_with_its_scores()
+    {
+        var asked = new List<string?>();
+        using var asker = new JobAsker<EvaluationView>(
+            (request, _, _) =>
+            {
+                if (request is not EvaluationRequest.Score score)
+                    return Task.FromResult(Score(Request));
+                asked.Add(score.Arithmetic);
+                return Task.FromResult(asked.Count == 1 ? Score(score) with { Scores = [], Arithmetic = "other" } : Score(score));
+            }, new BlobLocations(), Path.Combine(Folder, "job"), new EvaluationRequest.End(Job), _said.Add);
+        var scored = new ScoredPieces(asker, new RunName("a"), Request, [], new Lines(_said));
+        await foreach (var _ in scored.RunAsync([[Row], [Row, Row]], TestContext.Current.CancellationToken))
+        {
+        }
+
+        Assert.Equal([null, null, "a"], asked);
+    }
+
     private static ScoredRow Row => new(new[] { 1, 2 }, 1);
 
     private static EvaluationRequest.Score Request => new(Job)
