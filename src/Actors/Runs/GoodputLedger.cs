@@ -16,7 +16,8 @@ internal sealed class GoodputLedger(RunId run)
     private readonly HashSet<int> _handedOver = [];                    // replicas whose hand-overs were
     private readonly Dictionary<int, TimeSpan> _lost = [];             // replicas whose work lies about, and since when
     private ImmutableDictionary<InFlightWork, TimeSpan> _before = ImmutableDictionary<InFlightWork, TimeSpan>.Empty;
-    private double _countedSeconds, _spentSeconds;
+    private readonly Dictionary<int, double> _countedSeconds = [];     // by replica
+    private double _spentSeconds;
 
     /// <summary>Notes a stored event; a committed round's goodput is its answer.</summary>
     public Goodput? Stored(RunEvent e)
@@ -30,11 +31,19 @@ internal sealed class GoodputLedger(RunId run)
                 _handedOver.Add(handOver.Replica);
                 break;
             case RunEvent.RoundCommitted committed:
-                var goodput = new Goodput(run, committed.Round, _countedSeconds, _spentSeconds);
-                (_countedSeconds, _spentSeconds) = (0, 0);
+                var goodput = new Goodput(run, committed.Round, _countedSeconds.Values.Sum(), _spentSeconds);
+                _spentSeconds = 0;
+                _countedSeconds.Clear();
                 _computed.Clear();
                 _lost.Clear();
                 return goodput;
+            // What was spent on what counts no more stays spent.
+            case RunEvent.WorkLost lost:
+                Forget(lost.Replicas);
+                break;
+            case RunEvent.RolledBack:
+                Forget([.. _computed, .. _handedOver, .. _countedSeconds.Keys]);
+                break;
         }
 
         return null;
@@ -50,12 +59,22 @@ internal sealed class GoodputLedger(RunId run)
             var seconds = (now - since).TotalSeconds;
             _spentSeconds += seconds;
             if (_counted.Contains(work) || _handedOver.Remove(work.Work.Index))
-                _countedSeconds += seconds;
+                _countedSeconds[work.Work.Index] = _countedSeconds.GetValueOrDefault(work.Work.Index) + seconds;
         }
 
         _counted.Clear();
         _handedOver.Clear();
         _before = inFlight;
+    }
+
+    // What was computed of these replicas in this round counts no more.
+    private void Forget(IReadOnlyCollection<int> replicas)
+    {
+        foreach (var replica in replicas)
+            _countedSeconds.Remove(replica);
+        _computed.ExceptWith(replicas);
+        _handedOver.ExceptWith(replicas);
+        _counted.RemoveWhere(w => replicas.Contains(w.Work.Index));
     }
 
     /// <summary>Notes that a replica's work was lost or failed.</summary>

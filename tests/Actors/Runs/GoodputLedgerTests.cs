@@ -54,6 +54,36 @@ public sealed class GoodputLedgerTests
     }
 
     [Fact]
+    public void A_result_that_was_lost_does_not_count_and_the_one_that_comes_instead_does()
+    {
+        Look(0, (0, A, 0), (1, B, 0));
+        Computed(0, A);
+        Computed(1, B);
+        Look(10);
+        Assert.Null(_ledger.Stored(new RunEvent.WorkLost(Run, 4, [1], false, "its node is gone")));
+        Look(12, (1, A, 12));
+        Computed(1, A);
+        Look(19);
+        Assert.Equal(new Goodput(Run, 4, 10 + 7, 20 + 7), Committed());
+    }
+
+    [Fact]
+    public void After_a_step_back_nothing_that_was_computed_before_it_counts()
+    {
+        Look(0, (0, A, 0), (1, B, 0));
+        Computed(0, A);
+        Look(10, (1, B, 0));
+        _ledger.Stored(new RunEvent.ReplicaHandedOver(Run, new ReplicaHandOver(4, 1, 3, Digest.Of("s"u8), 1, Digest.Of("x"u8))));
+        Assert.Null(_ledger.Stored(new RunEvent.RolledBack(Run, null, "damaged")));
+        Look(10);
+        Look(10, (0, A, 10), (1, B, 10));
+        Computed(0, A);
+        Computed(1, B);
+        Look(15);
+        Assert.Equal(new Goodput(Run, 4, 5 + 5, 20 + 10), Committed());
+    }
+
+    [Fact]
     public void Lost_work_is_recovered_with_the_first_step_after_it()
     {
         Assert.Null(_ledger.Step(A, 4, 1, Seconds(1)));
