@@ -1,75 +1,43 @@
-using System.Globalization;
 using Akka.Actor;
+using Akka.Configuration;
+using Akka.Dispatch;
+using Akka.Dispatch.MessageQueues;
 using Akka.Event;
-using Elastic.Actors.Serialization;
-using Elastic.Foundation;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Hosting;
 
 /// <summary>
-/// Writes the actor system's log to <c>elastic.log-file</c>, one line per event, with its time in UTC. Of events that differ in numbers
-/// only, such as the attempts to reach a node that is dead, it writes one a minute, and how many there were.
+/// Writes the actor system's log to its file; also what was said before the system stopped it. See <see cref="LogWriter"/>.
 /// </summary>
-public sealed class FileLogger : ReceiveActor
+public sealed class FileLogger : ReceiveActor, IRequiresMessageQueue<FileLogQueue>
 {
-    // Of the process: a node that finds no seed starts one actor system after the other, and each says the same.
-    private static readonly Repetitions Repetitions = new();
-
-    // Such a line holds what another process wrote: neither its length nor its variety may fill the disk.
-    private const string Unreadable = "Deserialization failed for message with serializer id";
-    private const int MostOfUnreadable = 500;
-
-    private readonly LogFile? _file;
-    private readonly bool _isJson;
-
     public FileLogger()
     {
-        var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
-        _isJson = Context.System.Settings.Config.GetString("elastic.log-format", "") == NodeSettings.JsonLogs;
-        if (path.Length > 0)
-            _file = new LogFile(path, Context.System.Settings.Config.GetLong("elastic.log-file-bytes", LogFile.MostBytes));
+        var writer = new LogWriter(Context.System.Settings);
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
-        Receive<LogEvent>(Write);
+        Receive<LogEvent>(writer.Write);
     }
+}
 
-    private void Write(LogEvent e)
+/// <summary>
+/// What waits to be written to the log. A system that ends stops its loggers, whatever waits in their mailboxes: the last lines, such as
+/// why it ends. Here they are written when the logger is gone.
+/// </summary>
+public sealed class FileLogQueue(Settings settings) : UnboundedMessageQueue, IMessageQueue
+{
+    void IMessageQueue.CleanUp(IActorRef owner, IMessageQueue deadletters)
     {
-        if (_file is null)
-            return;
-        // Whoever refused a message has said so, and Akka repeats it.
-        if (RefusedException.In(e.Cause) is not null)
-            return;
-        var (source, message) = (e.LogSource, $"{e.Message}");
-        var text = $"{source}: {message}";
-        var skipped = 0;
-        var isUnreadable = text.Contains(Unreadable, StringComparison.Ordinal);
-        // What Elastic itself says is said when something has happened; Akka repeats itself until somebody acts.
-        if (IsRepeatedByAkka(e) && !Repetitions.IsDue(isUnreadable ? Unreadable : text, e.Timestamp, out skipped))
-            return;
-        if (isUnreadable && message.Length > MostOfUnreadable)
-            message = $"{message[..MostOfUnreadable]} …";
-        LogFeed.OfProcess.Add(new LogLine(
-            new DateTimeOffset(e.Timestamp.ToUniversalTime()), SeverityOf(e),
-            e.Cause is null || isUnreadable ? $"{source}: {message}" : $"{source}: {message}: {e.Cause.Message}"));
-        if (skipped > 0)
-            message += $" (and {skipped} more like it since the last one)";
-        var details = e.Cause is null || isUnreadable ? null : e.Cause.ToString();
-        _file.Append(_isJson
-            ? JsonLogLine.Of(e.Timestamp, LevelOf(e).ToLowerInvariant(), source, message, details)
-            : $"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {LevelOf(e)[..4].ToUpperInvariant()} {source}: {message}"
-                + (details is null ? "" : $"{Environment.NewLine}{details}") + Environment.NewLine);
+        var writer = new LogWriter(settings);
+        while (TryDequeue(out var envelope))
+        {
+            if (envelope.Message is LogEvent e)
+                writer.Write(e);
+        }
     }
+}
 
-    // "Info", "Warning", "Error", "Debug".
-    private static string LevelOf(LogEvent e) => e.LogLevel().ToString().Replace("Level", "", StringComparison.Ordinal);
-
-    private static LogSeverity SeverityOf(LogEvent e) => e switch
-    {
-        Error => LogSeverity.Error,
-        Warning => LogSeverity.Warning,
-        _ => LogSeverity.Info,
-    };
-
-    private static bool IsRepeatedByAkka(LogEvent e) => e.LogClass.Namespace?.StartsWith("Akka", StringComparison.Ordinal) ?? true;
+/// <summary>The mailbox of a <see cref="FileLogger"/>, as hocon/akka.conf names it.</summary>
+public sealed class FileLogMailbox(Settings settings, Config config) : MailboxType(settings, config), IProducesMessageQueue<FileLogQueue>
+{
+    public override IMessageQueue Create(IActorRef owner, ActorSystem system) => new FileLogQueue(Settings);
 }

@@ -25,6 +25,19 @@ public sealed class FileLoggerSpecs : TemporaryFolder
         Assert.Contains("logged", mine.GetProperty("source").GetString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_a_system_said_before_its_end_is_in_the_log_to_the_last_line()
+    {
+        const int Lines = 2000;
+        var system = ActorSystem.Create("ended", AkkaSettings.ForDevices(new DataPaths(Folder)));
+        var log = Logging.GetLogger(system.EventStream, typeof(FileLoggerSpecs));
+        for (var i = 0; i < Lines; i++)
+            log.Warning("line {0}", i);
+        await system.Terminate();
+        var said = File.ReadAllLines(Path.Combine(Folder, "log.txt")).Where(l => l.Contains(": line ", StringComparison.Ordinal));
+        Assert.Equal(Enumerable.Range(0, Lines), said.Select(l => int.Parse(l[(l.LastIndexOf(' ') + 1)..])));
+    }
+
     [Theory]
     [InlineData(NodeSettings.JsonLogs)]
     [InlineData("text")]
