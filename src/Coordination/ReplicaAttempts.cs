@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Work;
 
@@ -25,7 +26,8 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
     private const int LongestAttempt = 32;
 
     private readonly Dictionary<string, TimeSpan> _incomplete = [];
-    private readonly Dictionary<InFlightWork, OrderId> _orders = [];                   // of replicas in flight, and of each of their stages
+    // Of replicas in flight, and of each of their stages: the order, and the hand-over that it goes on from, as far as this term knows.
+    private readonly Dictionary<InFlightWork, (OrderId Id, Digest? HandOver)> _orders = [];
     private readonly Dictionary<OrderId, ImmutableArray<NodeId>> _teamOf = [];         // of this round, by the order of the first stage
     private readonly Dictionary<InFlightWork, TimeSpan> _queued = [];   // when a node last said so
     private readonly Dictionary<string, TimeSpan> _givesWay = [];       // attempts some stages of which wait, and until when they may
@@ -69,15 +71,15 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
     /// <summary>Notes the order of a replica, or of a stage of one, that is given to a node.</summary>
     public void NoteGiven(InFlightWork work, OrderId order, WorkContent content)
     {
-        if (ComputeWork.Of(content) is null)
+        if (ComputeWork.Of(content) is not { } replica)
             return;
-        _orders[work] = order;
+        _orders[work] = (order, replica.HandOver?.State);
         if (context.View.Attempts.ContainsKey(work) && content is Compute { Stages: var stages })
             _teamOf[order] = [.. stages.Select(s => s.Node)];
     }
 
     /// <summary>Notes the order that a node says to have, of work that an earlier supervisor has ordered.</summary>
-    public void NoteHeld(InFlightWork work, OrderId order) => _orders[work] = order;
+    public void NoteHeld(InFlightWork work, OrderId order) => _orders[work] = (order, null);
 
     /// <summary>False for a stage without an attempt, and where what the node says, which others see, is no name of one.</summary>
     public static bool IsValid(HeldWork work) => work.Attempt is { } attempt
@@ -87,7 +89,7 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
     public bool IsOfEarlier(WorkResult result, TimeSpan now) => new InFlightWork(result.Key, result.Node) is var work
         && context.View.InFlight.TryGetValue(work, out var given)
         && (context.View.Attempts.ContainsKey(work) || (result.Outcome is HandedOver && now - given <= ClusterView.InTransit))
-        && _orders.TryGetValue(work, out var newest) && newest.IsAfter(result.Order);
+        && _orders.TryGetValue(work, out var newest) && newest.Id.IsAfter(result.Order);
 
     /// <summary>
     /// The work of the stage that another one has noticed to be lost; null where the attempt is over. While the run stops, nobody is to
@@ -147,6 +149,12 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
                 End(attempt.Key);
         }
     }
+
+    /// <summary>Takes computations away that went on from a hand-over which does not count any more: nor would what they come to.</summary>
+    public void EndDoubtful() => context.TakeAway(_orders
+        .Where(o => context.View.InFlight.ContainsKey(o.Key)
+            && context.Run.WhyNotFrom(ComputeWork.ReplicaOf(o.Key.Work)!.Value, o.Value.HandOver) is not null)
+        .Select(o => o.Key).ToList());
 
     /// <summary>Notes that a node has said that work waits there behind another run's.</summary>
     public void NoteQueued(InFlightWork work)

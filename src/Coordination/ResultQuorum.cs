@@ -45,7 +45,9 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         if (quorum.Votes.Contains(vote))
             return Decision.AlreadyDone;
         if (quorum.Votes.IsEmpty)
-            return Decision.Store(new ReplicaComputed(run.Id, result, node, vote.ResumedFrom, vote.Others));
+            return run.WhyNotFrom(result.Replica, vote.ResumedFrom) is { } why
+                ? Decision.Refuse(why)
+                : Decision.Store(new ReplicaComputed(run.Id, result, node, vote.ResumedFrom, vote.Others));
 
         var agree = quorum.Votes.Any(v => v.Result == result);
         var contested = new ReplicaContested(run.Id, run.Finished[result.Replica], result, node, vote.ResumedFrom, vote.Others);
@@ -87,7 +89,10 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, bool isSettled, string how) =>
         Convict(run, nodes, $"replica {about.Replica} of round {about.Round}", how, isSettled ? about.Replica : null);
 
-    /// <summary>Quarantines nodes. Their results of this round that no two nodes agree on are computed again.</summary>
+    /// <summary>
+    /// Quarantines nodes. Their results of this round that no two nodes agree on are computed again, and so is what was handed over in it,
+    /// or went on from a hand-over: who had made that nobody knows any more.
+    /// </summary>
     /// <param name="what">What they computed wrongly.</param>
     /// <param name="settled">A replica whose result counts although they disputed it.</param>
     public static IEnumerable<RunEvent> Convict(RunState run, IReadOnlyList<NodeId> nodes, string what, string how, int? settled = null)
@@ -95,12 +100,15 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         foreach (var node in nodes)
             yield return new NodeQuarantined(run.Id, node,
                 $"{node} computed {what} to other bytes than others and {how}: check its memory, its disk and its cooling");
-        var doubtful = run.Quorums
-            .Where(b => b.Key != settled && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
-            .Select(b => b.Key).ToArray();
+        int[] doubtful = nodes.Count == 0 ? [] :
+        [
+            .. run.Quorums.Where(b => b.Key != settled && b.Value.Winner is null
+                && b.Value.Votes.Any(v => v.ResumedFrom is not null || nodes.Contains(v.Node))).Select(b => b.Key),
+            .. run.HandedOver.Keys,
+        ];
         if (doubtful.Length > 0 || !run.Averaged.IsEmpty)
             yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty, doubtful.Length > 0
-                ? $"{doubtful.Length} results of a node in quarantine are not believed"
+                ? $"{doubtful.Length} results that a node in quarantine may have had a part in are not believed"
                 : "sums of disputed results are not believed");
     }
 }

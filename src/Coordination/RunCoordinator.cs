@@ -392,6 +392,7 @@ public sealed class RunCoordinator
                 break;
             case RunEvent.NodeQuarantined quarantined:
                 _nodes.Quarantine(quarantined);
+                _attempts.EndDoubtful();
                 break;
         }
     }

@@ -185,6 +185,15 @@ public sealed record RunState
 
     public bool IsQuarantined(NodeId node) => Quarantined.ContainsKey(node.Value);
 
+    /// <summary>
+    /// Why steps of this replica's round that followed from a hand-over do not count; null where they do. In a run that has put a node into
+    /// quarantine only the hand-over that the journal has now is believed: another one may have been lost with the node that made it.
+    /// </summary>
+    public string? WhyNotFrom(int replica, Digest? handOver) =>
+        handOver is not { } state || Quarantined.IsEmpty || HandedOver.GetValueOrDefault(replica)?.State == state
+            ? null
+            : $"replica {replica} went on from a hand-over that does not count any more";
+
     /// <summary>A replica's moments at the start of the round; null for one that has taken no step yet.</summary>
     public Digest? InnerStateOf(int replica) => replica < InnerStates.Count ? InnerStates[replica] : null;
 

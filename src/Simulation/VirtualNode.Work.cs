@@ -89,6 +89,8 @@ public sealed partial class VirtualNode
         if (LiesInHandOvers || IsLie())
             state = D($"lie {state}");
         Blobs.Add(state);
-        return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));
+        return new HandedOver(
+            new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")),
+            c.HandOver?.State);
     }
 }

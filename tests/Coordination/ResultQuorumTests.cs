@@ -179,6 +179,34 @@ public sealed class ResultQuorumTests
     }
 
     [Fact]
+    public void What_was_handed_over_in_a_round_and_what_went_on_from_it_count_no_more_once_a_node_is_convicted()
+    {
+        // Node a's it may be: the journal does not say.
+        var of1 = new ReplicaHandOver(0, 1, 1, D("handed over"), 3, D("samples"));
+        var before = Fold(First, new ReplicaHandedOver(Id, of1));
+        var resumed = Fold(First, new ReplicaComputed(Id, Result(0, 1), B, of1.State));
+        foreach (var run in new[] { before, resumed })
+            Assert.Equal([0, 1], Assert.IsType<WorkLost>(Events(run, A, "x")[2]).Replicas);
+        var confirmed = Fold(resumed, new ReplicaConfirmed(Id, Result(0, 1), C));
+        Assert.Equal([0], Assert.IsType<WorkLost>(Events(confirmed, A, "x")[2]).Replicas);
+
+        // What was under way meanwhile: a result, and a hand-over of its own.
+        var late = Resumed(B, Result(0, 1));
+        var further = Stopped(B, of1 with { Step = 2, State = D("further") });
+        var itsOwn = further with { Outcome = new HandedOver(of1 with { Step = 2, State = D("further") }, of1.State) };
+        Assert.Single(Decide(before, late, Plan).Events);
+        Assert.Single(Decide(before, itsOwn, Plan).Events);
+        var after = Fold(before, [.. Events(before, A, "x")]);
+        Assert.Empty(after.HandedOver);
+        foreach (var doubtful in new[] { late, itsOwn })
+            Assert.Equal("replica 1 went on from a hand-over that does not count any more", Decide(after, doubtful, Plan).Refusal);
+
+        // Steps that a node takes from the beginning, and what follows from them.
+        after = Carry(after, Stopped(B, of1));
+        Assert.Equal([new ReplicaComputed(Id, Result(0, 1), C, of1.State)], Decide(after, Resumed(C, Result(0, 1)), Plan).Events);
+    }
+
+    [Fact]
     public void An_audit_and_a_dispute_take_all_steps_again()
     {
         var handOver = new ReplicaHandOver(0, 0, 1, D("handed over"), 3, D("samples"));

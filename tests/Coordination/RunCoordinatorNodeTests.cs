@@ -347,6 +347,25 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void When_a_node_is_convicted_what_goes_on_from_a_hand_over_is_taken_away_and_given_out_from_the_beginning()
+    {
+        Begin(1, A, new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 1)));
+        var own = Assert.Single(Taken(A).OfType<WorkOrder>(), o => o.Content is Compute);
+        Assert.Equal(0, own.Key.Index);
+        Enlist(B);
+        Survey(B, Coordinator.Run.Current());
+        Assert.Equal(HandOver(1, 1, 1), Assert.Single(Taken(B).OfType<WorkOrder>().Select(o => o.Content).OfType<Compute>()).HandOver);
+
+        Step(new RunInput.Answered(Finish(A, Result(1, 0))));
+        Step(new RunInput.Answered(Finish(A, Result(1, 0, "x"))));
+        Assert.True(Coordinator.Run.IsQuarantined(A));
+        var sent = Taken(B);
+        Assert.Equal([ComputeWork.KeyOf(1, 1)], sent.OfType<NodeCommand.DropWork>().SelectMany(d => d.Works));
+        var anew = Assert.Single(sent.OfType<WorkOrder>().Select(o => o.Content).OfType<Compute>());
+        Assert.Null(anew.HandOver);
+    }
+
+    [Fact]
     public void A_node_in_quarantine_computes_nothing_and_no_copy_on_it_counts_and_what_only_it_holds_is_fetched_from_it()
     {
         Recover([.. Journal(1), new RunEvent.NodeQuarantined(Id, B, "it lies")]);

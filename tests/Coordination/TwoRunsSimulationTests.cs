@@ -233,8 +233,9 @@ public sealed class TwoRunsSimulationTests
                     return null;                                       // stopped before the first step
                 var state = VirtualArithmetic.StateAfter(c, step);
                 Disk(job).Add(state);
-                return new HandedOver(new ReplicaHandOver(
-                    c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));
+                return new HandedOver(
+                    new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")),
+                    c.HandOver?.State);
             }
 
             // Every node reaches every other one.

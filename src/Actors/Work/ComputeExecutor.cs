@@ -273,7 +273,9 @@ internal sealed class ReplicaRound(NodeRun run, RunSetup setup, Compute order, i
     {
         var state = await (_stage is null
             ? Task.Run(() => _memory.StoreAll(run.Blobs)) : _memory.StoreAllAsync(run.Blobs, _stage.Stage));
-        return stageNumber == 0 ? new HandedOver(new ReplicaHandOver(order.Round, order.Replica, step, state, lossSum, samples)) : null;
+        return stageNumber == 0
+            ? new HandedOver(new ReplicaHandOver(order.Round, order.Replica, step, state, lossSum, samples), order.HandOver?.State)
+            : null;
     }
 
     private async Task<WorkOutcome?> ResultAsync(double lossSum, Digest samples)

@@ -33,7 +33,8 @@ public sealed record Compute(
 public sealed record Computed(ReplicaResult Result, Digest? ResumedFrom = null, int Others = 0) : WorkOutcome;
 
 /// <summary>The place at which the replica stopped inside the round, at a step boundary, so that any node can go on with it.</summary>
-public sealed record HandedOver(ReplicaHandOver HandOver) : WorkOutcome;
+/// <param name="ResumedFrom">The hand-over that the node had gone on from itself; null where it took all steps up to here.</param>
+public sealed record HandedOver(ReplicaHandOver HandOver, Digest? ResumedFrom = null) : WorkOutcome;
 
 /// <inheritdoc cref="Compute"/>
 public sealed class ComputeWork : WorkKind
@@ -111,6 +112,7 @@ public sealed class ComputeWork : WorkKind
                 $"replica {h.Replica} stopped after step {h.Step} where the round has {plan.At(h.Round).StepsOf(h.Replica)}"),
         HandedOver { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step =>
             Decision.AlreadyDone,
+        HandedOver { HandOver: var h, ResumedFrom: var from } when run.WhyNotFrom(h.Replica, from) is { } why => Decision.Refuse(why),
         HandedOver { HandOver: var h } => Decision.Store(new RunEvent.ReplicaHandedOver(run.Id, h)),
         var other => Foreign(other),
     };
