@@ -47,6 +47,7 @@ public sealed class RunCoordinator
     private readonly LossDetector _losses = new();
     private readonly CorpusWindows _windows = new();
     private readonly RunProgress _progress = new();
+    private readonly RunOutlook _outlook;                               // where the run stands, for people
 
     /// <param name="planOf">What the settings of a run come to.</param>
     public RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
@@ -65,6 +66,7 @@ public sealed class RunCoordinator
         _answered = new AnsweredWork(_context, _audits, _releases, _attempts, _failed, Carry);
         _hung = new HungWork(_context, _nodes, _attempts);
         _requests = new RequestAnswers(_context, _windows, _releases, Carry);
+        _outlook = new RunOutlook(_context, _term, _inventory, _ordered, _releases, _windows, _progress);
     }
 
     /// <summary>The run as its journal has it.</summary>
@@ -83,39 +85,17 @@ public sealed class RunCoordinator
     /// <summary>Why the run cannot go on; null while it can.</summary>
     public string? Failure => _context.Failure;
 
-    /// <inheritdoc cref="Lifecycle"/>
-    public Lifecycle Lifecycle => new LifecycleFacts(
-        _term.IsKnown, Failure is not null, Run.IsFinished, _context.Settings.GoesOn, _context.IsAsked, View.Surveyed, Run.IsPaused,
-        _releases.Busy.Count > 0, View.DeviceCount > 0, Run.IsBreak).State;
+    /// <inheritdoc cref="Coordination.Lifecycle"/>
+    public Lifecycle Lifecycle => _outlook.Lifecycle;
 
-    /// <summary>Where the run stands, for people.</summary>
-    public RunPhase Phase => Lifecycle switch
-    {
-        Lifecycle.Finished => RunPhase.Finished,
-        Lifecycle.Paused => RunPhase.Paused,
-        Lifecycle.Stopped => RunPhase.Stopped,
-        _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
-    };
+    /// <inheritdoc cref="RunOutlook.Phase"/>
+    public RunPhase Phase => _outlook.Phase;
 
-    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight that goes on.</summary>
-    public string? WaitsFor => Lifecycle switch
-    {
-        Lifecycle.Recovering => "the database: this supervisor has no term yet",
-        Lifecycle.Waiting when !_context.IsAsked => "a request to start",
-        Lifecycle.Waiting => "a node with a device that may compute for it"
-            + (Plan is { Needs.Count: > 0 } plan ? $", and the labels that it needs: {string.Join(", ", plan.Needs)}" : ""),
-        Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {_context.Names(_inventory.Awaited)}",
-        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _context.Now),
-        Lifecycle.Stopping => $"nodes to hand over: {_context.Names(_releases.Busy)}",
-        Lifecycle.Running when View.InFlight.IsEmpty => _windows.WaitsFor(Run, Plan, _context.Now) ?? _ordered.Reason,
-        Lifecycle.Running => _ordered.WaitsForDevices(Plan!) ?? _progress.Fetching(View, node => _context.Names(node)),
-        _ => null,
-    };
+    /// <inheritdoc cref="RunOutlook.WaitsFor"/>
+    public string? WaitsFor => _outlook.WaitsFor;
 
-    /// <summary>The run as a person sees it now.</summary>
-    public RunView Show(string? notice = null) => Plan is { } plan
-        ? _progress.View(Run, plan, View, Phase, _context.Now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
-        : new RunView { Name = Run.Name ?? _context.Id.Name, RunId = _context.Id, Phase = RunPhase.Waiting, Failure = Failure };
+    /// <inheritdoc cref="RunOutlook.Show"/>
+    public RunView Show(string? notice = null) => _outlook.Show(notice);
 
     /// <summary>
     /// Whether a result is of an attempt that is over. The supervisor and the nodes of the other stages notice at about the same time that
