@@ -134,10 +134,8 @@ public sealed class TransportSpecs : TemporaryFolder
     {
         const int most = 4096;
         using var deadline = new CancellationTokenSource(Deadline);
-        using var system = ActorSystem.Create("full", $$"""
-            akka { loglevel = WARNING, stdout-loglevel = OFF, loggers = ["Elastic.Actors.Hosting.FileLogger, Elastic.Actors"] }
-            elastic.log-file = {{DatabaseConfig.Quote(Path.Combine(Folder, "log.txt"))}}
-            """);
+        using var system = ActorSystem.Create("full",
+            ConfigurationFactory.ParseString("akka.loglevel = WARNING").WithFallback(AkkaSettings.ForDevices(new DataPaths(Folder))));
         var transport = new StreamTransport(system, ConfigurationFactory.ParseString(
             "hostname = 127.0.0.1, port = 0, listens = on, connection-timeout = 60 s"));
         var (address, _) = await transport.Listen();
