@@ -36,13 +36,16 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
         return problems.Count > 0 ? throw new SettingsException(problems.Distinct()) : settings;
     }
 
-    private static SettingText WithFullPath(SettingText value)
+    /// <summary>A value with the full paths that it names on this machine; any other value as it is.</summary>
+    public static SettingText WithFullPath(SettingText value)
     {
         var setting = SettingsSchema.All.Find(value.Key)!;
         return setting.IsPath || setting.IsNameOrPath
             ? value with { Items = [.. value.Items.Select(item => IsPath(item) ? Path.GetFullPath(item) : item)] } : value;
 
-        bool IsPath(string item) => item.Length > 0 && (setting.IsPath || item.AsSpan().ContainsAny('/', '\\') || Path.Exists(item));
+        // What the setting takes as it stands is a name, whatever lies here: a folder gpt2 makes no other corpus of a run with gpt2.
+        bool IsPath(string item) => item.Length > 0
+            && (setting.IsPath || item.AsSpan().ContainsAny('/', '\\') || (setting.Problems(item).Any() && Path.Exists(item)));
     }
 
     // A problem begins with its key. Adds the place where the key was set; a default has none.

@@ -129,11 +129,17 @@ internal static class ModelFolderLayer
                 MaskKey, [mask.ToString(CultureInfo.InvariantCulture)], IsList: false, $"the tokenizer in {folder.Path}");
     }
 
+    private static string PlaceOfTokenizer(SettingText value) =>
+        Path.TrimEndingDirectorySeparator(ElasticSettings.WithFullPath(value).Text);
+
     private static bool Differs(SettingText written, SettingText decided)
     {
         // 0 is no vocabulary of its own.
         if (written.Key == VocabularyKey && written.Text == "0")
             return false;
+        // The folder's own tokenizer may be written as the folder was, too.
+        if (written.Key == TokenizerKey)
+            return PlaceOfTokenizer(written) != PlaceOfTokenizer(decided);
         var kind = SettingsSchema.All.Find(written.Key)!.Kind;
         return (kind.Parse(written.Items, written.IsList), kind.Parse(decided.Items, decided.IsList)) switch
         {

@@ -74,8 +74,8 @@ public sealed record CorpusSettings : SettingsGroup
     // A run's settings hold the id of a tokenizer from a file, json-<digest>-<end of text>: its place is no part of the answer.
     [Setting("corpus.tokenizer", "byte", """
         byte: 256 bytes and an end of text; needs no vocabulary, and its loss is per byte. gpt2: GPT-2's 50257 pieces. A path: the folder
-        of a tokenizer in Hugging Face's format, its tokenizer.json, its vocab.json with merges.txt, or BERT's vocab.txt. The corpus keeps
-        a copy of the tokenizer, which is known by its bytes: where it lies does not count.
+        of a tokenizer in Hugging Face's format, its tokenizer.json, its vocab.json with merges.txt, or BERT's vocab.txt. A folder that is
+        called gpt2 is ./gpt2. The corpus keeps a copy of the tokenizer, which is known by its bytes: where it lies does not count.
         """, IsNameOrPath = true)]
     [Matches(@"byte|gpt2|json-[0-9a-f]{32}-[0-9]{1,8}|/.+|\\.+|[A-Za-z]:[\\/].+", "byte, gpt2 or the path of a tokenizer's folder or file")]
     public required string Tokenizer { get; init; }

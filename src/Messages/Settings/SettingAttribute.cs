@@ -29,7 +29,8 @@ public sealed class SettingAttribute(string key, object? value, string why) : At
     public bool IsPath { get; init; }
 
     /// <summary>
-    /// A name, or a path of the machine that reads it: what has a slash or is there is a path, and is made absolute before it is bound.
+    /// A name, or a path of the machine that reads it: what has a slash is a path, and so is what is there and is none of the names that
+    /// the setting takes. A path is made absolute before it is bound.
     /// </summary>
     public bool IsNameOrPath { get; init; }
 }

@@ -212,6 +212,28 @@ public sealed class ConfigurationTests
     public void Seeds_are_exact_up_to_the_largest_one() =>
         Assert.Equal(ulong.MaxValue, Load(new([], [$"run.seed={ulong.MaxValue}"])).Training.Run.Seed);
 
+    [Fact]
+    public void A_tokenizers_name_is_no_folder_of_that_name_unless_it_is_written_as_a_path()
+    {
+        foreach (var name in (string[])["byte", "gpt2", $"json-{new string('0', 32)}-7", "elastic-test-tokenizer"])
+        {
+            var isNew = !Path.Exists(name);
+            Directory.CreateDirectory(name);
+            try
+            {
+                Assert.Equal(
+                    name == "elastic-test-tokenizer" ? Path.GetFullPath(name) : name,
+                    Load(new([], [$"corpus.tokenizer={name}"])).Training.Corpus.Tokenizer);
+                Assert.Equal(Path.GetFullPath(name), Load(new([], [$"corpus.tokenizer=./{name}"])).Training.Corpus.Tokenizer);
+            }
+            finally
+            {
+                if (isNew)
+                    Directory.Delete(name);
+            }
+        }
+    }
+
     private static ElasticSettings Load(ConfigurationRequest request) => ConfigurationLoader.Load(request);
 
     private static string Refusal(params string[] sets) => RefusalOf(new([], sets));

@@ -106,6 +106,9 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         File.Delete(Path.Combine(Place, "tokenizer_config.json"));
         File.WriteAllLines(Path.Combine(Place, "vocab.txt"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]);
         Assert.Equal((4, Place), (Load().Training.Model.Bert.MaskToken, Load().Training.Corpus.Tokenizer));
+        // The same folder, written in another way, is no other tokenizer.
+        var relative = Path.GetRelativePath(Environment.CurrentDirectory, Place);
+        Assert.Equal(Place, Load(Place, $"corpus.tokenizer={relative}/").Training.Corpus.Tokenizer);
         Assert.Contains("model.mask-token = 7 (--set): the weights of model.init are of a model with 4 (the tokenizer in",
             Assert.Throws<SettingsException>(() => Load(Place, "model.mask-token=7")).Message, StringComparison.Ordinal);
     }
