@@ -44,15 +44,20 @@ internal sealed record KeyLines(IReadOnlyDictionary<string, int> Lines, string? 
 
                 var line = _line;
                 var key = Key();
-                if (OpensOnALaterLine())
-                    SkipToNext();
+                var ofKey = (_at, _line);
+                SkipBlanks();                                          // a value may begin on a later line
+                if (_at < text.Length && text[_at] is not ('=' or ':' or '+' or '{'))
+                    (_at, _line) = ofKey;
                 if (_at >= text.Length)
                     break;
                 var path = prefix.Length == 0 ? key : $"{prefix}.{key}";
                 if (key.Length > 0)
                     Lines[path] = line;
                 if (text[_at] is '=' or ':' or '+')
+                {
                     _at++;
+                    SkipBlanks();
+                }
                 Value(path);
             }
 
@@ -65,12 +70,10 @@ internal sealed record KeyLines(IReadOnlyDictionary<string, int> Lines, string? 
         private string Key()
         {
             var start = _at;
-            while (_at < text.Length && text[_at] is not ('=' or ':' or '{' or '}' or '+' or '\n' or ','))
+            while (_at < text.Length && text[_at] is not ('=' or ':' or '{' or '}' or '+' or '\n' or ',') && !IsComment())
                 _at++;
             return text[start.._at].Replace("\"", "", StringComparison.Ordinal).Trim();
         }
-
-        private bool OpensOnALaterLine() => text.AsSpan(_at).TrimStart() is ['{', ..];
 
         private void Value(string path)
         {
@@ -93,7 +96,7 @@ internal sealed record KeyLines(IReadOnlyDictionary<string, int> Lines, string? 
                     case ']': depth--; break;
                     case '"': SkipString(); break;
                     case '$': SkipSubstitution(); break;
-                    case '#': SkipComment(); _at--; break;
+                    case '#' or '/' when IsComment(): SkipComment(); _at--; break;
                     case '\n' or ',' or '}' when depth <= 0: return;
                 }
             }
@@ -104,16 +107,24 @@ internal sealed record KeyLines(IReadOnlyDictionary<string, int> Lines, string? 
 
         private bool SkipToNext()
         {
-            while (_at < text.Length && (char.IsWhiteSpace(text[_at]) || text[_at] is ',' or '#' or '/'))
+            for (SkipBlanks(); _at < text.Length && text[_at] == ','; SkipBlanks())
+                _at++;
+            return _at < text.Length;
+        }
+
+        private void SkipBlanks()
+        {
+            while (_at < text.Length && (char.IsWhiteSpace(text[_at]) || IsComment()))
             {
-                if (text[_at] is '#' or '/')
+                if (IsComment())
                     SkipComment();
                 else
                     Advance();
             }
-
-            return _at < text.Length;
         }
+
+        // Outside of quotes everywhere, as the parser has it: an address has to stand in quotes.
+        private bool IsComment() => text.AsSpan(_at) is ['#', ..] or ['/', '/', ..];
 
         // Stops on the quote that ends the string, or on the last of three.
         private void SkipString()
