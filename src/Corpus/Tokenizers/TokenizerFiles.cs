@@ -15,9 +15,7 @@ public static class TokenizerFiles
     internal const string EndOfText = "<|endoftext|>";
 
     private const string Whole = "tokenizer.json", Vocabulary = "vocab.json", Merges = "merges.txt";
-
-    // GPT-2's has 2 MB; larger vocabularies of later models 35 MB.
-    private const int MostBytes = 128 << 20;
+    private const string ByteLevel = "ByteLevel";
 
     // The vocabulary of GPT-2's files is JSON for people: it writes characters beyond ASCII as they are.
     private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -43,8 +41,7 @@ public static class TokenizerFiles
                 [Whole] = source.Json,
                 ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat)),
             };
-        var tokens = TokensOf(tokenizer);
-        var merges = tokenizer is Gpt2Tokenizer ? Gpt2Merges.Shared.Pairs().Select(p => $"{Text(p.Left)} {Text(p.Right)}").ToList() : [];
+        var (tokens, merges) = (TokensOf(tokenizer), MergesOf(tokenizer));
         var files = new Dictionary<string, byte[]>
         {
             [Whole] = Object(json => WriteTokenizer(json, tokenizer, tokens, merges)),
@@ -59,52 +56,65 @@ public static class TokenizerFiles
         return files;
     }
 
-    /// <summary>The tokenizer of a folder: one of those that need no file where they are the same; null where it has none.</summary>
+    /// <summary>
+    /// The tokenizer of a folder: one of those that need no file where its files say no more than that one has; null where it has none.
+    /// </summary>
     /// <exception cref="ElasticException">Its files cannot be read, or describe what is not known here.</exception>
     public static Tokenizer? Recognize(string folder)
     {
-        foreach (var (name, vocabularyOf) in ((string, Func<JsonElement, JsonElement?>)[])
-            [(Vocabulary, json => json), (Whole, json => Member(Member(json, "model"), "vocab"))])
-        {
-            var path = Path.Combine(folder, name);
-            if (!File.Exists(path))
-                continue;
-            try
-            {
-                using var json = JsonDocument.Parse(RegularFile.Read(path, MostBytes), new() { AllowDuplicateProperties = false });
-                return Tokenizer.All.FirstOrDefault(t => vocabularyOf(json.RootElement) is { } vocabulary && IsThatOf(t, vocabulary))
-                    ?? FileTokenizer.Open(TokenizerFile.Find(folder));
-            }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
-            {
-                throw new ElasticException(
-                    $"the tokenizer in {path} cannot be read ({OneLine.Of(e.Message.TrimEnd('.'))}): get it again", e);
-            }
-        }
-
-        return File.Exists(Path.Combine(folder, "vocab.txt")) ? FileTokenizer.Open(TokenizerFile.Find(folder)) : null;
+        if (!TokenizerFolder.HoldsTokenizer(folder))
+            return null;
+        var file = TokenizerFile.Find(folder);
+        using var document = TokenizerFile.Parse(file.Json, file.Path);
+        var root = new JsonPart(document.RootElement, "", file.Path);
+        return Tokenizer.All.FirstOrDefault(t => t.EndOfText == file.EndOfText && Describes(root, t)) ?? FileTokenizer.Open(file);
     }
+
+    // What is only said in another form may differ (GPT-2's own files and Elastic's do). What would be lost may not: another special token,
+    // a step that changes the text, a merge.
+    private static bool Describes(JsonPart root, Tokenizer tokenizer)
+    {
+        var cut = root.Find("pre_tokenizer");
+        return root.Find("model") is { } model && model.FindText("type") is null or "BPE"
+            && model.Find("vocab") is { } vocabulary && IsVocabularyOf(tokenizer, vocabulary)
+            && (root.Find("added_tokens")?.Items() ?? []).Select(AddedToken.Of)
+                .All(t => t.IsSpecial && t.Content == EndOfText && t.Number == tokenizer.EndOfText)
+            && root.Find("normalizer") is null
+            && cut?.FindText("type") == ByteLevel && !cut.Value.Flag("add_prefix_space", true)
+            // Without merges there is nothing that words keep apart.
+            && (cut.Value.Flag("use_regex", true) || tokenizer is ByteTokenizer)
+            && root.Find("post_processor")?.FindText("type") is null or ByteLevel
+            && root.Find("decoder")?.FindText("type") is null or ByteLevel
+            && model.Find("dropout") is null && !model.Flag("ignore_merges", false)
+            && ((string[])["continuing_subword_prefix", "end_of_word_suffix"]).All(name => string.IsNullOrEmpty(model.FindText(name)))
+            && (model.Find("merges")?.Items() ?? []).Select(Merge).SequenceEqual(MergesOf(tokenizer));
+    }
+
+    // "a b", or ["a", "b"] in newer files.
+    private static string Merge(JsonPart merge) =>
+        merge.Element.ValueKind == JsonValueKind.Array ? string.Join(' ', merge.Items().Select(t => t.AsText())) : merge.AsText();
 
     // Each token as the files write it, by its number; without the end of text, which is an added token.
     private static List<string> TokensOf(Tokenizer tokenizer) => tokenizer is Gpt2Tokenizer
         ? [.. Enumerable.Range(0, Gpt2Merges.Count).Select(t => Text(Gpt2Merges.Shared.BytesOf(t)))]
         : [.. CharacterOfByte];
 
-    // Files hold the end of text in the vocabulary or apart.
-    private static bool IsThatOf(Tokenizer tokenizer, JsonElement vocabulary)
-    {
-        if (vocabulary.ValueKind != JsonValueKind.Object)
-            return false;
-        var tokens = TokensOf(tokenizer);
-        var numbers = vocabulary.EnumerateObject().ToDictionary(
-            t => t.Name, t => t.Value.ValueKind == JsonValueKind.Number && t.Value.TryGetInt32(out var n) ? n : -1, StringComparer.Ordinal);
-        if (numbers.Remove(EndOfText, out var end) && end != tokenizer.EndOfText)
-            return false;
-        return numbers.Count == tokens.Count && tokens.Index().All(t => numbers.GetValueOrDefault(t.Item, -1) == t.Index);
-    }
+    private static List<string> MergesOf(Tokenizer tokenizer) => tokenizer is Gpt2Tokenizer
+        ? [.. Gpt2Merges.Shared.Pairs().Select(p => $"{Text(p.Left)} {Text(p.Right)}")] : [];
 
-    private static JsonElement? Member(JsonElement? json, string name) =>
-        json is { ValueKind: JsonValueKind.Object } value && value.TryGetProperty(name, out var member) ? member : null;
+    // Files hold the end of text in the vocabulary or apart.
+    private static bool IsVocabularyOf(Tokenizer tokenizer, JsonPart vocabulary)
+    {
+        var (expected, found) = (TokensOf(tokenizer), 0);
+        foreach (var (token, number) in vocabulary.Properties())
+        {
+            var at = number.AsNumber(0, int.MaxValue);
+            if (at < expected.Count ? token != expected[at] : at != tokenizer.EndOfText || token != EndOfText)
+                return false;
+            found += at < expected.Count ? 1 : 0;
+        }
+        return found == expected.Count;
+    }
 
     private static void WriteTokenizer(Utf8JsonWriter json, Tokenizer tokenizer, List<string> tokens, List<string> merges)
     {
@@ -144,7 +154,7 @@ public static class TokenizerFiles
     private static void WriteByteLevel(Utf8JsonWriter json, string name, bool cutsWords)
     {
         json.WriteStartObject(name);
-        json.WriteString("type", "ByteLevel");
+        json.WriteString("type", ByteLevel);
         json.WriteBoolean("add_prefix_space", false);
         json.WriteBoolean("trim_offsets", false);
         json.WriteBoolean("use_regex", cutsWords);

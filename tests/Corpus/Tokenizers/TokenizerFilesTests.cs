@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using CsCheck;
 using Elastic.Foundation;
@@ -70,6 +71,102 @@ public sealed class TokenizerFilesTests : IDisposable
     }
 
     [Fact]
+    public void GPT2s_own_files_and_what_newer_programs_make_of_them_are_GPT2s()
+    {
+        Write(Elastic.Corpus.Tokenizer.Open("gpt2"));
+        // As its repository has them.
+        Edit("tokenizer.json", json =>
+        {
+            json["added_tokens"]![0]!["normalized"] = true;
+            json["pre_tokenizer"] = JsonNode.Parse("{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true}");
+            json["post_processor"] = JsonNode.Parse("{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": false}");
+            json["decoder"] = JsonNode.Parse("{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true}");
+            var model = json["model"]!.AsObject();
+            foreach (var name in (string[])["type", "byte_fallback", "ignore_merges"])
+                model.Remove(name);
+            (model["continuing_subword_prefix"], model["end_of_word_suffix"]) = ("", "");
+        });
+        _folder.Write("tokenizer_config.json", "{\"model_max_length\": 1024}");
+        Assert.Equal("gpt2", TokenizerFiles.Recognize(_folder.Path)?.Id);
+        Edit("tokenizer.json", json =>
+        {
+            json["model"]!["merges"] = new JsonArray([.. json["model"]!["merges"]!.AsArray().Select(
+                m => new JsonArray([.. ((string)m!).Split(' ').Select(t => JsonValue.Create(t))]))]);
+            json["padding"] = new JsonObject { ["pad_id"] = 50256 };
+        });
+        _folder.Write("tokenizer_config.json", """
+            {"added_tokens_decoder": {"50256": {"content": "<|endoftext|>", "special": true}}, "eos_token": "<|endoftext|>",
+             "pad_token": "<|endoftext|>", "tokenizer_class": "GPT2Tokenizer"}
+            """);
+        Assert.Equal("gpt2", TokenizerFiles.Recognize(_folder.Path)?.Id);
+        File.Delete(_folder["tokenizer.json"]);
+        File.Delete(_folder["tokenizer_config.json"]);
+        Assert.Equal("gpt2", TokenizerFiles.Recognize(_folder.Path)?.Id);
+    }
+
+    [Fact]
+    public void Tokens_that_were_added_to_GPT2_are_kept_and_end_texts()
+    {
+        Write(Elastic.Corpus.Tokenizer.Open("gpt2"));
+        Edit("tokenizer.json", json =>
+        {
+            Add(json, 50257, "<|im_start|>", isSpecial: true);
+            Add(json, 50258, "<|im_end|>", isSpecial: true);
+        });
+        Edit("tokenizer_config.json", config => config["eos_token"] = "<|im_end|>");
+        Check();
+        // As older programs write them.
+        File.Delete(_folder["tokenizer.json"]);
+        _folder.Write("added_tokens.json", "{\"<|im_end|>\": 50258, \"<|im_start|>\": 50257}");
+        Check();
+
+        void Check()
+        {
+            var found = Assert.IsType<FileTokenizer>(TokenizerFiles.Recognize(_folder.Path));
+            Assert.Equal((50259, 50258, 50257), (found.VocabularySize, found.EndOfText, found.SpecialToken("<|im_start|>")));
+        }
+    }
+
+    [Theory]
+    [InlineData("byte")]
+    [InlineData("gpt2")]
+    public void Files_that_say_more_than_a_tokenizer_without_files_has_are_opened(string name)
+    {
+        var ours = Elastic.Corpus.Tokenizer.Open(name);
+        (string What, string File, Action<JsonObject> Change)[] changes =
+        [
+            ("a token that is searched in texts", "tokenizer.json", json => Add(json, ours.VocabularySize, "<think>", isSpecial: false)),
+            ("an end of text that texts may hold", "tokenizer.json", json => json["added_tokens"]![0]!["special"] = false),
+            ("another end of text", "tokenizer_config.json", config => config["eos_token"] = "!"),
+            ("a normalizer", "tokenizer.json", json => json["normalizer"] = JsonNode.Parse("{\"type\": \"NFC\"}")),
+            ("a space before texts", "tokenizer.json", json => json["pre_tokenizer"]!["add_prefix_space"] = true),
+            ("other words", "tokenizer.json", json => json["pre_tokenizer"] = JsonNode.Parse(
+                "{\"type\": \"Sequence\", \"pretokenizers\": ["
+                + "{\"type\": \"Digits\"}, {\"type\": \"ByteLevel\", \"add_prefix_space\": false}]}")),
+            ("tokens around texts", "tokenizer.json", json => json["post_processor"] = JsonNode.Parse(
+                "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], "
+                + "\"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 0}}], "
+                + "\"special_tokens\": {}}")),
+            ("words that are tokens", "tokenizer.json", json => json["model"]!["ignore_merges"] = true),
+        ];
+        foreach (var (what, file, change) in changes)
+        {
+            Write(ours);
+            Edit(file, change);
+            Assert.True(TokenizerFiles.Recognize(_folder.Path) is FileTokenizer, what);
+        }
+        if (name == "byte")
+            return;
+        Write(ours);
+        Edit("tokenizer.json", json => json["model"]!["merges"]!.AsArray().RemoveAt(0));
+        Assert.IsType<FileTokenizer>(TokenizerFiles.Recognize(_folder.Path));
+        Write(ours);
+        File.Delete(_folder["tokenizer.json"]);
+        Edit("tokenizer_config.json", config => config["add_prefix_space"] = true);
+        Assert.IsType<FileTokenizer>(TokenizerFiles.Recognize(_folder.Path));
+    }
+
+    [Fact]
     public void Another_tokenizer_is_opened_from_its_file_and_one_that_cannot_be_read_is_said()
     {
         Write(Elastic.Corpus.Tokenizer.Open("byte"));
@@ -106,6 +203,16 @@ public sealed class TokenizerFilesTests : IDisposable
     // private and unassigned ones are none in any of them only by chance.
     private static bool IsAgreedOn(string text) => !text.Contains("<|endoftext|>", StringComparison.Ordinal)
         && text.EnumerateRunes().All(r => Rune.GetUnicodeCategory(r) != UnicodeCategory.OtherNotAssigned);
+
+    private static void Add(JsonObject json, int number, string text, bool isSpecial) => json["added_tokens"]!.AsArray().Add(
+        new JsonObject { ["id"] = number, ["content"] = text, ["special"] = isSpecial });
+
+    private void Edit(string name, Action<JsonObject> change)
+    {
+        var json = JsonNode.Parse(File.ReadAllText(_folder[name]))!.AsObject();
+        change(json);
+        _folder.Write(name, json.ToJsonString());
+    }
 
     private void Write(Elastic.Corpus.Tokenizer tokenizer)
     {

@@ -13,7 +13,7 @@ internal static class TokenizerFolder
 {
     private const string VocabularyJson = "vocab.json", Merges = "merges.txt", VocabularyText = "vocab.txt";
     internal const string Config = "tokenizer_config.json";
-    private const string SpecialTokens = "special_tokens_map.json";
+    private const string SpecialTokens = "special_tokens_map.json", AddedTokens = "added_tokens.json";
 
     private static readonly string[] NamedTokens = ["bos_token", "eos_token", "unk_token", "pad_token"];
 
@@ -42,8 +42,13 @@ internal static class TokenizerFolder
         return new TokenizerFile(json, EndOfText(new JsonPart(document.RootElement, "", source), folder), source);
     }
 
-    private static string FileIn(string folder) =>
-        Array.Find([TokenizerFile.FileName, VocabularyJson, VocabularyText], name => File.Exists(Path.Combine(folder, name)))
+    /// <summary>Whether a folder has a file that <see cref="Read"/> begins with.</summary>
+    public static bool HoldsTokenizer(string folder) => FirstFileIn(folder) is not null;
+
+    private static string? FirstFileIn(string folder) =>
+        Array.Find([TokenizerFile.FileName, VocabularyJson, VocabularyText], name => File.Exists(Path.Combine(folder, name)));
+
+    private static string FileIn(string folder) => FirstFileIn(folder)
         ?? throw new ElasticException(
             $"the folder {folder} holds no tokenizer: it needs a {TokenizerFile.FileName}, a {VocabularyJson} "
             + $"with {Merges}, or a {VocabularyText}");
@@ -102,7 +107,10 @@ internal static class TokenizerFolder
     private static List<(string Text, int Number)> SpecialTokensOf(string folder, JsonPart? root, List<(string Text, int Number)> tokens)
     {
         using var map = Beside(folder, SpecialTokens);
+        using var older = Beside(folder, AddedTokens);
         var numbers = tokens.ToDictionary(t => t.Text, t => t.Number, StringComparer.Ordinal);
+        foreach (var (name, number) in Part(older, folder, AddedTokens)?.Properties() ?? [])
+            numbers.TryAdd(name, number.AsNumber(0, Messages.Settings.ModelSettings.MostVocabulary - 1));
         foreach (var (name, token) in root?.Find("added_tokens_decoder")?.Properties() ?? [])
             if (token.Flag("special", false) && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
                 numbers.TryAdd(token.Text("content"), number);
