@@ -75,9 +75,12 @@ public static class BatchTokenizer
         return (BinaryPrimitives.ReadUInt64BigEndian(hash) >> 11) * double.Exp2(-53);
     }
 
-    /// <inheritdoc cref="IsHeldOut(Digest, double)"/>
-    internal static bool IsHeldOut(Document document, double share) =>
-        share > 0 && IsHeldOut(document.LineStart ?? Digest.Of(Encoding.UTF8.GetBytes(document.Text)), share);
+    /// <summary>
+    /// True when a document is kept from training: it is validation text, or its lot falls on it, which depends on all that the model reads
+    /// of it.
+    /// </summary>
+    internal static bool IsHeldOut(Document document, double share) => document.IsValidation
+        || (share > 0 && IsHeldOut(document.LineStart ?? Digest.Of(Encoding.UTF8.GetBytes(document.Whole)), share));
 
     private static TokenizedDocument Tokenize(
         Tokenizer tokenizer, Document document, double heldOut, bool marksWords, List<int> tokens,
@@ -89,10 +92,8 @@ public static class BatchTokenizer
             foreach (ref var token in CollectionsMarshal.AsSpan(tokens))
                 token |= tokenizer.Continues(SampleElement.TokenOf(token)) ? SampleElement.Continues : 0;
         var uncounted = tokens.Count(t => (t & SampleElement.NotCounted) != 0);
-        var utf8 = Encoding.UTF8.GetBytes(document.Text);
-        var content = document.Prompt is null && document.Pieces is null ? utf8 : Encoding.UTF8.GetBytes(document.Whole);
-        var isHeldOut = document.IsValidation || IsHeldOut(document.LineStart ?? Digest.Of(content), heldOut);
-        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut)
+        var bytes = Encoding.UTF8.GetByteCount(document.Text);
+        return new TokenizedDocument(tokens.ToArray(), bytes, document.Source, IsHeldOut(document, heldOut))
         {
             Uncounted = uncounted,
             Language = document.Language,

@@ -53,7 +53,7 @@ internal static class TrainTokenizer
             {
                 var found = CorpusSources.Find(settings.Training.Corpus, cancel);
                 var trained = await Task.Run(() => TokenizerTraining.TrainAsync(
-                    found.Files, settings.Training.Corpus.HeldOut, parsed.GetValue(vocabulary), Environment.ProcessorCount,
+                    found.Files, settings.Training.Corpus.HeldOutShare, parsed.GetValue(vocabulary), Environment.ProcessorCount,
                     new Report(error, parsed.GetValue(vocabulary)), cancel));
                 await WritePlace.WriteAsync(target, $"name another folder with {folder.Name}, and train again", () =>
                 {

@@ -75,6 +75,20 @@ public sealed class CorpusCommandSpecs : IDisposable
         Assert.Contains($"there is no tokenizer \"{tokenizer}\"", Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Where_there_is_a_validation_set_a_tokenizer_is_trained_on_all_other_text()
+    {
+        for (var i = 0; i < 40; i++)
+            Write($"{i}.txt", Encoding.UTF8.GetBytes($"{(char)('a' + i % 26)}{i} {(char)('a' + i % 26)}{i}\n"));
+        var valid = Path.Combine(_folder, "valid.txt");
+        File.WriteAllText(valid, "zebra zebra zebra");
+        var (all, beside) = (Path.Combine(_folder, "all"), Path.Combine(_folder, "beside"));
+        Assert.Equal(ExitCodes.Done, await Train(300, all));
+        Assert.Equal(ExitCodes.Done, await Train(300, beside, "corpus.held-out=0.5", $"corpus.validation=[\"{valid}\"]"));
+        Assert.Equal(
+            File.ReadAllText(Path.Combine(all, "tokenizer.json")), File.ReadAllText(Path.Combine(beside, "tokenizer.json")));
+    }
+
     private string Said => _output.ToString() + _error;
 
     private void Write(string name, byte[] bytes)
@@ -84,9 +98,9 @@ public sealed class CorpusCommandSpecs : IDisposable
         File.WriteAllBytes(path, bytes);
     }
 
-    private Task<int> Train(int vocabulary, string folder) => ElasticCommandLine.RunAsync(
+    private Task<int> Train(int vocabulary, string folder, params string[] sets) => ElasticCommandLine.RunAsync(
         ["corpus", "train-tokenizer", "--corpus", Path.Combine(_folder, "text"), "--vocabulary", $"{vocabulary}", "--out", folder,
-            "--set", "corpus.held-out=0"],
+            .. sets.Prepend("corpus.held-out=0").SelectMany(s => new[] { "--set", s })],
         _output, _error);
 
     private Task<int> Build(params string[] sets) => ElasticCommandLine.RunAsync(

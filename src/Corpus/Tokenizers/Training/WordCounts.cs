@@ -31,9 +31,9 @@ internal sealed class WordCounts(long mostBytes = WordCounts.MostBytes)
     {
         var counts = new Dictionary<string, long>(StringComparer.Ordinal);
         var lookup = counts.GetAlternateLookup<ReadOnlySpan<char>>();
-        foreach (var document in batch.Documents.Where(d => !BatchTokenizer.IsHeldOut(d, heldOut)))
+        foreach (var part in batch.Documents.Where(d => !BatchTokenizer.IsHeldOut(d, heldOut)).SelectMany(Parts))
         {
-            var text = CodePoints.WithoutLoneSurrogates(document.Text).AsSpan();
+            var text = CodePoints.WithoutLoneSurrogates(part).AsSpan();
             for (int start = 0, end; start < text.Length; start = end)
             {
                 end = Gpt2Words.EndOfWord(text, start);
@@ -62,6 +62,10 @@ internal sealed class WordCounts(long mostBytes = WordCounts.MostBytes)
                     Forgotten += count;
                 }
     }
+
+    // The texts that a corpus encodes, each by itself. The new tokenizer has no token for a mark of a conversation: it reads it as text.
+    private static IEnumerable<string> Parts(Document document) =>
+        document.Pieces?.Select(p => p.Text) ?? (document.Prompt is { } prompt ? [prompt, document.Text] : [document.Text]);
 
     private static long BytesOf(string word) => BytesPerWord + 2L * word.Length + (long)BytesPerByte * Encoding.UTF8.GetByteCount(word);
 }

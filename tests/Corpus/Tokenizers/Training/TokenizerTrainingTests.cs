@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using CsCheck;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;
 
@@ -97,6 +98,53 @@ public sealed class TokenizerTrainingTests : IDisposable
     }
 
     [Fact]
+    public async Task A_validation_set_is_not_trained_on()
+    {
+        for (var i = 0; i < 20; i++)
+            _folder.Write($"in/{i}.txt", $"{Word(i)} {Word(i)}");
+        var settings = Corpora.Settings(_folder["in"]);
+        var alone = await Train(settings);
+        _folder.Write("valid/v.txt", "zebra zebra zebra");
+        var beside = await Train(settings with { Validation = [_folder["valid"]] });
+        Assert.Equal(alone.Words, beside.Words);
+        Assert.Equal(alone.Merges, beside.Merges);
+
+        Task<TrainedTokenizer> Train(CorpusSettings settings) => TokenizerTraining.TrainAsync(
+            CorpusSources.Find(settings).Files, 0, 1000, 2, null, CancellationToken.None);
+    }
+
+    [Fact]
+    public void All_that_a_model_reads_is_trained_on_and_what_a_corpus_holds_out_is_not()
+    {
+        _folder.Write("pairs.jsonl", string.Concat(Enumerable.Range(0, 200).Select(
+            i => $"{{\"text\": \"q{Word(i)}\", \"answer\": \"a{Word(i)}\"}}\n")));
+        var pairs = Batch(Corpora.Settings(_folder["pairs.jsonl"]) with { AnswerField = "answer" });
+        Check(pairs, (0, 200), d => [d.Prompt!, d.Text]);
+        Check(pairs, (60, 140), d => [d.Prompt!, d.Text]);
+
+        _folder.Write("chats.jsonl", string.Concat(Enumerable.Range(0, 200).Select(
+            i => $"{{\"messages\": [{{\"role\": \"user\", \"content\": \"q{Word(i)}\"}}, "
+                + $"{{\"role\": \"assistant\", \"content\": \"a{Word(i)}\"}}]}}\n")));
+        var chats = Batch(Corpora.Settings(_folder["chats.jsonl"]) with { ChatTemplate = ChatTemplate.Chatml });
+        Check(chats, (0, 200), d => [d.Pieces![1].Text, d.Text]);
+        Check(chats, (60, 140), d => [d.Pieces![1].Text, d.Text]);
+
+        static DocumentBatch Batch(CorpusSettings settings) =>
+            Assert.Single(DocumentBatches.Read(CorpusSources.Find(settings).Files, new ReadStatistics(), CancellationToken.None));
+
+        static void Check(DocumentBatch batch, (int Least, int Most) heldOut, Func<Document, string[]> texts)
+        {
+            var share = heldOut.Least == 0 ? 0 : 0.5;
+            var counts = WordCounts.Of(batch, share);
+            var held = BatchTokenizer.Tokenize(Tokenizer.Open("byte"), batch, share).Documents.Select(d => d.IsHeldOut).ToList();
+            Assert.InRange(held.Count(h => h), heldOut.Least, share == 0 ? 0 : heldOut.Most);
+            foreach (var (document, isHeldOut) in batch.Documents.Zip(held))
+                foreach (var word in texts(document).Select(t => t.Split('\n', ' ').Single(w => w.Length == 5)))
+                    Assert.Equal(!isHeldOut, counts.Keys.Any(k => k.Trim() == word));
+        }
+    }
+
+    [Fact]
     public async Task Without_text_or_where_it_is_stopped_nothing_is_trained()
     {
         var files = CorpusSources.Resolve([_folder.Write("a.txt", " ")]);
@@ -118,6 +166,9 @@ public sealed class TokenizerTrainingTests : IDisposable
         Assert.InRange(counts.Counts.Count, 2, 15);
         Assert.Equal(200, counts.Counts.Values.Sum() + counts.Forgotten);
     }
+
+    // Four letters, another word for each number.
+    private static string Word(int number) => $"{(char)('a' + number / 26)}{(char)('a' + number % 26)}xx";
 
     private static string Alphabet(string text) => string.Concat(Encoding.UTF8.GetBytes(text).Select(ByteAlphabet.Of));
 }
