@@ -33,13 +33,19 @@ public static class CorpusSources
         var passedOver = new PassedOver();
         var search = new FolderSearch(
             new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver, allFormats, rejects, cancel);
-        var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search);
+        var places = new FilePlaces();
+        var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search, places);
         if (rejects is not null)
             files.RemoveAll(f => IsUnreadable(f with { Reading = f.Reading with { PassesOverRejects = true } }, rejects, cancel));
-        var validation = Ordered(settings.Validation, search, isValidation: true).ConvertAll(f => f with { IsValidation = true });
-        files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
+        var validation = Ordered(settings.Validation, search, places, isValidation: true)
+            .ConvertAll(f => f with { IsValidation = true });
+        if (validation.Count > 0)                                             // one file of a folder that is trained on
+        {
+            var heldOut = validation.Select(places.Of).ToHashSet(FilePlaces.Comparer);
+            files.RemoveAll(f => heldOut.Contains(places.Of(f)));
+        }
         files.AddRange(validation);
-        return Checked(files, settings, passedOver, cancel);
+        return Checked(files, settings, places, passedOver, cancel);
     }
 
     private static bool IsUnreadable(SourceFile file, ICollection<string> rejects, CancellationToken cancel)
@@ -57,15 +63,32 @@ public static class CorpusSources
         }
     }
 
-    // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
-    private static List<SourceFile> Ordered(IReadOnlyList<string> sources, FolderSearch search, bool isValidation = false) =>
-        [.. sources.SelectMany(s => Expand(s, search, isValidation)).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal)];
-
-    private static SourceSet Checked(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver, CancellationToken cancel)
+    // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once. Of two links to it in a
+    // source the first by name is read. Names of one source that differ by case alone are of two files, as its file system says.
+    private static List<SourceFile> Ordered(
+        IReadOnlyList<string> sources, FolderSearch search, FilePlaces places, bool isValidation = false)
     {
+        var (files, known) = (new List<SourceFile>(), new HashSet<string>(FilePlaces.Comparer));
+        foreach (var source in sources)
+        {
+            var others = Expand(source, search, isValidation).Select(f => (File: f, Place: places.Of(f)))
+                .Where(f => !known.Contains(f.Place)).OrderBy(f => f.File.Name, StringComparer.Ordinal)
+                .DistinctBy(f => f.Place, StringComparer.Ordinal).ToList();
+            files.AddRange(others.Select(o => o.File));
+            known.UnionWith(others.Select(o => o.Place));
+        }
+        return [.. files.OrderBy(f => f.Name, StringComparer.Ordinal)];
+    }
+
+    private static SourceSet Checked(
+        List<SourceFile> files, CorpusSettings settings, FilePlaces places, PassedOver passedOver, CancellationToken cancel)
+    {
+        // By themselves, and not found in a folder.
+        var ofSettings = settings.Sources.Concat(settings.Validation).Select(places.Of).ToHashSet(FilePlaces.Comparer);
+        bool IsNamed(SourceFile file) => ofSettings.Contains(places.Of(file));
         // Folders of text hold tables, too, which are no pairs unless somebody says so.
         if (settings.AnswerField is null && files.Exists(f => f.Format != DocumentFormat.TabSeparated))
-            foreach (var table in files.FindAll(f => f.Format == DocumentFormat.TabSeparated && !IsNamed(f, settings)))
+            foreach (var table in files.FindAll(f => f.Format == DocumentFormat.TabSeparated && !IsNamed(f)))
             {
                 files.Remove(table);
                 passedOver.Add(table.Path);
@@ -73,7 +96,7 @@ public static class CorpusSources
         // A folder of text may hold a .bin of anything; among shards alone, one that is none is a damaged one.
         if (files.Exists(f => f.Format != DocumentFormat.LlmcShard))
             foreach (var other in files.FindAll(
-                f => f.Format == DocumentFormat.LlmcShard && !IsNamed(f, settings) && !LlmcShard.IsShard(f)))
+                f => f.Format == DocumentFormat.LlmcShard && !IsNamed(f) && !LlmcShard.IsShard(f)))
             {
                 files.Remove(other);
                 passedOver.Add(other.Path);
@@ -115,19 +138,19 @@ public static class CorpusSources
             .Where(folder => BuiltText.WithFilesIn(folder) is not null).ToHashSet(StringComparer.Ordinal);
         Reading Of(SourceFile file) => built.Contains(Path.GetDirectoryName(file.Path) ?? "") ? ofBuild : reading;
         List<SourceFile> read = [.. files.Select(f => f with { Reading = Of(f) })];
-        return new SourceSet(WithoutOtherJson(read, settings, passedOver, cancel), passedOver);
+        return new SourceSet(WithoutOtherJson(read, IsNamed, passedOver, cancel), passedOver);
     }
 
     // Folders hold .json of any kind: what is no list of records is passed over as other files are, unless somebody named it.
     private static List<SourceFile> WithoutOtherJson(
-        List<SourceFile> files, CorpusSettings settings, PassedOver passedOver, CancellationToken cancel)
+        List<SourceFile> files, Func<SourceFile, bool> isNamed, PassedOver passedOver, CancellationToken cancel)
     {
         var others = files.FindAll(f =>
         {
             cancel.ThrowIfCancellationRequested();
             return !JsonLines.AreIn(f);
         });
-        if (others.Find(f => IsNamed(f, settings)) is { } named)
+        if (others.Find(f => isNamed(f)) is { } named)
             throw new ElasticException($"{named.Path} {JsonLines.OtherContent}, or name other files");
         if (others.Count > 0 && others.Count == files.Count)
             throw new ElasticException($"{others[0].Path} {JsonLines.OtherContent}; the sources hold no other text: name other files");
@@ -158,10 +181,6 @@ public static class CorpusSources
 
     /// <summary>True where the files are token shards already: see <see cref="LlmcCorpus"/>.</summary>
     public static bool AreTokenShards(IReadOnlyList<SourceFile> files) => files is [{ Format: DocumentFormat.LlmcShard }, ..];
-
-    // Named by itself, and not found in a folder.
-    private static bool IsNamed(SourceFile file, CorpusSettings settings) =>
-        settings.Sources.Concat(settings.Validation).Any(s => Path.GetFullPath(s) == file.Path);
 
     private static IReadOnlyList<SourceFile> Expand(string source, FolderSearch search, bool isValidation)
     {

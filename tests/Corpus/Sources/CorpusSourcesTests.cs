@@ -104,6 +104,35 @@ public class CorpusSourcesTests
     }
 
     [Fact]
+    public void A_file_is_the_same_however_its_path_is_spelled()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("text/a.txt", "1");
+        folder.Write("text/v.txt", "2");
+        folder.Write("text/pairs.tsv", "question\tanswer\n");
+        Directory.CreateSymbolicLink(folder["link"], folder["text"]);
+        File.CreateSymbolicLink(folder["other.txt"], folder["text/v.txt"]);
+        var ignoresCase = OperatingSystem.IsWindows() || OperatingSystem.IsMacOS();
+        if (!ignoresCase)
+            folder.Write("text/V.txt", "another file");
+        foreach (var (sources, validation) in ((string, string)[])
+            [("text", "text/v.txt"), ("text", "link/v.txt"), ("text", "other.txt"), ("link", "text/v.txt"), ("text", "text/V.txt")])
+        {
+            var files = CorpusSources.Find(
+                CorpusSettings.Defaults with { Sources = [folder[sources]], Validation = [folder[validation]] }).Files;
+            Assert.DoesNotContain(files, f => !f.IsValidation && File.ReadAllText(f.Path) == File.ReadAllText(folder[validation]));
+            Assert.Equal(ignoresCase ? 1 : 2, files.Count(f => !f.IsValidation));
+        }
+
+        // Once where sources lead to it twice, and of two links in one source the first.
+        File.CreateSymbolicLink(folder["text/0.txt"], folder["text/a.txt"]);
+        var names = CorpusSources.Resolve([folder["text"], folder["link"], folder["other.txt"]]).Select(f => f.Name).ToList();
+        Assert.Equal(ignoresCase ? ["0.txt", "v.txt"] : ["0.txt", "V.txt", "v.txt"], names);
+        // Named by itself is named, whatever leads there.
+        Refusal.Says("pairs.tsv holds pairs", () => CorpusSources.Resolve([folder["text"], folder["link/pairs.tsv"]]));
+    }
+
+    [Fact]
     public void Text_and_token_shards_do_not_mix()
     {
         using var folder = new TemporaryFolder();
