@@ -17,8 +17,8 @@ internal sealed class FolderSearch(
     NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false, ICollection<string>? rejects = null,
     CancellationToken cancel = default)
 {
-    // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
-    // of its text is another corpus.
+    // Hidden files and folders belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part of its
+    // text is another corpus.
     private static readonly EnumerationOptions OneFolder = new()
     {
         IgnoreInaccessible = false,
@@ -33,6 +33,18 @@ internal sealed class FolderSearch(
     /// <summary>What it looks for, for a message.</summary>
     public string Endings => allFormats || !include.IsEmpty ? DocumentFormats.Endings : DocumentFormats.EndingsOfFolders;
 
+    /// <summary>What is in a folder and not hidden, in no order.</summary>
+    /// <exception cref="IOException">It cannot be read to its end.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    internal static IEnumerable<(string Path, bool IsFolder, bool IsLink)> EntriesOf(string folder) =>
+        new FileSystemEnumerable<(string, bool, bool)>(
+            folder,
+            (ref FileSystemEntry e) => (e.ToFullPath(), e.IsDirectory, e.Attributes.HasFlag(FileAttributes.ReparsePoint)), OneFolder)
+        {
+            // .git and the like: to Windows such a name hides nothing, and the same folder is to be the same corpus there.
+            ShouldIncludePredicate = (ref FileSystemEntry e) => e.FileName is not ['.', ..],
+        };
+
     /// <summary>The files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order.</summary>
     /// <exception cref="ElasticException">A folder may not be read.</exception>
     public IReadOnlyList<SourceFile> FilesIn(string folder, string root)
@@ -42,8 +54,7 @@ internal sealed class FolderSearch(
         {
             try
             {
-                foreach (var (path, isFolder, isLink) in new FileSystemEnumerable<(string, bool, bool)>(
-                    next, (ref FileSystemEntry entry) => (entry.ToFullPath(), entry.IsDirectory, IsLink(ref entry)), OneFolder))
+                foreach (var (path, isFolder, isLink) in EntriesOf(next))
                 {
                     cancel.ThrowIfCancellationRequested();
                     if (!isFolder || isLink)
@@ -92,8 +103,6 @@ internal sealed class FolderSearch(
         else
             passedOver.Add(path);
     }
-
-    private static bool IsLink(ref FileSystemEntry entry) => entry.Attributes.HasFlag(FileAttributes.ReparsePoint);
 
     private static string NameOf(string path, string root) =>
         Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/');

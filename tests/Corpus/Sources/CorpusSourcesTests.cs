@@ -52,7 +52,8 @@ public class CorpusSourcesTests
     public void Files_are_ordered_by_name_and_others_are_passed_over()
     {
         using var folder = new TemporaryFolder();
-        foreach (var name in new[] { "b.txt", "a/z.MD", "a.jsonl.zst", "B.xml", "c.zst", ".hidden/d.txt", "page.htm", "t.parquet" })
+        foreach (var name in (string[])
+            ["b.txt", "a/z.MD", "a.jsonl.zst", "B.xml", "c.zst", ".hidden/d.txt", ".e.txt", "page.htm", "t.parquet"])
             folder.Write(name, "x");
         var files = CorpusSources.Resolve([folder.Path]);
         Assert.Equal(["B.xml", "a.jsonl.zst", "a/z.MD", "b.txt", "page.htm", "t.parquet"], files.Select(f => f.Name));

@@ -34,6 +34,8 @@ public sealed class NodeFilesTests : IDisposable
         _folder.Write("in/deep/b.jsonl", "{\"text\": \"two\"}\n");
         _folder.Write("in/drafts/c.txt", "no");
         _folder.Write("in/picture.png", "1");
+        _folder.Write("in/.git/d.txt", "hidden");
+        _folder.Write("in/.e.txt", "hidden");
         var here = Build(Manifest(_folder["in"]));
         var nodes = new Nodes([_folder["in"]]);
         Assert.Equal(here.Folder, Build(await GetAsync(nodes)).Folder);

@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 
@@ -21,13 +20,6 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
 {
     /// <summary>Bytes of a listing, at most.</summary>
     public const int MostBytes = 256 << 20;
-
-    // As in folders of this machine: what is hidden belongs to no corpus.
-    private static readonly EnumerationOptions OneFolder = new()
-    {
-        IgnoreInaccessible = false,
-        AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
-    };
 
     /// <summary>Lists a file, or what is below a folder of this machine, and reads all of it for the digests.</summary>
     /// <param name="path">A full path.</param>
@@ -62,9 +54,7 @@ public sealed record NodeListing(bool IsFile, IReadOnlyList<ListedFile> Files, I
             {
                 try
                 {
-                    foreach (var (entry, isFolder, isLink) in new FileSystemEnumerable<(string, bool, bool)>(
-                        next, (ref FileSystemEntry e) => (
-                            e.ToFullPath(), e.IsDirectory, e.Attributes.HasFlag(FileAttributes.ReparsePoint)), OneFolder))
+                    foreach (var (entry, isFolder, isLink) in FolderSearch.EntriesOf(next))
                     {
                         cancel.ThrowIfCancellationRequested();
                         if (!isFolder)
