@@ -36,7 +36,16 @@ internal static class ModelFolderLayer
                 problems.Add($"{BaseKey} = {chosen}: {path} is a whole model and no adapter beside another one; leave the key out");
             var network = adapter is null ? path : NetworkOf(adapter, chosen is null ? null : Here(chosen));
             using var folder = ModelFolder.Open(network);
-            var tokenizer = TokenizerOf(network, isChosen: written[TokenizerKey].Any());
+            var isChosen = written[TokenizerKey].Any();
+            var tokenizer = TokenizerOf(network, isChosen);
+            // Programs add a token for filling up, and do not always give the model a row for it.
+            if (tokenizer?.VocabularySize > folder.Model.Vocabulary)
+            {
+                if (!isChosen)
+                    problems.Add($"the tokenizer in {network} has {tokenizer.VocabularySize} tokens, and its model "
+                        + $"{folder.Model.Vocabulary}: say which one the model was trained with, e.g. --set {TokenizerKey}=gpt2");
+                tokenizer = null;
+            }
             List<SettingText> decided =
                 [.. folder.Settings, .. adapter?.Settings ?? [], .. Named(tokenizer, network), .. MaskOf(folder, tokenizer)];
             if (folder.Model.IsMasked && !decided.Exists(s => s.Key == MaskKey) && !written[MaskKey].Any())

@@ -75,7 +75,8 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
             + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}, or a tokenizer's folder");
         if (chosen.VocabularySize > folder.Model.Vocabulary)
             throw new ElasticException($"the tokenizer {chosen.Id} has {chosen.VocabularySize} tokens, "
-                + $"and the model in {path} {folder.Model.Vocabulary}: they do not belong together");
+                + $"and the model in {path} {folder.Model.Vocabulary}: say which one the model was trained with, "
+                + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}, or a tokenizer's folder");
         if (adapter is null)
             return new TextModel(path, folder.Model, folder.Load(), chosen);
         using var beside = AdapterFolder.Open(adapter);

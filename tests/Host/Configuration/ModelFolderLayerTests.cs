@@ -79,6 +79,21 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
     }
 
     [Fact]
+    public void Of_a_tokenizer_with_more_tokens_than_its_model_a_person_says_which_one_it_was()
+    {
+        Write();
+        Assert.Equal("byte", Load().Training.Corpus.Tokenizer);
+        var file = Path.Combine(Place, "tokenizer.json");
+        var json = JsonNode.Parse(File.ReadAllText(file))!;
+        json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 257, ["content"] = "[PAD]", ["special"] = true });
+        File.WriteAllText(file, json.ToJsonString());
+        Assert.Equal(
+            $"the tokenizer in {Place} has 258 tokens, and its model 257: say which one the model was trained with, e.g. --set "
+                + "corpus.tokenizer=gpt2", Assert.Throws<SettingsException>(() => Load()).Message);
+        Assert.Equal("byte", Load(Place, "corpus.tokenizer=byte").Training.Corpus.Tokenizer);
+    }
+
+    [Fact]
     public void A_digest_that_is_none_or_stands_alone_is_refused()
     {
         Write();
