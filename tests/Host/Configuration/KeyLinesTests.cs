@@ -49,6 +49,7 @@ public sealed class KeyLinesTests
             run.seed = 4
             """;
         Assert.Null(KeyLines.Find(text).Mismatch);
+        Assert.Null(KeyLines.Find("run.rounds = 3 // see [1 for the number\nmodel // of {\n{ layers = 2 }").Mismatch);
         var values = ConfigurationLayer.Parse("mine.conf", text).Values.ToDictionary(v => v.Key, v => (string.Join(' ', v.Items), v.Where));
         Assert.Equal(
             [
