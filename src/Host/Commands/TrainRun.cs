@@ -108,7 +108,7 @@ internal sealed class TrainRun
         if (backup is not null)
             beside.Begin("the backup", backup.RunAsync);
         await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run, Origins.Now("elastic train")));
-        var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
+        using var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
         // The first Ctrl-C does not cancel the watch, which ends when the run has stopped.
         await foreach (var view in node.WatchAsync(_run, CancellationToken.None))
         {

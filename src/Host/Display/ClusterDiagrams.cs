@@ -25,8 +25,8 @@ internal sealed class ClusterDiagrams(
         {
             while (true)
             {
-                if (supervises())
-                    Write(await ViewsAsync(cancel));
+                if (supervises() && await ViewsAsync(cancel) is { } views)
+                    Write(views);
                 await Task.Delay(Look, cancel);
             }
         }
@@ -36,9 +36,19 @@ internal sealed class ClusterDiagrams(
         }
     }
 
-    /// <summary>Writes what is new; a run that does not move gets no file.</summary>
+    /// <summary>
+    /// Writes what is new; a run that does not move gets no file. Files of runs that rest, or are gone, are closed: of one that goes on a new
+    /// file is begun.
+    /// </summary>
+    /// <param name="views">Of all runs that there are.</param>
     public void Write(IReadOnlyList<RunView> views)
     {
+        foreach (var gone in _known.Keys.Except(views.Select(v => v.RunId)).ToList())
+        {
+            _known[gone].Log?.Dispose();
+            _known.Remove(gone);
+        }
+
         foreach (var view in views)
         {
             if (!_known.TryGetValue(view.RunId, out var known))
@@ -46,11 +56,18 @@ internal sealed class ClusterDiagrams(
             if (known.Log is null && view.Steps != known.Steps)
                 known = known with { Log = new TensorBoardLog(data.Run(view.RunId).TensorBoard, notice) };
             known.Log?.Write(view);
+            if (view.Failure is not null || view.Phase is RunPhase.Finished or RunPhase.Stopped)
+            {
+                known.Log?.Dispose();
+                known = known with { Log = null };
+            }
+
             _known[view.RunId] = known with { Steps = view.Steps };
         }
     }
 
-    private async Task<RunView[]> ViewsAsync(CancellationToken cancel)
+    // Null where the supervisors are moving, or busy: the next look is soon.
+    private async Task<RunView[]?> ViewsAsync(CancellationToken cancel)
     {
         try
         {
@@ -58,7 +75,7 @@ internal sealed class ClusterDiagrams(
         }
         catch (ElasticException)
         {
-            return [];                                                 // the supervisors are moving, or busy: the next look is soon
+            return null;
         }
     }
 }

@@ -6,7 +6,7 @@ namespace Elastic.Host.Display;
 /// Event files for TensorBoard, by inner step. Each start writes a file of its own, with this process's steps; where a killed
 /// run computes a step again, it writes the same numbers again. A disk error must not end the run: the log stops and says so once.
 /// </summary>
-internal sealed class TensorBoardLog
+internal sealed class TensorBoardLog : IDisposable
 {
     private TensorBoardFile? _file;
     private readonly Action<string> _notice;
@@ -48,6 +48,9 @@ internal sealed class TensorBoardLog
 
         _shown = view;
     });
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _file?.Dispose();
 
     private void Scalar(string name, double value, long step) => _file?.Scalar(name, (float)value, step);
 

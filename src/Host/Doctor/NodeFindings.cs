@@ -66,8 +66,10 @@ internal static class NodeFindings
             or TimeoutException)
         {
             var why = e is OperationCanceledException ? $"no answer within {DatabaseDeadline.TotalSeconds:0} s" : e.Message.Split('\n')[0];
-            return new Finding(
-                "database", why, "see whether it runs and lets this machine in, and whether --database or ELASTIC_DATABASE names it");
+            return FullDisk.IsReason(e)
+                ? new Finding("database", $"the disk of {url} is full ({why})", "free some space")
+                : new Finding(
+                    "database", why, "see whether it runs and lets this machine in, and whether --database or ELASTIC_DATABASE names it");
         }
     }
 }

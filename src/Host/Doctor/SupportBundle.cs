@@ -73,7 +73,11 @@ internal sealed class SupportBundle
         void AddTail(string file)
         {
             if (File.Exists(file))
-                Add(Path.GetRelativePath(_data.Root, file).Replace('\\', '/'), Tail(file));
+                Add(Path.GetRelativePath(_data.Root, file).Replace('\\', '/'), Tail(file, TailBytes));
+            // A log that was put aside a moment ago has the lines before those.
+            if (new LogFile(file).Older is var older && File.Exists(older)
+                && TailBytes - (File.Exists(file) ? new FileInfo(file).Length : 0) is > 0 and var rest)
+                Add(Path.GetRelativePath(_data.Root, older).Replace('\\', '/'), Tail(older, rest));
         }
 
         void Add(string name, string text)
@@ -108,10 +112,10 @@ internal sealed class SupportBundle
         }
     }
 
-    private static string Tail(string file)
+    private static string Tail(string file, long bytes)
     {
         using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        stream.Position = Math.Max(0, stream.Length - TailBytes);
+        stream.Position = Math.Max(0, stream.Length - bytes);
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }

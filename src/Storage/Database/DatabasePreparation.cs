@@ -95,7 +95,7 @@ public static class DatabasePreparation
             $"the database {database} is not trusted ({a.Message.TrimEnd('.')}): sslrootcert must name the certificate of the authority " +
             "that has issued the server's, and with sslmode=verify-full the server's must name the host in --database",
         NpgsqlException n => $"the database {database} cannot be reached ({n.GetBaseException().Message}): start it, or correct --database",
-        SqliteException { SqliteErrorCode: 13 } =>
+        SqliteException s when FullDisk.IsReason(s) =>
             $"the disk is full, so the journal {database} cannot be opened: free some space, then give the same command again",
         SqliteException { SqliteErrorCode: 5 or 6 } =>
             $"the journal {database} is locked by another program: close what has it open",

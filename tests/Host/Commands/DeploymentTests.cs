@@ -73,16 +73,94 @@ public sealed partial class DeploymentTests
     public void A_job_of_Slurm_sees_how_its_run_stands(RunPhase phase, string? failure, string state)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "the script is one of Linux");
-        var script = File.ReadAllText(Path.Combine(Deploy, "slurm/cluster.sbatch"));
-        var function = script[script.IndexOf("state() {", StringComparison.Ordinal)..];
-        function = function[..(function.IndexOf("\n}", StringComparison.Ordinal) + 2)];
-        var start = new ProcessStartInfo(
-            "bash", ["-c", $"ask() {{ printf '%s\\n' \"$VIEW\"; }}\nrun=tiny\n{function}\nstate"])
-        { RedirectStandardOutput = true, UseShellExecute = false };
-        start.Environment["VIEW"] = RunJson.Write(Views.Tiny with { Phase = phase, Failure = failure });
-        using var process = Process.Start(start)!;
-        Assert.Equal(state, process.StandardOutput.ReadToEnd().TrimEnd());
+        Assert.Equal(state, Output(
+            "bash", $"ask() {{ printf '%s\\n' \"$VIEW\"; }}\nrun=tiny\n{Function("slurm/cluster.sbatch", "state")}\nstate",
+            ("VIEW", RunJson.Write(Views.Tiny with { Phase = phase, Failure = failure }))));
     }
+
+    // 0: the run is there. 1: refused. 2: a wrong command line. 3: no such run, or no such corpus. 4: nobody answers yet.
+    [Theory]
+    [InlineData("0", "", "started, asked 1 times")]
+    [InlineData("4 4 0", "", "started, asked 3 times")]
+    [InlineData("1", "0", "started, asked 1 times")]
+    [InlineData("4 2", "3", "failed, asked 2 times")]
+    [InlineData("3", "3", "failed, asked 1 times")]
+    [InlineData("1 1 0", "3 3", "started, asked 3 times")]
+    [InlineData("2 2 0", "4 4", "started, asked 3 times")]
+    public void A_job_of_Slurm_asks_for_its_run_again_where_that_may_help(string starts, string statuses, string end)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the script is one of Linux");
+        Assert.Equal(end, Output("bash", $$"""
+            starts=({{starts}}) statuses=({{statuses}}) asked=0 looked=0 stop= seed=$$ run=tiny
+            ask() {
+                case $2 in
+                    start) asked=$((asked + 1)); return "${starts[asked - 1]:-$(kill $$)}" ;;
+                    status) looked=$((looked + 1)); return "${statuses[looked - 1]:-$(kill $$)}" ;;
+                esac
+            }
+            wait_seconds() { :; }
+            {{Function("slurm/cluster.sbatch", "begin")}}
+            begin -d corpus
+            echo "${stop:-started}, asked $asked times"
+            """));
+    }
+
+    [Fact]
+    public void Prepare_of_Compose_takes_a_program_in_the_path_or_below_the_caller_s_folder()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the script is one of Linux");
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        Directory.CreateDirectory(Path.Combine(folder, "bin"));
+        Directory.CreateDirectory(Path.Combine(folder, "compose"));
+        File.Copy(Path.Combine(Deploy, "compose/prepare"), Path.Combine(folder, "compose/prepare"));
+        File.WriteAllText(Path.Combine(folder, "bin/elastic"), "#!/bin/sh\necho \"$@\"\n");
+        File.WriteAllText(Path.Combine(folder, "bin/openssl"), "#!/bin/sh\necho drawn\n");
+        Output("sh", $"chmod 700 {folder}/bin/* {folder}/compose/prepare");
+        foreach (var elastic in new[] { "elastic", "bin/elastic" })
+        {
+            var said = Output("sh", $"cd {folder}; rm -rf compose/secrets; PATH=$PWD/bin:$PATH ELASTIC={elastic} compose/prepare 2>&1");
+            Assert.Contains("ready:", said, StringComparison.Ordinal);
+            Assert.Equal(
+                "certs token --role worker --uses 3 --expires 30d --data-dir data/seed",
+                File.ReadAllText(Path.Combine(folder, "compose/secrets/worker-token")).TrimEnd());
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Where_a_join_token_is_written_nobody_else_may_read_it()
+    {
+        var root = Checkout.PathOf("");
+        var lines = new[] { "docs", "deploy" }.SelectMany(f => Directory.GetFiles(Path.Combine(root, f), "*", SearchOption.AllDirectories))
+            .Append(Path.Combine(root, "README.md")).Where(f => !f.EndsWith(".png", StringComparison.Ordinal))
+            .SelectMany(f => File.ReadAllText(f).Split('\n').Select(line => (File: f, Line: line)))
+            .Where(l => TokenFile().IsMatch(l.Line)).ToList();
+        Assert.True(lines.Count >= 4, string.Join('\n', lines));
+        Assert.All(lines, l => Assert.True(
+            l.Line.Contains("umask 077", StringComparison.Ordinal)
+            || File.ReadAllText(l.File).Split("umask 077")[0].Length < File.ReadAllText(l.File).IndexOf(l.Line, StringComparison.Ordinal),
+            $"{l.File}: {l.Line}"));
+    }
+
+    private static string Function(string file, string name)
+    {
+        var script = File.ReadAllText(Path.Combine(Deploy, file));
+        var function = script[script.IndexOf($"\n{name}() {{", StringComparison.Ordinal)..];
+        return function[..(function.IndexOf("\n}", StringComparison.Ordinal) + 2)];
+    }
+
+    private static string Output(string shell, string script, params (string Name, string Value)[] variables)
+    {
+        var start = new ProcessStartInfo(shell, ["-c", script]) { RedirectStandardOutput = true, UseShellExecute = false };
+        foreach (var (name, value) in variables)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        return process.StandardOutput.ReadToEnd().TrimEnd();
+    }
+
+    [GeneratedRegex(@"certs token [^|\n]*>", RegexOptions.ExplicitCapture, MostMilliseconds)]
+    private static partial Regex TokenFile();
 
     private static IEnumerable<string> CommandsOf(string file, string text) => file switch
     {

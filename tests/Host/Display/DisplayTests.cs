@@ -317,7 +317,7 @@ public sealed class DisplayTests
     public void TensorBoard_files_that_cannot_be_written_do_not_stop_the_run()
     {
         var notices = new List<string>();
-        var log = new TensorBoardLog(Path.Combine(Path.GetTempFileName(), "below-a-file"), notices.Add);
+        using var log = new TensorBoardLog(Path.Combine(Path.GetTempFileName(), "below-a-file"), notices.Add);
         log.Write(View);
         Assert.Single(notices);
     }
@@ -326,7 +326,7 @@ public sealed class DisplayTests
     public void TensorBoard_gets_an_event_file()
     {
         var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
-        var log = new TensorBoardLog(folder, _ => { });
+        using var log = new TensorBoardLog(folder, _ => { });
         log.Write(View);
         var before = new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length;
         log.Write(View);                                                 // nothing new
@@ -339,7 +339,7 @@ public sealed class DisplayTests
     public void TensorBoard_is_not_told_a_score_from_before_a_resume_again()
     {
         var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
-        var log = new TensorBoardLog(folder, _ => { });
+        using var log = new TensorBoardLog(folder, _ => { });
         log.Write(View with { LearningRate = null });                    // what the journal knows: no step was taken yet
         log.Write(View with { Steps = 101 });
         Assert.Contains("loss/train", Written(), StringComparison.Ordinal);
@@ -355,7 +355,7 @@ public sealed class DisplayTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "needs a folder in which not even root can create a file");
         var notices = new List<string>();
-        var log = new TensorBoardLog("/proc", notices.Add);
+        using var log = new TensorBoardLog("/proc", notices.Add);
         log.Write(View);
         Assert.Single(notices);
     }

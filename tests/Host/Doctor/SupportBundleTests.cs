@@ -45,6 +45,21 @@ public sealed class SupportBundleTests : TemporaryFolder
         Assert.Contains("is there already", there.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Of_a_log_that_was_just_put_aside_it_has_the_end_too()
+    {
+        var data = new DataDirectory(Folder);
+        File.WriteAllText(data.LogFile, "the newest line\n");
+        File.WriteAllText(new LogFile(data.LogFile).Older, new string('x', 5 << 20) + "\nwhy it failed\n");
+        var path = Path.Combine(Folder, "help.zip");
+        Assert.Equal(["doctor.txt", "log.txt", "log.1.txt"], await new SupportBundle(data).WriteAsync(path, "", null, default));
+        using var archive = await ZipFile.OpenReadAsync(path);
+        Assert.Equal("the newest line\n", Text(archive.GetEntry("log.txt")!));
+        var older = Text(archive.GetEntry("log.1.txt")!);
+        Assert.EndsWith("why it failed\n", older, StringComparison.Ordinal);
+        Assert.Equal((4 << 20) - "the newest line\n".Length, older.Length);
+    }
+
     private static string Text(ZipArchiveEntry entry)
     {
         using var reader = new StreamReader(entry.Open());
