@@ -8,7 +8,8 @@ namespace Elastic.Foundation;
 /// <summary>Where a process listens: a host and a port, written HOST:PORT. The constructor checks both.</summary>
 /// <remarks>
 /// An IPv6 address stands in brackets where a port follows ([::1]:4053), and is kept without them and in its shortest form, so that one
-/// address is one endpoint and nothing prints brackets twice. Names keep their case: Akka compares them letter by letter.
+/// address is one endpoint and nothing prints brackets twice. A name is kept in small letters, as Akka keeps it: what one plane says of a
+/// node is compared with what the other says.
 /// </remarks>
 public readonly record struct Endpoint
 {
@@ -59,6 +60,9 @@ public readonly record struct Endpoint
     public static IEnumerable<Endpoint> Among(IEnumerable<string> texts) =>
         texts.Select(text => TryParse(text, out var endpoint, out _) ? endpoint : (Endpoint?)null).OfType<Endpoint>();
 
+    /// <summary>An endpoint as it is printed, however it was typed; any other text as it is.</summary>
+    public static string Normalized(string text) => TryParse(text, out var endpoint, out _) ? endpoint.ToString() : text;
+
     /// <summary>A host as an endpoint keeps it.</summary>
     /// <exception cref="ElasticException">It is neither an address nor a name.</exception>
     public static string HostOf(string host) =>
@@ -85,5 +89,5 @@ public readonly record struct Endpoint
     private static bool IsPort(int port) => port is > 0 and <= ushort.MaxValue;
 
     private static string Canonical(string host) =>
-        IPAddress.TryParse(host, out var address) && IsIPv6(address) ? address.ToString() : host;
+        IPAddress.TryParse(host, out var address) && IsIPv6(address) ? address.ToString() : host.ToLowerInvariant();
 }

@@ -6,7 +6,6 @@ public sealed class EndpointTests
     [InlineData("127.0.0.1:4053", "127.0.0.1", 4053)]
     [InlineData("seed1:1", "seed1", 1)]
     [InlineData("my_host.local:65535", "my_host.local", 65535)]
-    [InlineData("Seed-1:4053", "Seed-1", 4053)]
     [InlineData("[::1]:4053", "::1", 4053)]
     [InlineData("[fe80::1%3]:4053", "fe80::1%3", 4053)]
     public void What_is_typed_is_read_and_printed_the_same(string text, string host, int port)
@@ -66,6 +65,15 @@ public sealed class EndpointTests
         var shortest = new Endpoint("::1", 4053);
         Assert.All(["[::1]", "0:0:0:0:0:0:0:1", "[0000::0001]"], host => Assert.Equal(shortest, new Endpoint(host, 4053)));
         Assert.Equal("[::1]:4053", new Endpoint("[::1]", 4053).ToString());
+    }
+
+    [Fact]
+    public void A_name_is_one_endpoint_in_small_letters_as_Akka_has_it()
+    {
+        Assert.Equal(new Endpoint("gpu-7.lab", 4053), Endpoint.Parse("GPU-7.Lab:4053"));
+        Assert.Equal("gpu-7.lab", new Endpoint("GPU-7.Lab", 4053).Host);
+        Assert.Equal(["gpu7:4053", "[::1]:4053", "W1-8h2m4xyq"],
+            new[] { "GPU7:4053", "[0:0::1]:4053", "W1-8h2m4xyq" }.Select(Endpoint.Normalized));
     }
 
     [Theory]

@@ -20,7 +20,8 @@ internal sealed class NodeRequests(NodeTable nodes)
 
     public void Ask(NodeRequest request, IActorRef asker)
     {
-        var (report, link) = nodes.Enlisted.FirstOrDefault(n => n.Report.Address == request.Node || n.Report.Node.Value == request.Node);
+        var name = Endpoint.Normalized(request.Node);
+        var (report, link) = nodes.Enlisted.FirstOrDefault(n => n.Report.Address == name || n.Report.Node.Value == name);
         if (report is null)
         {
             var known = nodes.Enlisted.Select(n => n.Report.Address).Order(StringComparer.Ordinal).ToList();

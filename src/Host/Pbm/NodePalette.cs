@@ -186,7 +186,7 @@ internal static class NodePalette
 
     // The node of that address or id, or the only one.
     private static NodeView Find(NodeView[] nodes, string? name, string command) =>
-        Named.Find("node", nodes, n => [n.Address, n.Node.Value], name, command, NoNodes);
+        Named.Find("node", nodes, n => [n.Address, n.Node.Value], name is null ? null : Endpoint.Normalized(name), command, NoNodes);
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(
         IClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)

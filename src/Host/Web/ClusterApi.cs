@@ -7,6 +7,7 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Storage;
 using Microsoft.AspNetCore.Http;
+using Endpoint = Elastic.Foundation.Endpoint;
 
 namespace Elastic.Host.Web;
 
@@ -36,7 +37,7 @@ internal sealed class ClusterApi(WebContext web)
     /// <summary>How much a node computes at this moment: it is asked, and measures for a moment.</summary>
     public async Task<JsonObject> LoadAsync(HttpContext context)
     {
-        var name = Query.Path(context, "node");
+        var name = Endpoint.Normalized(Query.Path(context, "node"));
         var node = (await web.Nodes.GetAsync(context.RequestAborted)).FirstOrDefault(n => n.Address == name || n.Node.Value == name)
             ?? throw new NotFoundException($"there is no node {OneLine.Of(name, 100)}: GET /api/v1/nodes lists all");
         var reply = await web.Loads.GetAsync(node.Node, context.RequestAborted);

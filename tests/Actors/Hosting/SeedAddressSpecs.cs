@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
 using Elastic.Testing;
 
@@ -22,6 +23,18 @@ public sealed class SeedAddressSpecs : TemporaryFolder
         await using var seed = await StartAsync("seed", NodeDuty.Seed(), host: host);
         await using var worker = await StartAsync("worker", NodeDuty.Worker(new Endpoint(asked, seed.Endpoint.Port))).WaitAsync(Deadline);
         Assert.Equal(2, (await seed.Control.ClusterAsync(default)).Members.Length);
+    }
+
+    // Akka has the name in small letters, and a node is let in only where its two planes are on one host.
+    [Fact]
+    public async Task A_seed_whose_host_is_typed_with_capital_letters_is_let_in_as_a_node()
+    {
+        await using var seed = await StartAsync("seed", NodeDuty.Seed(), host: "LocalHost");
+        using var deadline = new CancellationTokenSource(Deadline);
+        NodeView[] nodes;
+        while ((nodes = await seed.Control.NodesAsync(deadline.Token)).Length == 0)
+            await Task.Delay(20, deadline.Token);
+        Assert.Equal($"localhost:{seed.Endpoint.Port}", Assert.Single(nodes).Address);
     }
 
     [Fact]

@@ -63,6 +63,7 @@ public sealed class NodeTableTests
     [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka.tcp://elastic@10.0.0.1:4053", null)]
     [InlineData("[fe80::1]:4053", "[fe80::1]:4080", "akka.tcp://elastic@[fe80::1]:4053", null)]
     [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka://elastic", null)]
+    [InlineData("gpu7:4053", "GPU7:4080", "akka.tcp://elastic@GPU7:4053", null)]
     [InlineData("10.0.0.1:4053", "169.254.169.254:80", "akka.tcp://elastic@10.0.0.1:4053", "both are on one machine")]
     [InlineData("10.0.0.9:4053", "10.0.0.9:4080", "akka.tcp://elastic@10.0.0.1:4053", "and speaks from akka.tcp://elastic@10.0.0.1:4053")]
     [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka.tcp://elastic@0.0.0.0:1", "and speaks from")]

@@ -47,6 +47,8 @@ public sealed class DevicePaletteTests
         Assert.Equal(
             "there are 2 nodes (10.0.0.1:4053, 10.0.0.2:4053): name one, e.g. pbm node devices -n 10.0.0.1:4053",
             (await Assert.ThrowsAsync<SettingsException>(() => Lines("node", "devices"))).Message);
+        _cluster.Nodes = [Views.Node("gpu7:4053", "z-8h2m4xyq")];
+        Assert.StartsWith("node gpu7:4053", (await Lines("node", "devices", ("node", "GPU7:4053")))[0], StringComparison.Ordinal);
         _cluster.Nodes = [];
         Assert.StartsWith("no nodes yet: ", (await Assert.ThrowsAsync<NotFoundException>(
             () => Lines("node", "devices"))).Message, StringComparison.Ordinal);
