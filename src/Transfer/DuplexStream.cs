@@ -1,11 +1,21 @@
-using System.IO.Pipelines;
+using System.Net;
+using Elastic.Foundation.Certificates;
+using Microsoft.AspNetCore.Connections;
 
 namespace Elastic.Transfer;
 
 /// <summary>Both directions of a connection's pipes as one stream, for a transport that wraps it.</summary>
-internal sealed class DuplexStream(IDuplexPipe pipes) : Stream
+/// <remarks>Kestrel ends the connection, after the last bytes of an answer: disposing of the stream does nothing.</remarks>
+internal sealed class DuplexStream(ConnectionContext connection) : Stream, IBorrowedConnection
 {
-    private readonly Stream _input = pipes.Input.AsStream(leaveOpen: true), _output = pipes.Output.AsStream(leaveOpen: true);
+    private readonly Stream _input = connection.Transport.Input.AsStream(leaveOpen: true);
+    private readonly Stream _output = connection.Transport.Output.AsStream(leaveOpen: true);
+
+    /// <inheritdoc/>
+    public IPEndPoint? Remote => connection.RemoteEndPoint as IPEndPoint;
+
+    /// <inheritdoc/>
+    public void Abort() => connection.Abort();
 
     public override bool CanRead => true;
 

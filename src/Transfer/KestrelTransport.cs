@@ -12,7 +12,7 @@ internal static class KestrelTransport
     public static void UseTransport(this IConnectionBuilder listener, Transport transport) => listener.Use(next => async connection =>
     {
         var pipes = connection.Transport;
-        var accepted = new DuplexStream(pipes);
+        var accepted = new DuplexStream(connection);
         Stream stream;
         try
         {

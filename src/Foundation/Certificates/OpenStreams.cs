@@ -28,6 +28,16 @@ internal sealed class OpenStreams
     public void CloseAll() => Close(static _ => "this process ends");
 }
 
+/// <summary>A stream over a connection that is another's to dispose of.</summary>
+public interface IBorrowedConnection
+{
+    /// <summary>Null where it is not known.</summary>
+    IPEndPoint? Remote { get; }
+
+    /// <summary>Ends the connection at once, from any thread; what was not sent yet is lost.</summary>
+    void Abort();
+}
+
 /// <summary>An encrypted connection, with who is at its other end.</summary>
 /// <param name="below">The plain connection.</param>
 internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallback validate)
@@ -48,7 +58,8 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
         {
             try
             {
-                return (_below as NetworkStream)?.Socket.RemoteEndPoint is not IPEndPoint at ? null
+                var remote = (_below as IBorrowedConnection)?.Remote ?? (_below as NetworkStream)?.Socket.RemoteEndPoint;
+                return remote is not IPEndPoint at ? null
                     : at.Address.IsIPv4MappedToIPv6 ? new IPEndPoint(at.Address.MapToIPv4(), at.Port) : at;
             }
             catch (Exception e) when (e is ObjectDisposedException or SocketException)
@@ -64,7 +75,10 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
     public void Cut()
     {
         Closed();
-        _below.Dispose();
+        if (_below is IBorrowedConnection borrowed)
+            borrowed.Abort();
+        else
+            _below.Dispose();
     }
 
     protected override void Dispose(bool disposing)

@@ -122,6 +122,27 @@ public sealed class AccessTests
     }
 
     [Fact]
+    public async Task A_page_that_is_open_ends_when_the_certificate_that_it_was_opened_with_is_revoked()
+    {
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        using var authority = new TestAuthority(Path.Combine(folder, "authority"));
+        var admin = authority.Issue("ann", Role.Admin);
+        using var seed = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
+        using var person = Credentials.OfNode(admin, TimeProvider.System);
+        await using var served = await Served.StartAsync(transport: TlsTransport.ForPbm(seed), client: TlsTransport.ForPbm(person));
+        using var events = await served.FollowAsync("/api/v1/events");
+        Assert.StartsWith("retry: ", await events.ReadLineAsync(), StringComparison.Ordinal);
+        seed.Take(authority.Revoke(admin));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await Assert.ThrowsAnyAsync<IOException>(async () =>
+        {
+            while (true)
+                await events.ReadLineAsync(deadline.Token);
+        });
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public async Task Its_own_page_is_served()
     {
         await using var served = await Served.StartAsync();
