@@ -58,6 +58,9 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     /// <inheritdoc/>
     public override Task CompleteAsync(string? journal, BackupManifest manifest, CancellationToken cancel)
     {
+        ArgumentNullException.ThrowIfNull(manifest);
+        // What is to stay is read before anything of the earlier backup goes.
+        var kept = manifest.Runs.Where(r => r.Checkpoint is not null).Select(r => KeptOf(new RunId(r.Run), r.Checkpoint!.Value)).ToList();
         if (journal is not null)
         {
             DurableFile.Flush(journal);
@@ -65,14 +68,24 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         }
 
         DurableFile.WriteDurably(Path.Combine(to.Root, BackupManifest.FileName), manifest.ToBytes());
-        foreach (var kept in manifest.Runs)
-        {
-            if (kept.Checkpoint is { } version)
-                CheckpointFiles.RetainOnly(
-                    to.Checkpoints(new RunId(kept.Run)), new BlobStore(to.Blobs(new RunId(kept.Run))), version);
-        }
-
+        foreach (var (run, version, store, blobs) in kept)
+            CheckpointFiles.RetainOnly(to.Checkpoints(run), store, version, blobs);
         return Task.CompletedTask;
+    }
+
+    private (RunId Run, int Version, BlobStore Store, HashSet<Digest> Blobs) KeptOf(RunId run, int version)
+    {
+        var store = new BlobStore(to.Blobs(run));
+        try
+        {
+            return (run, version, store, CheckpointFiles.BlobsOf(to.Checkpoints(run), store, version));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new ElasticException($"the checkpoint of run {run} after round {version} was copied to {to.Root} and cannot be read "
+                + $"there ({e.Message}): the earlier backup stands. Back up again; where the same blob is named again, delete its file "
+                + "first", e);
+        }
     }
 
     /// <summary>

@@ -26,6 +26,8 @@ public sealed class BlobStore
     private readonly Dictionary<Digest, int> _fresh = [];
     // Blobs that this process wrote or verified, which are not hashed again. Under the same lock.
     private readonly HashSet<Digest> _whole = [];
+    // How often in a row a set could not be read for a retention. Under the same lock.
+    private readonly Dictionary<Digest, int> _unread = [];
     private readonly Lock _gate = new();
     private int _round;
 
@@ -153,6 +155,20 @@ public sealed class BlobStore
         file.Dispose();
         Read(digest, bytes);
         return bytes;
+    }
+
+    /// <summary>Counts that a set could not be read for a retention.</summary>
+    /// <returns>How often in a row.</returns>
+    internal int NoteUnread(Digest set)
+    {
+        lock (_gate)
+            return _unread[set] = _unread.GetValueOrDefault(set) + 1;
+    }
+
+    internal void NoteRead(Digest set)
+    {
+        lock (_gate)
+            _unread.Remove(set);
     }
 
     /// <summary>True when the blob is there and its bytes are those of its name.</summary>

@@ -8,6 +8,10 @@ namespace Elastic.Storage;
 /// <summary>Flat vectors as chunk blobs, and vector sets as the small blobs that name them.</summary>
 public static class VectorStore
 {
+    // Retentions come once a round: time for a file system to come back and for a scanner to let go. Where a sector cannot be read for
+    // good, the disk has kept the versions of some rounds, no more.
+    private const int MostUnread = 5;
+
     /// <summary>
     /// Stores the trained part of the vectors of these names chunk by chunk, all chunks beside one another, since hashing takes most of the
     /// time.
@@ -252,25 +256,44 @@ public static class VectorStore
     /// <summary>Deletes what these sets do not refer to and what was not written for <paramref name="round"/> or a later one.</summary>
     /// <remarks>
     /// A set whose blob is damaged keeps nothing: nobody can say which chunks it names. The set counts as lost here, as in a survey, and is
-    /// fetched again with its chunks by whoever needs it.
+    /// fetched again with its chunks by whoever needs it. A set that only cannot be read (a network file system is away, a scanner holds
+    /// the file) is as good as ever a moment later: nothing is deleted this time. Once it could not be read in several retentions in a row
+    /// it counts as damaged, too, or the disk would fill up.
     /// </remarks>
     public static Retention Retain(this BlobStore blobs, IEnumerable<Digest> sets, int round)
     {
+        ArgumentNullException.ThrowIfNull(blobs);
+        ArgumentNullException.ThrowIfNull(sets);
         var keep = new HashSet<Digest>();
         var problems = new List<string>();
-        foreach (var set in sets.Where(blobs.Has))
+        var isAllRead = true;
+        foreach (var set in sets)
         {
             try
             {
                 keep.UnionWith(blobs.BlobsOf(set));
                 keep.Add(set);
+                blobs.NoteRead(set);
+            }
+            catch (BlobLostException) when (!blobs.Has(set))
+            {
+                // Another node has it.
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
             {
-                problems.Add($"the vector set {set.Short} is not kept: {e.Message}");
+                if (e is BlobLostException or InvalidDataException || blobs.NoteUnread(set) > MostUnread)
+                {
+                    problems.Add($"the vector set {set.Short} is not kept: {e.Message}");
+                    continue;
+                }
+
+                isAllRead = false;
+                problems.Add($"nothing is deleted this time, since the vector set {set.Short} cannot be read: {e.Message}");
             }
         }
 
+        if (!isAllRead)
+            return new Retention(0, problems);
         var (freed, stuck) = blobs.Collect(keep, round);
         return new Retention(freed, [.. problems, .. stuck]);
     }

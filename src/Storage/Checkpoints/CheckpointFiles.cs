@@ -78,18 +78,27 @@ public static class CheckpointFiles
         return (freed, newest?.Manifest.Version is { } version && !versions.Contains(version) ? version : null);
     }
 
+    /// <summary>All blobs that a checkpoint stands for.</summary>
+    /// <exception cref="ElasticException">Its manifest cannot be read.</exception>
+    /// <exception cref="IOException">A set of it is missing or damaged, or cannot be read now.</exception>
+    /// <exception cref="InvalidDataException">A set of it is none.</exception>
+    internal static HashSet<Digest> BlobsOf(string folder, BlobStore blobs, int version)
+    {
+        var sets = SetsOf(CheckpointManifest.Read(Path.Combine(folder, NameOf(version)))).ToList();
+        return sets.SelectMany(blobs.BlobsOf).Concat(sets).ToHashSet();
+    }
+
     /// <summary>
-    /// Deletes all checkpoints but this one, and blobs that it does not refer to. A newer one goes, too: it is of rounds that the journal
-    /// beside it has lost.
+    /// Deletes all checkpoints but this one, and all blobs but its own. A newer one goes, too: it is of rounds that the journal beside it
+    /// has lost.
     /// </summary>
-    /// <exception cref="ElasticException">Its manifest cannot be read; nothing was deleted.</exception>
-    internal static void RetainOnly(string folder, BlobStore blobs, int version)
+    /// <param name="own">From <see cref="BlobsOf"/>.</param>
+    internal static void RetainOnly(string folder, BlobStore blobs, int version, HashSet<Digest> own)
     {
         var kept = Path.Combine(folder, NameOf(version));
-        var sets = SetsOf(CheckpointManifest.Read(kept)).ToList();
         foreach (var path in In(folder).Where(p => p != kept))
             File.Delete(path);
-        blobs.Retain(sets, int.MaxValue);
+        blobs.Collect(own, int.MaxValue);
     }
 
     private static (string Path, CheckpointManifest Manifest)? NewestWhole(string folder, BlobStore blobs)

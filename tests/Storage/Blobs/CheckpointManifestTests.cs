@@ -10,7 +10,7 @@ public sealed class CheckpointManifestTests : TemporaryFolder
 {
     private static readonly TrainingSettings Settings = TinySettings.Of("a");
 
-    private static readonly CheckpointManifest Manifest = new(
+    internal static readonly CheckpointManifest Manifest = new(
         1, "a", 12, Settings.Model.Signature, SettingsText.Write(Settings), Hex("c0"), "byte", Hex("f0"),
         Hex("p0"), [Hex("i0"), Hex("i1")], 1234567890123, Hex("l0"), "../blobs");
 

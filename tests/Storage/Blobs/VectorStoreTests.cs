@@ -165,6 +165,40 @@ public sealed class VectorStoreTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_set_that_cannot_be_read_for_a_moment_stays_with_its_chunks_and_counts_as_damaged_after_several_retentions()
+    {
+        using var vectors = Filled(Small);
+        var held = Put(vectors, out var manifest);
+        vectors.Floats(VectorSet.Parameters, 0, 1)[0] = 42;
+        var old = Put(vectors, out _);
+        using (Held())
+        {
+            var none = _blobs.Retain([held], 1);
+            Assert.Equal(0, none.FreedBytes);
+            Assert.StartsWith($"nothing is deleted this time, since the vector set {held.Short} cannot be read: ",
+                Assert.Single(none.Problems), StringComparison.Ordinal);
+            Assert.True(_blobs.Has(held) && _blobs.Has(manifest.Chunks[0]) && _blobs.Has(old));
+        }
+
+        Assert.Empty(_blobs.Retain([held], 1).Problems);
+        Assert.True(_blobs.IsWhole(held));
+        Assert.False(_blobs.Has(old));
+
+        // From the beginning: what was read in between is not in a row.
+        using (Held())
+        {
+            for (var retention = 1; retention <= 5; retention++)
+                Assert.StartsWith("nothing is deleted", Assert.Single(_blobs.Retain([held], 1).Problems), StringComparison.Ordinal);
+            Assert.Contains(_blobs.Retain([held], 1).Problems,
+                p => p.StartsWith($"the vector set {held.Short} is not kept", StringComparison.Ordinal));
+        }
+
+        Assert.False(_blobs.Has(manifest.Chunks[0]));
+
+        FileStream Held() => new(_blobs.PathOf(held), FileMode.Open, FileAccess.Read, FileShare.None);
+    }
+
+    [Fact]
     public void Sets_are_flushed_with_all_their_chunks_and_a_lost_chunk_is_found_then()
     {
         using var vectors = Filled(Small);

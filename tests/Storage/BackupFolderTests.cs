@@ -1,0 +1,66 @@
+using System.Text;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Vectors;
+using Elastic.Testing;
+
+namespace Elastic.Storage.Tests;
+
+/// <summary>When a backup in a folder takes the place of the one before it, and what is in its way.</summary>
+public sealed class BackupFolderTests : TemporaryFolder
+{
+    private static readonly RunId Run = new("tiny-3k9v2mq7");
+
+    private DataPaths Data => new(Path.Combine(Folder, "data"));
+
+    private DataPaths Copy => new(Path.Combine(Folder, "copy"));
+
+    [Fact]
+    public async Task A_set_that_cannot_be_read_back_for_a_moment_ends_the_backup_and_the_earlier_one_stands()
+    {
+        var first = await BackUpAsync(1);
+        var place = new BackupFolder(Copy);
+        var second = await CopyAsync(place, 2);
+        using (new FileStream(new BlobStore(Copy.Blobs(Run)).PathOf(second), FileMode.Open, FileAccess.Read, FileShare.None))
+        {
+            var failed = await Assert.ThrowsAsync<ElasticException>(() => place.CompleteAsync(null, Manifest(2), default));
+            Assert.StartsWith($"the checkpoint of run {Run} after round 2 was copied to {Copy.Root} and cannot be read there (",
+                failed.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(1, Assert.Single(BackupManifest.Read(Copy.Root).Runs).Checkpoint);
+        Assert.True(new BlobStore(Copy.Blobs(Run)).IsWhole(first));
+        Assert.Equal(2, CheckpointFiles.In(Copy.Checkpoints(Run)).Count);
+
+        await place.CompleteAsync(null, Manifest(2), default);
+        Assert.True(new BlobStore(Copy.Blobs(Run)).IsWhole(second));
+        Assert.False(new BlobStore(Copy.Blobs(Run)).Has(first));
+        Assert.EndsWith("round-000002.json", Assert.Single(CheckpointFiles.In(Copy.Checkpoints(Run))), StringComparison.Ordinal);
+    }
+
+    private async Task<Digest> BackUpAsync(int version)
+    {
+        var place = new BackupFolder(Copy);
+        var set = await CopyAsync(place, version);
+        await place.CompleteAsync(null, Manifest(version), default);
+        return set;
+    }
+
+    // What DataBackup copies of a checkpoint.
+    private async Task<Digest> CopyAsync(BackupFolder place, int version)
+    {
+        var blobs = new BlobStore(Data.Blobs(Run));
+        var chunk = blobs.Put(Encoding.UTF8.GetBytes($"{version:0000}"));
+        var set = blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = new(1, [chunk]) }));
+        Directory.CreateDirectory(Data.Checkpoints(Run));
+        var manifest = Path.Combine(Data.Checkpoints(Run), $"round-{version:000000}.json");
+        await File.WriteAllBytesAsync(
+            manifest, (CheckpointManifestTests.Manifest with { Version = version, Parameters = set.Hex, InnerStates = [] }).ToBytes());
+        await place.BeginAsync(default);
+        foreach (var path in new[] { blobs.PathOf(chunk), blobs.PathOf(set), manifest })
+            await place.CopyAsync(path, Path.GetRelativePath(Data.Root, path), default);
+        return set;
+    }
+
+    private static BackupManifest Manifest(int? checkpoint) => new(1, false, [new(Run.Value, checkpoint ?? 1, checkpoint, null)]);
+}
