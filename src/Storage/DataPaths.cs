@@ -10,6 +10,9 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
 {
     public string Journal => Path.Combine(Root, "journal.db");
 
+    /// <summary>What SQLite has beside the journal: parts of it, where they are left after its end.</summary>
+    public IReadOnlyList<string> BesideJournal => [$"{Journal}-wal", $"{Journal}-shm", $"{Journal}-journal"];
+
     /// <summary>Holds the id of the node that this directory belongs to.</summary>
     public string NodeId => Path.Combine(Root, "node-id");
 

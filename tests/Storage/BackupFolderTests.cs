@@ -38,6 +38,24 @@ public sealed class BackupFolderTests : TemporaryFolder
         Assert.EndsWith("round-000002.json", Assert.Single(CheckpointFiles.In(Copy.Checkpoints(Run))), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("journal.db-wal")]
+    [InlineData("journal.db-shm")]
+    [InlineData("journal.db-journal")]
+    public async Task What_lies_beside_the_place_of_a_journal_is_a_part_of_another_one(string name)
+    {
+        var (stale, journal) = (Path.Combine(Copy.Root, name), Path.Combine(Folder, "journal"));
+        Directory.CreateDirectory(Copy.Root);
+        await File.WriteAllTextAsync(stale, "of an older journal");
+        var refused = Assert.Throws<ElasticException>(() => DataRestore.CheckEmpty(Copy, Manifest(1)));
+        Assert.Equal($"{Copy.Root} has a journal or runs already ({name}): name an empty folder with --data-dir", refused.Message);
+
+        await File.WriteAllTextAsync(journal, "the new one");
+        await new BackupFolder(Copy).CompleteAsync(journal, Manifest(null), default);
+        Assert.Equal("the new one", await File.ReadAllTextAsync(Copy.Journal));
+        Assert.False(File.Exists(stale));
+    }
+
     private async Task<Digest> BackUpAsync(int version)
     {
         var place = new BackupFolder(Copy);

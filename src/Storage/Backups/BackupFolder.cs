@@ -64,6 +64,9 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         if (journal is not null)
         {
             DurableFile.Flush(journal);
+            // SQLite would take what another process has left beside the journal before for a part of the new one.
+            foreach (var beside in to.BesideJournal)
+                File.Delete(beside);
             File.Move(journal, to.Journal, overwrite: true);
         }
 

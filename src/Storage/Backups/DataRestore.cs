@@ -76,12 +76,14 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, Action<string> s
     {
         ArgumentNullException.ThrowIfNull(to);
         ArgumentNullException.ThrowIfNull(manifest);
-        var hasJournal = File.Exists(to.Journal);
-        if (!hasJournal && !(Directory.Exists(to.Runs) && Directory.EnumerateFileSystemEntries(to.Runs).Any()))
+        // SQLite would take what lies beside the place of the journal for a part of the one that comes there.
+        var journal = to.BesideJournal.Prepend(to.Journal).Where(File.Exists).Select(Path.GetFileName).ToList();
+        if (journal.Count == 0 && !(Directory.Exists(to.Runs) && Directory.EnumerateFileSystemEntries(to.Runs).Any()))
             return;
         var mark = Path.Combine(to.Root, Mark);
-        if (hasJournal || !File.Exists(mark))
-            throw new ElasticException($"{to.Root} has a journal or runs already: name an empty folder with --data-dir");
+        if (journal.Count > 0 || !File.Exists(mark))
+            throw new ElasticException($"{to.Root} has a journal or runs already ("
+                + $"{(journal.Count > 0 ? string.Join(", ", journal) : to.Runs)}): name an empty folder with --data-dir");
         if (!RegularFile.Read(mark, 1024).AsSpan().SequenceEqual(MarkOf(manifest)))
             throw new ElasticException($"{to.Root} has a part of another backup, whose restore was interrupted: delete {to.Runs} and "
                 + $"{mark}, or name an empty folder with --data-dir");
