@@ -23,6 +23,7 @@ public sealed class NodeCoordinator
     private readonly MessageParts _parts = new();
     private readonly Dictionary<int, WorkOrder> _upkeep = [];           // work that needs no device, by number
     private long _freeMemoryBytes;
+    private string? _waitsFor;                                          // why the seed does not let the node in
 
     public NodeCoordinator(NodeFacts facts)
     {
@@ -57,7 +58,14 @@ public sealed class NodeCoordinator
                 Receive(command);
                 break;
             case NodeInput.Told { News: NodeNews.Welcome welcome }:
+                _waitsFor = null;
                 _context.Add(new NodeOutput.PointTo(welcome.Endpoint));
+                break;
+            case NodeInput.Told { News: NodeNews.Wait wait }:
+                // The answer to each heartbeat: said once.
+                if (wait.Why != _waitsFor)
+                    _context.Add(new NodeOutput.Say($"the supervising seed does not let this node in for now: {wait.Why}"));
+                _waitsFor = wait.Why;
                 break;
             case NodeInput.Told { News: NodeNews.Drain drain }:
                 _departure.Drain(drain);

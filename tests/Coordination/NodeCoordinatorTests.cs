@@ -51,6 +51,18 @@ public sealed class NodeCoordinatorTests
     }
 
     [Fact]
+    public void Why_the_seed_does_not_let_the_node_in_is_said_once_until_it_is_let_in()
+    {
+        var wait = new NodeInput.Told(new NodeNews.Wait("its two planes are on two machines"));
+        Assert.Equal(
+            new NodeOutput.Say("the supervising seed does not let this node in for now: its two planes are on two machines"),
+            Assert.Single(Step(wait)));
+        Assert.Empty(Step(wait));
+        Step(new NodeInput.Told(new NodeNews.Welcome("127.0.0.1:80")));
+        Assert.Single(Step(wait));
+    }
+
+    [Fact]
     public void The_same_order_twice_is_begun_once()
     {
         Opened();

@@ -93,6 +93,14 @@ internal sealed class NodeTable(TimeProvider time)
         return from.HasLocalScope || from.HostOrNull() == control.Host ? null : $"it says that it is {control}, and speaks from {from}";
     }
 
+    /// <summary>
+    /// True where a report comes from the control plane that it names, to which its connection belongs: an answer goes to no third process.
+    /// </summary>
+    /// <param name="from">Whom the report came from.</param>
+    public static bool IsFrom(NodeReport.Enlist report, Address from) =>
+        from.HasLocalScope || (Endpoint.TryParse(report.Address, out var control, out _)
+            && from.HostOrNull() == control.Host && from.Port == control.Port);
+
     /// <summary>Records a heartbeat.</summary>
     /// <returns>True when the node is new, has started anew, or has come back.</returns>
     public bool Note(NodeReport.Enlist report, IActorRef link)

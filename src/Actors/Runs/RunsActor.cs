@@ -269,9 +269,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
         if (NodeTable.ProblemOf(report, Sender.Path.Address) is { } problem)
         {
-            // No answer: whoever it is, is no node of this version. One line for each that comes anew, not for each heartbeat.
+            // One line for each that comes anew, not for each heartbeat.
             if (_misplaced.Count < MostMisplaced && _misplaced.Add(report.Node))
                 _log.Warning("the node {0} is not let in: {1}", report.Node, problem);
+            if (NodeTable.IsFrom(report, Sender.Path.Address))
+                Sender.Tell(new NodeNews.Wait(problem));
             return;
         }
 

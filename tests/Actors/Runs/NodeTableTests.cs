@@ -60,6 +60,15 @@ public sealed class NodeTableTests
     }
 
     [Theory]
+    [InlineData("10.0.0.1:4053", "akka.tcp://elastic@10.0.0.1:4053", true)]
+    [InlineData("10.0.0.1:4053", "akka://elastic", true)]
+    [InlineData("10.0.0.1:4053", "akka.tcp://elastic@10.0.0.1:4054", false)]
+    [InlineData("10.0.0.1:4053", "akka.tcp://elastic@169.254.169.254:80", false)]
+    [InlineData("10.0.0.1:4053", "akka.tcp://elastic@0.0.0.0:1", false)]
+    public void Why_a_node_is_not_let_in_is_told_to_where_it_says_that_it_is_and_to_nobody_else(string control, string from, bool told) =>
+        Assert.Equal(told, NodeTable.IsFrom(First with { Address = control }, Akka.Actor.Address.Parse(from)));
+
+    [Theory]
     [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka.tcp://elastic@10.0.0.1:4053", null)]
     [InlineData("[fe80::1]:4053", "[fe80::1]:4080", "akka.tcp://elastic@[fe80::1]:4053", null)]
     [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka://elastic", null)]

@@ -231,6 +231,17 @@ public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
     }
 
     [Fact]
+    public async Task A_node_that_is_not_let_in_is_told_why()
+    {
+        var runs = Begin();
+        using var link = Inbox.Create(Actors);
+        link.Send(runs, Report("127.0.0.2:1", "one"));
+        Assert.Equal(
+            new NodeNews.Wait("its control plane is 127.0.0.2:1, and its data plane 127.0.0.1:80: both are on one machine"),
+            await link.ReceiveAsync(Deadline));
+    }
+
+    [Fact]
     public async Task A_second_process_with_the_id_of_a_node_that_is_there_waits_and_the_first_one_stays()
     {
         var runs = Begin();
