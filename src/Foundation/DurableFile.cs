@@ -76,6 +76,22 @@ public static partial class DurableFile
         RandomAccess.FlushToDisk(file);
     }
 
+    /// <summary>Forces the names of files onto the disk, and those of the folders that lead to them from a folder on.</summary>
+    /// <param name="root">The folder, whose own name is there.</param>
+    /// <param name="files">Paths that begin with it.</param>
+    public static void FlushFolders(string root, IEnumerable<string> files)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        var folders = new HashSet<string>(StringComparer.Ordinal) { Path.TrimEndingDirectorySeparator(root) };
+        foreach (var file in files)
+            for (var at = Path.GetDirectoryName(file); at is { Length: > 0 } && folders.Add(at); at = Path.GetDirectoryName(at))
+            {
+            }
+
+        foreach (var folder in folders)
+            FlushFolder(folder);
+    }
+
     /// <summary>Forces the names in a folder onto the disk. Windows journals them by itself.</summary>
     public static void FlushFolder(string folder)
     {

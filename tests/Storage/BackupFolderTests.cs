@@ -38,6 +38,20 @@ public sealed class BackupFolderTests : TemporaryFolder
         Assert.EndsWith("round-000002.json", Assert.Single(CheckpointFiles.In(Copy.Checkpoints(Run))), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_backup_says_that_it_is_whole_only_once_the_names_of_its_files_are_on_the_disk()
+    {
+        var place = new BackupFolder(Copy);
+        await CopyAsync(place, 1);
+        await File.WriteAllTextAsync(Path.Combine(Folder, "other"), "a file");
+        await place.CopyAsync(Path.Combine(Folder, "other"), "corpora/other/other", default);
+        Directory.Delete(Path.Combine(Copy.Corpora, "other"), recursive: true);   // a folder that cannot be flushed
+        if (OperatingSystem.IsWindows())
+            return;                                                    // there nobody has to
+        await Assert.ThrowsAnyAsync<IOException>(() => place.CompleteAsync(null, Manifest(1), default));
+        Assert.False(File.Exists(Path.Combine(Copy.Root, BackupManifest.FileName)));
+    }
+
     [Theory]
     [InlineData("journal.db-wal")]
     [InlineData("journal.db-shm")]

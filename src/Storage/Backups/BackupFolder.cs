@@ -6,6 +6,8 @@ namespace Elastic.Storage;
 /// <summary>A backup in a folder, which is a data directory.</summary>
 public sealed class BackupFolder(DataPaths to) : BackupPlace
 {
+    // Where the files are that the backup has, whoever has copied them.
+    private readonly HashSet<string> _copied = new(StringComparer.Ordinal);
     private bool _isMade;
 
     /// <inheritdoc/>
@@ -51,7 +53,9 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     public override Task CopyAsync(string path, string name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        Copy(path, Path.Combine(to.Root, name));
+        var target = Path.Combine(to.Root, name);
+        Copy(path, target);
+        _copied.Add(target);
         return Task.CompletedTask;
     }
 
@@ -61,6 +65,7 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         ArgumentNullException.ThrowIfNull(manifest);
         // What is to stay is read before anything of the earlier backup goes.
         var kept = manifest.Runs.Where(r => r.Checkpoint is not null).Select(r => KeptOf(new RunId(r.Run), r.Checkpoint!.Value)).ToList();
+        DurableFile.FlushFolders(to.Root, _copied);
         if (journal is not null)
         {
             DurableFile.Flush(journal);
@@ -93,7 +98,7 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
 
     /// <summary>
     /// Copies a file, unless one of its length is there: all but manifests of checkpoints is written once, or has its name from its
-    /// content.
+    /// content. Its name is on the disk once <see cref="DurableFile.FlushFolders"/> has put it there.
     /// </summary>
     internal static void Copy(string source, string target)
     {

@@ -36,6 +36,7 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, Action<string> s
         if (File.Exists(mark))
             DurableFile.RemoveTemporaries(to.Root);
         DurableFile.WriteDurably(mark, MarkOf(manifest));
+        var copied = new List<string>();
         foreach (var file in Directory.EnumerateFiles(backup.Root, "*", SearchOption.AllDirectories)
             .Where(f => Path.GetFileName(f) != BackupManifest.FileName).Order(StringComparer.Ordinal))
         {
@@ -45,8 +46,10 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, Action<string> s
                 Copy(file);
         }
 
+        DurableFile.FlushFolders(to.Root, copied);
         if (manifest.Journal)
             Copy(backup.Journal);
+        DurableFile.FlushFolder(to.Root);
         File.Delete(mark);
         if (moves)
             Directory.Delete(backup.Root, recursive: true);
@@ -57,6 +60,7 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, Action<string> s
         void Copy(string file)
         {
             var target = Path.Combine(to.Root, Path.GetRelativePath(backup.Root, file));
+            copied.Add(target);
             if (!moves)
             {
                 BackupFolder.Copy(file, target);
