@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using Microsoft.Win32.SafeHandles;
 
 namespace Elastic.Foundation;
 
@@ -72,9 +73,15 @@ public static partial class DurableFile
     /// <summary>Forces what was written to <paramref name="path"/> onto the disk.</summary>
     public static void Flush(string path)
     {
-        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         RandomAccess.FlushToDisk(file);
     }
+
+    /// <summary>
+    /// Opens a complete file for reading. Others may flush or delete it meanwhile, on Windows, too, which else lets nobody flush what is
+    /// open: a flush needs the right to write.
+    /// </summary>
+    public static SafeFileHandle OpenShared(string path) => File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
 
     /// <summary>Forces the names of files onto the disk, and those of the folders that lead to them from a folder on.</summary>
     /// <param name="root">The folder, whose own name is there.</param>

@@ -92,7 +92,7 @@ public sealed class BlobLocations
         {
             try
             {
-                using var stream = File.OpenRead(path);
+                using var stream = new FileStream(DurableFile.OpenShared(path), FileAccess.Read);
                 if (Digest.Of(stream) != digest)
                     return false;
                 lock (_gate)

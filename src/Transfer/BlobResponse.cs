@@ -102,7 +102,7 @@ public static class BlobResponse
         try
         {
             // Retention may delete the file meanwhile; an open file stays readable.
-            return path is null ? null : File.OpenHandle(path, share: FileShare.Read | FileShare.Delete);
+            return path is null ? null : DurableFile.OpenShared(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -178,7 +178,7 @@ public sealed class BlobStore
             return false;
         try
         {
-            using var stream = File.OpenRead(PathOf(digest));
+            using var stream = new FileStream(DurableFile.OpenShared(PathOf(digest)), FileAccess.Read);
             if (Digest.Of(stream) == digest)
                 return true;
         }
@@ -280,7 +280,7 @@ public sealed class BlobStore
     {
         try
         {
-            return File.OpenHandle(PathOf(digest));
+            return DurableFile.OpenShared(PathOf(digest));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

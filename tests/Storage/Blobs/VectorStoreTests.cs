@@ -199,6 +199,17 @@ public sealed class VectorStoreTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_blob_is_flushed_while_somebody_reads_it()
+    {
+        var blob = _blobs.Put("read"u8);
+        using var reader = DurableFile.OpenShared(_blobs.PathOf(blob));
+        _blobs.Flush([blob]);
+        Assert.True(_blobs.IsIntact(blob));
+        File.Delete(_blobs.PathOf(blob));
+        Assert.Equal(4, RandomAccess.Read(reader, new byte[8], 0));
+    }
+
+    [Fact]
     public void Sets_are_flushed_with_all_their_chunks_and_a_lost_chunk_is_found_then()
     {
         using var vectors = Filled(Small);
