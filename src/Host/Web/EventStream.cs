@@ -59,6 +59,7 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
     private async Task FollowAsync(HttpContext context, ObservationQuery query, CancellationToken cancel)
     {
         var (sent, shown, problem) = (web.Time.GetTimestamp(), new Dictionary<RunId, (string Name, string Text)>(), (string?)null);
+        var compared = (long?)null;
         while (true)
         {
             var text = "";
@@ -71,6 +72,12 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
                     text = string.Concat(observed.Select(o =>
                         $"id: {o.Id}\nevent: observation\ndata: {JsonEndpoint.Text(ClusterApi.Object(o, lines))}\n\n"));
                     query = query with { After = observed[^1].Id };
+                }
+                else if (compared is null || web.Time.GetElapsedTime(compared.Value) >= beat)
+                {
+                    // The database may have been set back to one with earlier ids than the client's: what comes next is new all the same.
+                    query = query with { After = Math.Min(query.After, await NewestAsync(cancel)) };
+                    compared = web.Time.GetTimestamp();
                 }
 
                 text += await RunsAsync(query.Run, shown, cancel);
@@ -128,9 +135,11 @@ internal sealed class EventStream(WebContext web, int most, TimeSpan look, TimeS
                 ? id : throw WebProblem.Invalid($"Last-Event-ID: {OneLine.Of(last, 40)}: use the id of an event");
         if (Query.Text(context, "after") is not null)
             return Query.Number(context, "after", 0, 0, long.MaxValue);
-        return (await web.Control.ObservedAsync(new ObservationQuery(AtMost: 1, Newest: true), context.RequestAborted)) is [var newest]
-            ? newest.Id : 0;
+        return await NewestAsync(context.RequestAborted);
     }
+
+    private async Task<long> NewestAsync(CancellationToken cancel) =>
+        await web.Control.ObservedAsync(new ObservationQuery(AtMost: 1, Newest: true), cancel) is [var newest] ? newest.Id : 0;
 
     private static string Event(string name, JsonObject data) => $"event: {name}\ndata: {JsonEndpoint.Text(data)}\n\n";
 }

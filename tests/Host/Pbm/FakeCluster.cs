@@ -169,7 +169,10 @@ internal sealed class FakeCluster : IClusterControl
 
     public Task<IReadOnlyList<StoredObservation>> ObservedAsync(ObservationQuery query, CancellationToken cancel)
     {
-        var found = Observed.Where(o => o.Id > query.After && (query.Run is null || (o.What as RunObservation)?.RunId == query.Run)
+        StoredObservation[] all;
+        lock (Observed)
+            all = [.. Observed];
+        var found = all.Where(o => o.Id > query.After && (query.Run is null || (o.What as RunObservation)?.RunId == query.Run)
             && (query.Kinds?.Contains(o.What?.GetType()) ?? true)).ToList();
         return Task.FromResult<IReadOnlyList<StoredObservation>>(
             [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)]);

@@ -206,6 +206,15 @@ public sealed class ApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_page_that_has_later_events_than_the_database_which_was_set_back_gets_what_comes_next()
+    {
+        using var events = await _served.FollowAsync("/api/v1/events?after=5000");
+        Assert.DoesNotContain("event: observation", await UntilAsync(events, "event: runs"), StringComparison.Ordinal);
+        _served.Observe(new RoundCommitted(Tiny, 6, 9000));
+        Assert.DoesNotContain("id: 12\n", await UntilAsync(events, "id: 13\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task More_pages_than_a_seed_serves_are_told_so()
     {
         using var one = await _served.FollowAsync("/api/v1/events");
