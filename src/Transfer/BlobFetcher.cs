@@ -64,6 +64,13 @@ public sealed class BlobFetcher : IDisposable
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     public Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, CancellationToken cancel) => FetchAsync(store, blobs, null, cancel);
 
+    /// <summary>
+    /// Downloads a vector set's own bytes, where the store lacks them. Its chunks are read later, from the peer that had it first.
+    /// </summary>
+    /// <exception cref="BlobLostException">No peer gave it.</exception>
+    public Task FetchOwnBytesAsync(BlobStore store, Digest set, CancellationToken cancel) =>
+        FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
+
     /// <summary>Downloads a vector set and every chunk that it stands for, where the store lacks them.</summary>
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set.</exception>

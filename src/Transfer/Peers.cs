@@ -9,8 +9,9 @@ namespace Elastic.Transfer;
 /// </summary>
 public sealed class Peers
 {
-    // Sets are fetched in bursts; what was learnt about older sets is of little use.
-    private const int SetsRemembered = 64;
+    // Sets are fetched in bursts, of which the largest is an averaging: of the contributions of up to 400 replicas. What was learnt about
+    // older sets is of little use.
+    private const int SetsRemembered = 512;
 
     private static readonly Counter<double> Received = Telemetry.Meter.CreateCounter<double>(
         "elastic_received_bytes_total", description: "Blobs and shards received from other nodes.");

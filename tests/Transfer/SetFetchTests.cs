@@ -69,6 +69,28 @@ public sealed class SetFetchTests : TemporaryFolder
         Assert.Equal(before + 2, peer.Requests.Count);                 // the set and its one chunk
     }
 
+    // As an averaging does with contributions, each of which one node holds.
+    [Fact]
+    public async Task Who_had_a_set_is_asked_for_its_chunks_first_of_a_hundred_sets_too()
+    {
+        var sets = Enumerable.Range(0, 100).Select(i => (Set: Bytes(100, i), Chunk: Bytes(200, 1000 + i))).ToList();
+        var held = Enumerable.Range(0, 4).Select(_ => new Dictionary<string, byte[]>()).ToList();
+        foreach (var (i, (set, chunk)) in sets.Index())
+            foreach (var bytes in new[] { set, chunk })
+                held[i % held.Count].Add($"/blobs/{Digest.Of(bytes).Hex}", bytes);
+        var peers = held.Select(blobs => new FakePeer(
+            request => blobs.TryGetValue(request.Path, out var bytes) ? request.SendAsync(bytes) : request.RefuseAsync(404))).ToList();
+        using var fetcher = new BlobFetcher(PeersOf(new TransferLimits(), [.. peers.Select(p => p.Endpoint)]), Transport.Plain);
+        var store = new BlobStore(Path.Combine(Folder, "mine"));
+        foreach (var (set, _) in sets)
+            await fetcher.FetchOwnBytesAsync(store, Digest.Of(set), Deadline);
+        var before = peers.Sum(p => p.Requests.Count);
+        foreach (var (set, chunk) in sets)
+            await fetcher.ReadAsync(Digest.Of(chunk), new byte[chunk.Length], Digest.Of(set), Deadline);
+        Assert.Equal(before + sets.Count, peers.Sum(p => p.Requests.Count));
+        peers.ForEach(p => p.Dispose());
+    }
+
     [Fact]
     public async Task A_set_of_which_one_chunk_is_nowhere_is_lost_with_the_name_of_the_chunk()
     {

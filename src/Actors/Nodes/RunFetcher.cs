@@ -18,6 +18,10 @@ internal sealed class RunFetcher(BlobStore store, FlatLayout layout, BlobLocatio
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchAsync(IEnumerable<Digest> blobs, CancellationToken cancel) => Others.FetchAsync(store, blobs, cancel);
 
+    /// <summary>Fetches a vector set's own bytes, where they are missing here, and none of its chunks.</summary>
+    /// <exception cref="BlobLostException">No node has it.</exception>
+    public Task FetchOwnBytesAsync(Digest set, CancellationToken cancel) => Others.FetchOwnBytesAsync(store, set, cancel);
+
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchSetAsync(Digest set, CancellationToken cancel) =>

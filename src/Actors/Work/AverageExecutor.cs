@@ -59,7 +59,7 @@ internal sealed class AverageExecutor : WorkExecutor<NodeRun>
     private static async Task<SetOf> OpenAsync(NodeRun run, Digest set)
     {
         if (!run.Blobs.IsSound(set))
-            await run.Fetcher.FetchAsync([set], CancellationToken.None);
+            await run.Fetcher.FetchOwnBytesAsync(set, CancellationToken.None);
         return new SetOf(set, run.Blobs.ReadSet(set));
     }
 
