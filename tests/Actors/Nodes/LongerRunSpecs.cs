@@ -26,7 +26,8 @@ public sealed class LongerRunSpecs : IDisposable
         Assert.Equal((4, straight.Fingerprint), (longer.Round, longer.Fingerprint));
 
         // Stopped within the first round, and then made longer.
-        await _tiny.TrainAsync(two, "cpu:1", data: "stopped", stop: v => v.Steps > 0);
+        var stopped = await _tiny.TrainAsync(two, "cpu:1", data: "stopped", stop: v => v.Steps > 0, hold: TinyRun.HeldIn(0));
+        Assert.Equal((RunPhase.Stopped, 0), (stopped.Phase, stopped.Round));
         Assert.Equal(straight.Fingerprint, (await _tiny.TrainAsync(four, "cpu:1", data: "stopped")).Fingerprint);
 
         Assert.Equal(straight.Fingerprint, (await WhileItRunsAsync(two, four)).Fingerprint);
@@ -40,7 +41,9 @@ public sealed class LongerRunSpecs : IDisposable
         await _tiny.TrainAsync(two, "cpu:1", data: "one");
         var one = await _tiny.TrainAsync(four, "cpu:1", data: "one");
         await _tiny.TrainAsync(two, "cpu:2", data: "other");
-        await _tiny.TrainAsync(four, "cpu:2", data: "other", stop: v => v.Round >= 2);
+        var stopped = await _tiny.TrainAsync(
+            four, "cpu:2", data: "other", stop: v => v is { Round: 2, Steps: > 2 * 20 }, hold: TinyRun.HeldIn(2));
+        Assert.Equal((RunPhase.Stopped, 2), (stopped.Phase, stopped.Round));
         var other = await _tiny.TrainAsync(four, "cpu:1", data: "other");
         Assert.Equal((RunPhase.Finished, one.Fingerprint), (other.Phase, other.Fingerprint));
         Assert.NotEqual(straight.Fingerprint, one.Fingerprint);
@@ -72,6 +75,5 @@ public sealed class LongerRunSpecs : IDisposable
     private static TrainingSettings Constant(int rounds) => Falling(rounds) is var s
         ? s with { Optimizer = s.Optimizer with { Schedule = LearningRateSchedule.Constant } } : s;
 
-    // Rounds of 20 steps, so that a run is stopped within the first one as a rule.
     private static TrainingSettings Falling(int rounds) => TinyRun.Settings("a", rounds: rounds, innerSteps: 20);
 }

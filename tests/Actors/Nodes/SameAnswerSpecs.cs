@@ -10,9 +10,6 @@ namespace Elastic.Actors.Tests.Nodes;
 /// <summary>The answer does not depend on the machines: fingerprints are compared, never losses.</summary>
 public sealed class SameAnswerSpecs : IDisposable
 {
-    // A round of so many steps is not over, nor are the rounds after it, before a stop has come through.
-    private const int StepsToStopIn = 40;
-
     private readonly TinyRun _tiny = new();
 
     public void Dispose() => _tiny.Dispose();
@@ -121,34 +118,34 @@ public sealed class SameAnswerSpecs : IDisposable
     public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened(
         string architecture, TrainingPrecision precision)
     {
-        var settings = Of(architecture, TinyRun.Settings("a", replicas: 2, rounds: 4, innerSteps: StepsToStopIn));
+        var settings = Of(architecture, TinyRun.Settings("a", replicas: 2, rounds: 4, innerSteps: 10));
         settings = settings with { Run = settings.Run with { Precision = precision } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
-        var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 2 * StepsToStopIn });
-        Assert.Equal(RunPhase.Stopped, stopped.Phase);
-        Assert.True(stopped.Round < 4);
+        var stopped = await _tiny.TrainAsync(
+            settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Samples: > 2 * 2 * 10 * 8 }, hold: TinyRun.HeldIn(2));
+        Assert.Equal((RunPhase.Stopped, 2), (stopped.Phase, stopped.Round));
         var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "stopped");
 
         Assert.Equal(RunPhase.Finished, resumed.Phase);
         Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
         // Each sample once, and no problem.
         var report = await JournalAudit.RunAsync(Path.Combine(_tiny.Root, "stopped"), null, new RunName("a"), CancellationToken.None);
-        Assert.Equal((true, 4, 4L * 2 * StepsToStopIn * 8), (report.IsProven, report.Rounds, report.Samples));
+        Assert.Equal((true, 4, 4L * 2 * 10 * 8), (report.IsProven, report.Rounds, report.Samples));
     }
 
     [Fact]
     public async Task A_run_stopped_and_started_again_in_the_same_process_goes_on()
     {
-        var settings = TinyRun.Settings("a", rounds: 6, innerSteps: StepsToStopIn);
+        var settings = TinyRun.Settings("a", rounds: 4, innerSteps: 10);
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        await using var node = await _tiny.StartAsync("cpu:2", "stopped", deadline.Token);
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
+        await using var node = await _tiny.StartAsync("cpu:2", "stopped", deadline.Token, TinyRun.HeldIn(2));
         var stopped = await _tiny.TrainAsync(node, settings, v => v.Round == 2, deadline.Token);
         var resumed = await _tiny.TrainAsync(node, settings, null, deadline.Token);
 
-        Assert.Equal(RunPhase.Stopped, stopped.Phase);
+        Assert.Equal((RunPhase.Stopped, 2), (stopped.Phase, stopped.Round));
         Assert.Equal(RunPhase.Finished, resumed.Phase);
         Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
     }

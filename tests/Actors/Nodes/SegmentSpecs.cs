@@ -100,7 +100,8 @@ public sealed class SegmentSpecs : IDisposable
                 await SetAsync(node, change, deadline.Token);
         }
 
-        await _tiny.TrainAsync(settings, "cpu:3", data, stop: v => v.Round >= 2);
+        var stopped = await _tiny.TrainAsync(settings, "cpu:3", data, stop: v => v.Round >= 2, hold: TinyRun.HeldIn(2));
+        Assert.Equal((RunPhase.Stopped, 2), (stopped.Phase, stopped.Round));
         return await TrainAsync(settings, data, "cpu:2", changes);
     }
 

@@ -36,15 +36,36 @@ internal sealed class TinyRun : IDisposable
         string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) =>
         TinySettings.Of(name, replicas, averaging, rounds, innerSteps);
 
+    /// <summary>
+    /// Holds a run in that round, after one step of each replica that is computed then, until it is told to stop, so that it is not over
+    /// before; from then on holds nothing.
+    /// </summary>
+    public static Func<int, CancellationToken, Task> HeldIn(int round)
+    {
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return (current, stop) =>
+        {
+            if (current < round)
+                return Task.CompletedTask;
+            stop.Register(() => told.TrySetResult());
+            return told.Task;
+        };
+    }
+
     /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
-    public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)
+    /// <param name="hold">Waited for after each step, with its round; the token says that the run was told to stop.</param>
+    public async Task<RunView> TrainAsync(
+        TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null,
+        Func<int, CancellationToken, Task>? hold = null)
     {
         using var deadline = new CancellationTokenSource(Patience);
         // What the caller looks for does not pass before he looks: the run stays in its first steps until then.
         var watched = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var node = await ElasticNode.StartAsync(
-            SettingsOf(devices, data), NodeDuty.Train, _ => { },
-            new NodeFaults(AfterStep: (_, _) => watched.Task.WaitAsync(deadline.Token)), Transport.Plain, deadline.Token);
+        await using var node = await StartAsync(devices, data, deadline.Token, async (round, told) =>
+        {
+            await watched.Task;
+            await (hold?.Invoke(round, told) ?? Task.CompletedTask);
+        });
         return await TrainAsync(node, settings, view =>
         {
             watched.TrySetResult();
@@ -52,8 +73,13 @@ internal sealed class TinyRun : IDisposable
         }, deadline.Token);
     }
 
-    public Task<ElasticNode> StartAsync(string devices, string data, CancellationToken cancel) =>
-        ElasticNode.StartAsync(SettingsOf(devices, data), cancel);
+    /// <param name="hold">Waited for after each step, with its round, until <paramref name="cancel"/>.</param>
+    public Task<ElasticNode> StartAsync(
+        string devices, string data, CancellationToken cancel, Func<int, CancellationToken, Task>? hold = null) =>
+        ElasticNode.StartAsync(
+            SettingsOf(devices, data), NodeDuty.Train, _ => { },
+            hold is null ? NodeFaults.None : new NodeFaults(AfterStep: (round, told) => hold(round, told).WaitAsync(cancel)),
+            Transport.Plain, cancel);
 
     public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
     {

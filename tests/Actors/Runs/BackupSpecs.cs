@@ -23,17 +23,18 @@ public sealed class BackupSpecs : IDisposable
         var settings = TinyRun.Settings("kept", rounds: 6);
         settings = settings with { Checkpoint = settings.Checkpoint with { EveryRounds = 1 } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", "other");
-        Task<BackupManifest>? making = null;
+        // While the run goes on; the last round is not over before it is made.
+        var begun = new TaskCompletionSource<Task<BackupManifest>>(TaskCreationOptions.RunContinuationsAsynchronously);
         await _tiny.TrainAsync(settings, "cpu:1", "data", view =>
         {
-            if (view.Round >= 2)
-                making ??= Task.Run(() => Backup());                           // while the run goes on
-            return making is { IsCompleted: true };
-        });
-        var made = await making!;
+            if (view.Round >= 2 && !begun.Task.IsCompleted)
+                begun.SetResult(Task.Run(() => Backup()));
+            return false;
+        }, hold: (round, _) => round < 5 ? Task.CompletedTask : begun.Task.Unwrap());
+        var made = await await begun.Task;
         Assert.Empty(_said);
         var run = Assert.Single(made.Runs);
-        Assert.True(run is { Checkpoint: >= 1, Corpus: not null } && run.Round >= run.Checkpoint, $"{run}");
+        Assert.True(run is { Checkpoint: >= 1, Corpus: not null, Round: <= 5 } && run.Round >= run.Checkpoint, $"{run}");
         Directory.Delete(Data.Root, recursive: true);
 
         await Restore();

@@ -13,15 +13,17 @@ public sealed class RunSupervisorSpecs : IDisposable
     [Fact]
     public async Task A_stopped_run_goes_on_in_another_process_to_the_bits_of_one_that_was_never_stopped()
     {
-        var settings = TinyRun.Settings("a", replicas: 2, rounds: 6, innerSteps: 40);   // the stop comes through before they are over
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 4, innerSteps: 10);
         var straight = await _tiny.TrainAsync(settings, "cpu:2", "straight");
 
-        var stopped = await _tiny.TrainAsync(settings, "cpu:1", "stopped", view => view.Steps >= 90);
-        Assert.Equal(RunPhase.Stopped, stopped.Phase);
+        // In the middle of a round: one replica has taken a step of it.
+        var stopped = await _tiny.TrainAsync(
+            settings, "cpu:1", "stopped", view => view is { Round: 2, Samples: > 2 * 2 * 10 * 8 }, TinyRun.HeldIn(2));
+        Assert.Equal((RunPhase.Stopped, 2), (stopped.Phase, stopped.Round));
         var resumed = await _tiny.TrainAsync(settings, "cpu:3", "stopped");
 
         Assert.Null(resumed.Failure);
-        Assert.Equal((RunPhase.Finished, 6, straight.Fingerprint), (resumed.Phase, resumed.Round, resumed.Fingerprint));
+        Assert.Equal((RunPhase.Finished, 4, straight.Fingerprint), (resumed.Phase, resumed.Round, resumed.Fingerprint));
     }
 
     // As another seed does that takes the run over while this one still works on it.
@@ -47,7 +49,7 @@ public sealed class RunSupervisorSpecs : IDisposable
     [InlineData(false)]
     public async Task A_journal_that_is_set_back_while_the_run_works_is_noticed_and_the_run_comes_to_the_same_bits(bool inPlace)
     {
-        var settings = TinyRun.Settings("a", replicas: 2, rounds: 24, innerSteps: 20);
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 12, innerSteps: 10);
         var (path, copy) = (Path.Combine(_tiny.Root, "data", "journal.db"), Path.Combine(_tiny.Root, "copy.db"));
         var straight = await _tiny.TrainAsync(settings, "cpu:2", "straight");
         if (!inPlace)
@@ -57,29 +59,30 @@ public sealed class RunSupervisorSpecs : IDisposable
             Link(path, first);
         }
 
-        int? copied = null;
-        var isSetBack = false;
+        // The run is held in round 2 until it was copied there, and in round 4 until it was set back.
+        TaskCompletionSource copied = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            setBack = new(TaskCreationOptions.RunContinuationsAsynchronously);
         var view = await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
         {
-            if (v.Round >= 2 && copied is null)
+            if (v.Round >= 2 && !copied.Task.IsCompleted)
             {
-                copied = v.Round;
                 Do($"VACUUM INTO '{copy}'");
+                copied.SetResult();
             }
 
-            if (v.Round >= copied + 2 && !isSetBack)
+            if (v.Round >= 4 && !setBack.Task.IsCompleted)
             {
-                isSetBack = true;
                 if (inPlace)
                     Do("DELETE FROM journal WHERE ordering > (SELECT MAX(ordering) FROM journal) / 2");
                 else
                     Link(path, copy);
+                setBack.SetResult();
             }
 
             return false;
-        });
+        }, hold: (round, _) => round < 2 ? Task.CompletedTask : round < 4 ? copied.Task : setBack.Task);
         Assert.Contains("was replaced by an older copy while this seed ran", view.Failure, StringComparison.Ordinal);
-        Assert.InRange(view.Round, 4, 23);
+        Assert.InRange(view.Round, 4, 11);
 
         var resumed = await _tiny.TrainAsync(settings, "cpu:2");
         Assert.Equal((null, RunPhase.Finished, straight.Fingerprint), (resumed.Failure, resumed.Phase, resumed.Fingerprint));
