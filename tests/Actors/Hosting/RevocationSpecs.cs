@@ -46,10 +46,7 @@ public sealed class RevocationSpecs : TemporaryFolder
             async Task BeatAsync(string name, IActorRef link)
             {
                 link.Tell(Report(name));
-                while (await agent.ReceiveAsync(Deadline) is not NodeNews.Welcome)
-                {
-                    // The link has said that it is there.
-                }
+                await agent.FindAsync<NodeNews.Welcome>(Deadline);            // the link has said that it is there
             }
 
             Action<string> say = _ => { };

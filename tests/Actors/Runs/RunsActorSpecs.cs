@@ -72,10 +72,7 @@ public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
         var works = Enumerable.Range(0, 20_000).Select(i => new WorkKey("compute", i, i)).ToArray();
         Assert.Throws<SerializationException>(() =>
             Actors.Serialization.FindSerializerForType(typeof(NodeCommand.DropWork)).ToBinary(new NodeCommand.DropWork(run, works)));
-        RunView view;
-        do
-            view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline);
-        while (view.Failure is null);
+        var view = await LookUntilAsync(runs, "the run had failed", v => v.Failure is not null);
         Assert.Matches("^a DropWork cannot be sent: it has [0-9]+ bytes", view.Failure);
     }
 
@@ -140,15 +137,9 @@ public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
         var nodes = Inbox.Create(Actors);
         nodes.Send(runs, Report("127.0.0.1:1", "one"));
         var deleted = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
-        while (await nodes.ReceiveAsync(Deadline) is var told && !told.Equals(new NodeCommand.DeleteRun(deleted.RunId)))
-        {
-        }
-
+        await nodes.FindAsync<NodeCommand.DeleteRun>(Deadline, told => told.RunId == deleted.RunId);
         Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
-        while (Assert.IsType<RunView>(await watcher.ReceiveAsync(Deadline)).Failure != "run tiny was deleted")
-        {
-        }
-
+        await watcher.FindAsync<RunView>(Deadline, view => view.Failure == "run tiny was deleted");
         await EndAsync();
         Assert.Empty(await FailuresAsync());
         runs = Begin();
@@ -207,8 +198,7 @@ public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
         var runs = Begin();
         await StartAsync(runs, Name);
         Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline));
-        while ((await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).Phase != RunPhase.Paused)
-            await Task.Delay(20);
+        await LookUntilAsync(runs, "the run was paused", v => v.Phase == RunPhase.Paused);
         Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
         var checkpoint = await runs.Ask<RunReply>(new RunRequest.Checkpoint(Name, By()), Deadline);
         Assert.Equal(1, Assert.IsType<RunReply.Accepted>(checkpoint).Checkpoint);
@@ -252,8 +242,8 @@ public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
 
         // Who ends is lost at once, and its place is free.
         await first.Receiver.GracefulStop(Deadline);
-        while (await SayAsync(second, "127.0.0.1:2", "two") is not NodeNews.Welcome)
-            await Task.Delay(20);
+        await new Wait(Deadline, TimeSpan.FromMilliseconds(20)).UntilAsync(
+            "the second process was welcome", async () => await SayAsync(second, "127.0.0.1:2", "two") is NodeNews.Welcome);
 
         async Task<object> SayAsync(Inbox link, string address, string incarnation)
         {
@@ -269,9 +259,7 @@ public sealed class RunsActorSpecs(Databases databases) : SeedOfRuns(databases)
         var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
         await StartAsync(runs, new RunName("tiny-2"));
         Actors.EventStream.Publish(new UnsendableMessage(new NodeCommand.StopRun(run), "it has 318000 bytes"));
-        RunView view;
-        while ((view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).Failure is null)
-            await Task.Delay(20);
+        var view = await LookUntilAsync(runs, "the run had failed", v => v.Failure is not null);
         Assert.Equal("a StopRun cannot be sent: it has 318000 bytes; the run cannot go on without it", view.Failure);
         Assert.Null((await runs.Ask<RunView>(new RunWatch.Look(new RunName("tiny-2")), Deadline)).Failure);
     }

@@ -59,6 +59,16 @@ public abstract class SeedOfRuns(Databases databases, DatabaseKind kind = Databa
             "runs");
     }
 
+    /// <summary>Looks at the run until its view is such.</summary>
+    /// <exception cref="TimeoutException">It is not before the deadline.</exception>
+    private protected static async Task<RunView> LookUntilAsync(IActorRef runs, string what, Func<RunView, bool> condition)
+    {
+        RunView? view = null;
+        await new Wait(Deadline, TimeSpan.FromMilliseconds(20)).UntilAsync(
+            what, async () => condition(view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)), () => $"{view}");
+        return view!;
+    }
+
     // A supervisor that ends with the question before it does not answer.
     protected static async Task<RunView> LookAsync(IActorRef runs, CancellationToken cancel)
     {
