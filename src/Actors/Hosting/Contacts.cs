@@ -78,7 +78,7 @@ internal sealed class Contacts(
     /// <summary>Why nobody let this process in, for people.</summary>
     public async Task<string> DiagnoseAsync(Way way, CancellationToken cancel)
     {
-        var whys = await Task.WhenAll(way.Named.Select(seed => SeedDiagnosis.OfAsync(seed, transport, cancel)));
+        var whys = await Task.WhenAll(way.Named.Select(seed => SeedDiagnosis.OfAsync(seed, transport, SeedDiagnosis.Knock, cancel)));
         return whys is [var only] ? only : string.Join("; ", way.Named.Zip(whys, (seed, why) => $"{seed}: {why}"));
     }
 

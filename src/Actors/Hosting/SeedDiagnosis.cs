@@ -9,13 +9,16 @@ namespace Elastic.Actors.Hosting;
 /// <summary>Why no seed lets this process in at an address: says what is there instead, and what to do.</summary>
 internal static class SeedDiagnosis
 {
-    private static readonly TimeSpan Knock = TimeSpan.FromSeconds(2);
+    /// <summary>A process that is there answers at once; the control plane says nothing to what is not Akka.</summary>
+    public static readonly TimeSpan Knock = TimeSpan.FromSeconds(2);
+
     private const string ControlPort = "--seed takes the control port of a seed, which the seed prints: \"seed HOST:PORT is up\"";
 
-    public static async Task<string> OfAsync(Endpoint seed, Transport transport, CancellationToken cancel)
+    /// <param name="knock">How long an answer is waited for, to each question.</param>
+    public static async Task<string> OfAsync(Endpoint seed, Transport transport, TimeSpan knock, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(Knock);
+        limit.CancelAfter(knock);
         Connection connection;
         try
         {
@@ -36,9 +39,9 @@ internal static class SeedDiagnosis
 
         using (connection)
         {
-            return await FirstBytesAsync(connection.Stream, cancel) switch
+            return await FirstBytesAsync(connection.Stream, knock, cancel) switch
             {
-                _ when !transport.IsEncrypted && await WantsCertificateAsync(seed, cancel) =>
+                _ when !transport.IsEncrypted && await WantsCertificateAsync(seed, knock, cancel) =>
                     "that seed wants a certificate, and this process has none: give it the file of a join token with --token-file, which "
                     + "elastic certs token writes where elastic certs init was done, or the folder of its certificates with --certs",
                 ['H', 'T', 'T', 'P', '/', ..] => $"a data plane listens there: {ControlPort}",
@@ -55,10 +58,10 @@ internal static class SeedDiagnosis
     }
 
     // Whether the process there shows a certificate when it is greeted by TLS; it is only looked at, nothing is said to that process.
-    private static async Task<bool> WantsCertificateAsync(Endpoint seed, CancellationToken cancel)
+    private static async Task<bool> WantsCertificateAsync(Endpoint seed, TimeSpan knock, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(Knock);
+        limit.CancelAfter(knock);
         var isShown = false;
         try
         {
@@ -85,10 +88,10 @@ internal static class SeedDiagnosis
     }
 
     // Each of Elastic's ports answers a request of HTTP in a way of its own; the control plane does not answer it at all.
-    private static async Task<string> FirstBytesAsync(Stream stream, CancellationToken cancel)
+    private static async Task<string> FirstBytesAsync(Stream stream, TimeSpan knock, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(Knock);
+        limit.CancelAfter(knock);
         try
         {
             await stream.WriteAsync("GET /health HTTP/1.0\r\n\r\n"u8.ToArray(), limit.Token);
