@@ -30,7 +30,7 @@ public sealed class SplitDeviceSpecs : IDisposable
         // Where it dies, there is no mirror: the replica begins anew from the version.
         settings = settings with { Optimizer = settings.Optimizer with { MirrorSlices = hangs } };
 
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
         using var over = new ManualResetEventSlim();
         var (works, devices) = (-1, new Queue<string>(["cpu:0,1,2,3", "cpu:0,1,2"]));
         ElasticNode? started = null;
@@ -55,7 +55,7 @@ public sealed class SplitDeviceSpecs : IDisposable
                         throw new DeviceFailedException(device, isLost: true, "no driver");
                     over.Wait(deadline.Token);
                 },
-                Deadlines: () => hangs ? new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(3)) : null),
+                Deadlines: () => hangs ? new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(8)) : null),
             Transport.Plain, deadline.Token);
         try
         {

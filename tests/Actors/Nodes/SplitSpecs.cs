@@ -28,7 +28,7 @@ public sealed class SplitSpecs : IDisposable
         var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
         settings = settings with { Optimizer = settings.Optimizer with { MirrorSlices = true } };
 
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
         using var over = new ManualResetEventSlim();
         var (said, works, steps) = (new ConcurrentQueue<string>(), 0, 0);
         await using var node = await ElasticNode.StartAsync(
@@ -48,7 +48,7 @@ public sealed class SplitSpecs : IDisposable
                         throw new DeviceFailedException(device, isLost: true, "no driver");
                     over.Wait(deadline.Token);
                 },
-                Deadlines: () => hangs ? new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(3)) : null),
+                Deadlines: () => hangs ? new StepDeadlines(TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(8)) : null),
             Transport.Plain, deadline.Token);
         try
         {
