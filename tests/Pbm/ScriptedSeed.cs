@@ -55,11 +55,11 @@ internal static class TestDeadline
 /// <summary>Runs pbm in this process.</summary>
 internal sealed class PbmRun(string input = "", bool isInteractive = false) : IDisposable
 {
-    private readonly StringWriter _output = new(), _error = new();
+    private readonly SaidSoFar _output = new(), _error = new();
 
-    public string Output => _output.ToString();
+    public string Output => _output.Text;
 
-    public string Error => _error.ToString();
+    public string Error => _error.Text;
 
     public Interruption Interruption { get; } = new();
 
@@ -74,12 +74,34 @@ internal sealed class PbmRun(string input = "", bool isInteractive = false) : ID
     public Task<int> RunAsync(params string[] words) => RunWithAsync(null, words);
 
     public Task<int> RunWithAsync(string? environment, params string[] words) => PbmCommandLine.RunAsync(
-        words, environment, new PbmConsole(Input, _output, _error, isInteractive, Keyboard), Interruption, Deadlines, Transport);
+        words, environment, new PbmConsole(Input, _output.Writer, _error.Writer, isInteractive, Keyboard), Interruption, Deadlines,
+        Transport);
 
     public void Dispose()
     {
         Interruption.Dispose();
         _output.Dispose();
         _error.Dispose();
+    }
+
+    // Read while pbm writes: a synchronized writer locks itself for each write.
+    private sealed class SaidSoFar : IDisposable
+    {
+        private readonly StringWriter _said = new();
+
+        public SaidSoFar() => Writer = TextWriter.Synchronized(_said);
+
+        public TextWriter Writer { get; }
+
+        public string Text
+        {
+            get
+            {
+                lock (Writer)
+                    return _said.ToString();
+            }
+        }
+
+        public void Dispose() => Writer.Dispose();
     }
 }
