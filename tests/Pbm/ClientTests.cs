@@ -187,7 +187,7 @@ public sealed class ClientTests
     public async Task A_seed_that_says_nothing_at_all_is_not_waited_for()
     {
         using var seed = new ScriptedSeed();
-        using var pbm = new PbmRun { Deadlines = PbmDeadlines.Default with { Silence = TimeSpan.FromSeconds(2) } };
+        using var pbm = new PbmRun { Deadlines = PbmDeadlines.Default with { Silence = TimeSpan.FromSeconds(5) } };
         var playing = seed.PlayCallAsync(async (_, stream, _) => Assert.Null(await stream.ReadAsync(TestDeadline.Token)));
         Assert.Equal(ExitCodes.Unreachable, await pbm.RunAsync(seed.Address.ToString(), "animal", "list"));
         await playing;
