@@ -104,7 +104,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
             await Task.Delay(Timeout.Infinite, request.Stop);
         });
         using var other = FakePeer.Of(Blob);
-        var peers = PeersOf(Quick with { Stall = TimeSpan.FromSeconds(1) }, stalling.Endpoint);
+        var peers = PeersOf(Quick with { Stall = TimeSpan.FromSeconds(3) }, stalling.Endpoint);
         using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];

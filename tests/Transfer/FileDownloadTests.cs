@@ -85,7 +85,7 @@ public sealed class FileDownloadTests : TemporaryFolder
                 sent.SetResult();
         }))
         // The other pieces are in the sockets.
-        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint), Transport.Plain))
+        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(6) }, partial.Endpoint), Transport.Plain))
         {
             await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, long.MaxValue, Deadline));
             Assert.False(File.Exists(Target));
