@@ -11,9 +11,11 @@ public sealed class FullDiskScenarios : ClusterScenario
     {
         var folder = Path.Combine(Cluster.Files.Root, "small");
         var small = SmallFileSystem.At(folder, Launch.Slow);
-        var (seed, _) = await Cluster.StartAsync(Here.Elastic, [Here.Slow, Here.Slow]);
+        var seed = Cluster.Seed("seed", launch: Here.Elastic);
+        await Cluster.StartAsync(seed);
         var worker = Cluster.Worker("small", launch: small);
-        await Cluster.StartAsync(worker);
+        await Cluster.StartAsync(worker, Cluster.Worker("a", launch: Here.Slow), Cluster.Worker("b", launch: Here.Slow));
+        await Cluster.StartRunAsync();
         var itsFolder = $"/proc/{worker.Process.Id.ToString(CultureInfo.InvariantCulture)}/root{folder}";
         var id = ClusterNode.IdIn(itsFolder);
         await Cluster.UntilAsync("it had finished something", async () =>
