@@ -9,7 +9,6 @@ public sealed class RestoredJournalScenarios : ClusterScenario
     [Fact]
     public async Task A_backup_of_an_older_state_restored_on_another_machine_leads_to_the_same_weights_and_convicts_nobody()
     {
-        string[] settings = ["run.rounds=8"];
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
         // Workers know the address that a seed in place of this one would have, as docs/cluster.md advises; nobody is there yet.
@@ -17,7 +16,7 @@ public sealed class RestoredJournalScenarios : ClusterScenario
         string[] later = ["--seed", $"127.0.0.1:{port}"];
         await Cluster.StartAsync(
             Cluster.Worker("a", launch: Here.Slow, more: later), Cluster.Worker("b", launch: Here.Slow, more: later));
-        await Cluster.StartRunAsync(settings);
+        await Cluster.StartRunAsync();
         await Cluster.RoundAsync(2);
         var (backup, successor) = (Path.Combine(Cluster.Files.Root, "backup"), Cluster.Seed("successor", port, Here.Elastic));
         await ElasticAsync("backup", "--data-dir", seed.DataDir, "--out", backup);
@@ -30,7 +29,7 @@ public sealed class RestoredJournalScenarios : ClusterScenario
         await ElasticAsync("restore", "--from", backup, "--data-dir", successor.DataDir);
         await Cluster.StartAsync(successor);
 
-        var events = await Cluster.SameAsUndisturbedAsync(successor, settings);
+        var events = await Cluster.SameAsUndisturbedAsync(successor);
         Assert.DoesNotContain(events, e => e is RunEvent.NodeQuarantined or RunEvent.ReplicaContested);
     }
 
