@@ -42,16 +42,23 @@ public sealed class OneArithmeticScenarios : ClusterScenario
     public async Task Workers_with_AVX512_with_AVX2_and_with_Arm64_compute_one_run_and_audits_find_no_difference()
     {
         string[] settings = [.. Short, "run.replicas=3"];
-        var seed = Cluster.Seed("seed", launch: Here.Elastic);
+        // The emulator takes ten times as long, and on a busy machine more: it is not taken for dead, and is waited for.
+        string[] patient = ["--network", "cloud"];
+        var emulated = new Wait(TimeSpan.FromMinutes(6), TimeSpan.FromMilliseconds(100));
+        var seed = Cluster.Seed("seed", launch: Here.Elastic, more: patient);
         await Cluster.StartAsync(seed);
-        var arm = Cluster.Worker("arm", launch: Launch.Arm64);
-        await Cluster.StartAsync(arm);
+        var arm = Cluster.Worker("arm", launch: Launch.Arm64, more: patient);
+        arm.Launch();
+        await emulated.UntilAsync("Arm64 joined", () => Task.FromResult(arm.HasJoined()), Cluster.Describe);
         await Cluster.StartRunAsync([.. settings, "run.audit-rate=0.5"]);
-        // The emulator is slow: others would have everything done before its first result.
-        await Cluster.UntilAsync(
-            "Arm64 had a result", async () => (await Cluster.JournalAsync(seed)).Any(e => e is RunEvent.ReplicaComputed));
+        // Others would have everything done before its first result.
+        await emulated.UntilAsync(
+            "Arm64 had a result", async () => (await Cluster.JournalAsync(seed)).Any(e => e is RunEvent.ReplicaComputed), Cluster.Describe);
         ClusterNode[] others =
-            [Cluster.Worker("wide", launch: Here.Elastic), Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512"))];
+            [
+                Cluster.Worker("wide", launch: Here.Elastic, more: patient),
+                Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512"), more: patient),
+            ];
         await Cluster.StartAsync(others);
         var events = await Cluster.SameAsUndisturbedAsync(seed, settings);
         Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == arm.Id);
