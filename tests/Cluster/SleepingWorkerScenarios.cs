@@ -6,7 +6,9 @@ namespace Elastic.Cluster.Tests;
 public sealed class SleepingWorkerScenarios : ClusterScenario
 {
     // A worker whose cluster has gone on without it takes some twenty seconds to be in it again: the run has to be there yet.
-    private const string LongRounds = "run.inner-steps=50";
+    private const int Rounds = 20;
+
+    private static readonly string[] LongRounds = ["run.inner-steps=50", $"run.rounds={Rounds}"];
 
     [Fact]
     public async Task A_worker_that_stood_still_for_long_breaks_nothing_when_it_wakes_and_works_again()
@@ -32,6 +34,6 @@ public sealed class SleepingWorkerScenarios : ClusterScenario
         Assert.DoesNotContain(events, e => e is RunEvent.ReplicaContested or RunEvent.NodeQuarantined or RunEvent.RolledBack);
         // Once each, but for what was on the sleeper only and was computed again.
         var lost = events.OfType<RunEvent.WorkLost>().Sum(e => e.Replicas.Length);
-        Assert.Equal(TinyFiles.Rounds * TinyFiles.Replicas, events.OfType<RunEvent.ReplicaComputed>().Count() - lost);
+        Assert.Equal(Rounds * TinyFiles.Replicas, events.OfType<RunEvent.ReplicaComputed>().Count() - lost);
     }
 }
