@@ -25,15 +25,15 @@ public sealed class ResumeSpecs : IDisposable
     [InlineData(TrainingPrecision.Fp16)]
     public async Task A_damaged_newest_version_falls_back_to_the_newest_whole_checkpoint_and_says_so(TrainingPrecision precision)
     {
-        // Rounds of 40 steps, so that the stop comes within the round after the one that it was asked for in.
-        var settings = TinyRun.Settings("a", rounds: 8, innerSteps: 40) with
+        var settings = TinyRun.Settings("a", rounds: 8, innerSteps: 10) with
         {
             Checkpoint = new CheckpointSettings { EveryRounds = 4, Keep = 3 }
         };
         settings = settings with { Run = settings.Run with { Precision = precision } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
 
-        await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 5);
+        var stopped = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 5, hold: TinyRun.HeldIn(5));
+        Assert.Equal((RunPhase.Stopped, 5), (stopped.Phase, stopped.Round));
         // What the newest checkpoint does not need is the newest version's. (Its manifest is written meanwhile, and may be younger.)
         var folder = _tiny.RunFolder("damaged", "a");
         var checkpoint = CheckpointFiles.Read(Path.Combine(folder, "checkpoints")).First().Manifest!;
@@ -54,7 +54,7 @@ public sealed class ResumeSpecs : IDisposable
         Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
         // The rounds that were computed again came to the same versions, and each sample counts once.
         var report = await JournalAudit.RunAsync(Path.Combine(_tiny.Root, "damaged"), null, new RunName("a"), CancellationToken.None);
-        Assert.Equal((true, 8, 8L * 40 * 8), (report.IsProven, report.Rounds, report.Samples));
+        Assert.Equal((true, 8, 8L * 10 * 8), (report.IsProven, report.Rounds, report.Samples));
     }
 
     [Fact]
@@ -63,19 +63,21 @@ public sealed class ResumeSpecs : IDisposable
         var settings = TinyRun.Settings("a", rounds: 8, replicas: 2);
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
 
-        var lost = false;
+        var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var view = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v =>
         {
-            if (v.Round != 5 || lost)
+            if (v.Round != 5 || lost.Task.IsCompleted)
                 return false;
-            lost = true;
             foreach (var blob in Blobs("damaged"))
                 blob.Delete();
+            lost.SetResult();
             return false;
-        });
+        }, hold: (round, _) => round < 5 ? Task.CompletedTask : lost.Task);
 
-        Assert.True(lost);
         Assert.Null(view.Failure);
+        var events = await JournalReader.ReadAsync(
+            DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "damaged")), view.RunId, TestContext.Current.CancellationToken);
+        Assert.Contains(events, e => e is RunEvent.RolledBack);
         Assert.Equal(undisturbed.Fingerprint, view.Fingerprint);
     }
 
@@ -84,7 +86,7 @@ public sealed class ResumeSpecs : IDisposable
     {
         var settings = TinyRun.Settings("a");
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
-        await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 3);
+        await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 3, hold: TinyRun.HeldIn(3));
         foreach (var blob in Blobs("damaged"))
             blob.Delete();
 
@@ -126,7 +128,7 @@ public sealed class ResumeSpecs : IDisposable
     public async Task The_same_name_with_another_learning_rate_is_refused_naming_the_key_and_the_run_stands_still()
     {
         var settings = TinyRun.Settings("a");
-        await _tiny.TrainAsync(settings, "cpu:1", stop: v => v.Round >= 1);
+        await _tiny.TrainAsync(settings, "cpu:1", stop: v => v.Round >= 1, hold: TinyRun.HeldIn(1));
         var events = _tiny.CountEvents("data");
 
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
