@@ -33,7 +33,8 @@ public sealed class SupervisorScenarios : ClusterScenario
         // The corpus was built on the first seed, which is about to die.
         await Cluster.UntilAsync("the other seeds had the corpus", () => others.All(TestCluster.HasCorpus));
         await Cluster.UntilAsync("the first seed supervised", async () => await Cluster.SupervisorAsync() == first);
-        await Cluster.UntilAsync("all replicas were in the middle of round 1", () => BegunIn1().Count == 4);
+        await Cluster.UntilAsync(
+            "all replicas were in the middle of round 1", () => BegunIn1().Select(b => b.Replica).Distinct().Count() == 4);
         var begun = BegunIn1();
         await first.KillAsync();
         Assert.DoesNotContain((await Cluster.JournalAsync(others[0])).OfType<RunEvent.ReplicaComputed>(), e => e.Result.Round == 1);
