@@ -8,7 +8,7 @@ namespace Elastic.Faulty;
 internal sealed class StuckDevice
 {
     // Only until the device hangs: what is slow afterwards, because the machine is busy, has the usual time.
-    private static readonly StepDeadlines Short = StepDeadlines.Default with { Behind = TimeSpan.FromSeconds(3) };
+    private static readonly StepDeadlines Short = StepDeadlines.Default with { Behind = TimeSpan.FromSeconds(8) };
 
     private volatile bool _isDue;
     private volatile bool _hangs;
