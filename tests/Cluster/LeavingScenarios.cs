@@ -7,7 +7,9 @@ public sealed class LeavingScenarios : ClusterScenario
 {
     // A round takes so long that a node leaves in the middle of it, though it looks for the file once a second; and while one leaves, the
     // others finish a round or two.
-    private static readonly string[] LongRounds = ["run.inner-steps=100", "run.rounds=8"];
+    private const int Steps = 150;
+
+    private static readonly string[] LongRounds = [$"run.inner-steps={Steps}", "run.rounds=7"];
 
     [Fact]
     public async Task A_node_that_leaves_in_any_way_hands_over_at_the_step_that_it_is_at()
@@ -36,11 +38,11 @@ public sealed class LeavingScenarios : ClusterScenario
             Assert.Contains("handed over", leaver.Said, StringComparison.Ordinal);
             var handOver = Assert.Single(
                 events.OfType<RunEvent.ReplicaHandedOver>(), e => (e.HandOver.Round, e.HandOver.Replica) == (round, replica)).HandOver;
-            Assert.InRange(handOver.Step, 1, 99);
+            Assert.InRange(handOver.Step, 1, Steps - 1);
 
             // It began at the first step, and whoever came after it at the one that it had come to.
             IEnumerable<int> BegunBy(ClusterNode w) => w.Begun.Where(b => (b.Round, b.Replica) == (round, replica)).Select(b => b.Step);
-            Assert.Equal([0], BegunBy(leaver));
+            Assert.Equal([0], BegunBy(leaver).Distinct());
             var after = workers.Where(w => w != leaver).SelectMany(BegunBy).ToList();
             Assert.NotEmpty(after);
             Assert.All(after, step => Assert.Equal(handOver.Step, step));
