@@ -5,7 +5,6 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class KillScenarios : IDisposable
 {
-    private const int Kills = 4;
     private const int Rounds = 12;
 
     // A step takes a millisecond or two: enough of them that four short lives do not reach the end.
@@ -23,20 +22,20 @@ public sealed class KillScenarios : IDisposable
         using var undisturbed = Here.Run(_files.Train("undisturbed", settings: LongRounds));
         var expected = (await undisturbed.ResultAsync()).GetProperty("fingerprint").GetString();
 
-        // From "not yet started" to some rounds in.
+        // Before it has begun or when it just has; then surely when it has; then some rounds in: at any moment of a round.
         var random = new Random(20260);
-        var kills = 0;
-        for (var attempt = 0; kills < Kills && attempt < 3 * Kills; attempt++)
+        foreach (var least in (int?[])[null, 0, 2, 4])
         {
             using var victim = new ElasticProcess(_files.Train("killed", random.Next(2) == 0 ? "cpu:2" : "cpu:1", settings: LongRounds));
-            if (await victim.KillAsync(TimeSpan.FromMilliseconds(random.Next(300, 1500))))
-                kills++;
+            if (least is { } round)
+                await IsInRoundAsync(victim, round, Rounds);
+            var after = least is null ? random.Next(300, 1200) : random.Next(200);
+            Assert.True(await victim.KillAsync(TimeSpan.FromMilliseconds(after)), victim.Said);
         }
 
         using var last = Here.Run(_files.Train("killed", "cpu:1", settings: LongRounds));
         var result = await last.ResultAsync();
 
-        Assert.Equal(Kills, kills);
         Assert.Equal(expected, result.GetProperty("fingerprint").GetString());
         Assert.Equal(Rounds, result.GetProperty("rounds").GetInt32());
         await AuditAsync();
@@ -53,17 +52,11 @@ public sealed class KillScenarios : IDisposable
         using var undisturbed = Here.Run(_files.Train("undisturbed", "cpu:3", settings: settings));
         var expected = (await undisturbed.ResultAsync()).GetProperty("fingerprint").GetString();
 
-        // When it has begun, and again after a round. Quick rounds share a line.
+        // When it has begun, and again after a round.
         foreach (var (least, devices) in ((int, string)[])[(0, "cpu:2"), (1, "cpu:1")])
         {
             using var victim = new ElasticProcess(_files.Train("killed", devices, settings: settings));
-            bool IsThere() => Enumerable.Range(least, 8 - least).Any(
-                r => victim.Error.Contains($"round {r}/8", StringComparison.Ordinal));
-            for (var waited = Stopwatch.StartNew(); !IsThere();)
-            {
-                Assert.True(waited.Elapsed < Deadline && !victim.HasEnded, victim.Said);
-                await Task.Delay(10, TestContext.Current.CancellationToken);
-            }
+            await IsInRoundAsync(victim, least, 8);
             Assert.False(victim.HasEnded);
             await victim.KillAsync();
         }
@@ -71,6 +64,18 @@ public sealed class KillScenarios : IDisposable
         using var last = Here.Run(_files.Train("killed", "cpu:3", settings: settings));
         Assert.Equal(expected, (await last.ResultAsync()).GetProperty("fingerprint").GetString());
         await AuditAsync();
+    }
+
+    // In that one or a later one: quick rounds share a line.
+    private static async Task IsInRoundAsync(ElasticProcess process, int least, int rounds)
+    {
+        bool IsThere() => Enumerable.Range(least, rounds - least).Any(
+            r => process.Error.Contains($"round {r}/{rounds}", StringComparison.Ordinal));
+        for (var waited = Stopwatch.StartNew(); !IsThere();)
+        {
+            Assert.True(waited.Elapsed < Deadline && !process.HasEnded, process.Said);
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
     }
 
     private Task AuditAsync() => Here.AuditAsync("tiny", "--data-dir", Path.Combine(_files.Root, "killed"));
