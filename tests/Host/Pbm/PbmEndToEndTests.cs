@@ -123,7 +123,7 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
         await _cluster.Watched.WaitAsync(deadline);
         Assert.True(_interruption.TryCancel());
         Assert.Equal(ExitCodes.Interrupted, await watching.WaitAsync(deadline));
-        Assert.True(_cluster.Unwatched.IsCompleted);
+        await _cluster.Unwatched.WaitAsync(deadline);
     }
 
     [Fact]

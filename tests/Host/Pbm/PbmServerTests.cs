@@ -161,7 +161,7 @@ public sealed partial class PbmServerTests : IAsyncLifetime
     {
         await using var client = await ConnectAsync();
         await client.WriteAsync(new PbmMessage.Call(palette, command, [], Json: false), Deadline);
-        var end = Assert.IsType<PbmMessage.End>(await client.ReadAsync(Deadline));
+        var end = Assert.IsType<PbmMessage.End>(await ReadAsync(client));
         Assert.Equal(ExitCodes.WrongUsage, end.ExitCode);
         Assert.Contains(hint, end.Error, StringComparison.Ordinal);
     }
@@ -183,7 +183,7 @@ public sealed partial class PbmServerTests : IAsyncLifetime
         await using var client = new PbmStream(socket.GetStream());
         await socket.GetStream().WriteAsync(System.Text.Encoding.UTF8.GetBytes(text), Deadline);
         Assert.IsType<PbmMessage.Hello>(await client.ReadAsync(Deadline));
-        var end = Assert.IsType<PbmMessage.End>(await client.ReadAsync(Deadline));
+        var end = Assert.IsType<PbmMessage.End>(await ReadAsync(client));
         Assert.Equal(ExitCodes.WrongUsage, end.ExitCode);
         Assert.StartsWith(problem, end.Error, StringComparison.Ordinal);
         Assert.False(_cancelled.Task.IsCompleted);
@@ -194,9 +194,9 @@ public sealed partial class PbmServerTests : IAsyncLifetime
     {
         await using var client = await ConnectAsync();
         await client.WriteAsync(new PbmMessage.Call("test", "wait", [], Json: false), Deadline);
-        Assert.Equal(new PbmMessage.Line("waiting"), await client.ReadAsync(Deadline));
+        Assert.Equal(new PbmMessage.Line("waiting"), await ReadAsync(client));
         await client.WriteAsync(new PbmMessage.Cancel(), Deadline);
-        Assert.Equal(new PbmMessage.End(ExitCodes.Interrupted, ""), await client.ReadAsync(Deadline));
+        Assert.Equal(new PbmMessage.End(ExitCodes.Interrupted, ""), await ReadAsync(client));
         Assert.True(_cancelled.Task.IsCompleted);
         await client.WriteAsync(new PbmMessage.Cancel(), Deadline);             // once too often
         Assert.Equal(ExitCodes.Done, (await CallAsync(client, "count")).End.ExitCode);
@@ -219,7 +219,7 @@ public sealed partial class PbmServerTests : IAsyncLifetime
         await client.WriteAsync(new PbmMessage.Call("test", "wait", [], Json: false), Deadline);
         await client.ReadAsync(Deadline);
         await _server.DisposeAsync();
-        var end = Assert.IsType<PbmMessage.End>(await client.ReadAsync(Deadline));
+        var end = Assert.IsType<PbmMessage.End>(await ReadAsync(client));
         Assert.Equal(ExitCodes.Unreachable, end.ExitCode);
         Assert.Contains("shutting down", end.Error, StringComparison.Ordinal);
         Assert.Null(await client.ReadAsync(Deadline));
@@ -270,6 +270,17 @@ public sealed partial class PbmServerTests : IAsyncLifetime
         await client.WriteAsync(TestService.Hello, Deadline);
         Assert.IsType<PbmMessage.Hello>(await client.ReadAsync(Deadline));
         return client;
+    }
+
+    // Passes over signs of life, of which a busy machine has time for some.
+    private static async Task<PbmMessage?> ReadAsync(PbmStream client)
+    {
+        var deadline = Deadline;
+        while (true)
+        {
+            if (await client.ReadAsync(deadline) is var message and not PbmMessage.Beat)
+                return message;
+        }
     }
 
     private async Task AssertServesAsync(PbmServer? server = null)
