@@ -17,6 +17,9 @@ namespace Elastic.Model.Cpu;
 /// </summary>
 public sealed class CpuDevice : TrainingDevice
 {
+    // Of vectors in memory: an optimizer of whole matrices takes minutes for so many, and has matrices enough for each thread.
+    private const int PieceElements = 1 << 26;
+
     private readonly ThreadTeam _team;
     private readonly GradientTree _gradients;
     private readonly CpuNetwork _network;
@@ -78,6 +81,7 @@ public sealed class CpuDevice : TrainingDevice
             {
                 losses.AddRange(_network.ForwardBackward(group, inputs, left, true));
                 _gradients.AddedToLeft(node);
+                NotePart();
                 continue;
             }
             var buffer = _gradients.Rent();
@@ -91,6 +95,7 @@ public sealed class CpuDevice : TrainingDevice
                 throw;
             }
             _gradients.Add(node, buffer);
+            NotePart();
         }
         return [.. losses];
     }
@@ -223,15 +228,10 @@ public sealed class CpuDevice : TrainingDevice
         _tensorRank.Dispose();
     }
 
-    // The slice at once where nothing of it lies in files; else piece by piece, each read ahead while the one before it is worked on.
+    // Piece by piece: large ones where nothing lies in files, for who waits; else each is read ahead while the one before it is worked on.
     private void ByPieces(Slice slice, UpdateGranularity granularity, IReadOnlyList<HostVector> inFiles, Action<Slice> work)
     {
-        if (inFiles.Count == 0)
-        {
-            work(slice);
-            return;
-        }
-        var pieces = slice.Pieces(Layout, FileOffload.PieceElements, granularity).ToList();
+        var pieces = slice.Pieces(Layout, inFiles.Count == 0 ? PieceElements : FileOffload.PieceElements, granularity).ToList();
         for (var i = 0; i < pieces.Count; i++)
         {
             if (i == 0)
@@ -241,6 +241,7 @@ public sealed class CpuDevice : TrainingDevice
             work(pieces[i]);
             foreach (var vector in inFiles)
                 vector.Release(pieces[i].First, pieces[i].Count);
+            NotePart();
         }
 
         void ReadAhead(Slice piece)

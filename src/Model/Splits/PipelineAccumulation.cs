@@ -184,7 +184,7 @@ internal sealed class PipelineAccumulation(
             // The time counts from before the work: who sees it hang and moves a clock on finds the deadline there.
             using var limit = new WaitDeadline(time, deadline);
             var call = devices[rank].RunAsync(work);
-            if (await Task.WhenAny(call, limit.Passed) != call && !call.IsCompleted)
+            if (!await limit.HasEndedAsync(call))
                 throw new DeviceFailedException(devices[rank].Id, isLost: true, string.Create(
                     CultureInfo.InvariantCulture,
                     $"{Name(rank)} did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));

@@ -16,7 +16,7 @@ internal sealed class Ranks(
 {
     /// <summary>Gives each rank its work, and returns what they return, in order.</summary>
     /// <param name="what">For messages, e.g. "reduce-scatter".</param>
-    /// <param name="deadline">The time that the work of all ranks may take.</param>
+    /// <param name="deadline">The time that the work of all ranks may take, or each part of it after which a device notes progress.</param>
     /// <param name="behind">How long the others may take once the first has ended; null where only the deadline counts.</param>
     /// <exception cref="DeviceFailedException">A rank failed or stayed away.</exception>
     /// <exception cref="ElasticException">What a rank threw, where that says what to do.</exception>
@@ -25,7 +25,8 @@ internal sealed class Ranks(
     {
         var failed = NewSignal<(int Rank, Exception Cause)>();
         var ended = 0;
-        using var limit = new WaitDeadline(time, deadline);
+        var progress = devices.Select(_ => new Progress()).ToArray();
+        using var limit = new WaitDeadline(time, deadline, () => progress.Sum(p => p.Parts));
         var ranks = devices.Select((_, rank) => RunAsync(rank)).ToArray();
         var all = Task.WhenAll(ranks);
         await (aborted is null ? Task.WhenAny(all, failed.Task, limit.Passed) : Task.WhenAny(all, failed.Task, limit.Passed, aborted));
@@ -49,7 +50,11 @@ internal sealed class Ranks(
         {
             try
             {
-                var result = await devices[rank].RunAsync(d => work(d, rank));
+                var result = await devices[rank].RunAsync(d =>
+                {
+                    progress[rank].Begin(d);
+                    return work(d, rank);
+                });
                 if (behind is not null && devices.Count > 1 && Interlocked.Exchange(ref ended, 1) == 0)
                     limit.Shorten(behind(limit.Waited));
                 return result;

@@ -1,7 +1,10 @@
 namespace Elastic.Model.Training;
 
 /// <summary>How long a device may take in a step before it counts as lost. A step that is slow on all devices is only slow.</summary>
-/// <param name="Most">The most time for one part of a step, on all devices: it detects a hung driver, not a slow model.</param>
+/// <param name="Most">
+/// The most time in which a step may get no further, on all devices: it detects a hung driver, not a slow model. It begins anew with each
+/// group of micro-batches, and each piece of the vectors, that a device has ended (<see cref="TrainingDevice.PartsEnded"/>).
+/// </param>
 /// <param name="Behind">
 /// What a device may be behind others, besides ten times what they took: their shares differ by one micro-batch at most, and a busy machine
 /// may stop one of several threads for a while.

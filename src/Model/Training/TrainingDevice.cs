@@ -18,6 +18,7 @@ namespace Elastic.Model.Training;
 public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : IDisposable
 {
     private ReplicaVectors? _vectors;
+    private long _partsEnded;
 
     /// <summary>The device's name, e.g. "cpu:0" or "cuda:1".</summary>
     public DeviceId Id { get; } = id;
@@ -30,6 +31,9 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// change with the next one.
     /// </summary>
     public abstract IReadOnlyList<SubtreeRoot> Roots { get; }
+
+    /// <summary>Parts of long work that the device has ended so far, for <see cref="Progress"/>. Thread-safe.</summary>
+    public long PartsEnded => Interlocked.Read(ref _partsEnded);
 
     /// <summary>Where each parameter lies.</summary>
     protected FlatLayout Layout { get; } = new(architecture.Parameters);
@@ -55,6 +59,11 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
         Detach();
         _vectors = vectors;
     }
+
+    /// <summary>
+    /// Notes that a part of the work has ended: a group of micro-batches, a piece of the vectors. The deadlines of who waits begin anew.
+    /// </summary>
+    internal void NotePart() => Interlocked.Increment(ref _partsEnded);
 
     /// <summary>Releases the replica. To be called before its vectors are disposed of.</summary>
     public virtual void Detach() => _vectors = null;
@@ -153,6 +162,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
                 from.Release(piece.First, piece.Count);
                 to.Release(piece.First, piece.Count);
             }
+            NotePart();
         }
     }
 

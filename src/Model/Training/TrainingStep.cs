@@ -153,7 +153,7 @@ public sealed class TrainingStep
         var norm = GradientNorm.Fold(squares);
         if (!double.IsFinite(norm) && scale is { } tooLarge)
         {
-            await SkipAsync(tooLarge, loss, number, deadline);
+            await SkipAsync(tooLarge, loss, number);
             return loss;
         }
         if (!double.IsFinite(norm))
@@ -165,12 +165,12 @@ public sealed class TrainingStep
             learningRate, number - (scale?.SkippedSteps ?? 0), GradientNorm.ClipCoefficient(norm / factor, _clip) / factor);
 
         // Update: each owner updates its slice of the parameters and of the optimizer's vectors.
-        await BeginUpdateAsync(deadline);
-        await _ranks.RunAsync("update", deadline, (d, rank) =>
+        await BeginUpdateAsync();
+        await _ranks.RunAsync("update", _deadlines.Most, (d, rank) =>
         {
             d.UpdateSlice(_slices[rank], _optimizer, step);
             return true;
-        });
+        }, BehindInSlices);
 
         // Gather: each device has all slices of the parameters again.
         await _collective.AllGatherAsync(_slices, deadline);
@@ -190,7 +190,7 @@ public sealed class TrainingStep
             (d, rank) => (Losses: d.Accumulate(RangeOf(rank, _devices.Count, microBatches), seed, _precision, lossScale), d.Roots),
             // A device without a micro-batch ends at once, and says nothing of the others.
             microBatches.Count >= _devices.Count ? _deadlines.After : null);
-        // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
+        // A sum of the vector takes no longer than a pass through the network.
         var deadline = _deadlines.After(_time.GetElapsedTime(began));
         var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
         return new Gradient([.. accumulated.SelectMany(a => a.Losses)], deadline, squares);
@@ -241,20 +241,25 @@ public sealed class TrainingStep
         return new Gradient(losses, deadline, [.. squares.SelectMany(s => s)]);
     }
 
+    // How long others may take for their slices once the first has done its own. What a pass took says nothing of it: an optimizer may
+    // take far longer (Muon), and so may a disk that vectors lie on. Nor does the first where slices differ.
+    private Func<TimeSpan, TimeSpan>? BehindInSlices =>
+        _apart is null && _optimizer.Granularity == UpdateGranularity.Tiles ? _deadlines.After : null;
+
     // Mirror: the neighbour of each owner copies its slice. From then on a device that is lost takes nothing with it.
-    private async Task BeginUpdateAsync(TimeSpan deadline)
+    private async Task BeginUpdateAsync()
     {
         if (_mirror is { } mirror)
         {
             IReadOnlyList<string> names = [VectorSet.Parameters, .. _optimizer.Vectors];
             var frozen = _isFrozenMirrored ? default : _frozen;
-            await _ranks.RunAsync("mirroring", deadline, (d, rank) =>
+            await _ranks.RunAsync("mirroring", _deadlines.Most, (d, rank) =>
             {
                 d.CopySlice(_slices[(rank + 1) % _slices.Count], names, mirror);
                 if (rank == 0)
                     d.CopyRest(frozen, _precision.Vectors, mirror);
                 return true;
-            });
+            }, frozen.Count > 0 ? null : BehindInSlices);               // the first device has more to copy
             _isFrozenMirrored = true;
         }
         IsUpdating = true;
@@ -280,7 +285,7 @@ public sealed class TrainingStep
     }
 
     // The step has used its samples; parameters, moments and the optimizer's count stay as they were.
-    private async Task SkipAsync(LossScale scale, double loss, long number, TimeSpan deadline)
+    private async Task SkipAsync(LossScale scale, double loss, long number)
     {
         if (!double.IsFinite(loss))
             throw new ElasticException(
@@ -290,7 +295,7 @@ public sealed class TrainingStep
             throw new ElasticException(
                 $"the gradient of inner step {number} is not finite in fp16, even where the loss is not scaled: " +
                 "use run.precision = bf16, or a smaller optimizer.learning-rate");
-        await BeginUpdateAsync(deadline);
+        await BeginUpdateAsync();
         await WriteAsync(next);
         IsUpdating = false;
         (Scale, IsSkipped) = (next, true);

@@ -1,8 +1,13 @@
 using Elastic.Foundation;
+using Elastic.Kernels;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Model.Batches;
+using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Step;
 
 namespace Elastic.Model.Tests.Collectives;
 
@@ -43,8 +48,12 @@ public class ChangingDevicesTests
         await TakeAsync(step, model, 0);
         var running = TakeAsync(step, model, 1);
         await hung.Hangs;
-        // Others may not have ended yet: then the deadline is that of the whole part.
-        clock.Pass(StepDeadlines.Default.Most);
+        // Others may not have ended yet: then the deadline is that of the whole part, which begins anew with what they have done.
+        while (!running.IsCompleted)
+        {
+            clock.Pass(StepDeadlines.Default.Most);
+            await Task.Yield();
+        }
         var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => running);
         Assert.StartsWith(
             $"rank 0 of 3 (cpu:0) did not end its {new[] { "forward and backward pass", "reduce-scatter", "update" }[part]} within ",
@@ -157,6 +166,60 @@ public class ChangingDevicesTests
         hung.Release();
     }
 
+    // Larger models, and more sequences in a step, than a device computes in half an hour.
+    [Fact]
+    public async Task A_device_that_gets_on_may_take_hours_for_a_pass_and_one_that_does_not_is_named()
+    {
+        var (model, clock) = (Samples.Tiny(), new HandClock());
+        using var vectors = Samples.Initialized(model);
+        foreach (var partsEnd in new[] { true, false })
+        {
+            using var device = new DeviceThread(
+                new DeviceId("cpu:0"), () => new SlowDevice(Samples.Device(vectors, model), TimeSpan.FromMinutes(25), partsEnd, clock));
+            var running = TakeAsync(Step([device], vectors, "adamw", clock), model, 0);
+            if (partsEnd)
+                Assert.True(double.IsFinite(await running));
+            else
+                Assert.StartsWith(
+                    "rank 0 of 1 (cpu:0) did not end its forward and backward pass within ",
+                    (await Assert.ThrowsAsync<DeviceFailedException>(() => running)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_device_tells_each_group_of_micro_batches_and_each_piece_of_a_vector_that_it_has_ended()
+    {
+        var model = Samples.Tiny();
+        using var vectors = Samples.Initialized(model);
+        using var device = Samples.Device(vectors, model);
+        var progress = new Progress();
+        progress.Begin(device);
+        // Eight micro-batches with as many rows as go through the network at once.
+        device.Accumulate(Samples.MicroBatches(model, 8, MicroBatchGroups.EnoughRows / model.Context, 0), default);
+        Assert.Equal(8, progress.Parts);
+        var whole = Slice.Split(vectors.Layout, 1)[0];
+        device.FoldSlice(device.Roots, 8, whole);
+        progress.Begin(device);
+        device.UpdateSlice(whole, new AdamW(Settings), new OptimizerStep(1e-3, 1, 1));
+        Assert.Equal(1, progress.Parts);
+    }
+
+    // As Muon does, where a step has few tokens, or a disk that vectors lie on.
+    [Theory]
+    [InlineData(UpdateGranularity.Tiles)]
+    [InlineData(UpdateGranularity.WholeMatrices)]
+    public async Task An_update_that_takes_twenty_times_as_long_as_the_pass_loses_no_device(UpdateGranularity granularity)
+    {
+        var (model, clock) = (Samples.Tiny(), new HandClock());
+        using var vectors = Samples.Initialized(model);
+        using var device = new DeviceThread(new DeviceId("cpu:0"), () => Samples.Device(vectors, model));
+        var slow = new TroubledDevice(device) { Before = work => clock.Pass(TimeSpan.FromSeconds(work == 0 ? 10 : 0)) };
+        var step = new TrainingStep(
+            [slow], new LocalCollective([slow], clock), vectors.Layout, new SlowOptimizer(TimeSpan.FromSeconds(200), granularity, clock), 1,
+            time: clock);
+        Assert.True(double.IsFinite(await TakeAsync(step, model, 0)));
+    }
+
     private static int[] Some(Random random)
     {
         int[] all = [.. Enumerable.Range(0, 8)];
@@ -170,6 +233,52 @@ public class ChangingDevicesTests
 
     private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
         DevicePool.TakeAsync(step, model, number);
+
+    private sealed class SlowOptimizer(TimeSpan takes, UpdateGranularity granularity, HandClock clock) : IOptimizer
+    {
+        private readonly AdamW _inner = new(Settings);
+
+        public IReadOnlyList<string> Vectors => _inner.Vectors;
+
+        public UpdateGranularity Granularity => granularity;
+
+        public void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team)
+        {
+            clock.Pass(takes);
+            _inner.Update(vectors, gradient, slice, step, team);
+        }
+    }
+
+    // Takes four times as long as one part, in as many parts, or in one.
+    private sealed class SlowDevice(TrainingDevice inner, TimeSpan part, bool partsEnd, HandClock clock)
+        : TrainingDevice(inner.Id, inner.Architecture)
+    {
+        public override IReadOnlyList<SubtreeRoot> Roots => inner.Roots;
+
+        public override double[] Accumulate(
+            IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
+        {
+            for (var i = 0; i < 4; i++)
+            {
+                clock.Pass(part);
+                if (partsEnd)
+                    NotePart();
+            }
+            return inner.Accumulate(microBatches, seed, precision, lossScale);
+        }
+
+        public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice) =>
+            inner.FoldSlice(roots, totalMicroBatches, slice);
+
+        public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step) =>
+            inner.UpdateSlice(slice, optimizer, step);
+
+        public override double[] Losses(MicroBatch batch) => inner.Losses(batch);
+
+        public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens) => inner.Logits(source, tokens);
+
+        protected override void Dispose(bool disposing) => inner.Dispose();
+    }
 
     private sealed class BrokenGather(ICollective inner) : ICollective
     {

@@ -65,6 +65,8 @@ internal sealed class HandClock : TimeProvider
 
     private sealed class HandTimer(HandClock clock, Action ring) : ITimer
     {
+        private bool _isDisposed;
+
         public long At { get; private set; }
 
         public void Ring() => ring();
@@ -73,6 +75,8 @@ internal sealed class HandClock : TimeProvider
         {
             lock (clock._gate)
             {
+                if (_isDisposed)
+                    return false;
                 At = dueTime == Timeout.InfiniteTimeSpan ? long.MaxValue : clock.GetTimestamp() + dueTime.Ticks;
                 if (!clock._timers.Contains(this))
                 {
@@ -87,7 +91,10 @@ internal sealed class HandClock : TimeProvider
         public void Dispose()
         {
             lock (clock._gate)
+            {
+                _isDisposed = true;
                 clock._timers.Remove(this);
+            }
         }
 
         public ValueTask DisposeAsync()
