@@ -343,15 +343,12 @@ public sealed class ApartStage : ICollective
     private async Task<T> OnDeviceAsync<T>(string what, Func<TrainingDevice, T> work)
     {
         var deadline = Deadline;
-        try
-        {
-            return await _device.RunAsync(work).WaitAsync(deadline, _time);
-        }
-        catch (TimeoutException)
-        {
+        using var limit = new WaitDeadline(_time, deadline);
+        var call = _device.RunAsync(work);
+        if (!await limit.HasEndedAsync(call))
             throw new DeviceFailedException(_device.Id, isLost: true, string.Create(
                 CultureInfo.InvariantCulture,
                 $"stage {_number} of {_links.Count} ({_device.Id}) did not end its {what} within {deadline.TotalSeconds:0.#} s: it hangs"));
-        }
+        return await call;
     }
 }

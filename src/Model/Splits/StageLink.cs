@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Threading.Channels;
 using Elastic.Foundation;
+using Elastic.Model.Training;
 
 namespace Elastic.Model.Splits;
 
@@ -100,10 +101,10 @@ public sealed class StageLink : IAsyncDisposable
         BinaryPrimitives.WriteInt32LittleEndian(rented.AsSpan(12), number);
         BinaryPrimitives.WriteInt64LittleEndian(rented.AsSpan(16), bytes);
         await fill(rented.AsMemory(HeaderBytes, bytes));
-        using var late = new CancellationTokenSource(deadline, _time);
+        using var limit = new WaitDeadline(_time, deadline);
         try
         {
-            await _waiting.Writer.WriteAsync((rented, HeaderBytes + bytes), late.Token);
+            await _waiting.Writer.WriteAsync((rented, HeaderBytes + bytes), limit.Late);
         }
         catch (OperationCanceledException)
         {
@@ -124,8 +125,8 @@ public sealed class StageLink : IAsyncDisposable
     public async Task<ReadOnlyMemory<byte>> ReceiveAsync(
         StageFrame frame, long step, int number, int most, TimeSpan deadline, int? least = null)
     {
-        using var late = new CancellationTokenSource(deadline, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, _closed.Token);
+        using var limit = new WaitDeadline(_time, deadline);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Late, _closed.Token);
         try
         {
             await _input.ReadExactlyAsync(_header, either.Token);
@@ -148,7 +149,7 @@ public sealed class StageLink : IAsyncDisposable
             await _input.ReadExactlyAsync(into, either.Token);
             return into;
         }
-        catch (OperationCanceledException) when (late.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.Late.IsCancellationRequested)
         {
             throw Lost($"did not send {TextOf(frame, number)} within {Seconds(deadline)} s");
         }
