@@ -62,14 +62,15 @@ public sealed class ApartStage : ICollective
         StageParameters.CheckApart(_layout);
         _parameters = new StageParameters(architecture, _layout, links.Count);
         _group = group ?? NewGroup(architecture, links.Count);
-        Slices = StageParameters.RunsOf(_parameters.OwnedBy(number));
+        // A stage that owns nothing, as the first one that reads a tied embedding alone, takes steps all the same, of an empty slice.
+        Slices = StageParameters.RunsOf(_parameters.OwnedBy(number)) is { Count: > 0 } runs ? runs : [default];
         Borrowed = StageParameters.RunsOf(_parameters.Copies.Where(c => c.Reader == number).Select(c => c.Parameter));
     }
 
     /// <summary>True where a stage was asked to stop before the end of the last step: all stages know it after the same step.</summary>
     public bool IsStopped { get; private set; }
 
-    /// <summary>The runs of tiles that this stage updates.</summary>
+    /// <summary>The runs of tiles that this stage updates; an empty one where it updates none.</summary>
     public IReadOnlyList<Slice> Slices { get; }
 
     /// <summary>The runs of parameters that this stage reads, and another stage updates.</summary>
