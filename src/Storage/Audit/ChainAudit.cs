@@ -17,7 +17,7 @@ public sealed class ChainAudit
     private readonly IReadOnlyList<FoundCheckpoint> _checkpoints;
     private readonly RunSchedule _run;
     private readonly Lazy<IReadOnlyList<StreamWindow>> _windows;
-    private readonly IReadOnlyList<TokenShard> _shards;
+    private readonly AuditedShards _shards;
     private readonly AuditProblems _problems = [];
     private readonly List<Checkpoint> _versions = [];                         // what a checkpoint says of each of them
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
@@ -28,7 +28,7 @@ public sealed class ChainAudit
 
     private ChainAudit(
         RunId id, RunSchedule run, IReadOnlyList<FoundCheckpoint> checkpoints,
-        IReadOnlyList<TokenShard> shards)
+        AuditedShards shards)
     {
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
         _plan = run.Plan;
@@ -53,26 +53,27 @@ public sealed class ChainAudit
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, " +
                   "restore journal.db from a copy");
 
-        var shards = new List<TokenShard>();
+        var corpus = Open(paths, started.Corpus);
+        using var shards = new AuditedShards(corpus, AuditedShards.MostOpen);
         try
         {
-            var run = new RunSchedule(started.Settings, Open(paths, started.Corpus, shards));
-            var audit = new ChainAudit(id, run, checkpoints, shards);
-            foreach (var e in events)
-            {
-                cancel.ThrowIfCancellationRequested();
-                audit.Take(e);
-            }
-
-            return audit.Report(cancel);
+            shards.OpenEach(cancel);
         }
-        finally
+        catch (ElasticException e)
         {
-            shards.ForEach(s => s.Dispose());
+            throw Unreadable(e);
         }
+        var audit = new ChainAudit(id, new RunSchedule(started.Settings, corpus), checkpoints, shards);
+        foreach (var e in events)
+        {
+            cancel.ThrowIfCancellationRequested();
+            audit.Take(e);
+        }
+
+        return audit.Report(cancel);
     }
 
-    private static BuiltCorpus Open(DataPaths paths, Digest id, List<TokenShard> shards)
+    private static BuiltCorpus Open(DataPaths paths, Digest id)
     {
         try
         {
@@ -80,9 +81,6 @@ public sealed class ChainAudit
             if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out var corpus) && !BuiltCorpus.TryOpen(paths.Corpus(id), out corpus))
                 corpus = BuiltCorpus.FindGrowing(paths.Corpus(id), id) ?? BuiltCorpus.FindGrowing(paths.FetchedCorpus(id), id)
                     ?? BuiltCorpus.Open(paths.Corpus(id));
-            // One by one: those that were opened before one that cannot be are freed.
-            foreach (var shard in corpus.TrainShards)
-                shards.Add(TokenShard.Open(corpus.ShardPath(shard)));
             return corpus;
         }
         catch (ElasticException e)
@@ -188,7 +186,7 @@ public sealed class ChainAudit
             WindowMixture mixture => (MixtureAudit.Epochs(mixture, samples),
                 MixtureAudit.CountShards(mixture, _run.Corpus.TrainShards, samples, _problems, cancel)),
             MixtureOrder mixture => (MixtureAudit.Epochs(mixture, samples),
-                MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems, cancel)),
+                MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems, cancel: cancel)),
             _ => (CountBlocks(samples, cancel), []),
         };
         return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. epochs], _drawn.Report(_state.Round), _problems)
@@ -216,16 +214,20 @@ public sealed class ChainAudit
         var blocks = _run.Train.Blocks;
         for (var epoch = 0L; epoch * blocks < samples; epoch++)
         {
-            var seen = new BitArray(checked((int)blocks));
-            var end = Math.Min(samples, (epoch + 1) * blocks);
-            for (var position = epoch * blocks; position < end; position++)
+            var (counted, end) = (epoch * blocks, Math.Min(samples, (epoch + 1) * blocks));
+            foreach (var stretch in BlockStretch.Of(blocks))
             {
-                StopSignal.Look(unchecked((int)position), cancel);
-                var block = (int)_run.Order.BlockAt(position);
-                if (seen[block])
-                    _problems.Add($"block {block} was consumed twice in epoch {epoch}");
-                seen[block] = true;
+                var seen = new BitArray(stretch.Length);
+                foreach (var (_, block) in stretch.Consumed(_run.Order.BlockAt, epoch * blocks, end, cancel))
+                {
+                    if (seen[stretch.PlaceOf(block)])
+                        _problems.Add($"block {block} was consumed twice in epoch {epoch}");
+                    seen[stretch.PlaceOf(block)] = true;
+                    counted++;
+                }
             }
+            if (counted != end)
+                _problems.Add($"{end - counted} samples of epoch {epoch} are no blocks of the corpus");
 
             yield return new EpochCount(epoch, end - epoch * blocks, blocks);
         }

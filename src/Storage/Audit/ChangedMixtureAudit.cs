@@ -21,38 +21,49 @@ internal static class ChangedMixtureAudit
     /// <inheritdoc cref="MixtureAudit.Count"/>
     public static IReadOnlyList<SourceCounts> Count(
         MixtureChanges order, long samples, ICollection<string> problems, CancellationToken cancel = default) =>
-        Count(order, order.BlockAt, samples, problems, cancel);
+        Count(order, order.BlockAt, samples, problems, cancel: cancel);
 
     /// <inheritdoc cref="MixtureAudit.Count"/>
     internal static IReadOnlyList<SourceCounts> Count(
-        MixtureChanges order, Func<long, long> blockAt, long samples, ICollection<string> problems, CancellationToken cancel = default)
+        MixtureChanges order, Func<long, long> blockAt, long samples, ICollection<string> problems, int most = BlockStretch.MostBlocks,
+        CancellationToken cancel = default)
     {
         var sources = order.Mixtures.First().Order.Sources;
-        var counts = sources.Select(s => new int[checked((int)s.Blocks)]).ToArray();
-        var passes = sources.Select(_ => new Dictionary<long, BitArray>()).ToArray();
-        foreach (var (stream, first, end) in Stretches(order, samples))
+        var sums = new BlockCounts[sources.Count];
+        var stretches = Stretches(order, samples).ToList();
+        var read = stretches.ConvertAll(_ => new long[sources.Count]);
+        foreach (var blocks in BlockStretch.Of(MixtureAudit.BlocksOf(sources), most))
         {
-            var read = new long[sources.Count];
-            for (var position = first; position < end; position++)
+            var (counts, passes) = (new int[blocks.Length], new Dictionary<(int Source, long Pass), BitArray>());
+            foreach (var (i, (stream, first, end)) in stretches.Index())
             {
-                StopSignal.Look(unchecked((int)position), cancel);
-                var block = blockAt(position);
-                var (source, pass) = PassOf(order, sources, stream, position, block);
-                var own = (int)(block - sources[source].FirstBlock);
-                if (!passes[source].TryGetValue(pass, out var seen))
-                    passes[source][pass] = seen = new BitArray(counts[source].Length);
-                if (seen[own])
-                    problems.Add($"source {sources[source].Name}: block {own} was read twice in pass {pass}");
-                seen[own] = true;
-                counts[source][own]++;
-                read[source]++;
+                foreach (var (position, block) in blocks.Consumed(blockAt, first, end, cancel))
+                {
+                    var (source, pass) = PassOf(order, sources, stream, position, block);
+                    var (of, place) = (sources[source], blocks.PlaceOf(block));
+                    var (start, length) = blocks.Part(of.FirstBlock, of.Blocks);
+                    if (!passes.TryGetValue((source, pass), out var seen))
+                        passes[(source, pass)] = seen = new BitArray(length);
+                    if (seen[place - start])
+                        problems.Add($"source {of.Name}: block {block - of.FirstBlock} was read twice in pass {pass}");
+                    seen[place - start] = true;
+                    counts[place]++;
+                    read[i][source]++;
+                }
             }
-
-            CheckShares(stream, sources, read, first, end, problems);
+            for (var i = 0; i < sums.Length; i++)
+                sums[i] = sums[i].With(blocks, counts, sources[i]);
         }
+        foreach (var ((stream, first, end), its) in stretches.Zip(read))
+            CheckShares(stream, sources, its, first, end, problems);
+        if (samples - sums.Sum(s => s.Samples) is var others and not 0)
+            problems.Add($"{others} samples are no blocks of the corpus");
 
-        return [.. sources.Zip(counts).Select(s => new SourceCounts(
-            s.First.Name, s.First.Blocks, s.Second.Sum(n => (long)n), s.Second.Min(), s.Second.Max()))];
+        return
+        [
+            .. sources.Zip(sums).Select(s => new SourceCounts(
+                s.First.Name, s.First.Blocks, s.Second.Samples, s.Second.Least, s.Second.Most)),
+        ];
     }
 
     private static (int Source, long Pass) PassOf(

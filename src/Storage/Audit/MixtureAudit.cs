@@ -19,25 +19,25 @@ internal static class MixtureAudit
     /// <param name="blockAt">The block at a position.</param>
     /// <param name="samples">Positions that were consumed.</param>
     /// <param name="problems">Gets a sentence about each source that does not fit.</param>
+    /// <param name="most">Blocks that are counted at once.</param>
     /// <param name="cancel">Ends it: a run of billions of samples takes minutes.</param>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
     public static IReadOnlyList<SourceCounts> Count(
         IReadOnlyList<MixtureSource> sources, Func<long, long> blockAt, long samples, ICollection<string> problems,
-        CancellationToken cancel = default)
+        int most = BlockStretch.MostBlocks, CancellationToken cancel = default)
     {
-        var counts = sources.Select(s => new int[checked((int)s.Blocks)]).ToArray();
-        var starts = sources.Select(s => s.FirstBlock).ToArray();
-        for (var position = 0L; position < samples; position++)
+        var sums = new BlockCounts[sources.Count];
+        foreach (var stretch in BlockStretch.Of(BlocksOf(sources), most))
         {
-            StopSignal.Look(unchecked((int)position), cancel);
-            var block = blockAt(position);
-            var found = Array.BinarySearch(starts, block);
-            var source = found >= 0 ? found : ~found - 1;
-            counts[source][block - starts[source]]++;
+            var counts = new int[stretch.Length];
+            foreach (var (_, block) in stretch.Consumed(blockAt, 0, samples, cancel))
+                counts[stretch.PlaceOf(block)]++;
+            for (var i = 0; i < sums.Length; i++)
+                sums[i] = sums[i].With(stretch, counts, sources[i]);
         }
         var epoch = sources.Sum(s => s.Samples);
         var (whole, isPart) = (samples / epoch, samples % epoch > 0);
-        return [.. sources.Zip(counts).Select(s => Checked(s.First, s.Second, whole, isPart, problems))];
+        return [.. sources.Zip(sums).Select(s => Checked(s.First, s.Second, whole, isPart, problems))];
     }
 
     /// <summary>
@@ -49,15 +49,18 @@ internal static class MixtureAudit
         WindowMixture order, IReadOnlyList<ShardInfo> shards, long samples, ICollection<string> problems,
         CancellationToken cancel = default) =>
     [
-        .. Count([.. order.Parts(shards)], order.BlockAt, samples, problems, cancel).GroupBy(c => c.Source)
+        .. Count([.. order.Parts(shards)], order.BlockAt, samples, problems, cancel: cancel).GroupBy(c => c.Source)
             .Select(of => new SourceCounts(
                 of.Key, of.Sum(c => c.Blocks), of.Sum(c => c.Samples), of.Min(c => c.Least), of.Max(c => c.Most)))
             .OrderBy(c => c.Source, StringComparer.Ordinal),
     ];
 
-    private static SourceCounts Checked(MixtureSource source, int[] counts, long whole, bool isPart, ICollection<string> problems)
+    /// <summary>Blocks of all sources, which follow each other.</summary>
+    public static long BlocksOf(IReadOnlyList<MixtureSource> sources) => sources.Max(s => s.FirstBlock + s.Blocks);
+
+    private static SourceCounts Checked(MixtureSource source, BlockCounts counts, long whole, bool isPart, ICollection<string> problems)
     {
-        var (total, least, most) = (counts.Sum(n => (long)n), counts.Min(), counts.Max());
+        var (total, least, most) = (counts.Samples, counts.Least, counts.Most);
         var (before, end) = (whole * source.Samples, (whole + (isPart ? 1 : 0)) * source.Samples);
         if (total < before || total > end)
             problems.Add($"source {source.Name}: {total} samples were consumed where {before} to {end} are due");

@@ -29,6 +29,9 @@ public class ChangedMixtureAuditTests
             Assert.Equal(new SourceCounts(source.Name, source.Blocks, of.Sum(), of.Min(), of.Max()), count);
         }
 
+        // A corpus of more blocks than one array has is counted by stretches, whose borders are not those of sources.
+        Assert.Equal(counts, ChangedMixtureAudit.Count(Order, Order.BlockAt, samples, _problems, most: 4));
+        Assert.Empty(_problems);
         Assert.Equal(samples, ChangedMixtureAudit.Epochs(Order, samples).Sum(e => e.Consumed));
     }
 
@@ -42,5 +45,8 @@ public class ChangedMixtureAuditTests
         var blockAt = (long p) => p < 40 ? wrong.BlockAt(p) : new MixtureOrder(3, Later, 40).BlockAt(p - 40);
         ChangedMixtureAudit.Count(wrong, blockAt, 60, _problems);
         Assert.Contains(_problems, p => p.Contains("was read twice in pass", StringComparison.Ordinal));
+        List<string> byStretches = [];
+        ChangedMixtureAudit.Count(wrong, blockAt, 60, byStretches, most: 4);
+        Assert.Equal(_problems.Order(), byStretches.Order());
     }
 }

@@ -27,6 +27,9 @@ public class MixtureAuditTests
             var of = Enumerable.Range((int)source.FirstBlock, (int)source.Blocks).Select(b => blocks.Count(x => x == b)).ToList();
             Assert.Equal(new SourceCounts(source.Name, source.Blocks, of.Sum(), of.Min(), of.Max()), count);
         }
+        // A corpus of more blocks than one array has is counted by stretches, whose borders are not those of sources.
+        Assert.Equal(counts, MixtureAudit.Count(Sources, Order.BlockAt, samples, _problems, most: 4));
+        Assert.Empty(_problems);
         Assert.Equal((samples + 26) / 27, MixtureAudit.Epochs(Order, samples).Count());
         Assert.Equal(samples, MixtureAudit.Epochs(Order, samples).Sum(e => e.Consumed));
     }
@@ -59,15 +62,19 @@ public class MixtureAuditTests
     [Fact]
     public void A_block_that_is_read_in_place_of_another_is_found()
     {
-        MixtureAudit.Count(Sources, p => Order.BlockAt(p) == 3 ? 4 : Order.BlockAt(p), 27 * 2, _problems);
-        Assert.Equal(["source a: its blocks were consumed 0 to 10 times where 5 to 5 times are due"], _problems);
+        foreach (var most in new[] { 3, 100 })
+        {
+            _problems.Clear();
+            MixtureAudit.Count(Sources, p => Order.BlockAt(p) == 3 ? 4 : Order.BlockAt(p), 27 * 2, _problems, most);
+            Assert.Equal(["source a: its blocks were consumed 0 to 10 times where 5 to 5 times are due"], _problems);
+        }
     }
 
     [Fact]
     public void An_audit_can_be_ended_and_keeps_a_hundred_problems()
     {
         Assert.Throws<OperationCanceledException>(
-            () => MixtureAudit.Count(Sources, Order.BlockAt, 27, _problems, new CancellationToken(canceled: true)));
+            () => MixtureAudit.Count(Sources, Order.BlockAt, 27, _problems, cancel: new CancellationToken(canceled: true)));
         var problems = new AuditProblems();
         foreach (var i in Enumerable.Range(0, 1000))
             problems.Add($"block {i}");
