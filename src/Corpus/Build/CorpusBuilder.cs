@@ -129,19 +129,27 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                     over[piece.Identity] = true;
                 }, cancel);
         }
-        Parallels.For(pieces.Count, threads, i =>
+        try
         {
-            if (over.TryRemove(pieces[i].Identity, out _))
-                return;
-            if (!IsRead(pieces[i], cancel) && pieces[i].File.Part is not null)
-                fresh[pieces[i].OfFile] = pieces[i];
-            Guarded(pieces[i], changed, () => Read(pieces[i], watch, cancel));
-        }, cancel);
-        // What was read of files in parts is right where these are still the same.
-        foreach (var piece in fresh.Values)
-            Guarded(piece, changed, () => piece.File.CheckUnchanged((piece.File with { Cancel = cancel }).Hash()));
-        foreach (var piece in pieces.Where(p => changed.ContainsKey(p.OfFile)))
-            store.Remove(piece);
+            Parallels.For(pieces.Count, threads, i =>
+            {
+                if (over.TryRemove(pieces[i].Identity, out _))
+                    return;
+                if (!IsRead(pieces[i], cancel) && pieces[i].File.Part is not null)
+                    fresh[pieces[i].OfFile] = pieces[i];
+                Guarded(pieces[i], changed, () => Read(pieces[i], watch, cancel));
+            }, cancel);
+            // What was read of files in parts is right where these are still the same.
+            SourcePiece[] parts = [.. fresh.Values];
+            Parallels.For(parts.Length, threads, i => Guarded(
+                parts[i], changed, () => parts[i].File.CheckUnchanged((parts[i].File with { Cancel = cancel }).Hash())), cancel);
+        }
+        finally
+        {
+            // Also where a change ends the build: the next one would take what was read for that of the file as it was.
+            foreach (var piece in pieces.Where(p => changed.ContainsKey(p.OfFile)))
+                store.Remove(piece);
+        }
         rejects.AddRange(pieces.Select(p => p.OfFile).Distinct().Where(changed.ContainsKey).Select(id => changed[id]));
         return pieces.FindAll(p => !changed.ContainsKey(p.OfFile));
     }
@@ -152,9 +160,11 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         {
             read();
         }
-        catch (ChangedFileException e) when (manifest.Sources[piece.Source].OnReject == RejectPolicy.Continue)
+        catch (ChangedFileException e)
         {
             changed[piece.OfFile] = $"source {manifest.Sources[piece.Source].Name}: {e.Message}";
+            if (manifest.Sources[piece.Source].OnReject != RejectPolicy.Continue)
+                throw;
         }
     }
 

@@ -51,7 +51,7 @@ public sealed class PieceStore
             PieceSummary summary;
             using (var writer = new PieceWriter(texts, documents))
                 summary = new PieceReader(piece, manifest, _step, cancel).Read(writer);
-            Keep(texts, documents, piece.Identity);
+            Keep(texts, documents, piece);
             return summary;
         }
         finally
@@ -116,7 +116,7 @@ public sealed class PieceStore
 
     /// <summary>Takes a piece in that another machine has read; looks at all of it before.</summary>
     /// <param name="from">At what <see cref="Write"/> wrote, checked by its digest; afterwards behind it.</param>
-    /// <exception cref="ElasticException">It is no piece.</exception>
+    /// <exception cref="ElasticException">It is no piece, or the file has changed since it was named.</exception>
     public void TakeIn(SourcePiece piece, BuildManifest manifest, Stream from)
     {
         ArgumentNullException.ThrowIfNull(piece);
@@ -128,7 +128,7 @@ public sealed class PieceStore
             Copy(from, texts);
             Copy(from, documents);
             new ReceivedPiece(piece, manifest, texts, documents).Check();
-            Keep(texts, documents, piece.Identity);
+            Keep(texts, documents, piece);
         }
         catch (EndOfStreamException e)
         {
@@ -239,6 +239,13 @@ public sealed class PieceStore
             file.Write(buffer, 0, count);
             left -= count;
         }
+    }
+
+    // What is stored is never read again: a build that is interrupted before it has looked at the whole file would leave it for good.
+    private void Keep(string texts, string documents, SourcePiece piece)
+    {
+        piece.File.CheckPartUnchanged();
+        Keep(texts, documents, piece.Identity);
     }
 
     private void Keep(string texts, string documents, Digest piece)

@@ -135,8 +135,21 @@ public sealed partial record SourceFile(string Path, string Name, DocumentFormat
     internal void CheckUnchanged(Digest now)
     {
         if (Content is { } content && content != now)
-            throw new ChangedFileException(
-                $"corpus file {Shown} changed while it was read: give the same command again when nothing writes to it any more");
+            throw Changed();
+    }
+
+    private ChangedFileException Changed() =>
+        new($"corpus file {Shown} changed while it was read: give the same command again when nothing writes to it any more");
+
+    /// <summary>
+    /// Refuses a part of a file that was written to since the corpus was named after it: nobody looks at a part's bytes by themselves.
+    /// What another machine describes has no state, and is read of bytes that were checked.
+    /// </summary>
+    /// <exception cref="ElasticException">The file has changed.</exception>
+    internal void CheckPartUnchanged()
+    {
+        if (Part is not null && State is not null && FileState.Of(Path) != State)
+            throw Changed();
     }
 
     /// <summary>Opens the file for one pass. What has no bytes is never opened: a pipe would wait for a writer for ever.</summary>

@@ -56,6 +56,39 @@ public sealed class SourcePartsTests : IDisposable
         Assert.Empty(FileParts.Of(CorpusSources.Resolve([path]).Single(), new PartSize(100, 100)));
     }
 
+    // What was read of the file as it was meanwhile must not stay in the store: the next build would take it for that of the file.
+    [Theory]
+    [InlineData(false)]                                                 // stopped after the first part
+    [InlineData(true)]                                                  // with the time of before, so that only the bytes say it at the end
+    public void Parts_that_were_read_of_a_file_while_it_was_another_one_are_not_kept(bool keepsTime)
+    {
+        var (time, path) = (new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc), _folder.Write("in/a.jsonl", []));
+        void Fill(string word)
+        {
+            File.WriteAllText(path, string.Concat(Enumerable.Range(0, Lines).Select(i => $"{{\"text\": \"{word} text {i}\"}}\n")));
+            File.SetLastWriteTimeUtc(path, word == "wrong" && !keepsTime ? time.AddMinutes(1) : time);
+        }
+        Fill("right");
+        using var stop = new CancellationTokenSource();
+        var manifest = Manifests.OfSources([("name", "in"), ("paths[]", _folder["in"]), ("on-reject", "stop")]);
+        CorpusBuilder Builder(string name, Action<string>? step) =>
+            new(manifest, new PieceStore(_folder[$"{name}-pieces"], step), _folder[$"{name}-texts"]) { PartSize = new PartSize(900, 900) };
+        var reading = new Phases(phase =>
+        {
+            if (phase == "reads")
+                Fill("wrong");
+        });
+        Assert.ThrowsAny<Exception>(() => Builder("hit", step =>
+        {
+            if (step == "keeps a piece" && !keepsTime)
+                stop.Cancel();
+        }).Run(1, reading, stop.Token));
+        Fill("right");
+        var (hit, whole) = (Builder("hit", null).Run(2, null, default), Builder("whole", null).Run(2, null, default));
+        Assert.Equal(Path.GetFileName(whole.Folder), Path.GetFileName(hit.Folder));
+        Assert.Equal(FilesOf(whole), FilesOf(hit));
+    }
+
     private BuiltText Build(string name, long partBytes) =>
         new CorpusBuilder(
             Manifests.OfSources([("name", "in"), ("paths[]", _folder["in"])]), new PieceStore(_folder[$"{name}-pieces"]),
@@ -106,5 +139,19 @@ public sealed class SourcePartsTests : IDisposable
                 await group.WriteAsync(text, rows);
             }
         return memory.ToArray();
+    }
+
+    // Takes each phase as it begins.
+    private sealed class Phases(Action<string> begin) : IProgress<BuildProgress>
+    {
+        private string _phase = "";
+
+        public void Report(BuildProgress value)
+        {
+            if (value.Phase == _phase)
+                return;
+            _phase = value.Phase;
+            begin(_phase);
+        }
     }
 }
