@@ -110,6 +110,26 @@ public sealed class DecontaminateTests : IDisposable
             () => Of("too short").Stages[0].Identity);
     }
 
+    [Fact]
+    public void What_cannot_be_read_of_the_evaluation_sets_ends_the_build_and_is_named()
+    {
+        var path = _folders.Texts("train.jsonl", [Words("a", 100)]);
+        _folders.Records("sets/a.jsonl", [new { question = Question }]);
+        var other = _folders.Records("sets/b.jsonl", [new { problem = Question }, new { problem = Question }]);
+        string Identity() =>
+            Manifests.Of([("a", path)], $"decontaminate against={_folders["sets"]} text-field=question").Stages[0].Identity;
+        Refusal.Says($"decontaminate.against: 2 records of {other} are not read", Identity);
+        Refusal.Says("name other files, or set decontaminate.text-field", Identity);
+        File.Delete(other);
+        var alone = Identity();
+        // A table is read in a folder, too.
+        File.Delete(Path.Combine(_folders["sets"], "a.jsonl"));
+        _folders.Write("sets/c.csv", $"question\n{Question}\n");
+        Assert.Equal(alone, Identity());
+        _folders.Write("sets/d.questions", Question);
+        Refusal.Says("decontaminate.against: not read: 1 .questions", Identity);
+    }
+
     private static List<string> Plain(List<string> texts, string[] sets, string text)
     {
         // Words of one letter: a run of four words is seven characters, at even places.

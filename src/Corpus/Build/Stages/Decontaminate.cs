@@ -115,10 +115,21 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
 
     private static (HashSet<ulong>, string) Read(DecontaminateSettings settings)
     {
-        var files = CorpusSources.Find(CorpusSettings.Defaults with { Sources = settings.Against, TextField = settings.TextField }).Files;
+        var found = CorpusSources.Find(
+            CorpusSettings.Defaults with { Sources = settings.Against, TextField = settings.TextField },
+            allFormats: true, rejects: null, CancellationToken.None);
+        // What is not read is not looked for, and stays in the training text: nothing is left out without a word.
+        if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+            throw new ElasticException($"decontaminate.against: {passedOver}, of {string.Join(", ", settings.Against)}: name the files of "
+                + "the evaluation sets themselves, in a format that Elastic reads");
         var grams = new HashSet<ulong>();
-        foreach (var document in files.SelectMany(f => DocumentReader.Read(f, new ReadStatistics())))
-            grams.UnionWith(new WordRuns(document.Text).Of(settings.Words).Select(g => g.Hash));
+        foreach (var file in found.Files)
+        {
+            var statistics = new ReadStatistics();
+            foreach (var document in DocumentReader.Read(file, statistics))
+                grams.UnionWith(new WordRuns(document.Text).Of(settings.Words).Select(g => g.Hash));
+            CheckRead(file, statistics);
+        }
         if (grams.Count == 0)
             throw new ElasticException($"decontaminate.against: no text of {string.Join(", ", settings.Against)} has {settings.Words} "
                 + "words, so that nothing would be found: name other files, or set decontaminate.words");
@@ -126,6 +137,20 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         var sorted = grams.ToArray();
         Array.Sort(sorted);
         return (grams, Digest.Of(MemoryMarshal.AsBytes<ulong>(sorted)).Hex);
+    }
+
+    private static void CheckRead(SourceFile file, ReadStatistics statistics)
+    {
+        var (count, why) = statistics switch
+        {
+            { MalformedRecords: > 0 and var records } => (records, statistics.Reasons()),
+            { UnreadRecords: > 0 and var records } => (records, string.Join("; ", statistics.Unread.Take(3))),
+            { Documents: 0 } => (statistics.EmptyDocuments, "it has no text"),
+            _ => (-1, ""),
+        };
+        if (count >= 0)
+            throw new ElasticException($"decontaminate.against: {count} records of {file.Path} are not read, so that they would not be "
+                + $"looked for ({why}): name other files, or set decontaminate.text-field to the field that holds their text");
     }
 
     [StructLayout(LayoutKind.Sequential)]
