@@ -25,6 +25,16 @@ public class NearDuplicatesTests
         Assert.Equal([734825475u, 960773806, 359816889, 342714745], hash.Signature([Hello]));
     }
 
+    [Theory]
+    [InlineData(1 << 30, 1L << 30, int.MaxValue)]                       // twice as long would be no length
+    [InlineData(1024, int.MaxValue - 1L, int.MaxValue)]
+    [InlineData(1024, 1024L, 2048)]
+    public void What_is_dropped_has_room_for_as_many_documents_as_a_build_may_have(int length, long number, int grown)
+    {
+        Assert.Equal(grown, NearDuplicates.LengthFor(length, number));
+        Refusal.Says("near-duplicates compares at most 2147483647 documents", () => NearDuplicates.LengthFor(length, int.MaxValue));
+    }
+
     // Of 2,000 pairs of sets of 200 members; a binomial of that many deviates by more than four standard deviations once in 16,000 times.
     [Theory]
     [InlineData(0.5)]

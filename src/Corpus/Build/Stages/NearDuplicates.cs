@@ -2,6 +2,7 @@ using System.Collections;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Elastic.Corpus.Build.Duplicates;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build.Stages;
@@ -91,8 +92,8 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         Pair? before = null;
         foreach (var pair in pairs)
         {
-            while (dropped.Length <= pair.Later)
-                dropped.Length *= 2;
+            if (dropped.Length <= pair.Later)
+                dropped.Length = LengthFor(dropped.Length, pair.Later);
             var isKnown = pair == before || dropped[(int)pair.Later] || dropped[(int)pair.Earlier];
             before = pair;
             if (isKnown)
@@ -103,6 +104,17 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
             dropped[(int)pair.Later] = true;
             yield return new Removal(pair.Later, pair.Earlier, similarity);
         }
+    }
+
+    /// <summary>How long an array of bits grows that is to hold a number: twice as long, and no longer than one can be.</summary>
+    internal static int LengthFor(long length, long number)
+    {
+        if (number >= int.MaxValue)
+            throw new ElasticException($"near-duplicates compares at most {int.MaxValue} documents, and there are more: make two builds "
+                + "of the sources");
+        while (length <= number)
+            length = Math.Min(int.MaxValue, 2 * length);
+        return (int)length;
     }
 
     private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts, CancellationToken cancel)
