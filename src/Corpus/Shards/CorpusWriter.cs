@@ -65,7 +65,8 @@ public sealed class CorpusWriter : IDisposable
         if (batch.Sequence != _next)
             throw new InvalidOperationException($"batch {batch.Sequence} came out of order: expected {_next}");
         _next++;
-        foreach (var document in batch.Documents)
+        // A part of a long line, of blanks say, of which the tokenizer leaves nothing is none for a shard: the line's next part ends it.
+        foreach (var document in batch.Documents.Where(d => !d.Tokens.IsEmpty))
         {
             (document.IsHeldOut ? SeriesOf(document, _heldOut, _newHeldOut, _of == ShardSources.InTurn)
                 : SeriesOf(document, _train, _newTrain, _of != ShardSources.Mixed)).Append(document);

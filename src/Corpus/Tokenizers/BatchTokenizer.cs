@@ -8,7 +8,7 @@ namespace Elastic.Corpus;
 
 /// <summary>A tokenized document, ready for a shard.</summary>
 /// <param name="Tokens">Its tokens (<see cref="SampleElement"/>), end-of-text last, unless the next document goes on with the same
-/// line.</param>
+/// line: then there may be none at all.</param>
 /// <param name="ByteCount">UTF-8 bytes of its text that is scored.</param>
 /// <param name="Source">The source that it counts for.</param>
 /// <param name="IsHeldOut">Kept from training.</param>

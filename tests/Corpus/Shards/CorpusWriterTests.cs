@@ -143,6 +143,36 @@ public sealed class CorpusWriterTests : IDisposable
         Assert.Equal([200_001, 2], corpus.TrainShards.Select(s => s.Tokens));
     }
 
+    // BERT's tokenizer drops both, so that a part of a long line has no token, and no end of text, either.
+    [Theory]
+    [InlineData(' ')]
+    [InlineData('\0')]
+    public void A_part_of_a_line_without_tokens_is_no_document_of_a_shard(char blank)
+    {
+        var text = string.Concat(Enumerable.Repeat("hello world\n", 800)) + new string(blank, 200_000) + "hello\nworld\n";
+        var file = CorpusSources.Resolve([_folder.Write("a.txt", text)]).Single();
+        var tokenizer = FileTokenizer.Open(
+            TokenizerFile.Find(_folder.Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n")));
+        var tokens = BatchTokenizer.Tokenize(
+            tokenizer, new DocumentBatch(0, [.. DocumentReader.Read(file, new ReadStatistics())]), heldOut: 0);
+        Assert.Contains(tokens.Documents, d => d.Tokens.IsEmpty);
+        using (var piece = File.Create(_folder["piece"]))
+            Elastic.Corpus.Build.TokenPiece.Write(tokens.Documents, piece);
+        var travelled = Elastic.Corpus.Build.TokenPiece.Read(_folder["piece"], 0, tokenizer.VocabularySize);
+        foreach (var (name, batch) in new[] { ("here", tokens), ("there", travelled) })
+        {
+            using var writer = new CorpusWriter(_folder[name], Digest.Of("id"u8), tokenizer);
+            writer.Append(batch);
+            var corpus = writer.Complete(new ReadStatistics());
+            var path = corpus.ShardPath(corpus.TrainShards.Single());
+            using var shard = TokenShard.Open(path);
+            Assert.Equal(tokens.Documents.Count(d => !d.Tokens.IsEmpty), shard.DocumentCount);
+            for (var i = 0; i < shard.DocumentCount; i++)
+                shard.ReadDocument(i, new int[17]);
+            Assert.Equal(tokens.Documents.SelectMany(d => d.Tokens.ToArray()), Corpora.Tokens(path));
+        }
+    }
+
     private CorpusWriter Writer(string name) => new(_folder[name], Digest.Of("id"u8), Tokenizer.Open("byte"), tokensPerShard: 2000);
 
     private static void Append(CorpusWriter writer, List<Document> documents)

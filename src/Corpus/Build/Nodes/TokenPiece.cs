@@ -94,7 +94,7 @@ public static class TokenPiece
         }
         else
             reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(elements.AsSpan()));
-        if (bytes < 0 || elements.Length == 0 || Array.Exists(elements, e => !SampleElement.IsValid(e, vocabulary)))
+        if (bytes < 0 || Array.Exists(elements, e => !SampleElement.IsValid(e, vocabulary)))
             throw new FormatException();
         return new TokenizedDocument(elements, bytes, source, isHeldOut)
         {
