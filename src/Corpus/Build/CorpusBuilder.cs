@@ -38,7 +38,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var rejects = new List<string>(manifest.Unfetched);
         var watch = new BuildWatch(manifest, progress, Step);
         watch.Enter(BuildWatch.Lists);
-        var pieces = manifest.Limit is { } limit ? Trial(limit, rejects, watch, cancel) : List(rejects, watch, cancel);
+        var pieces = manifest.Limit is { } limit ? Trial(limit, rejects, watch, cancel) : List(rejects, threads, watch, cancel);
         if (BuiltText.TryOpen(FolderOf(pieces, rejects)) is { } built)
             return built;
         if (manifest.Limit is null)
@@ -49,17 +49,11 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     }
 
     // Reads every file once, for its digest.
-    private List<SourcePiece> List(List<string> rejects, BuildWatch watch, CancellationToken cancel)
-    {
-        var pieces = new List<SourcePiece>();
-        foreach (var piece in Enumerable.Range(0, manifest.Sources.Count)
-            .SelectMany(rank => SourcePiece.Of(manifest, rank, PartSize, rejects, cancel)))
-        {
-            watch.Step(BuildWatch.Lists);
-            pieces.Add(piece);
-        }
-        return pieces;
-    }
+    private List<SourcePiece> List(List<string> rejects, int threads, BuildWatch watch, CancellationToken cancel) =>
+    [
+        .. Enumerable.Range(0, manifest.Sources.Count).SelectMany(rank => SourcePiece.Of(
+            manifest, rank, PartSize, rejects, threads, () => watch.Step(BuildWatch.Lists), cancel)),
+    ];
 
     private BuiltText Write(
         string folder, List<SourcePiece> pieces, List<string> rejects, BuildWatch watch, CancellationToken cancel)
@@ -191,7 +185,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         for (var rank = 0; rank < manifest.Sources.Count; rank++)
         {
             var left = limit;
-            foreach (var whole in SourcePiece.Of(manifest, rank, PartSize.Whole, rejects, cancel))
+            foreach (var whole in SourcePiece.Of(manifest, rank, PartSize.Whole, rejects, cancel: cancel))
             {
                 var piece = whole.Of(left);
                 watch.Expect(piece.Bytes);

@@ -32,18 +32,21 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
     /// <param name="rank">The source's number in the manifest.</param>
     /// <param name="size">How large parts of files are.</param>
     /// <param name="rejects">Takes a line for each file or folder that cannot be read, and for what is passed over.</param>
+    /// <param name="threads">Files that are read at once; 1 to read each file when its pieces are asked for.</param>
+    /// <param name="step">Is called before each file, by the thread that reads it; null for nobody.</param>
     /// <param name="cancel">Ends the listing, also in the middle of a file.</param>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
     public static IEnumerable<SourcePiece> Of(
-        BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects, CancellationToken cancel = default)
+        BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects, int threads = 1, Action? step = null,
+        CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         ArgumentNullException.ThrowIfNull(rejects);
-        return Find(manifest, rank, size, rejects, cancel);
+        return Find(manifest, rank, size, rejects, threads, step, cancel);
     }
 
     private static IEnumerable<SourcePiece> Find(
-        BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects, CancellationToken cancel)
+        BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects, int threads, Action? step, CancellationToken cancel)
     {
         var source = manifest.Sources[rank];
         var blocks = BlockList.Read(source.BlockLists);
@@ -57,30 +60,54 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
             rejects.Add($"source {source.Name}: {passedOver}");
         if (found.Files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)
             throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
-        foreach (var file in found.Files.Select(f => f with { Reading = source.Of(f.Reading, blocks, manifest.Fields) }))
+        foreach (var (pieces, reject) in InOrder(found.Files, threads, Named, cancel))
         {
-            var state = FileState.Of(file.Path);
-            (Digest Content, IReadOnlyList<string> Reading) named;
+            if (reject is not null)
+                rejects.Add($"source {source.Name}: {reject}");
+            foreach (var piece in pieces)
+                yield return piece;
+        }
+
+        (IReadOnlyList<SourcePiece> Pieces, string? Reject) Named(SourceFile of)
+        {
+            step?.Invoke();
+            var file = of with { Reading = source.Of(of.Reading, blocks, manifest.Fields), State = FileState.Of(of.Path), Cancel = cancel };
             try
             {
-                named = CorpusIdentity.OfFile(file with { Cancel = cancel });
+                return (PiecesOf(file, manifest, rank, size), null);
             }
             catch (RejectedFileException e) when (goesOn)
             {
-                rejects.Add($"source {source.Name}: {e.Message}");
-                continue;
+                return ([], e.Message);
             }
-            var whole = file with { Content = named.Content, State = state };
-            var ofFile = IdentityOf(whole, named.Reading, source, manifest);
-            var parts = FileParts.Of(whole with { Cancel = cancel }, size);
-            if (parts.Count == 0)
-                yield return new SourcePiece(rank, whole, ofFile, ofFile);
-            foreach (var part in parts)
-                yield return new SourcePiece(rank, whole with { Part = part }, ofFile, IdentityOf(ofFile, part))
-                {
-                    Bytes = whole.Length / parts.Count,
-                };
         }
+    }
+
+    private static IReadOnlyList<SourcePiece> PiecesOf(SourceFile file, BuildManifest manifest, int rank, PartSize size)
+    {
+        var (content, reading) = CorpusIdentity.OfFile(file);
+        var whole = file with { Content = content };
+        var ofFile = IdentityOf(whole, reading, manifest.Sources[rank], manifest);
+        var parts = FileParts.Of(whole, size);
+        // Who reads a piece says what ends that.
+        whole = whole with { Cancel = default };
+        return parts.Count == 0 ? [new SourcePiece(rank, whole, ofFile, ofFile)] :
+        [
+            .. parts.Select(part => new SourcePiece(rank, whole with { Part = part }, ofFile, IdentityOf(ofFile, part))
+            {
+                Bytes = whole.Length / parts.Count,
+            }),
+        ];
+    }
+
+    private static IEnumerable<T> InOrder<T>(
+        IReadOnlyList<SourceFile> files, int threads, Func<SourceFile, T> read, CancellationToken cancel)
+    {
+        if (threads == 1)
+            return files.Select(read);
+        var all = new T[files.Count];
+        Parallels.For(all.Length, threads, i => all[i] = read(files[i]), cancel);
+        return all;
     }
 
     private static Digest IdentityOf(Digest ofFile, FilePart part) =>

@@ -38,6 +38,26 @@ public sealed class CorpusBuilderTests : IDisposable
     }
 
     [Fact]
+    public void Sources_are_listed_by_as_many_threads_as_there_are_and_the_text_is_the_same()
+    {
+        var manifest = Large();
+        using var both = new Barrier(2);
+        var (seen, met) = (0, true);
+        void Meet(string step)
+        {
+            // The first two files are not read one after the other: each waits until the other one is begun.
+            if (step == "lists its sources" && Interlocked.Increment(ref seen) <= 2)
+                met &= both.SignalAndWait(TimeSpan.FromMinutes(1));
+        }
+        var builder = new CorpusBuilder(manifest, new PieceStore(_data["two-pieces"]), _data["two-texts"]) { Step = Meet };
+        var two = builder.Run(2, null, CancellationToken.None);
+        Assert.True(met && seen > 2);
+        var one = Build(manifest, "one", threads: 1);
+        Assert.Equal(Path.GetFileName(one.Folder), Path.GetFileName(two.Folder));
+        Assert.Equal(FilesOf(one), FilesOf(two));
+    }
+
+    [Fact]
     public void Other_thresholds_decide_anew_and_read_nothing()
     {
         var before = Large("gopher-quality words=8,100");

@@ -274,7 +274,7 @@ public class NearDuplicatesTests
         var file = folder.Write("all.jsonl", string.Concat(texts.Select(text => JsonSerializer.Serialize(new { text }) + "\n")));
         var manifest = Manifests.Of([("all", file)]);
         var store = new PieceStore(folder["pieces"]);
-        var pieces = SourcePiece.Of(manifest, 0, PartSize.Default, [], CancellationToken.None).ToList();
+        var pieces = SourcePiece.Of(manifest, 0, PartSize.Default, [], cancel: CancellationToken.None).ToList();
         store.Read(pieces[0], manifest, CancellationToken.None);
         var stage = new NearDuplicates(settings);
         using var all = new DocumentTexts(store, pieces, folder["work"], CancellationToken.None);
