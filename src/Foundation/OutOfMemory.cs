@@ -23,4 +23,11 @@ public static class OutOfMemory
               + "lower batch.micro or model.context, use fewer devices (node.devices), or stop other programs"
             : null;
     }
+
+    /// <summary>
+    /// What a person reads of a failure: what to do where memory is short, else its message. Of one that is not ours it is the first line:
+    /// libtorch's go on with a stack of C++.
+    /// </summary>
+    public static string Sentence(Exception error) =>
+        Describe(error) ?? (error is ElasticException ? error.Message : error.Message.Split('\n')[0]);
 }

@@ -121,6 +121,6 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         return new RunOpened(
             command.RunId, null, DiskSpace.IsExhausted(e)
                 ? $"the disk is full ({e.Message}): free some space"
-                : OutOfMemory.Describe(e) ?? e.Message);
+                : OutOfMemory.Sentence(e));
     }
 }

@@ -28,8 +28,7 @@ internal static class WorkFailures
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
         DeviceFailedException { InnerException: { } inner } e => (e.Message, Describe(inner).Kind),
-        // libtorch's messages go on with a stack of C++.
-        var e => ($"{e.GetType().Name}: {e.Message.Split('\n')[0]}", WorkFailure.Transient),
+        var e => ($"{e.GetType().Name}: {OutOfMemory.Sentence(e)}", WorkFailure.Transient),
     };
 
     // Unwraps AggregateException only: Elastic's own message says more than that of its inner exception.

@@ -144,7 +144,7 @@ internal sealed class InferenceEngine : IDisposable
             catch (Exception e)
             {
                 // Whatever is wrong with one text ends that text: an exception that leaves this thread would end the process.
-                _say($"{id} failed: {OutOfMemory.Describe(e) ?? e.Message}");
+                _say($"{id} failed: {OutOfMemory.Sentence(e)}");
                 job.Complete(ApiException.Failed());
             }
         }
@@ -164,7 +164,7 @@ internal sealed class InferenceEngine : IDisposable
             catch (Exception e)
             {
                 // A device that fails now may serve the next request; the reason goes to the console, not to the clients.
-                _say($"{id} failed: {OutOfMemory.Describe(e) ?? e.Message}");
+                _say($"{id} failed: {OutOfMemory.Sentence(e)}");
                 foreach (var (text, job) in active.ToList())
                     End(text, job, ApiException.Failed());
             }

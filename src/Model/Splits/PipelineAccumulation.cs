@@ -201,7 +201,7 @@ internal sealed class PipelineAccumulation(
                 DeviceFailedException { IsLost: true } lost => new DeviceFailedException(
                     lost.Device, isLost: true,
                     $"{Name(rank)} {(lost.Device == devices[rank].Id ? "is gone in" : "did not end")} its {what}: {e.Message}", e),
-                _ => new DeviceFailedException(devices[rank].Id, isLost: false, $"{Name(rank)} failed in its {what}: {e.Message}", e),
+                _ => new DeviceFailedException(devices[rank].Id, $"{Name(rank)} failed in its {what}", e),
             });
             throw;
         }

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 
 namespace Elastic.Model.Training;
@@ -11,6 +12,13 @@ namespace Elastic.Model.Training;
 /// <param name="message">Says what it did, and as which rank of how many.</param>
 public sealed class DeviceFailedException(DeviceId device, bool isLost, string message, Exception? cause = null) : Exception(message, cause)
 {
+    /// <summary>A device whose work failed, and which may do other work.</summary>
+    /// <param name="did">As which rank of how many, e.g. "rank 1 of 3 (cpu:1) failed in its update".</param>
+    public DeviceFailedException(DeviceId device, string did, Exception cause)
+        : this(device, isLost: false, $"{did}: {OutOfMemory.Sentence(cause)}", cause)
+    {
+    }
+
     /// <summary>The device that failed.</summary>
     public DeviceId Device { get; } = device;
 

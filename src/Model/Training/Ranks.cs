@@ -80,6 +80,6 @@ internal sealed class Ranks(
         DeviceFailedException { IsLost: true } lost => new DeviceFailedException(
             lost.Device, isLost: true,
             $"{Name(rank)} {(lost.Device == devices[rank].Id ? "is gone in" : "did not end")} its {what}: {cause.Message}", cause),
-        _ => new DeviceFailedException(devices[rank].Id, isLost: false, $"{Name(rank)} failed in its {what}: {cause.Message}", cause),
+        _ => new DeviceFailedException(devices[rank].Id, $"{Name(rank)} failed in its {what}", cause),
     };
 }

@@ -149,7 +149,7 @@ public abstract class CollectiveContract
         using var scene = NewScene(2, 2);
         var roots = await scene.RootsAsync();
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
-        devices[0].Before = _ => throw new InvalidDataException("a page could not be read");
+        devices[0].Before = _ => throw new InvalidDataException("a page could not be read\nframe #0: a stack");
         var failure = await Assert.ThrowsAsync<DeviceFailedException>(() => Open(devices).ReduceScatterAsync(roots, 2, scene.Slices, Long));
         Assert.Equal("rank 0 of 2 (cpu:0) failed in its reduce-scatter: a page could not be read", failure.Message);
         Assert.False(failure.IsLost);

@@ -125,7 +125,7 @@ public sealed class PipelineTests
         IReadOnlyList<IDeviceThread> devices = [.. pool.Devices.Take(3), broken];
         var step = Step(devices, vectors, 2, TimeProvider.System);
         await SplitPool.TakeAsync(step, model, 0);
-        broken.Before = _ => throw new InvalidOperationException("no power");
+        broken.Before = _ => throw new InvalidOperationException("no power\nframe #0: a stack");
         Assert.Equal(
             "stage 1 of 2 of group 1 (cpu:3) failed in its preparation: no power",
             (await Assert.ThrowsAsync<DeviceFailedException>(() => SplitPool.TakeAsync(step, model, 1))).Message);
