@@ -89,9 +89,9 @@ public sealed class TorchBackend : IDeviceBackend
     {
         if (_gpus is null)
             return new TorchDevice(device, OnCpu(), architecture, labelSmoothing);
+        var gpu = NumberOf(device);
         try
         {
-            var gpu = NumberOf(device);
             var place = _gpus.PlaceOf(gpu);
             var stream = StreamOf(device);
             return _gpus.KernelsOf(gpu, stream) is { } kernels
@@ -100,9 +100,11 @@ public sealed class TorchBackend : IDeviceBackend
                     _gpus.ProductsOf(gpu, stream), recompute)
                 : new TorchDevice(device, place, architecture, labelSmoothing, null, gpu, stream);
         }
-        catch (Exception e) when (TorchDevice.IsLoss(e))
+        catch (Exception e)
         {
-            throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}");
+            if (TorchDevice.FailureOf(device, e, () => Ask(gpu)) is { } failure)
+                throw failure;
+            throw;
         }
     }
 
@@ -193,6 +195,14 @@ public sealed class TorchBackend : IDeviceBackend
 
     // Outside of work, which would be tried again.
     private DeviceProducts? AskForProducts(int gpu, GpuStream? stream) => DeviceProducts.Ask(() => _gpus!.ProductsOf(gpu, stream));
+
+    // Every call to a GPU that is lost fails.
+    private void Ask(int gpu)
+    {
+        var driver = _gpus!.Driver;
+        driver.Enter(driver.ContextOf(gpu));
+        driver.Synchronize("what was begun before a failure", 0);
+    }
 
     private static int NumberOf(DeviceId device) => device.Parts!.Value.Number;
 

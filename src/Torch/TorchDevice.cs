@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -341,50 +339,6 @@ internal sealed partial class TorchDevice : TrainingDevice
         else
             _update?.Kernels.Synchronize(what);
     }
-
-    /// <summary>Work of this device, on its thread and stream.</summary>
-    /// <exception cref="DeviceFailedException">
-    /// The GPU is lost: its errors stay with it until the process ends, and the others go on. Memory that did not suffice is no such error.
-    /// </exception>
-    internal T OnDevice<T>(Func<T> work)
-    {
-        Enter();
-        try
-        {
-            _stream?.Enter();
-            return work();
-        }
-        catch (Exception e) when (IsLoss(e))
-        {
-            // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
-            throw Lost(Id, e);
-        }
-        catch (AttentionException)
-        {
-            // It does not say why. Where the GPU is lost, every call to it fails.
-            OnDevice(() =>
-            {
-                CheckAnswers("attention");
-                return true;
-            });
-            throw;
-        }
-    }
-
-    private static DeviceFailedException Lost(DeviceId device, Exception e) =>
-        new(device, isLost: true, $"{device} is lost to this process: {e.Message.Split('\n')[0]}");
-
-    // Throws where the GPU is lost: then every call to it fails.
-    private void CheckAnswers(string after)
-    {
-        WaitFor(after);
-        using var one = zeros(1, float32, _device);
-        using var read = one.cpu();
-    }
-
-    /// <summary>True for what the driver or libtorch says of a GPU that is lost to this process.</summary>
-    internal static bool IsLoss(Exception e) => e is CudaException { IsLost: true }
-        || e is ExternalException && e.Message.Contains("CUDA error", StringComparison.Ordinal) && OutOfMemory.Describe(e) is null;
 
     // libtorch keeps the number of threads for each calling thread; another number gives other bits.
     private static void Enter()

@@ -1,4 +1,3 @@
-using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Splits;
 using Elastic.Model.Training;
@@ -86,27 +85,6 @@ internal sealed partial class TorchDevice
 
     // What moves numbers between a vector's memory and this GPU's.
     private void Across(TorchVector vector, Action work) => Across(vector.Home, vector.Gpu, work);
-
-    // It fails where either GPU is lost: each is asked, so that the one that is there goes on.
-    private void Across(DeviceId other, int gpu, Action work)
-    {
-        if (gpu == _gpu)
-        {
-            work();
-            return;
-        }
-        if (_update?.Kernels.Copies.LossOf(gpu) is { } loss)
-            throw Lost(other, loss);
-        try
-        {
-            work();
-        }
-        catch (Exception e) when (IsLoss(e))
-        {
-            CheckAnswers("what it did before a copy");
-            throw Lost(other, e);
-        }
-    }
 
     // Where other stages may be at work yet, the garbage collector frees what they read.
     private void CloseStage()

@@ -124,15 +124,6 @@ public sealed class DriverTests : TemporaryFolder
         Assert.True(new CudaException(999, "").IsLost);
     }
 
-    [Theory]
-    [InlineData("CUDA error: an illegal memory access was encountered", true)]
-    [InlineData("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(handle)`", true)]
-    [InlineData("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", false)]
-    [InlineData("CUDA error: out of memory", false)]
-    [InlineData("CUDA out of memory. Tried to allocate 20.00 MiB.", false)]
-    public void Memory_that_is_short_is_no_loss_of_the_GPU(string words, bool isLoss)
-        => Assert.Equal(isLoss, TorchDevice.IsLoss(new NativeException(words)));
-
     [Fact]
     public void Memory_of_a_GPU_that_cannot_be_had_is_not_used_in_place()
     {
@@ -168,7 +159,4 @@ public sealed class DriverTests : TemporaryFolder
         Assert.Null(CudaLibraries.Find(["libhashed.so.14"], Folder));
         Assert.Equal(13, CudaLibraries.MajorOf("libhashed.so.13"));
     }
-
-    // What TorchSharp throws for an error of libtorch's.
-    private sealed class NativeException(string words) : System.Runtime.InteropServices.ExternalException(words);
 }

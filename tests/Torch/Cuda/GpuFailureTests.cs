@@ -1,0 +1,91 @@
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Model.Networks;
+using Elastic.Model.Tests;
+using Elastic.Model.Training;
+using Elastic.Torch.Cuda;
+using Elastic.Torch.Native;
+
+namespace Elastic.Torch.Tests.Cuda;
+
+/// <summary>Which failures are the end of a GPU: the driver is asked, since libtorch's words do not say.</summary>
+[Collection(nameof(KernelDeviceTests))]
+public sealed class GpuFailureTests : IDisposable
+{
+    // Two that no test beside these uses.
+    private const int Gpu = 5, Other = 6;
+
+    private readonly TorchDevice _device;
+
+    public GpuFailureTests()
+    {
+        NativeTorch.Load();
+        _device = new TorchDevice(
+            new DeviceId($"cuda:{Gpu}"), TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(Gpu), Gpu);
+    }
+
+    public void Dispose()
+    {
+        FakeGpu.Shared.Lose(Gpu, -1);
+        FakeGpu.Shared.Lose(Other, -1);
+        _device.Dispose();
+    }
+
+    [Theory]
+    [InlineData("CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasCreate(handle)`", typeof(InsufficientMemoryException))]
+    [InlineData("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(handle)`", typeof(InvalidOperationException))]
+    [InlineData("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", typeof(NativeException))]
+    [InlineData("CUDA error: out of memory", typeof(NativeException))]
+    [InlineData("CUDA out of memory. Tried to allocate 20.00 MiB.", typeof(NativeException))]
+    public void What_libtorch_calls_an_error_is_a_loss_where_the_GPU_does_not_answer_and_else_may_pass(string words, Type passing)
+    {
+        var failure = Assert.Throws(passing, () => Fail(new NativeException($"{words}\nframe #0: c10::Error")));
+        Assert.Contains("batch.micro", OutOfMemory.Sentence(failure), StringComparison.Ordinal);
+        Assert.DoesNotContain("frame", OutOfMemory.Sentence(failure), StringComparison.Ordinal);
+        Assert.Equal(3, _device.Use(() => 3));
+
+        // After an illegal address, for instance.
+        FakeGpu.Shared.LoseNow(Gpu);
+        var loss = Assert.Throws<DeviceFailedException>(() => Fail(new NativeException(words)));
+        Assert.Equal((new DeviceId($"cuda:{Gpu}"), true), (loss.Device, loss.IsLost));
+        Assert.Contains("(CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure)", loss.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_the_driver_refuses_for_now_is_tried_again_and_what_the_call_did_wrong_is_not()
+    {
+        var memory = Assert.Throws<InsufficientMemoryException>(() => Fail(new CudaException(2, "out of memory")));
+        Assert.Contains("batch.micro", OutOfMemory.Describe(memory), StringComparison.Ordinal);
+        Assert.Equal("busy", Assert.Throws<InvalidOperationException>(() => Fail(new CudaException(46, "busy"))).Message);
+        Assert.Throws<CudaException>(() => Fail(new CudaException(209, "made for another GPU")));
+        Assert.True(Assert.Throws<DeviceFailedException>(() => Fail(new CudaException(700, "an illegal address"))).IsLost);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(Gpu)]
+    [InlineData(Other)]
+    public void A_copy_that_fails_tells_which_of_the_two_GPUs_is_lost_or_that_both_are_there(int lost)
+    {
+        var failure = Assert.ThrowsAny<Exception>(() => _device.Use(() =>
+        {
+            _device.Across(new DeviceId($"cuda:{Other}"), Other, () =>
+            {
+                if (lost >= 0)
+                    FakeGpu.Shared.LoseNow(lost);
+                throw new NativeException("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED");
+            });
+            return true;
+        }));
+        if (lost < 0)
+            Assert.IsType<InvalidOperationException>(failure);
+        else
+            Assert.Equal((new DeviceId($"cuda:{lost}"), true), failure is DeviceFailedException f ? (f.Device, f.IsLost) : default);
+    }
+
+    private void Fail(Exception e) => _device.Use<bool>(() => throw e);
+
+    // What TorchSharp throws for an error of libtorch's.
+    private sealed class NativeException(string words) : ExternalException(words);
+}
