@@ -25,7 +25,7 @@ internal sealed unsafe class CudaDriver
         "cuDeviceGetAttribute", "cuDeviceCanAccessPeer", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuCtxSynchronize",
         "cuCtxEnablePeerAccess", "cuStreamCreate", "cuStreamQuery", "cuStreamSynchronize", "cuModuleLoadData", "cuModuleGetFunction",
         "cuLaunchKernel", "cuDeviceGetPCIBusId", "cuEventCreate", "cuEventRecord", "cuEventElapsedTime", "cuEventDestroy_v2",
-        "cuStreamWaitEvent", "cuMemcpyPeerAsync", "cuMemGetInfo_v2",
+        "cuStreamWaitEvent", "cuMemcpyPeerAsync", "cuMemGetInfo_v2", "cuModuleUnload",
     ];
 
     // A driver that is not there, or does not start, may be there the next time that somebody asks.
@@ -165,7 +165,7 @@ internal sealed unsafe class CudaDriver
         return result == NotReady;
     }
 
-    /// <summary>Loads compiled kernels into the current context, for as long as the process runs.</summary>
+    /// <summary>Loads compiled kernels into the current context.</summary>
     public nint LoadModule(ReadOnlySpan<byte> cubin)
     {
         nint module;
@@ -173,6 +173,9 @@ internal sealed unsafe class CudaDriver
             Check(((delegate* unmanaged<nint*, byte*, int>)_functions["cuModuleLoadData"])(&module, image), "cuModuleLoadData");
         return module;
     }
+
+    /// <summary>Takes away a module of the current context, whatever the driver answers.</summary>
+    public void DropModule(nint module) => _ = ((delegate* unmanaged<nint, int>)_functions["cuModuleUnload"])(module);
 
     /// <summary>A kernel of one of several modules.</summary>
     public nint Function(ReadOnlySpan<nint> modules, string name)

@@ -20,9 +20,9 @@ internal sealed unsafe partial class DeviceKernels
 
     private readonly CudaDriver _driver;
     private readonly nint _context, _stream;
-    private readonly nint[] _modules;
     private readonly int _multiprocessors;
-    private readonly ConcurrentDictionary<(string Kernel, int Types), (nint Function, string Name)> _functions = new();
+    private readonly ConcurrentDictionary<(string Kernel, int Types), (nint Function, string Name)> _found = new();
+    private readonly Dictionary<string, nint> _functions;
     private readonly PeerMemory _memory;
 
     /// <param name="index">The GPU's number among those that this process sees.</param>
@@ -36,7 +36,7 @@ internal sealed unsafe partial class DeviceKernels
         _multiprocessors = driver.MultiprocessorsOf(index);
         var (major, minor) = driver.CapabilityOf(index);
         driver.Enter(_context);
-        _modules = [.. compiler.Compile(major, minor).Select(cubin => driver.LoadModule(cubin))];
+        _functions = Load(driver, compiler.Compile(major, minor));
         _memory = new PeerMemory(driver, index, _context);
         (Gpu, Copies) = (index, new PeerCopies(driver, index, _context, stream));
     }
@@ -169,12 +169,31 @@ internal sealed unsafe partial class DeviceKernels
         var code = 0;
         foreach (var type in types)
             code = code * 4 + (int)type + 1;
-        if (_functions.TryGetValue((kernel, code), out var found))
+        if (_found.TryGetValue((kernel, code), out var found))
             return found;
         var name = kernel;
         foreach (var type in types)
             name += $"_{DeviceMemory.NameOf(type)}";
-        return _functions.GetOrAdd((kernel, code), (_driver.Function(_modules, name), name));
+        return _found.GetOrAdd((kernel, code), (_functions[name], name));
+    }
+
+    // The driver may move a kernel into the GPU's memory when it is asked for first (CUDA C++ Programming Guide, "Lazy Loading"): now,
+    // before libtorch takes what memory there is.
+    private static Dictionary<string, nint> Load(CudaDriver driver, IReadOnlyList<byte[]> cubins)
+    {
+        var modules = new List<nint>();
+        try
+        {
+            foreach (var cubin in cubins)
+                modules.Add(driver.LoadModule(cubin));
+            return KernelNames.All.ToDictionary(name => name, name => driver.Function([.. modules], name));
+        }
+        catch (CudaException)
+        {
+            // Another attempt loads all of them again.
+            modules.ForEach(driver.DropModule);
+            throw;
+        }
     }
 
     // AdamWStep of adamw.cu.

@@ -63,6 +63,15 @@ internal sealed unsafe class FakeGpu
     /// <summary>Another process has a GPU for itself; none where that is negative.</summary>
     public void Take(int gpu) => ((delegate* unmanaged<int, void>)Export(_driver, "fake_take"))(gpu);
 
+    /// <summary>What the driver answers this thread when it asks for a kernel; 0 for the kernel.</summary>
+    public void AnswerToFunction(int error) => ((delegate* unmanaged<int, void>)Export(_driver, "fake_answer_to_function"))(error);
+
+    /// <summary>How often this thread has asked for a kernel.</summary>
+    public int FunctionsAsked => ((delegate* unmanaged<int>)Export(_driver, "fake_functions_asked"))();
+
+    /// <summary>Modules that this thread has loaded, and not taken away.</summary>
+    public int Modules => ((delegate* unmanaged<int>)Export(_driver, "fake_modules"))();
+
     /// <summary>A GPU has fallen off the bus.</summary>
     public void LoseNow(int gpu)
     {

@@ -1,9 +1,11 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Tests;
 using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
 using Elastic.Torch.Native;
 
@@ -27,6 +29,7 @@ public sealed class GpuFailureTests : IDisposable
 
     public void Dispose()
     {
+        FakeGpu.Shared.AnswerToFunction(0);
         FakeGpu.Shared.Lose(Gpu, -1);
         FakeGpu.Shared.Lose(Other, -1);
         _device.Dispose();
@@ -82,6 +85,32 @@ public sealed class GpuFailureTests : IDisposable
             Assert.IsType<InvalidOperationException>(failure);
         else
             Assert.Equal((new DeviceId($"cuda:{lost}"), true), failure is DeviceFailedException f ? (f.Device, f.IsLost) : default);
+    }
+
+    [Fact]
+    public void Kernels_are_loaded_before_the_first_step_and_memory_that_is_short_then_is_tried_again()
+    {
+        var (fake, id) = (FakeGpu.Shared, new DeviceId("cuda:0"));
+        Assert.Equal(fake.KernelNames.Order(StringComparer.Ordinal), KernelNames.All.Order(StringComparer.Ordinal));
+        using var gpus = new FakeGpus(1, null, null);
+        TrainingDevice Open() => new TorchBackend("cuda", gpus).Open(id, Architectures.Open(Samples.Tiny()), 0, 1, RecomputeMode.None);
+        fake.AnswerToFunction(CudaException.OutOfMemory);
+        var loaded = fake.Modules;
+        var failure = Assert.Throws<InsufficientMemoryException>(Open);
+        Assert.Contains("cuModuleGetFunction", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(loaded, fake.Modules);
+
+        fake.AnswerToFunction(0);
+        using var device = Open();
+        // By then libtorch may have all memory.
+        fake.AnswerToFunction(CudaException.OutOfMemory);
+        var asked = fake.FunctionsAsked;
+        using var vectors = new ReplicaVectors(
+            Architectures.LayoutOf(Samples.Tiny()), length => new TorchVector(length, TorchSharp.torch.CPU, 0));
+        Initialization.Fill(vectors, 7);
+        device.Attach(vectors);
+        device.Accumulate(Samples.MicroBatches(Samples.Tiny(), 1, 2, 0), default, Precision.Fp32, 1);
+        Assert.Equal(asked, fake.FunctionsAsked);
     }
 
     private void Fail(Exception e) => _device.Use<bool>(() => throw e);

@@ -29,6 +29,8 @@ Gpu gpus[Gpus];
 thread_local Gpu *current;
 thread_local Stream *of_torch;
 thread_local long launches;
+// Of the thread, since others load kernels meanwhile: what the driver answers who asks for a kernel, how often it was asked, and modules.
+thread_local int answer_to_function, functions_asked, modules;
 std::mutex gate;
 std::string calls, faults;
 std::vector<Stream *> apart;
@@ -101,6 +103,9 @@ void fake_lose(int gpu, int after_launches)
     gpus[gpu].launches_left = after_launches;
     gpus[gpu].is_lost = false;
 }
+void fake_answer_to_function(int error) { answer_to_function = error; }
+int fake_functions_asked() { return functions_asked; }
+int fake_modules() { return modules; }
 void fake_take(int gpu) { taken = gpu; }
 void fake_separate(int separate) { are_separate = separate != 0; }
 void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
@@ -215,8 +220,10 @@ int cuModuleLoadData(void **module, const char *image)
     if (strncmp(image, "fake cubin for sm_90", 20) != 0)
         return 200;
     *module = const_cast<char *>("module");
+    modules++;
     return state();
 }
+int cuModuleUnload(void *module) { modules--; return module == nullptr ? Invalid : state(); }
 int cuDeviceGetPCIBusId(char *bus, int length, int device)
 {
     snprintf(bus, length, "0000:%02X:00.0", 0x3b + device - 40);
@@ -224,6 +231,9 @@ int cuDeviceGetPCIBusId(char *bus, int length, int device)
 }
 int cuModuleGetFunction(const void **function, void *, const char *name)
 {
+    functions_asked++;
+    if (answer_to_function != 0)
+        return answer_to_function;
     for (auto &kernel : fiber::entries)
         if (strcmp(kernel.name, name) == 0)
         {
