@@ -3,8 +3,8 @@
 # bits with the CPU's, and computes attention twenty times in each of its ways and compares their bits; the products of a step, with TFLOP/s
 # and the algorithm of each shape; a few steps of GPT-2 124M for their speed, and one of them kernel by kernel; the preset tiny twice (the
 # fingerprints must be equal), on the CPU and in bf16 (the losses must be near), with all GPUs where there are several, and on 1 to 4 logical
-# devices of one GPU (again equal); two processes that exchange through NCCL on one GPU, and two of which one is killed; an export of tiny,
-# whose logits Transformers computes, too, where Python has it; and the speed of PyTorch beside ours.
+# devices of one GPU (again equal); llama-tiny twice in bf16 and in fp16 (equal); two processes that exchange through NCCL on one GPU, and two
+# of which one is killed; an export of tiny, whose logits Transformers computes, too, where Python has it; and PyTorch's speed beside ours.
 # A row that fails leaves the others running; the last lines are a table of all, also where the script is ended by a signal. Fetches nothing;
 # the text is made here. README.md beside this file says how to get here.
 #
@@ -254,7 +254,7 @@ doctor() {
     fi
     grep -q '^ok  *cuda' "$work/doctor" || wrong "libtorch does not load"
     ! grep -q 'no CUDA' "$work/doctor" || wrong "libtorch loads, but offers no CUDA device"
-    # "kernels HASH on GPU 0: 155 of 155 give the CPU's bits", or why libtorch's plain operators compute all.
+    # "kernels HASH on GPU 0: 185 of 185 give the CPU's bits", or why libtorch's plain operators compute all.
     local kernels
     kernels=$(grep -oE "kernels [0-9a-f]+ on GPU [0-9]+: [0-9]+ of [0-9]+ give the CPU's bits[^;]*|libtorch's plain operators compute all on GPU [^;]*|products by cublasLt [^;]*|products on GPU [^;]*|GPU [0-9]+ cannot be had now[^;]*" "$work/doctor" | sort -u) \
         || wrong "doctor says nothing of kernels: $(grep -E '^ok +cuda' "$work/doctor" | tail -n 1)"
@@ -331,6 +331,16 @@ tiny_narrow() {
     need_first "loss $loss"
     near "$loss" "$(of first trainLoss)" 0.03 || wrong "loss $loss in bf16, $(of first trainLoss) in fp32: more than 3 % apart"
     result "$one, loss $loss"
+}
+
+# What GPT-2 lacks: root mean square norms, rotary positions, SwiGLU, and heads that share keys. In fp16 the loss is scaled.
+llama_twice() {
+    local precision=$1 one two
+    train "llama-$precision" --devices "$devices" --config llama-tiny --set "run.precision=$precision" "${tiny[@]}" --set run.rounds=2
+    train "llama-$precision-again" --devices "$devices" --config llama-tiny --set "run.precision=$precision" "${tiny[@]}" --set run.rounds=2
+    one=$(of "llama-$precision" fingerprint) two=$(of "llama-$precision-again" fingerprint)
+    [[ -n $one && $one = "$two" ]] || wrong "two fingerprints of one run: $one and $two"
+    result "$one, loss $(of "llama-$precision" trainLoss)"
 }
 
 tiny_on_all() {
@@ -459,6 +469,7 @@ fi
 row "tiny twice on $devices" tiny_twice
 row "tiny on $other" tiny_elsewhere
 row "tiny twice in bf16" tiny_narrow
+for precision in bf16 fp16; do row "llama-tiny twice in $precision" llama_twice "$precision"; done
 row "audit of what was read" audit
 [ "$all" = "$devices" ] || row "tiny on $all" tiny_on_all
 for count in 1 2 3 4; do row "tiny on $count logical devices" logical "$count"; done

@@ -86,7 +86,7 @@ internal static class CudaDescription
         }
     }
 
-    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 155 of 155 give the CPU's bits".</summary>
+    /// <summary>E.g. "kernels 0123456789ab on GPU 0: 185 of 185 give the CPU's bits".</summary>
     public static string Of(DeviceKernels kernels, Device device)
     {
         ArgumentNullException.ThrowIfNull(kernels);

@@ -18,6 +18,9 @@ internal sealed unsafe partial class DeviceKernels
 
     private const int Threads = 256, Lanes = 16;
 
+    // Blocks of a kernel over elements for each multiprocessor: more than are there at once.
+    private const int MostBlocks = 32;
+
     private readonly CudaDriver _driver;
     private readonly nint _context, _stream;
     private readonly int _multiprocessors;
@@ -43,6 +46,9 @@ internal sealed unsafe partial class DeviceKernels
 
     /// <summary>The GPU's number.</summary>
     public int Gpu { get; }
+
+    /// <summary>Elements of which each thread of the largest launch has eight; of more, some have eight again.</summary>
+    public int ElementsAtOnce => 8 * Threads * MostBlocks * _multiprocessors;
 
     /// <summary>Copies out of other GPUs' memory, for what the kernels' stream does next.</summary>
     public PeerCopies Copies { get; }
@@ -122,7 +128,9 @@ internal sealed unsafe partial class DeviceKernels
         string kernel, ReadOnlySpan<ElementType> types, long elements, double moves, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (elements > 0)
-            Start(kernel, types, Math.Min((elements + Threads - 1) / Threads, 32L * _multiprocessors), Threads, moves, arguments);
+            Start(
+                kernel, types, Math.Min((elements + Threads - 1) / Threads, (long)MostBlocks * _multiprocessors), Threads, moves,
+                arguments);
     }
 
     // A thread for each four neighbours.

@@ -2,7 +2,7 @@ using Elastic.Kernels;
 
 namespace Elastic.Torch.Cuda;
 
-// Norms and their gradients: narrow and wide rows, and those that are too long for a block.
+// Norms and their gradients: narrow and wide rows, parts of several tiles, and rows whose sums go through memory.
 internal sealed unsafe partial class KernelCheck
 {
     private void CompareNorms(ElementType type)
@@ -19,12 +19,16 @@ internal sealed unsafe partial class KernelCheck
         // As wide as GPT-2's.
         CompareLayerNorms(type, 24, 768);
         CompareNormGradients(ElementType.Fp32, type, ElementType.Fp32, 24, 768);
+        // Parts of more rows than a tile has room for.
+        CompareNormGradients(ElementType.Fp32, type, ElementType.Fp32, 256, 768);
         CompareLongNorms(type);
     }
 
     private void CompareLayerNorms(ElementType type, int rows, int columns)
     {
-        Operand branch = new(_x, type), wide = new(_y, ElementType.Fp32), zeros = new(_zeros, ElementType.Fp32), y = new(_zeros, type),
+        var count = Math.Max(rows * columns, Count);
+        Operand branch = new(Of(_x, count), type), wide = new(Of(_y, count), ElementType.Fp32),
+            zeros = new(Of(_zeros, count), ElementType.Fp32), y = new(Of(_zeros, count), type),
             gain = new(_z[..(2 * columns)], ElementType.Fp32), means = new(_x[..rows], ElementType.Fp32),
             inverses = new(_y[..rows], ElementType.Fp32);
         Compare(
@@ -38,28 +42,40 @@ internal sealed unsafe partial class KernelCheck
             });
     }
 
-    // Rows longer than what lanes keep in registers and what the threads of a block have at once.
+    // Rows for which a block has more threads than the row has fours; and rows of more columns than the threads of a block keep sums of.
     private void CompareLongNorms(ElementType type)
     {
-        const int rows = LongRows, columns = Count / LongRows;
+        CompareRmsNorms(type, LongRows, Count / LongRows);
+        CompareNormGradients(ElementType.Fp32, type, type, LongRows, Count / LongRows);
+        CompareRmsNorms(type, LongRows, LongColumns);
+        CompareLayerNorms(type, LongRows, LongColumns);
+        CompareNormGradients(ElementType.Fp32, type, ElementType.Fp32, LongRows, LongColumns);
+    }
+
+    private void CompareRmsNorms(ElementType type, int rows, int columns)
+    {
+        var count = Math.Max(rows * columns, Count);
         Compare(
             "root mean square norm of long rows",
-            [new(_x, type), new(_zeros, type), new(_z[..columns], ElementType.Fp32), new(_y[..rows], ElementType.Fp32)],
+            [
+                new(Of(_x, count), type), new(Of(_zeros, count), type), new(_z[..columns], ElementType.Fp32),
+                new(_y[..rows], ElementType.Fp32),
+            ],
             p => kernels.RmsNormForward(p[1], null, p[0], DeviceMemory.None, p[2].Floats, p[3].Floats, rows, columns, 1e-5f),
             p => RmsNorm.Forward(p[1], columns, p[0], columns, p[2], p[3], rows, columns, 1e-5f));
-        CompareNormGradients(ElementType.Fp32, type, type, rows, columns);
     }
 
     // That of fp32 is added to what is there, and is given rounded, too.
     private void CompareNormGradients(ElementType ofDx, ElementType type, ElementType ofX, int rows, int columns)
     {
         const int parts = 4;
-        var (partRows, adds) = (rows / parts, ofDx == ElementType.Fp32);
+        var (partRows, count, adds) = (rows / parts, Math.Max(rows * columns, Count), ofDx == ElementType.Fp32);
         Compare(
             "a norm's gradients",
             [
-                new(_z, ofDx), new(_x, type), new(_y, ofX), new(_z[..(2 * columns)], ElementType.Fp32), new(_x[..rows], ElementType.Fp32),
-                new(_y[..rows], ElementType.Fp32), new(_zeros, type), new(_y[..columns], ElementType.Fp32),
+                new(Of(_z, count), ofDx), new(Of(_x, count), type), new(Of(_y, count), ofX), new(_z[..(2 * columns)], ElementType.Fp32),
+                new(_x[..rows], ElementType.Fp32), new(_y[..rows], ElementType.Fp32), new(Of(_zeros, count), type),
+                new(_y[..columns], ElementType.Fp32),
             ],
             p => kernels.NormBackward(new NormBackward
             {
@@ -77,7 +93,7 @@ internal sealed unsafe partial class KernelCheck
                 GainGradient = p[3].Floats,
                 BiasGradient = p[3].Floats + columns,
                 BranchBiasGradient = p[7].Floats,
-                Sums = Floats(_zeros),
+                Sums = Floats(new float[3 * parts * columns]),
                 PartRows = partRows,
             }),
             p =>
@@ -88,7 +104,7 @@ internal sealed unsafe partial class KernelCheck
                 if (adds)
                     Ranges.Copy(p[6], p[0], rows * columns);
                 var written = adds ? p[6] : p[0];
-                Round(type, written);
+                Round(type, written, rows * columns);
                 ColumnSums.Add(p[7], written, columns, partRows, (long)partRows * columns, parts, columns, true);
             });
     }

@@ -7,7 +7,7 @@ namespace Elastic.Torch.Cuda;
 
 /// <summary>
 /// Runs our kernels on a GPU with made-up numbers of each type, and compares each one's bits with those of <c>Kernels</c> on the CPU,
-/// rounded once: in a second it says whether this GPU, its driver and its compiler compute what is written.
+/// rounded once: in seconds it says whether this GPU, its driver and its compiler compute what is written.
 /// </summary>
 internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device device)
 {
@@ -30,6 +30,7 @@ internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device d
             CompareNorms(type);
             CompareSums(type);
             CompareEnds(type);
+            CompareLoops(type);
             if (type != ElementType.Fp32)
                 CompareNarrow(type);
             if (type == ElementType.Fp16)
@@ -39,6 +40,7 @@ internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device d
             CompareLosses(type, 1, Count, Count, 300, 0.1);
             // With columns behind the vocabulary, as models have them.
             CompareLosses(type, OddRows, OddColumns, OddColumns + 7, OddColumns, 0);
+            CompareLongLosses(type);
         }
         CompareUpdates();
         CompareReciprocals();
@@ -137,7 +139,7 @@ internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device d
             p =>
             {
                 Activations.Backward<GeluTanh>(p[2], p[1], p[0], rows * columns);
-                Round(type, p[2]);
+                Round(type, p[2], rows * columns);
                 ColumnSums.Add(p[3], p[2], columns, partRows, (long)partRows * columns, parts, columns, true);
             });
         Compare(
@@ -165,22 +167,30 @@ internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device d
         Columns = columns,
     };
 
-    private void CompareLosses(ElementType type, int rows, int columns, int stride, int partLength, double smoothing)
+    private void CompareLosses(
+        ElementType type, int rows, int columns, int stride, int partLength, double smoothing, float[]? weights = null,
+        bool hasGradients = true)
     {
         int[] targets = [.. Enumerable.Range(0, rows).Select(i => i * 2)];
         double[] ours = new double[rows], theirs = new double[rows];
         var at = tensor(targets, int32).to(device);
         var losses = zeros(rows, float64, device);
         Compare(
-            "cross-entropy", [new(_x, type)],
+            hasGradients ? "cross-entropy" : "cross-entropy without gradients", [new(Of(_x, Math.Max(rows * stride, Count)), type)],
             p => kernels.CrossEntropyRows(
-                p[0], stride, rows, columns, stride, partLength, (int*)Dispatcher.Data(at), null, smoothing, 3, true,
-                (double*)Dispatcher.Data(losses)),
+                p[0], stride, rows, columns, stride, partLength, (int*)Dispatcher.Data(at), weights is null ? null : Floats(weights),
+                smoothing, 3, hasGradients, (double*)Dispatcher.Data(losses)),
             p =>
             {
                 fixed (int* t = targets)
+                fixed (float* w = weights)
                 fixed (double* l = theirs)
-                    CrossEntropy.Rows(p[0], stride, rows, columns, stride, partLength, t, null, smoothing, 3, l);
+                {
+                    if (hasGradients)
+                        CrossEntropy.Rows(p[0], stride, rows, columns, stride, partLength, t, w, smoothing, 3, l);
+                    else
+                        CrossEntropy.Losses(p[0], stride, rows, columns, partLength, t, w, smoothing, l);
+                }
             });
         losses.to(CPU).data<double>().CopyTo(ours);
         _checks++;
@@ -286,10 +296,21 @@ internal sealed unsafe partial class KernelCheck(DeviceKernels kernels, Device d
     }
 
     // As what lies in memory as a type.
-    private static void Round(ElementType type, float* values)
+    private static void Round(ElementType type, float* values, int count)
     {
         if (type != ElementType.Fp32)
-            NarrowRows.Round(type == ElementType.Bf16 ? NarrowType.BFloat16 : NarrowType.Float16, values, Count);
+            NarrowRows.Round(type == ElementType.Bf16 ? NarrowType.BFloat16 : NarrowType.Float16, values, count);
+    }
+
+    // So many of them, and again from the first on where there are more.
+    private static float[] Of(float[] values, int count)
+    {
+        if (count <= values.Length)
+            return values[..count];
+        var all = new float[count];
+        for (var at = 0; at < count; at += values.Length)
+            values.AsSpan(0, Math.Min(values.Length, count - at)).CopyTo(all.AsSpan(at));
+        return all;
     }
 
     private static ReadOnlySpan<int> Bits(Tensor tensor, Operand operand) => new(Dispatcher.Data(tensor), operand.Values.Length);
