@@ -1,7 +1,10 @@
+using System.Runtime.InteropServices;
 using Elastic.Actors.Work;
 using Elastic.Corpus;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Work;
+using Elastic.Model.Training;
 
 namespace Elastic.Actors.Tests.Work;
 
@@ -14,4 +17,21 @@ public sealed class WorkFailuresTests
         Assert.Equal(WorkFailure.Transient, WorkFailures.Of(new AggregateException(new SlowPageException("slow"))).Kind);
         Assert.Equal(WorkFailure.Permanent, WorkFailures.Of(new AggregateException(new ElasticException("wrong"))).Kind);
     }
+
+    [Fact]
+    public void A_device_without_memory_says_so_in_one_line_with_what_to_do()
+    {
+        var cause = new NativeException("CUDA out of memory. Tried to allocate 20.00 MiB.\nframe #0: c10::Error");
+        var failed = WorkFailures.Of(new DeviceFailedException(
+            new DeviceId("cuda:0"), "rank 0 of 1 (cuda:0) failed in its forward and backward pass", cause));
+        Assert.Equal(WorkFailure.Exhausted, failed.Kind);
+        Assert.StartsWith(
+            "rank 0 of 1 (cuda:0) failed in its forward and backward pass: there is not enough memory (CUDA out of memory. Tried to " +
+            "allocate 20.00 MiB): lower batch.micro",
+            failed.Why, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failed.Why);
+    }
+
+    // What TorchSharp throws for an error of libtorch's.
+    private sealed class NativeException(string words) : ExternalException(words);
 }
