@@ -182,7 +182,9 @@ internal sealed unsafe partial class DeviceKernels
         var name = kernel;
         foreach (var type in types)
             name += $"_{DeviceMemory.NameOf(type)}";
-        return _found.GetOrAdd((kernel, code), (_functions[name], name));
+        return _functions.TryGetValue(name, out var function)
+            ? _found.GetOrAdd((kernel, code), (function, name))
+            : throw new ArgumentException($"there is no kernel {name}", nameof(types));
     }
 
     // The driver may move a kernel into the GPU's memory when it is asked for first (CUDA C++ Programming Guide, "Lazy Loading"): now,
