@@ -100,7 +100,7 @@ public static class CorpusIdentity
             yield return $"licence {licence}";
         if (file.Format is DocumentFormat.Tar or DocumentFormat.Zip)
         {
-            yield return "members 2: .json of records and .warc.wet are read";
+            yield return "members 3: .json of records, .warc.wet and all streams of .xz are read, licences are known by their heads";
             if (file.Reading.Members.Count > 0)
                 yield return $"members {ItemList.Of(file.Reading.Members, " ")}";
             if (file.Reading.Exclude.Count > 0)

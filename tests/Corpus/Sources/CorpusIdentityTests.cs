@@ -42,7 +42,7 @@ public class CorpusIdentityTests
         using var folder = new TemporaryFolder();
         folder.Write(name, "bytes");
         var file = Assert.Single(CorpusSources.Resolve([folder[name]]));
-        Assert.Equal(lines, CorpusIdentity.OfFile(file).Reading.Count(line => line.StartsWith("members 2: ", StringComparison.Ordinal)));
+        Assert.Equal(lines, CorpusIdentity.OfFile(file).Reading.Count(line => line.StartsWith("members 3: ", StringComparison.Ordinal)));
     }
 
     private static Digest IdOf(TemporaryFolder folder, CorpusSettings settings) =>
