@@ -21,10 +21,11 @@ internal static class CountingUtf8
     }
 
     /// <summary>Decodes in one pass: <see cref="Encoding.GetString(byte[])"/> makes two and would count twice.</summary>
-    public static string Decode(ReadOnlySpan<byte> bytes, SourceFile file, ReadStatistics statistics)
+    public static string Decode(ReadOnlySpan<byte> bytes, SourceFile file, ReadStatistics statistics, Encoding? other = null)
     {
-        var characters = new char[bytes.Length + 1];
-        var count = Create(file, statistics, null).GetDecoder().GetChars(bytes, characters, flush: true);
+        var encoding = Create(file, statistics, other);
+        var characters = new char[encoding.GetMaxCharCount(bytes.Length)];
+        var count = encoding.GetDecoder().GetChars(bytes, characters, flush: true);
         return new string(characters, 0, count);
     }
 

@@ -133,6 +133,8 @@ public static class CorpusIdentity
         // The first versions read text without a charset in the source's encoding.
         if (file.Format == DocumentFormat.Warc && file.Reading.Encoding != Reading.Default.Encoding)
             yield return "warc 2: text without a charset is UTF-8, whatever the encoding is";
+        if (file.Format == DocumentFormat.Warc)
+            yield return "warc 3: charsets of heads are those of the web; what follows a body of gzip is passed over";
     }
 
     private static byte[] HashOf(SourceFile file, LineSurvey survey)

@@ -31,26 +31,27 @@ internal static class ContentType
     /// text that is none, windows-1252, as browsers have it; whatever the files of the source are in. Pages and XML stay as they are: they
     /// say by themselves what they are in.
     /// </summary>
-    public static byte[] AsUtf8(string type, byte[] body)
+    /// <param name="statistics">Takes the count of what is not in the encoding that the head names.</param>
+    public static byte[] AsUtf8(string type, byte[] body, SourceFile file, ReadStatistics statistics)
     {
         if (body is [0xEF, 0xBB, 0xBF, ..] or [0xFE, 0xFF, ..] or [0xFF, 0xFE, ..])
             return body;
         var encoding = EncodingOf(type) ?? UnmarkedUtf16.Of(body) ?? (FormatOf(type, body) != DocumentFormat.Text ? null
             : NameOf(type) == "text/plain" && !Utf8.IsValid(body) ? Windows1252 : Encoding.UTF8);
-        return encoding is null ? body : [0xEF, 0xBB, 0xBF, .. Utf8Of(encoding, body)];
+        return encoding is null ? body : [0xEF, 0xBB, 0xBF, .. Utf8Of(encoding, body, file, statistics)];
     }
 
     private static Encoding Windows1252 => CodePagesEncodingProvider.Instance.GetEncoding(1252)!;
 
     // Bytes that are wrong in UTF-8 stay so, and are counted where they are read.
-    private static byte[] Utf8Of(Encoding encoding, byte[] body) =>
-        encoding is UTF8Encoding ? body : Encoding.UTF8.GetBytes(encoding.GetString(body));
+    private static byte[] Utf8Of(Encoding encoding, byte[] body, SourceFile file, ReadStatistics statistics) =>
+        encoding is UTF8Encoding ? body : Encoding.UTF8.GetBytes(CountingUtf8.Decode(body, file, statistics, encoding));
 
     private static Encoding? EncodingOf(string type)
     {
         var parameter = type.Split(';').Skip(1).Select(p => p.Trim())
             .FirstOrDefault(p => p.StartsWith("charset=", StringComparison.OrdinalIgnoreCase));
         var name = parameter?["charset=".Length..].Trim('"', '\'', ' ');
-        return string.IsNullOrEmpty(name) ? null : TextEncodings.TryFind(name);
+        return string.IsNullOrEmpty(name) ? null : TextEncodings.TryFindOfWeb(name);
     }
 }

@@ -48,7 +48,7 @@ internal static class WarcFiles
         if (file.Reading.Blocks?.Blocks(record.Url) == true)
             return Unread($"{name} is in a block list");
         return ContentType.FormatOf(type, body) is { } format
-            ? Members.Read(file, $"{file.Name}:{record.Number}", format, ContentType.AsUtf8(type, body),
+            ? Members.Read(file, $"{file.Name}:{record.Number}", format, ContentType.AsUtf8(type, body, file, statistics),
                 record.Url is null ? file.LeftOutBy : $"{name} in a file of block-lists, or {file.LeftOutBy}", statistics)
             : Unread($"{name}: {OneLine.Of(ContentType.NameOf(type), 60)} is no text that is read");
 

@@ -75,6 +75,34 @@ public sealed class WarcFilesTests : IDisposable
         Assert.Equal(encoding != "utf-8", own.Except(plain).Any());
     }
 
+    // The Encoding Standard of the web: the page's own <meta> means the same.
+    [Theory]
+    [InlineData("iso-8859-1", "“é”")]
+    [InlineData("ISO-8859-1", "“é”")]
+    [InlineData("latin1", "“é”")]
+    [InlineData("us-ascii", "“é”")]
+    [InlineData("iso-8859-9", "“é”")]
+    [InlineData("iso-8859-11", "“้”")]
+    [InlineData("iso-8859-2", "\u0093é\u0094")]
+    public void Names_of_encodings_mean_in_a_head_what_they_mean_on_the_web(string charset, string text)
+    {
+        var warc = new Warc()
+            .Response("http://a.example/a", $"Content-Type: text/html; charset={charset}", [.. "<p>"u8, 0x93, 0xE9, 0x94])
+            .Response("http://a.example/b", $"Content-Type: text/plain; charset={charset}", [0x93, 0xE9, 0x94]);
+        Assert.Equal([text, text], Read("a.warc", warc.Plain, _statistics).Select(d => d.Text.Trim()));
+        Assert.Equal(0, _statistics.InvalidUtf8Sequences);
+        Assert.Contains(CorpusIdentity.OfFile(CorpusSources.Resolve([_folder["a.warc"]]).Single()).Reading,
+            line => line.StartsWith("warc 3: ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_is_not_in_the_encoding_of_its_head_is_counted_once()
+    {
+        var warc = new Warc().Response("http://a.example/a", "Content-Type: text/plain; charset=gb18030", [(byte)'a', 0xFF, (byte)'b']);
+        Assert.Equal("a\uFFFDb", Assert.Single(Read("a.warc", warc.Plain, _statistics)).Text);
+        Assert.Equal(1, _statistics.InvalidUtf8Sequences);
+    }
+
     [Theory]
     [InlineData(-4, "its Content-Length of 5 is wrong: the record does not end there")]
     [InlineData(30, "its Content-Length of 39 is wrong: the record does not end there")]
