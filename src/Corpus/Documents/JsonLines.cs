@@ -45,7 +45,9 @@ internal static class JsonLines
     private static bool BeginsWithRecords(SourceFile file)
     {
         var seen = new ReadStatistics();
-        using var bytes = RejoinedStream.Peek(PackedFile.OpenToDamage(file, seen), Looked);
+        using var packed = PackedFile.OpenToDamage(file, seen);
+        // As it is read: what is in UTF-16 begins with other bytes.
+        using var bytes = RejoinedStream.Peek(new Utf8Source(file, packed), Looked);
         if (seen.MalformedRecords > 0)
             return true;
         var start = bytes.Start;

@@ -153,6 +153,20 @@ public class JsonFaultsTests
         }
     }
 
+    [Theory]
+    [InlineData("utf-16", "utf-8")]
+    [InlineData("utf-16BE", "utf-8")]
+    [InlineData("utf-16", "utf-16le")]
+    public void Json_in_UTF16_is_known_for_records(string name, string encoding)
+    {
+        var text = Encoding.GetEncoding(name);
+        byte[] bytes = [.. text.GetPreamble(), .. text.GetBytes("{\"text\": \"é 😀\"}\n")];
+        using var folder = new TemporaryFolder();
+        var file = Assert.Single(CorpusSources.Find(
+            Corpora.Settings(folder.Write("a.json", bytes)) with { Encoding = encoding }).Files);
+        Assert.Equal("é 😀", Assert.Single(DocumentReader.Read(file, _statistics)).Text);
+    }
+
     private static byte[] Gzip(string text)
     {
         using var memory = new MemoryStream();
