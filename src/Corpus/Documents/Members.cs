@@ -21,10 +21,12 @@ internal static class Members
 
     /// <summary>The documents of a member of an archive, whose format is known by its name.</summary>
     /// <param name="path">Its name in the archive.</param>
+    /// <param name="length">How many bytes it claims to have: as many are lost where it cannot be read, and no more than there are.</param>
     /// <param name="open">Gives its bytes; not called where they are not wanted.</param>
     /// <param name="licences">The terms that the archive comes with.</param>
     public static IEnumerable<Document> ReadByName(
-        SourceFile outer, string path, Func<Stream> open, Func<ArchiveLicences> licences, Expansion expansion, ReadStatistics statistics)
+        SourceFile outer, string path, long length, Func<Stream> open, Func<ArchiveLicences> licences, Expansion expansion,
+        ReadStatistics statistics)
     {
         var name = OneLine.Of(NameOf(path), NameShown);
         if (name.Split('/').Any(part => part.StartsWith('.')) || IsExcluded(name, new NamePatterns(outer.Reading.Exclude)))
@@ -38,10 +40,11 @@ internal static class Members
         }
         if (outer.Member?.Depth > MostNested)
         {
-            statistics.CountMalformed(outer, 0, $"{name} is nested more than {MostNested} archives deep and is left out");
+            statistics.CountMalformed(
+                outer, 0, $"{name} is nested more than {MostNested} archives deep and is left out", Lost(outer, length));
             yield break;
         }
-        using var bytes = TryTake(outer, name, open, expansion, statistics);
+        using var bytes = TryTake(outer, name, length, open, expansion, statistics);
         if (bytes is null)
             yield break;
         var licence = kind.Format == DocumentFormat.SourceCode ? licences().Of(name) : null;
@@ -98,7 +101,7 @@ internal static class Members
     }
 
     private static MemberBytes? TryTake(
-        SourceFile outer, string name, Func<Stream> open, Expansion expansion, ReadStatistics statistics)
+        SourceFile outer, string name, long length, Func<Stream> open, Expansion expansion, ReadStatistics statistics)
     {
         try
         {
@@ -107,12 +110,15 @@ internal static class Members
         }
         catch (RejectedFileException e) when (outer.Reading.PassesOverRejects)
         {
-            statistics.CountMalformed(outer, 0, $"{name} is left out: {e.Message}");
+            statistics.CountMalformed(outer, 0, $"{name} is left out: {e.Message}", Lost(outer, length));
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            statistics.CountMalformed(outer, 0, $"{name} is left out: {e.Message}");
+            statistics.CountMalformed(outer, 0, $"{name} is left out: {e.Message}", Lost(outer, length));
         }
         return null;
     }
+
+    /// <summary>The bytes that are lost with a part which claims so many.</summary>
+    public static long Lost(SourceFile outer, long claimed) => Math.Clamp(claimed, 0, outer.Length);
 }

@@ -30,12 +30,17 @@ internal sealed class PackedFile : ReadOnlyStream
 
     /// <summary>Counts that the rest of a file cannot be unpacked.</summary>
     /// <param name="line">Where that is, where it is known.</param>
+    /// <exception cref="RejectedFileException">See <see cref="ReadStatistics.CountRest"/>.</exception>
     public void CountRest(ReadStatistics statistics, long line, Exception damage)
     {
         // What was lost is not known unpacked: it is at least what is left of the file.
-        statistics.CountMalformed(_file, line, $"the compressed data ends or breaks here, and the rest of the file " +
-            $"(at least {PackedBytesLeft} bytes of it) is lost: {damage.Message}", PackedBytesLeft);
+        var left = PackedBytesLeft;
+        statistics.CountRest(_file, line, "the compressed data ends or breaks here, and the rest of the file "
+            + $"{(left > 0 ? $"(at least {left} bytes of it) " : "")}is lost: {damage.Message}", left);
     }
+
+    /// <summary>Whether a stream of <see cref="OpenToDamage"/> has ended at damage, which is counted.</summary>
+    public static bool IsDamaged(Stream stream) => stream is ToDamage { IsOver: true };
 
     /// <summary>Unpacks a file to where it can be read in any order, and reads it.</summary>
     public static IEnumerable<Document> Unpacked(
@@ -115,11 +120,11 @@ internal sealed class PackedFile : ReadOnlyStream
 
     private sealed class ToDamage(PackedFile bytes, ReadStatistics statistics) : ReadOnlyStream
     {
-        private bool _isOver;
+        public bool IsOver { get; private set; }
 
         public override int Read(Span<byte> buffer)
         {
-            if (_isOver)
+            if (IsOver)
                 return 0;
             try
             {
@@ -127,7 +132,7 @@ internal sealed class PackedFile : ReadOnlyStream
             }
             catch (InvalidDataException e)
             {
-                _isOver = true;
+                IsOver = true;
                 bytes.CountRest(statistics, 0, e);
                 return 0;
             }

@@ -97,6 +97,20 @@ public sealed class ReadStatistics
         _listed += records;
     }
 
+    /// <summary>Counts the rest of a file, which is lost.</summary>
+    /// <param name="bytes">How many bytes of it there are; 0 where nobody knows how much is lost, because the file is cut short.</param>
+    /// <exception cref="RejectedFileException">
+    /// Nobody knows it, so that it may be most of the text, and the source does not say to go on.
+    /// </exception>
+    internal void CountRest(SourceFile file, long line, string reason, long bytes)
+    {
+        if (bytes == 0 && !file.Reading.PassesOverRejects)
+            throw new RejectedFileException(
+                $"{file.Shown} is cut short or damaged, and how much of it is lost is not known ({reason}): get the file again, or leave "
+                + $"it out ({file.LeftOutBy})");
+        CountMalformed(file, line, reason, bytes);
+    }
+
     internal void CountUnread(SourceFile file, string reason)
     {
         UnreadRecords++;

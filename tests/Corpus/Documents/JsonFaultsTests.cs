@@ -148,7 +148,10 @@ public class JsonFaultsTests
             var statistics = new ReadStatistics();
             using var folder = new TemporaryFolder();
             var file = CorpusSources.Resolve([folder.Write("b.jsonl.gz", member[..length])])[0];
-            Assert.InRange(DocumentReader.Read(file, statistics).Count(), 0, 2);
+            // Nobody can say whether that is less than a tenth of it.
+            Refusal.Says("b.jsonl.gz is cut short or damaged, and how much of it is lost is not known",
+                () => DocumentReader.Read(file, statistics).ToList());
+            Assert.InRange(DocumentReader.Read(PassedOver(file), statistics).Count(), 0, 2);
             Assert.StartsWith("the compressed data ends", Assert.Single(statistics.Malformed).Reason, StringComparison.Ordinal);
         }
     }
@@ -166,6 +169,8 @@ public class JsonFaultsTests
             Corpora.Settings(folder.Write("a.json", bytes)) with { Encoding = encoding }).Files);
         Assert.Equal("é 😀", Assert.Single(DocumentReader.Read(file, _statistics)).Text);
     }
+
+    private static SourceFile PassedOver(SourceFile file) => file with { Reading = file.Reading with { PassesOverRejects = true } };
 
     private static byte[] Gzip(string text)
     {

@@ -78,10 +78,10 @@ internal static partial class EpubFiles
 
     private static byte[]? TryTake(SourceFile file, ZipArchive zip, string path, Expansion expansion, ReadStatistics statistics)
     {
+        var entry = zip.GetEntry(path);
         try
         {
-            var entry = zip.GetEntry(path) ?? throw new InvalidDataException("it is missing");
-            using var bytes = ZipFiles.Bytes(entry, file, expansion);
+            using var bytes = ZipFiles.Bytes(entry ?? throw new InvalidDataException("it is missing"), file, expansion);
             using var page = new MemoryStream();
             var buffer = new byte[1 << 15];
             while (bytes.Read(buffer) is var count and > 0)
@@ -94,7 +94,8 @@ internal static partial class EpubFiles
         }
         catch (InvalidDataException e)
         {
-            statistics.CountMalformed(file, 0, $"the page {OneLine.Of(path, 200)} is left out: {e.Message}");
+            statistics.CountMalformed(
+                file, 0, $"the page {OneLine.Of(path, 200)} is left out: {e.Message}", Members.Lost(file, entry?.Length ?? 0));
             return null;
         }
     }

@@ -19,7 +19,7 @@ internal static class ZipFiles
             if (!names.Add(MemberNames.HashOf(entry.FullName)))
                 statistics.CountUnread(file, $"{OneLine.Of(entry.FullName, 200)} is there more than once; each is read");
             foreach (var document in Members.ReadByName(
-                file, entry.FullName, () => Bytes(entry, file, expansion), () => licences.Value, expansion, statistics))
+                file, entry.FullName, entry.Length, () => Bytes(entry, file, expansion), () => licences.Value, expansion, statistics))
                 yield return document;
         }
     }

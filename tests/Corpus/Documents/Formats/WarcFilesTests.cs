@@ -149,9 +149,13 @@ public sealed class WarcFilesTests : IDisposable
         var warc = new Warc();
         for (var i = 0; i < 20; i++)
             warc.Record("resource", $"http://a.example/{i}", "text/plain", Encoding.ASCII.GetBytes($"number {i} {Guid.NewGuid()}"));
-        var read = Read("a.warc.gz", warc.Packed[..(warc.Packed.Length / 2 + 60)], _statistics).Count;
+        var cut = warc.Packed[..(warc.Packed.Length / 2 + 60)];
+        Refusal.Says("a.warc.gz is cut short or damaged, and how much of it is lost is not known", () => Read("a.warc.gz", cut, new()));
+        var file = CorpusSources.Resolve([_folder["a.warc.gz"]]).Single();
+        file = file with { Reading = file.Reading with { PassesOverRejects = true } };
+        var read = DocumentReader.Read(file, _statistics).Count();
         Assert.True(read is >= 5 and <= 11 && _statistics.Malformed.Count > 0, $"{read} {string.Join("; ", _statistics.Malformed)}");
-        Assert.Contains("the rest of the file (at least ", _statistics.Malformed[0].Reason, StringComparison.Ordinal);
+        Assert.Contains("the rest of the file is lost: ", _statistics.Malformed[0].Reason, StringComparison.Ordinal);
     }
 
     private static string Encoded(string coding) => $"Content-Type: text/plain\r\nContent-Encoding: {coding}";
