@@ -34,7 +34,7 @@ internal sealed class PackedFile : ReadOnlyStream
     public void CountRest(ReadStatistics statistics, long line, Exception damage)
     {
         // What was lost is not known unpacked: it is at least what is left of the file.
-        var left = PackedBytesLeft;
+        var left = PackedBytesLeft + ((damage.InnerException as TrailingBytesException)?.Taken ?? 0);
         statistics.CountRest(_file, line, "the compressed data ends or breaks here, and the rest of the file "
             + $"{(left > 0 ? $"(at least {left} bytes of it) " : "")}is lost: {damage.Message}", left);
     }

@@ -21,7 +21,7 @@ public enum Packing
     /// <summary>.bz2, of one stream or several.</summary>
     Bzip2,
 
-    /// <summary>.xz.</summary>
+    /// <summary>.xz, of one stream or several.</summary>
     Xz,
 }
 
@@ -36,8 +36,8 @@ internal static class Packings
     [
         (Packing.Gzip, ".gz", ".tgz", bytes => new GzipFile(bytes)),
         (Packing.Zstandard, ".zst", ".tzst", Zstandard),
-        (Packing.Bzip2, ".bz2", ".tbz2", bytes => BZip2Stream.Create(bytes, CompressionMode.Decompress, decompressConcatenated: true)),
-        (Packing.Xz, ".xz", ".txz", bytes => new XZStream(bytes)),
+        (Packing.Bzip2, ".bz2", ".tbz2", Bzip2),
+        (Packing.Xz, ".xz", ".txz", Xz),
     ];
 
     /// <summary>A name without the ending of its packing, and the packing.</summary>
@@ -55,6 +55,12 @@ internal static class Packings
 
     /// <summary>The stream that unpacks such bytes.</summary>
     public static Stream Open(Packing packing, Stream bytes) => All.First(p => p.Packing == packing).Open(bytes);
+
+    private static JoinedStreams Bzip2(Stream bytes) => new(bytes, "BZh"u8.ToArray(), padding: 0,
+        stream => BZip2Stream.Create(stream, CompressionMode.Decompress, decompressConcatenated: false));
+
+    private static JoinedStreams Xz(Stream bytes) =>
+        new(bytes, [0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0], padding: 4, stream => new XZStream(stream));
 
     private static DecompressionStream Zstandard(Stream bytes)
     {

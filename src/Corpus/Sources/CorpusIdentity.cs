@@ -96,6 +96,8 @@ public static class CorpusIdentity
         if ((isJson || file.Format is DocumentFormat.Parquet or DocumentFormat.Csv or DocumentFormat.Arrow or DocumentFormat.Tar
                 or DocumentFormat.Zip) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
+        if (survey.HasJoinedXz)
+            yield return "xz 2: all streams of a file are read";
         if (file.Licence is { } licence)
             yield return $"licence {licence}";
         if (file.Format is DocumentFormat.Tar or DocumentFormat.Zip)
@@ -149,6 +151,8 @@ public static class CorpusIdentity
                 survey.Begin(buffer.AsSpan(0, count));
             if (file is { Format: DocumentFormat.Text or DocumentFormat.Xml, Packing: Packing.None })
                 survey.Add(buffer.AsSpan(0, count));
+            if (file.Packing == Packing.Xz)
+                survey.AddXz(buffer.AsSpan(0, count));
         }
         return hash.GetHashAndReset();
     }

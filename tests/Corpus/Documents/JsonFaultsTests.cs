@@ -156,6 +156,69 @@ public class JsonFaultsTests
         }
     }
 
+    [Fact]
+    public void What_follows_a_gzip_file_is_zeros_or_is_named_and_costs_nothing_else()
+    {
+        var (one, two) = (Gzip("{\"text\": \"one\"}\n"), Gzip("{\"text\": \"two\"}\n"));
+        Assert.Equal(["one", "two"], Read("a.jsonl.gz", [.. one, .. two, .. new byte[512]]).Select(d => d.Text));
+        // A member of nothing ends each file of bgzip, and has a name here.
+        byte[] named = [0x1F, 0x8B, 8, 8 | 4, 0, 0, 0, 0, 0, 3, 2, 0, 1, 2, (byte)'n', 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        Assert.Equal(["one", "two"], Read("b.jsonl.gz", [.. named, .. one, .. named, .. two, .. named]).Select(d => d.Text));
+        Assert.Empty(_statistics.Malformed);
+        // A member whose beginning is damaged is as much lost.
+        two[1] ^= 1;
+        Assert.Equal(["one"], Read("c.jsonl.gz", [.. one, .. two, .. one]).Select(d => d.Text));
+        Assert.Equal(two.Length + one.Length, _statistics.LostBytes);
+        Assert.Contains("does not belong to it", Assert.Single(_statistics.Malformed).Reason, StringComparison.Ordinal);
+        one[^6] ^= 1;
+        Refusal.Says("or the checksum of its data is wrong", () => Read("d.jsonl.gz", one));
+    }
+
+    // "{"text": "one"}\n" and "{"text": "two"}\n", by xz and by bzip2.
+    private const string OneXz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAPeyJ0ZXh0IjogIm9uZSJ9CgCCOfvQAWl5XwABKBDlC2xgH7bzfQEAAAAABFla";
+    private const string TwoXz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAPeyJ0ZXh0IjogInR3byJ9CgABmvHCv+TO9QABKBDlC2xgH7bzfQEAAAAABFla";
+    private const string OneBzip2 =
+        "QlpoOTFBWSZTWQYpkAgAAAdZgAAQUAAAEAIBhEogADEA000EA0aaKza3SOpQFPi7kinChIAxTIBA";
+    private const string TwoBzip2 =
+        "QlpoOTFBWSZTWYqW+CMAAAdZgAAQUAAAEAIAhMogADEA000EJtAeqE4VuTwmQL4u5IpwoSEVLfBG";
+
+    [Theory]
+    [InlineData("xz", OneXz, TwoXz)]
+    [InlineData("bz2", OneBzip2, TwoBzip2)]
+    public void Joined_streams_are_read_to_the_end_and_a_cut_is_found_out_wherever_it_is(string ending, string first, string second)
+    {
+        var (one, two, name) = (Convert.FromBase64String(first), Convert.FromBase64String(second), $"a.jsonl.{ending}");
+        Assert.Equal(["one", "two", "one"], Read(name, [.. one, .. two, .. one]).Select(d => d.Text));
+        Assert.Empty(_statistics.Malformed);
+        using var folder = new TemporaryFolder();
+        for (var length = 1; length < two.Length; length++)
+        {
+            var file = PassedOver(CorpusSources.Resolve([folder.Write(name, [.. one, .. two[..length]])])[0]);
+            var statistics = new ReadStatistics();
+            Assert.Equal("one", DocumentReader.Read(file, statistics).First().Text);
+            Assert.InRange(DocumentReader.Read(file, statistics).Count(), 1, 2);
+            Assert.True(statistics.MalformedRecords > 0, $"{length} of {two.Length} bytes");
+        }
+        Assert.Equal("one", Assert.Single(Read(name, [.. one, .. "no stream"u8])).Text);
+        Assert.Equal("no stream".Length, _statistics.LostBytes);
+    }
+
+    [Fact]
+    public void Zeros_may_lie_between_streams_of_xz_and_only_files_of_several_are_other_corpora_than_they_were()
+    {
+        var (one, two) = (Convert.FromBase64String(OneXz), Convert.FromBase64String(TwoXz));
+        Assert.Equal(["one", "two"], Read("a.jsonl.xz", [.. one, .. new byte[8], .. two, .. new byte[4]]).Select(d => d.Text));
+        Assert.Equal(["one"], Read("b.jsonl.xz", [.. one, 0, 0, 0, .. two]).Select(d => d.Text));
+        Assert.Single(_statistics.Malformed);
+        using var folder = new TemporaryFolder();
+        (byte[], bool)[] files = [(one, false), ([.. one, .. two], true), ([.. one, 0, 0, 0, 0, .. two], true)];
+        foreach (var (bytes, isOther) in files)
+            Assert.Equal(isOther, CorpusIdentity.OfFile(CorpusSources.Resolve([folder.Write("a.jsonl.xz", bytes)])[0]).Reading
+                .Contains("xz 2: all streams of a file are read"));
+    }
+
     [Theory]
     [InlineData("utf-16", "utf-8")]
     [InlineData("utf-16BE", "utf-8")]

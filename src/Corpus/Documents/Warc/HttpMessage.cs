@@ -71,7 +71,7 @@ internal sealed record HttpMessage(int Status, IReadOnlyDictionary<string, strin
         Stream? unpacked = coding switch
         {
             "identity" => null,
-            "gzip" or "x-gzip" => body is [0x1F, 0x8B, ..] ? new GzipFile(bytes) : null,
+            "gzip" or "x-gzip" => body is [0x1F, 0x8B, ..] ? new GzipFile(bytes, passesOverRest: true) : null,
             // RFC 9110, section 8.4.1.2: in the frame of zlib, which some servers leave out.
             "deflate" => body is [var first, var second, ..] && (first & 0x0F) == 8 && ((first << 8) | second) % 31 == 0
                 ? new ZLibStream(bytes, CompressionMode.Decompress) : new DeflateStream(bytes, CompressionMode.Decompress),

@@ -103,6 +103,18 @@ public sealed class WarcFilesTests : IDisposable
         Assert.Equal(1, _statistics.InvalidUtf8Sequences);
     }
 
+    [Fact]
+    public void What_follows_a_body_of_gzip_is_passed_over_as_browsers_do()
+    {
+        var body = Packed(b => new GZipStream(b, Best), "the page");
+        var warc = new Warc().Response("http://a.example/a", Encoded("gzip"), [.. body, .. new byte[512]])
+            .Response("http://a.example/b", Encoded("gzip"), [.. body, .. "<!-- more -->"u8])
+            .Response("http://a.example/c", Encoded("gzip"), body.AsSpan(..^9));
+        Assert.Equal(["the page", "the page"], Read("a.warc", warc.Plain, _statistics).Select(d => d.Text));
+        Assert.StartsWith("the record of http://a.example/c is left out: ", Assert.Single(_statistics.Malformed).Reason,
+            StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(-4, "its Content-Length of 5 is wrong: the record does not end there")]
     [InlineData(30, "its Content-Length of 39 is wrong: the record does not end there")]
