@@ -28,16 +28,17 @@ internal static class ArrowFiles
             throw new RejectedFileException($"{file.Shown} does not say in its first message which columns it has, as a file of Arrow must "
                 + "(Arrow's library for JavaScript leaves that out): write it as a stream, or leave it out");
         bytes.Position = start;
+        var messages = new UpTo(bytes, end - start);
         using var reader = new ArrowStreamReader(
-            new UpTo(bytes, end - start), new BoundedMemory(Math.Max(SmallBuffer, Expansion * file.Length)), new CompressionCodecFactory(),
+            messages, new BoundedMemory(Math.Max(SmallBuffer, Expansion * file.Length)), new CompressionCodecFactory(),
             leaveOpen: false);
         var (number, rows) = (0, 0L);
-        foreach (var batch in Batches(reader, file, statistics))
+        foreach (var (batch, length) in Batches(reader, messages, file, statistics))
             using (batch)
             {
                 if (!TryColumns(batch, file, out var columns, out var wrong))
                 {
-                    statistics.CountMalformed(file, 0, $"batch {number++} is left out: {wrong}");
+                    statistics.CountMalformed(file, 0, $"batch {number++} is left out: {wrong}", length);
                     continue;
                 }
                 for (var i = 0; i < batch.Length; i++, rows++)
@@ -46,7 +47,7 @@ internal static class ArrowFiles
                     {
                         statistics.CountMalformed(
                             file, 0, $"batch {number} is damaged from row {i} on ({problem}): {batch.Length - i} rows are left out",
-                            records: batch.Length - i);
+                            length * (batch.Length - i) / batch.Length, batch.Length - i);
                         break;
                     }
                     var document = new Document(row.Source is { Length: > 0 } s ? s : file.Name, $"{file.Name}:{rows}", row.Text ?? "");
@@ -59,24 +60,33 @@ internal static class ArrowFiles
             statistics.CountMalformed(file, 0, $"{damage}, and the rest of the file is lost", file.Length - end);
     }
 
+    /// <summary>Whether a batch has more rows than earlier versions took for possible, which left it out.</summary>
+    public static bool ReadsMoreThanBefore(SourceFile file)
+    {
+        using var bytes = file.OpenRead();
+        return ArrowMessages.MostRows(bytes) > file.Length / sizeof(int);
+    }
+
     // Whatever the library throws at bytes is a fault of the file: what the disk does not give is an ElasticException already.
-    private static IEnumerable<RecordBatch> Batches(ArrowStreamReader reader, SourceFile file, ReadStatistics statistics)
+    private static IEnumerable<(RecordBatch Batch, long Bytes)> Batches(
+        ArrowStreamReader reader, UpTo messages, SourceFile file, ReadStatistics statistics)
     {
         for (var number = 0; ; number++)
         {
             RecordBatch? batch;
+            var left = messages.Left;
             try
             {
                 batch = reader.ReadNextRecordBatch();
             }
             catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
             {
-                statistics.CountMalformed(file, 0, $"batch {number} cannot be read, and the rest of the file is lost: {e.Message}");
+                statistics.CountMalformed(file, 0, $"batch {number} cannot be read, and the rest of the file is lost: {e.Message}", left);
                 yield break;
             }
             if (batch is null)
                 yield break;
-            yield return batch;
+            yield return (batch, left - messages.Left);
         }
     }
 
@@ -93,8 +103,8 @@ internal static class ArrowFiles
                 throw new ElasticException(Missing(batch, file, missing, "url-field, date-field or language-field of its source"));
             columns = new BatchColumns(
                 text, Column(batch, "source", numbers: false), [.. others.Where(o => o.Item2 is not null).Select(o => (o.name, o.Item2!))]);
-            // Each text has its place in four bytes at least.
-            damage = batch.Length > file.Length / sizeof(int) ? $"it claims {batch.Length} rows, more than the file holds" : "";
+            // As of each column, see ArrowMessages: places and numbers of texts take next to nothing where they are compressed.
+            damage = batch.Length > file.Length ? $"it claims {batch.Length} rows, more than the file holds" : "";
             return damage.Length == 0;
         }
         catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
@@ -180,12 +190,13 @@ internal static class ArrowFiles
     /// <summary>The messages that are whole.</summary>
     private sealed class UpTo(Stream bytes, long length) : ReadOnlyStream
     {
-        private long _left = length;
+        /// <summary>Bytes that are not read yet.</summary>
+        public long Left { get; private set; } = length;
 
         public override int Read(Span<byte> buffer)
         {
-            var read = bytes.Read(buffer[..(int)Math.Min(buffer.Length, _left)]);
-            _left -= read;
+            var read = bytes.Read(buffer[..(int)Math.Min(buffer.Length, Left)]);
+            Left -= read;
             return read;
         }
     }

@@ -37,6 +37,31 @@ internal static class ArrowMessages
         }
     }
 
+    /// <summary>The most rows that a batch claims, among the messages that are whole.</summary>
+    public static long MostRows(Stream bytes)
+    {
+        const int headerType = 1, header = 2, rows = 0, recordBatch = 3;
+        var most = 0L;
+        var (position, end) = Find(bytes, out _);
+        try
+        {
+            while (position < end)
+            {
+                bytes.Position = position;
+                var message = FlatTable.Root(Metadata(bytes)!.Value.Bytes);
+                if (message.Byte(headerType) == recordBatch && message.TryTable(header, out var batch))
+                    most = Math.Max(most, batch.Long(rows));
+                bytes.Position = position;
+                position += Next(bytes)!.Value;
+            }
+        }
+        catch (InvalidDataException)
+        {
+            // Damaged, which the reader says.
+        }
+        return most;
+    }
+
     /// <summary>Whether the first message, if there is one, describes the columns.</summary>
     /// <param name="start">Where it begins.</param>
     public static bool BeginWithSchema(Stream bytes, long start)

@@ -98,6 +98,9 @@ public static class CorpusIdentity
             yield return $"text-field {file.Reading.TextField}";
         if (survey.HasJoinedXz)
             yield return "xz 2: all streams of a file are read";
+        // Of a packed one nothing can be said without unpacking it.
+        if (file.Format == DocumentFormat.Arrow && (file.Packing != Packing.None || ArrowFiles.ReadsMoreThanBefore(file)))
+            yield return "arrow 2: a batch may have as many rows as the file has bytes";
         if (file.Licence is { } licence)
             yield return $"licence {licence}";
         if (file.Format is DocumentFormat.Tar or DocumentFormat.Zip)
