@@ -67,7 +67,7 @@ internal sealed class StopStrings(IReadOnlyList<string> stops)
 internal sealed class StoppedText(
     Corpus.Tokenizer tokenizer, IReadOnlyList<int> prompt, IReadOnlyList<string> stops, bool isAnswer = false)
 {
-    private readonly TokenStream _tokens = new(tokenizer, prompt.Count > 0 && prompt[^1] == tokenizer.EndOfText ? [] : prompt);
+    private readonly TokenStream _tokens = new(tokenizer, prompt);
     private readonly StopStrings _stops = new(stops);
     private bool _hasBegun = !isAnswer;
 

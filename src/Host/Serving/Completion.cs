@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Elastic.Corpus;
 using Elastic.Host.Generation;
 using Elastic.Model.Generation;
 
@@ -68,10 +69,10 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
         return answer;
     }
 
-    private JsonObject Choice(JsonObject choice, int index, string? ending, IReadOnlyCollection<TokenLog>? logs)
+    private static JsonObject Choice(JsonObject choice, int index, string? ending, IReadOnlyCollection<TokenLog>? logs)
     {
         choice["index"] = index;
-        choice["logprobs"] = TokenLogs.Json(logs, model.Tokenizer);
+        choice["logprobs"] = TokenLogs.Json(logs);
         choice["finish_reason"] = ending;
         return choice;
     }
@@ -98,7 +99,8 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
         if (request.Echoes)
             pieces.TryWrite(new CompletionPiece(choice, model.Tokenizer.Decode([.. job.Prompt]), null, 0));
         var ending = "length";
-        var logs = new PendingLogs(job, request.Likeliest is null ? 0 : StoppedText.Characters(model.Tokenizer.Decode([.. job.Prompt])));
+        var logs = new PendingLogs(
+            job, model.Tokenizer, request.Likeliest is null ? 0 : StoppedText.Characters(model.Tokenizer.Decode([.. job.Prompt])));
         await foreach (var (token, probabilities) in job.Tokens.ReadAllAsync(cancel))
         {
             logs.Add(token, probabilities, text.Length);
@@ -116,17 +118,18 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
     }
 
     // Tokens whose text is held back wait for it; those of a stop string wait in vain.
-    private sealed class PendingLogs(TextJob job, int promptLength)
+    private sealed class PendingLogs(TextJob job, Tokenizer tokenizer, int promptLength)
     {
         private readonly List<TokenLog> _waiting = [];
-        private int _previous = job.Prompt[^1];
+        private TokenContext _before = TokenContext.Of(tokenizer, job.Likeliest is null ? [] : job.Prompt);
         private int _sent;                                              // characters of the text
 
         public void Add(int token, TokenProbabilities? probabilities, int before)
         {
-            if (probabilities is not null)
-                _waiting.Add(new TokenLog(token, _previous, promptLength + before, probabilities));
-            _previous = token;
+            if (probabilities is null)
+                return;
+            _waiting.Add(new TokenLog(token, _before, promptLength + before, probabilities));
+            _before = _before.With([token]);
         }
 
         /// <summary>
