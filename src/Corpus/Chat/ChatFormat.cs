@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
@@ -11,6 +13,7 @@ public sealed class ChatFormat
 {
     private readonly JinjaTemplate _template;
     private readonly string[] _marks;
+    private readonly SearchValues<string> _search;
     private readonly string? _beginning, _end;
     private readonly bool _endIsEndOfText;
 
@@ -23,6 +26,7 @@ public sealed class ChatFormat
         (_template, _beginning, _end, _endIsEndOfText) = (template, beginning, end, endIsEndOfText);
         _marks = [.. marks.Append(beginning).Append(end).OfType<string>().Where(m => m.Length > 0).Distinct()
             .OrderByDescending(m => m.Length).ThenBy(m => m, StringComparer.Ordinal)];
+        _search = SearchValues.Create(_marks, StringComparison.Ordinal);
     }
 
     /// <summary>The template in Jinja.</summary>
@@ -127,14 +131,7 @@ public sealed class ChatFormat
     private List<(string Text, bool IsMark, bool IsCounted)> Parts(
         IReadOnlyList<(TemplateText Text, bool IsGenerated)> written, IReadOnlyList<ChatMessage> messages)
     {
-        // Who wrote it, with what the template has written piece by piece as one.
-        var runs = new List<(string Text, int Origin, bool IsGenerated)>();
-        foreach (var (text, isGenerated) in written)
-            foreach (var (piece, origin) in text.Pieces)
-                if (runs.Count > 0 && runs[^1] is var last && (last.Origin, last.IsGenerated) == (origin, isGenerated))
-                    runs[^1] = last with { Text = last.Text + piece };
-                else
-                    runs.Add((piece, origin, isGenerated));
+        var runs = Runs(written);
         var parts = new List<(string Text, bool IsMark, bool IsCounted)>();
         // Where the template does not say what the assistant generates: its messages, each up to the first mark behind it.
         var (saysIt, answer) = (runs.Exists(r => r.IsGenerated), -1);
@@ -160,18 +157,42 @@ public sealed class ChatFormat
         return parts;
     }
 
+    // Who wrote it, with what the template has written piece by piece as one: between messages without a text that is all of it.
+    private static List<(string Text, int Origin, bool IsGenerated)> Runs(IReadOnlyList<(TemplateText Text, bool IsGenerated)> written)
+    {
+        var runs = new List<(string Text, int Origin, bool IsGenerated)>();
+        var (run, of) = (new StringBuilder(), (Origin: TemplateText.Template, IsGenerated: false));
+        foreach (var (text, isGenerated) in written)
+            foreach (var (piece, origin) in text.Pieces)
+            {
+                if (of != (origin, isGenerated))
+                    End();
+                of = (origin, isGenerated);
+                run.Append(piece);
+            }
+        End();
+        return runs;
+
+        void End()
+        {
+            if (run.Length > 0)
+                runs.Add((run.ToString(), of.Origin, of.IsGenerated));
+            run.Clear();
+        }
+    }
+
     private IEnumerable<(string Text, bool IsMark)> WithMarks(string text)
     {
         var from = 0;
-        for (var at = 0; at < text.Length; at++)
+        for (int found; (found = text.AsSpan(from).IndexOfAny(_search)) >= 0;)
         {
-            if (Array.Find(_marks, m => string.CompareOrdinal(text, at, m, 0, m.Length) == 0) is not { } mark)
-                continue;
+            var at = from + found;
+            // Where one mark begins like another one, the longer one.
+            var mark = Array.Find(_marks, m => string.CompareOrdinal(text, at, m, 0, m.Length) == 0)!;
             if (at > from)
                 yield return (text[from..at], false);
             yield return (mark, true);
             from = at + mark.Length;
-            at = from - 1;
         }
         if (from < text.Length)
             yield return (text[from..], false);

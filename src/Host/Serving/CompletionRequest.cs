@@ -70,12 +70,7 @@ internal sealed record CompletionRequest
         var count = (int)(fields.Integer("n", 1, limits.TextsOfRequest) ?? 1);
         if (fields.Integer("best_of", 1, limits.TextsOfRequest) is { } best && best != count)
             throw ApiException.Invalid("best_of", $"best_of = {best} is not served here: leave it out, and use n", "unsupported_parameter");
-        var prompts = PromptsOf(fields.Find("prompt"), model);
-        if (prompts.Count * (long)count > limits.TextsOfRequest)
-        {
-            throw ApiException.Invalid(
-                "n", $"{prompts.Count} prompts times n = {count} are more than {limits.TextsOfRequest} texts: send several requests");
-        }
+        var prompts = PromptsOf(fields.Find("prompt"), model, count, limits);
         var likeliest = LikeliestOf(fields);
         if (likeliest is not null && fields.Flag("echo"))
             throw ApiException.Invalid(
@@ -151,7 +146,7 @@ internal sealed record CompletionRequest
     }
 
     // A string, strings, tokens, or lists of tokens. Without any a document begins.
-    private static List<IReadOnlyList<int>> PromptsOf(JsonElement? prompt, TextModel model)
+    private static List<IReadOnlyList<int>> PromptsOf(JsonElement? prompt, TextModel model, int count, ServeLimits limits)
     {
         if (prompt is not { } value)
             return [model.Encode("")];
@@ -159,9 +154,16 @@ internal sealed record CompletionRequest
             return [model.Encode(RequestFields.Text("prompt", value))];
         if (value.GetArrayLength() == 0)
             throw ApiException.Invalid("prompt", "prompt is an empty list: use at least one prompt, or one token");
+        if (value[0].ValueKind == JsonValueKind.Number)
+            return [TokensOf(value, model)];
+        // Before any of them is tokenized.
+        if (value.GetArrayLength() is var prompts && prompts * (long)count > limits.TextsOfRequest)
+        {
+            throw ApiException.Invalid(
+                "n", $"{prompts} prompts times n = {count} are more than {limits.TextsOfRequest} texts: send several requests");
+        }
         return value[0].ValueKind switch
         {
-            JsonValueKind.Number => [TokensOf(value, model)],
             JsonValueKind.Array => [.. value.EnumerateArray().Select(p => TokensOf(p, model))],
             _ => [.. value.EnumerateArray().Select(p => model.Encode(RequestFields.Text("prompt", p)))],
         };

@@ -66,6 +66,28 @@ public sealed class ChatFormatTests : IDisposable
         Assert.Equal((null, "<|im_end|>"), ChatFormat.Named(ChatTemplate.Chatml).EndOfAnswer(Tokenizer.Open("gpt2")));
     }
 
+    [Theory]
+    [InlineData(ChatTemplate.Plain)]
+    [InlineData(ChatTemplate.Chatml)]
+    [InlineData(ChatTemplate.Llama3)]
+    public void A_conversation_of_many_messages_without_a_text_takes_little_memory(ChatTemplate template)
+    {
+        long Characters(int messages) =>
+            ChatFormat.Named(template).Write([.. Enumerable.Repeat(new ChatMessage("user", ""), messages)]).Sum(p => (long)p.Text.Length);
+        var (one, two) = (Characters(1), Characters(2));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(one + (9_999 * (two - one)), Characters(10_000));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000_000);
+    }
+
+    [Fact]
+    public void Of_marks_that_begin_alike_the_longest_counts()
+    {
+        var format = ChatFormat.Of(
+            "{% for m in messages %}<s>b<s><{{ m.content }}s>{% endfor %}", "t", Tokens(["<s>", "<s>b"]), null, null);
+        Assert.Equal("<s>b|<s>|<<s>s>", Written(format.Write([new("user", "<s>")])));
+    }
+
     [Fact]
     public void A_prompt_ends_where_the_answer_begins()
     {

@@ -49,6 +49,7 @@ public sealed class RefusalTests : IAsyncLifetime
     [InlineData("""{"n": 0}""", 400, "n", null)]
     [InlineData("""{"n": 129}""", 400, "n", null)]
     [InlineData("""{"n": 100, "prompt": ["a", "b"]}""", 400, "n", null)]
+    [InlineData("""{"n": 100, "prompt": ["a", 7]}""", 400, "n", null)]           // counted before any prompt is looked at
     [InlineData("""{"n": 21}""", 429, null, "rate_limit_exceeded")]
     [InlineData("""{"best_of": 2}""", 400, "best_of", "unsupported_parameter")]
     [InlineData("""{"stop": ["a", "b", "c", "d", "e"]}""", 400, "stop", null)]

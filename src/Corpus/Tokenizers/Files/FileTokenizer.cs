@@ -15,6 +15,7 @@ public sealed class FileTokenizer : Tokenizer
     public const int LargestFile = 256 << 20;
 
     private readonly Dictionary<int, AddedToken> _added = [];
+    private readonly Dictionary<string, int> _special = new(StringComparer.Ordinal);
     private readonly AddedTokenSearch _inText, _inNormalized;
     private readonly Normalize? _normalizer;
     private readonly PreTokenizer[] _cuts;
@@ -32,6 +33,8 @@ public sealed class FileTokenizer : Tokenizer
         foreach (var token in added)
             if (!_added.TryAdd(token.Number, token))
                 throw root.Wrong($"has two added tokens with the number {token.Number}");
+        foreach (var token in added.Where(t => t.IsSpecial))
+            _special.TryAdd(token.Content, token.Number);
         var special = added.Where(t => t.IsSpecial).Select(t => t.Number).ToHashSet();
         _normalizer = root.Find("normalizer") is { } normalizer ? Normalizers.Of(normalizer) : null;
         _cuts = root.Find("pre_tokenizer") is { } cut ? PreTokenizers.Of(cut) : [];
@@ -124,11 +127,10 @@ public sealed class FileTokenizer : Tokenizer
     }
 
     /// <inheritdoc/>
-    public override int? SpecialToken(string text) =>
-        _added.Values.FirstOrDefault(t => t.IsSpecial && t.Content == text)?.Number;
+    public override int? SpecialToken(string text) => _special.TryGetValue(text, out var token) ? token : null;
 
     /// <inheritdoc/>
-    public override IReadOnlyCollection<string> SpecialTokens => [.. _added.Values.Where(t => t.IsSpecial).Select(t => t.Content)];
+    public override IReadOnlyCollection<string> SpecialTokens => _special.Keys;
 
     /// <inheritdoc/>
     public override bool MarksWords => _model.ContinuationMark.Length > 0;
