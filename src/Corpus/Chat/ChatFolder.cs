@@ -26,7 +26,9 @@ public static class ChatFolder
         var (text, name) = System.IO.File.Exists(file) ? (Encoding.UTF8.GetString(TokenizerFolder.ReadFile(file)), file)
             : (root is { } part ? TextOf(part) : null, $"{Key} in {Path.Combine(folder, TokenizerFolder.Config)}");
         return text is null ? null : ChatFormat.Of(
-            text, name, tokenizer, TokenizerFolder.Content(root, "bos_token"),
+            text, name, tokenizer,
+            // Those without a file begin a text as they end one: see TokenizerFiles.
+            TokenizerFolder.Content(root, "bos_token") ?? (tokenizer is FileTokenizer ? null : TokenizerFiles.EndOfText),
             TokenizerFolder.Content(root, "eos_token") ?? EndOf(tokenizer));
     }
 

@@ -32,6 +32,9 @@ public sealed class ChatFormat
     /// <summary>The template in Jinja.</summary>
     public string Jinja => _template.Source;
 
+    /// <summary>What bos_token is in it; null for none.</summary>
+    internal string? Beginning => _beginning;
+
     /// <summary>By everything that decides what is written: names a corpus.</summary>
     internal Digest Id => CorpusIdentity.OfTexts([_template.Source, _beginning ?? "", _end ?? "", .. _marks]);
 

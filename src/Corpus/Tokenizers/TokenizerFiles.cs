@@ -20,6 +20,13 @@ public static class TokenizerFiles
     // The vocabulary of GPT-2's files is JSON for people: it writes characters beyond ASCII as they are.
     private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    // A tokenizer.json does not say which token has which role: what published vocabularies call them.
+    private static readonly (string Role, string[] Names)[] Roles =
+    [
+        ("unk_token", ["[UNK]", "<unk>"]), ("pad_token", ["[PAD]", "<pad>"]), ("mask_token", ["[MASK]", "<mask>"]),
+        ("cls_token", ["[CLS]"]), ("sep_token", ["[SEP]"]),
+    ];
+
     private static readonly string[] CharacterOfByte = CharactersOfBytes();
 
     /// <summary>The names of all files that may belong to a tokenizer, here or in another program.</summary>
@@ -176,12 +183,18 @@ public static class TokenizerFiles
         json.WriteNumber("model_max_length", context);
         if (tokenizer is FileTokenizer given)
         {
+            if (chat?.Beginning is { } beginning)
+                json.WriteString("bos_token", beginning);
             json.WriteString("eos_token", given.TextOf(given.EndOfText));
+            foreach (var (role, names) in Roles)
+                if (Array.Find(names, n => given.SpecialToken(n) is not null) is { } token)
+                    json.WriteString(role, token);
             return;
         }
         json.WriteBoolean("add_prefix_space", false);
-        foreach (var role in (string[])["bos_token", "eos_token", "unk_token"])
-            json.WriteString(role, EndOfText);
+        json.WriteString("bos_token", chat?.Beginning ?? EndOfText);
+        json.WriteString("eos_token", EndOfText);
+        json.WriteString("unk_token", EndOfText);
     }
 
     private static byte[] Object(Action<Utf8JsonWriter> write)

@@ -199,6 +199,37 @@ public sealed class TokenizerFilesTests : IDisposable
         }
     }
 
+    [Fact]
+    public void The_config_names_the_tokens_that_have_a_role()
+    {
+        _folder.Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n");
+        var bert = FileTokenizer.Open(TokenizerFile.Find(_folder.Path));
+        using var config = JsonDocument.Parse(TokenizerFiles.Of(bert, 8)["tokenizer_config.json"]);
+        Assert.Equal(
+            ["[SEP]", "[UNK]", "[PAD]", "[MASK]", "[CLS]", "[SEP]"],
+            new[] { "eos_token", "unk_token", "pad_token", "mask_token", "cls_token", "sep_token" }
+                .Select(role => config.RootElement.GetProperty(role).GetString()));
+        Assert.False(config.RootElement.TryGetProperty("bos_token", out _));
+    }
+
+    [Fact]
+    public void A_template_that_is_exported_has_the_beginning_and_the_end_that_it_was_written_with()
+    {
+        Write(Elastic.Corpus.Tokenizer.Open("byte"));
+        _folder.Write("tokenizer.json", File.ReadAllText(_folder["tokenizer.json"]).Replace(
+            "<|endoftext|>", "<s>", StringComparison.Ordinal));
+        _folder.Write("tokenizer_config.json", """
+            {"bos_token": "<s>", "eos_token": "<s>", "chat_template": "{{ bos_token }}{{ messages[0].content }}"}
+            """);
+        var tokenizer = FileTokenizer.Open(TokenizerFile.Find(_folder.Path));
+        var chat = ChatFolder.Find(_folder.Path, tokenizer)!;
+        foreach (var (name, bytes) in TokenizerFiles.Of(tokenizer, 8, chat))
+            _folder.Write($"out/{name}", bytes);
+        var exported = ChatFolder.Find(_folder["out"], FileTokenizer.Open(TokenizerFile.Find(_folder["out"])))!;
+        Assert.Equal([256, 'a'], chat.Prompt([new("user", "a")], tokenizer));
+        Assert.Equal([256, 'a'], exported.Prompt([new("user", "a")], tokenizer));
+    }
+
     // Others take the text of a special token for the token. Which characters are letters or numbers depends on the version of Unicode, and
     // private and unassigned ones are none in any of them only by chance.
     private static bool IsAgreedOn(string text) => !text.Contains("<|endoftext|>", StringComparison.Ordinal)
