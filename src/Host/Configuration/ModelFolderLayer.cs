@@ -16,6 +16,7 @@ internal static class ModelFolderLayer
 {
     private const string InitKey = "model.init", VocabularyKey = "model.vocabulary", TokenizerKey = "corpus.tokenizer";
     private const string MaskKey = "model.mask-token", BaseKey = "model.init-base";
+    private const string ChatKey = "corpus.chat-template";
 
     /// <summary>The layer; empty where these name no folder.</summary>
     /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
@@ -47,7 +48,7 @@ internal static class ModelFolderLayer
                 tokenizer = null;
             }
             List<SettingText> decided =
-                [.. folder.Settings, .. adapter?.Settings ?? [], .. Named(tokenizer, network), .. MaskOf(folder, tokenizer)];
+                [.. folder.Settings, .. adapter?.Settings ?? [], .. Named(tokenizer, network, values), .. MaskOf(folder, tokenizer)];
             if (folder.Model.IsMasked && !decided.Exists(s => s.Key == MaskKey) && !written[MaskKey].Any())
                 problems.Add($"{path} does not say which token hides others: its tokenizer has no [MASK], and its config.json no "
                     + $"mask_token_id; say it with --set {MaskKey}=N");
@@ -123,12 +124,17 @@ internal static class ModelFolderLayer
         }
     }
 
-    private static IEnumerable<SettingText> Named(Tokenizer? tokenizer, string path)
+    // A tokenizer that needs no file is named by its path, too, where the chat template in its folder is asked for.
+    private static IEnumerable<SettingText> Named(Tokenizer? tokenizer, string path, IEnumerable<SettingText> values)
     {
         if (tokenizer is not null)
             yield return new SettingText(
-                TokenizerKey, [tokenizer is FileTokenizer ? path : tokenizer.Id], IsList: false, $"the tokenizer in {path}");
+                TokenizerKey, [tokenizer is FileTokenizer || AsksForTemplate(values) ? path : tokenizer.Id], IsList: false,
+                $"the tokenizer in {path}");
     }
+
+    private static bool AsksForTemplate(IEnumerable<SettingText> values) =>
+        PlaceIn(values, ChatKey) == SettingKind.Word(ChatTemplate.Tokenizer);
 
     // A config of Elastic's own says it, because a tokenizer need not have such a token.
     private static IEnumerable<SettingText> MaskOf(ModelFolder folder, Tokenizer? tokenizer)

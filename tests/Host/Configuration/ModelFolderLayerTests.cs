@@ -34,6 +34,9 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         Assert.Equal((0.25, 16), (Load(Place, "model.dropout=0.25").Training.Model.Dropout, settings.Batch.Sequences));
         // The preset's tokenizer has fewer tokens than the folder's vocabulary; the folder's is taken all the same.
         Assert.Equal("byte", Load([Place], configs: ["gpt2-124m"]).Training.Corpus.Tokenizer);
+        // Its chat template is in the folder, and not in the tokenizer's name.
+        Assert.Equal(Place, Load(Place, "corpus.chat-template=tokenizer").Training.Corpus.Tokenizer);
+        Assert.Equal("byte", Load(Place, "corpus.chat-template=chatml").Training.Corpus.Tokenizer);
     }
 
     [Fact]
