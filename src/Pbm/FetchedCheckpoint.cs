@@ -63,7 +63,7 @@ internal sealed partial class FetchedCheckpoint : IDisposable
         {
             if (ManifestName().IsMatch(piece.Name))
                 AddManifest(piece);
-            else if (BlobName().IsMatch(piece.Name) || piece.Name == "tokenizer.json")
+            else if (BlobName().IsMatch(piece.Name) || piece.Name is "tokenizer.json" or "tokenizer_config.json")
                 AddFile(piece);
             else
                 throw PbmException.Failed(

@@ -31,6 +31,7 @@ public sealed class FetchTests : IDisposable
             files.Add(new PbmMessage.FilePiece(NameOf(Chunk), Chunk[3..], true));
             files.Add(Blob(Set.ToBytes()));
             files.Add(new PbmMessage.FilePiece("tokenizer.json", [], true));
+            files.Add(new PbmMessage.FilePiece("tokenizer_config.json", [], true));
             files.Add(Manifest(Set.Fingerprint.Hex));
             Assert.Equal(
                 (Path.Combine(Here, "checkpoints", "round-000003.json"), 2, 4L + Set.ToBytes().Length, Set.Fingerprint.Hex),

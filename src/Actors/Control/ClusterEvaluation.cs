@@ -15,6 +15,9 @@ public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest,
 {
     /// <summary>Newer ones that cannot be read, and why, a sentence each.</summary>
     public IReadOnlyList<string> PassedOver { get; init; } = [];
+
+    /// <summary>The run's copy of the chat template that came with its tokenizer; null where it was trained without.</summary>
+    public ChatFormat? Chat { get; init; }
 }
 
 /// <summary>
@@ -37,11 +40,15 @@ internal sealed class ClusterEvaluation(ElasticNode node)
                 continue;
             var problem = manifest is null ? unreadable : ProblemOf(path, manifest, blobs);
             if (problem is null)
-                return new EvaluatedCheckpoint(
-                    run.Id, manifest!, manifest!.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)))
+            {
+                var (place, settings) = (node.Paths.Run(run.Id), manifest!.ReadSettings());
+                var tokenizer = Tokenizer.OpenStored(manifest.Tokenizer, place);
+                return new EvaluatedCheckpoint(run.Id, manifest, settings, tokenizer)
                 {
                     PassedOver = passedOver,
+                    Chat = settings.Corpus.ChatTemplate == ChatTemplate.Tokenizer ? ChatFolder.Stored(place, tokenizer) : null,
                 };
+            }
             passedOver.Add($"passed over: {problem}");
         }
         throw new ElasticException(

@@ -55,7 +55,8 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
         using var writer = new CorpusWriter(
             folder, id, tokenizer, settings.HasMarks, faults.TokensPerShard,
             settings.ReadsInTurn ? ShardSources.InTurn : settings.Mixture.Count > 0 ? ShardSources.Grouped : ShardSources.Mixed,
-            Watched(growth));
+            Watched(growth),
+            settings.ChatTemplate == ChatTemplate.Tokenizer ? files.Select(f => f.Reading.Chat).FirstOrDefault() : null);
         var (documents, bytes, tokens) = (0L, 0L, 0L);
         var pass = others ?? new TokenizerPool(tokenizers, faults.BuildStep);
         var plan = new TokenPlan(tokenizer, settings.HeldOutShare, settings.WholeWords);

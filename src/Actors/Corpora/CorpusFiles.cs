@@ -66,19 +66,22 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     }
 
     /// <summary>
-    /// Puts a copy of the tokenizer's file into a folder, where the tokenizer came from one: a run's checkpoints can be read as text as
-    /// long as they are there, with the corpus or without it.
+    /// Puts copies of the tokenizer's file, where the tokenizer came from one, and of its chat template, where one was used, into a
+    /// folder: a run's checkpoints can be read as text as long as they are there, with the corpus or without it.
     /// </summary>
-    /// <exception cref="BlobLostException">No node has the file at the moment.</exception>
+    /// <exception cref="BlobLostException">No node has a file at the moment.</exception>
     public async Task CopyTokenizerAsync(BuiltCorpus corpus, string folder, CancellationToken cancel)
     {
-        var copy = Path.Combine(folder, TokenizerFile.FileName);
-        if (corpus.Manifest.TokenizerFile is not { } digest || File.Exists(copy))
-            return;
-        if (!File.Exists(corpus.TokenizerPath))
-            await fetcher.FetchFileAsync(digest, corpus.TokenizerPath, FileTokenizer.LargestFile, cancel);
-        Directory.CreateDirectory(folder);
-        DurableFile.WriteDurably(copy, await File.ReadAllBytesAsync(corpus.TokenizerPath, cancel));
+        foreach (var file in corpus.FilesOfTokenizer)
+        {
+            var copy = Path.Combine(folder, Path.GetFileName(file.Path));
+            if (File.Exists(copy))
+                continue;
+            if (!File.Exists(file.Path))
+                await fetcher.FetchFileAsync(file.Sha256, file.Path, file.MostBytes, cancel);
+            Directory.CreateDirectory(folder);
+            DurableFile.WriteDurably(copy, await File.ReadAllBytesAsync(file.Path, cancel));
+        }
     }
 
     /// <summary>Deletes all that this node has of a corpus.</summary>

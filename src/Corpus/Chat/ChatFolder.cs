@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -9,6 +10,9 @@ namespace Elastic.Corpus;
 /// </summary>
 public static class ChatFolder
 {
+    /// <summary>The file in which a corpus, and the folder of a run, keep the template that came with their tokenizer.</summary>
+    public const string FileName = TokenizerFolder.Config;
+
     private const string File = "chat_template.jinja", Key = "chat_template";
 
     /// <summary>The template of a folder; null where it has none.</summary>
@@ -32,12 +36,30 @@ public static class ChatFolder
             TokenizerFolder.Content(root, "eos_token") ?? EndOf(tokenizer));
     }
 
+    /// <summary>The copy that the folder of a run keeps of the template that came with its tokenizer.</summary>
+    /// <exception cref="ElasticException">It is not there, or cannot be read.</exception>
+    public static ChatFormat Stored(string folder, Tokenizer tokenizer) => Find(folder, tokenizer) ?? throw new ElasticException(
+        $"{Path.Combine(folder, FileName)} is missing, which has the chat template that came with the run's tokenizer "
+        + "(corpus.chat-template = tokenizer): copy it from the tokenizer's folder, or from another node of the run");
+
+    /// <summary>That copy: what <see cref="Find"/> reads.</summary>
+    internal static byte[] Write(ChatFormat chat)
+    {
+        var texts = new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            [Key] = chat.Jinja,
+            ["bos_token"] = chat.Beginning,
+            ["eos_token"] = chat.End,
+        };
+        return JsonSerializer.SerializeToUtf8Bytes(texts.Where(t => t.Value is not null).ToDictionary());
+    }
+
     // A text, or several with names, of which the one that is meant for conversations is called "default".
     private static string? TextOf(JsonPart config)
     {
         if (config.Find(Key) is not { } template)
             return null;
-        if (template.Element.ValueKind != System.Text.Json.JsonValueKind.Array)
+        if (template.Element.ValueKind != JsonValueKind.Array)
             return template.AsText();
         List<JsonPart> all = [.. template.Items()];
         return all.Find(t => t.FindText("name") == "default") is { File: not null } chosen

@@ -35,6 +35,9 @@ public sealed class ChatFormat
     /// <summary>What bos_token is in it; null for none.</summary>
     internal string? Beginning => _beginning;
 
+    /// <summary>What eos_token is in it; null for none.</summary>
+    internal string? End => _end;
+
     /// <summary>By everything that decides what is written: names a corpus.</summary>
     internal Digest Id => CorpusIdentity.OfTexts([_template.Source, _beginning ?? "", _end ?? "", .. _marks]);
 
@@ -110,6 +113,13 @@ public sealed class ChatFormat
             // A template that does not write such a conversation says nothing of its end.
             return (null, null);
         }
+    }
+
+    /// <summary>The token that bos_token is; null where it is none of the tokenizer's special tokens.</summary>
+    public int? BeginningIn(Tokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return _beginning is null ? null : tokenizer.SpecialToken(_beginning);
     }
 
     // As Transformers names them. What is not there is none in Jinja: tools, documents, the date.

@@ -136,11 +136,22 @@ public sealed class BuiltCorpus
     /// <summary>The path of the copy of the tokenizer's file.</summary>
     public string TokenizerPath => Path.Combine(Folder, TokenizerFile.FileName);
 
-    /// <summary>All files besides the manifest: the tokenizer's, if it has one, and the shards.</summary>
+    /// <summary>The copies of the tokenizer's file and of the chat template that came with it, as far as there are any.</summary>
+    public IEnumerable<CorpusFile> FilesOfTokenizer
+    {
+        get
+        {
+            if (Manifest.TokenizerFile is { } tokenizer)
+                yield return new CorpusFile(TokenizerPath, tokenizer, FileTokenizer.LargestFile);
+            if (Manifest.ChatTemplate is { } chat)
+                yield return new CorpusFile(Path.Combine(Folder, ChatFolder.FileName), chat, FileTokenizer.LargestFile);
+        }
+    }
+
+    /// <summary>All files besides the manifest: the tokenizer's, if it has any, and the shards.</summary>
     public IEnumerable<CorpusFile> Files =>
     [
-        .. Manifest.TokenizerFile is { } tokenizer
-            ? [new CorpusFile(TokenizerPath, tokenizer, FileTokenizer.LargestFile)] : Array.Empty<CorpusFile>(),
+        .. FilesOfTokenizer,
         .. HeldOutShards.Concat(TrainShards).Select(s => new CorpusFile(ShardPath(s), s.Sha256, s.MostFileBytes)),
     ];
 

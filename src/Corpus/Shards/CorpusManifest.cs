@@ -34,6 +34,10 @@ public sealed record CorpusManifest(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsGrowing { get; init; }
 
+    /// <summary>SHA-256 of the copy of the chat template that came with the tokenizer; null where none was used.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Digest? ChatTemplate { get; init; }
+
     /// <summary>The manifest's name in the corpus folder.</summary>
     public const string FileName = "corpus.json";
 

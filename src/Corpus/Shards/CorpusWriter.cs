@@ -29,6 +29,7 @@ public sealed class CorpusWriter : IDisposable
     // Training shards in the order in which they were finished.
     private readonly List<ShardInfo> _finished = [];
     private readonly CorpusGrowth? _growth;
+    private readonly ChatFormat? _chat;
     private readonly ShardSources _of;
     private readonly SortedDictionary<string, TextCount> _sources = new(StringComparer.Ordinal);
     private long _next;
@@ -40,14 +41,15 @@ public sealed class CorpusWriter : IDisposable
     /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
     /// <param name="growth">Who reads the corpus while it is built; not with <see cref="ShardSources.Grouped"/>, of which the last shards
     /// are in between.</param>
+    /// <param name="chat">The template that came with the tokenizer and conversations are written by; null for none.</param>
     public CorpusWriter(
         string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard,
-        ShardSources of = ShardSources.Mixed, CorpusGrowth? growth = null)
+        ShardSources of = ShardSources.Mixed, CorpusGrowth? growth = null, ChatFormat? chat = null)
     {
         if (of == ShardSources.Grouped && growth is not null)
             throw new ArgumentException("the order of shards in groups is known at the end alone", nameof(growth));
         ArgumentNullException.ThrowIfNull(tokenizer);
-        (_folder, _id, _tokenizer, _growth) = (folder, id, tokenizer, growth);
+        (_folder, _id, _tokenizer, _growth, _chat) = (folder, id, tokenizer, growth, chat);
         _build = new BuildFolder(folder);
         _of = of;
         // Shards of all sources are numbered together, as they are opened.
@@ -119,7 +121,10 @@ public sealed class CorpusWriter : IDisposable
             new TextCount(heldOut.Sum(s => s.Documents), heldOut.Sum(s => s.Bytes), heldOut.Sum(s => s.Tokens)),
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
             [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut,
-            file?.Sha256);
+            file?.Sha256)
+        {
+            ChatTemplate = WriteChat(),
+        };
         if (statistics.RepairedText() is { Length: > 0 } repaired)
             DurableFile.WriteDurably(Path.Combine(_build.Current, MalformedRecord.RepairedFileName), Encoding.UTF8.GetBytes(repaired));
         if (statistics.MalformedRecords > 0)
@@ -143,11 +148,12 @@ public sealed class CorpusWriter : IDisposable
     // Each window of finished shards is made visible, the manifest last: what it names is there.
     private void Grow(List<ShardInfo> finished)
     {
-        var file = WriteTokenizer();
+        var (file, chat) = (WriteTokenizer(), WriteChat());
         CorpusManifest Of(IReadOnlyList<ShardInfo> shards) => new(
             CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize, shards.Sum(s => s.Documents),
             shards.Sum(s => s.Bytes), shards.Sum(s => s.Tokens), new TextCount(0, 0, 0), 0, 0, 0, [], shards, [], file?.Sha256)
         {
+            ChatTemplate = chat,
             IsGrowing = true,
         };
 
@@ -155,7 +161,7 @@ public sealed class CorpusWriter : IDisposable
         if (finished.Count == _growth!.ShardsOfWindow)
             _build.Publish([WriteGrowing(Of([]))]);
         _build.Publish(finished.TakeLast(_growth.ShardsOfWindow).Select(s => s.FileName)
-            .Concat(file is null ? [] : [TokenizerFile.FileName]));
+            .Concat(file is null ? [] : [TokenizerFile.FileName]).Concat(chat is null ? [] : [ChatFolder.FileName]));
         _build.Publish([WriteGrowing(Of([.. finished]))]);
         BuiltCorpus.RemoveOutdated(_folder);
         _growth.Grown(BuiltCorpus.FindGrowing(_folder, _id)!);
@@ -175,6 +181,16 @@ public sealed class CorpusWriter : IDisposable
         if (file is not null)
             DurableFile.WriteDurably(Path.Combine(_build.Current, TokenizerFile.FileName), file.Json);
         return file;
+    }
+
+    // The copy of the chat template that came with it; null where there is none.
+    private Digest? WriteChat()
+    {
+        if (_chat is null)
+            return null;
+        var json = ChatFolder.Write(_chat);
+        DurableFile.WriteDurably(Path.Combine(_build.Current, ChatFolder.FileName), json);
+        return Digest.Of(json);
     }
 
     /// <summary>Removes everything unless <see cref="Complete"/> was reached, but for windows that runs read already.</summary>

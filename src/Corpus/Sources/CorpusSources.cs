@@ -19,7 +19,12 @@ public static class CorpusSources
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
     /// <param name="cancel">Ends the search.</param>
     public static SourceSet Find(CorpusSettings settings, CancellationToken cancel = default) =>
-        Find(settings, allFormats: false, rejects: null, cancel);
+        Find(settings, chat: null, cancel);
+
+    /// <inheritdoc cref="Find(CorpusSettings, CancellationToken)"/>
+    /// <param name="chat">The template of <c>corpus.chat-template</c> = tokenizer; null where it is in the tokenizer's folder.</param>
+    public static SourceSet Find(CorpusSettings settings, ChatFormat? chat, CancellationToken cancel = default) =>
+        Find(settings, allFormats: false, rejects: null, chat, cancel);
 
     /// <param name="allFormats">
     /// Folders are searched for all formats, and not only for those that were always read: more of them would make another corpus of the
@@ -27,7 +32,11 @@ public static class CorpusSources
     /// </param>
     /// <param name="rejects">Takes a line for each file and folder that cannot be read; null where the first of them is an error.</param>
     internal static SourceSet Find(
-        CorpusSettings settings, bool allFormats, ICollection<string>? rejects, CancellationToken cancel)
+        CorpusSettings settings, bool allFormats, ICollection<string>? rejects, CancellationToken cancel) =>
+        Find(settings, allFormats, rejects, chat: null, cancel);
+
+    private static SourceSet Find(
+        CorpusSettings settings, bool allFormats, ICollection<string>? rejects, ChatFormat? chat, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var passedOver = new PassedOver();
@@ -45,7 +54,7 @@ public static class CorpusSources
             files.RemoveAll(f => heldOut.Contains(places.Of(f)));
         }
         files.AddRange(validation);
-        return Checked(files, settings, places, passedOver, cancel);
+        return Checked(files, settings, places, chat, passedOver, cancel);
     }
 
     private static bool IsUnreadable(SourceFile file, ICollection<string> rejects, CancellationToken cancel)
@@ -81,7 +90,8 @@ public static class CorpusSources
     }
 
     private static SourceSet Checked(
-        List<SourceFile> files, CorpusSettings settings, FilePlaces places, PassedOver passedOver, CancellationToken cancel)
+        List<SourceFile> files, CorpusSettings settings, FilePlaces places, ChatFormat? chat, PassedOver passedOver,
+        CancellationToken cancel)
     {
         // By themselves, and not found in a folder.
         var ofSettings = settings.Sources.Concat(settings.Validation).Select(places.Of).ToHashSet(FilePlaces.Comparer);
@@ -120,7 +130,7 @@ public static class CorpusSources
             throw new ElasticException(
                 $"corpus.chat-template = {SettingKind.Word(settings.ChatTemplate)}: {silent.Path} holds no messages; use .jsonl, .jsonl.gz "
                 + "or .jsonl.zst, and leave the rest out (corpus.exclude)");
-        var chat = ChatOf(settings);
+        chat ??= ChatOf(settings);
         var reading = new Reading(settings.TextField, settings.Encoding)
         {
             AnswerField = settings.AnswerField,

@@ -66,6 +66,7 @@ internal static class ExportCommand
                 foreach (var passed in checkpoint.Passed)
                     error.WriteLine($"passed over {passed}");
                 var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
+                var chat = parsed.GetValue(adapter) ? null : ChatOf(checkpoint.Settings, data, tokenizer, root, error.WriteLine);
                 var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
                 await WritePlace.WriteAsync(place, target.Remedy(folder.Name), () =>
                 {
@@ -74,8 +75,8 @@ internal static class ExportCommand
                     else
                         ModelFolderWriter.Write(
                             place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
-                            TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, data, tokenizer, error.WriteLine)),
-                            cancel);
+                            TokenizerFiles.Of(tokenizer, model.Context, chat), chat?.BeginningIn(tokenizer),
+                            chat?.EndOfAnswer(tokenizer).Token, cancel);
                     return Task.FromResult(place);
                 });
                 var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
@@ -100,15 +101,27 @@ internal static class ExportCommand
     }
 
     // A folder that talks says how.
-    private static ChatFormat? ChatOf(TrainingSettings settings, DataDirectory data, Tokenizer tokenizer, Action<string> notice)
+    private static ChatFormat? ChatOf(
+        TrainingSettings settings, DataDirectory data, Tokenizer tokenizer, string run, Action<string> notice)
     {
+        const string Without = "written without a chat template: ";
         try
         {
-            return ModelChat.OfRun(settings with { Model = data.Models.Here(settings.Model) }, tokenizer);
+            var here = settings with { Model = data.Models.Here(settings.Model) };
+            if (ModelChat.OfRun(here, tokenizer, run) is { } chat)
+                return chat;
+            if (settings.Corpus.ChatTemplate == ChatTemplate.Tokenizer)
+                _ = ChatFolder.Stored(run, tokenizer);
+            // A checkpoint has none.
+            else if (ModelChat.InitOf(here) is { } init && !Path.Exists(init) && !init.EndsWith(".json", StringComparison.Ordinal)
+                && !settings.Model.IsMasked)
+                notice($"{Without}the run began with {ModelChat.InitOf(settings)}, which is not on this machine; if that has a template, "
+                    + "export where it is, or copy its chat_template.jinja into the folder");
+            return null;
         }
         catch (ElasticException e)
         {
-            notice($"written without a chat template: {e.Message}");
+            notice($"{Without}{e.Message}");
             return null;
         }
     }

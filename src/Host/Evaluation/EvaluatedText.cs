@@ -19,10 +19,11 @@ internal sealed class EvaluatedText
     /// <param name="option">Where the files are named, e.g. "--data".</param>
     /// <param name="sources">Files and folders.</param>
     /// <param name="corpus">How the run reads its own files; which of them, <paramref name="sources"/> says.</param>
+    /// <param name="chat">The run's copy of its tokenizer's chat template; null where it has none.</param>
     /// <param name="context">Tokens that the model sees at once.</param>
     /// <param name="stride">Null for disjoint windows.</param>
     /// <exception cref="ElasticException">There is no such file, or it holds tokens.</exception>
-    public EvaluatedText(string option, IReadOnlyList<string> sources, CorpusSettings corpus, int context, int? stride)
+    public EvaluatedText(string option, IReadOnlyList<string> sources, CorpusSettings corpus, ChatFormat? chat, int context, int? stride)
     {
         _where = $"{option} {string.Join(' ', sources)}";
         if (sources.FirstOrDefault(s => !Path.Exists(s)) is { } missing)
@@ -30,7 +31,7 @@ internal sealed class EvaluatedText
         if (stride is < 1 || stride > context)
             throw new SettingsException([$"--stride {stride}: use 1 to the model's context, {context}"]);
         (_context, Stride) = (context, stride ?? context);
-        _found = CorpusSources.Find(corpus with { Sources = sources, Validation = [], Include = [], Exclude = [] });
+        _found = CorpusSources.Find(corpus with { Sources = sources, Validation = [], Include = [], Exclude = [] }, chat);
         if (CorpusSources.AreTokenShards(_found.Files))
             throw new ElasticException($"{_found.Files[0].Path} holds tokens, and bits per byte are those of text: name files of text");
     }

@@ -17,7 +17,7 @@ internal static class TextEvaluation
         TextModel model, IReadOnlyList<string> sources, int? stride, EvaluationOutput output, CancellationToken cancel)
     {
         var text = new EvaluatedText(
-            "--data", sources, model.Training?.Corpus ?? CorpusSettings.Defaults, model.Settings.Context, stride);
+            "--data", sources, model.Training?.Corpus ?? CorpusSettings.Defaults, model.StoredChat(), model.Settings.Context, stride);
         using var opened = model.Open(new DeviceId("cpu:0"), Environment.ProcessorCount);
         var scorer = new TextScorer(opened.Device, model.Tokenizer.EndOfText);
         foreach (var row in text.Rows(model.Tokenizer, cancel))

@@ -54,12 +54,19 @@ internal sealed class ModelChat
         }
     }
 
-    /// <summary>The template that conversations were written by when the run trained; else that of the model it began with.</summary>
-    public static ChatFormat? OfRun(TrainingSettings settings, Tokenizer tokenizer) =>
+    /// <summary>
+    /// The template that conversations were written by when the run trained, of which the run's folder has a copy where it came with the
+    /// tokenizer; else that of the model it began with, where that is on this machine.
+    /// </summary>
+    /// <param name="folder">The run's folder.</param>
+    public static ChatFormat? OfRun(TrainingSettings settings, Tokenizer tokenizer, string folder) =>
         settings.Corpus.ChatTemplate is not ChatTemplate.None and not ChatTemplate.Tokenizer
             ? ChatFormat.Named(settings.Corpus.ChatTemplate)
-            : (settings.Model.InitBase ?? settings.Model.Init) is { } init && Directory.Exists(init)
-                ? ChatFolder.Find(init, tokenizer) : null;
+            : ChatFolder.Find(folder, tokenizer)
+                ?? (InitOf(settings) is { } init && Directory.Exists(init) ? ChatFolder.Find(init, tokenizer) : null);
+
+    /// <summary>The folder of the model that the run began with; null for a fresh one.</summary>
+    public static string? InitOf(TrainingSettings settings) => settings.Model.InitBase ?? settings.Model.Init;
 
     /// <summary>The tokens that the answer goes on from.</summary>
     /// <returns>At least one token.</returns>
@@ -70,7 +77,7 @@ internal sealed class ModelChat
                 + "end with a message of the user that has a text");
 
     private static ChatFormat? OwnOf(TextModel model) => model.Training is { } training
-        ? OfRun(training, model.Tokenizer) : ChatFolder.Find(model.Name, model.Tokenizer);
+        ? OfRun(training, model.Tokenizer, model.Folder) : ChatFolder.Find(model.Name, model.Tokenizer);
 
     private static ChatFormat Chosen(string chosen, Tokenizer tokenizer)
     {

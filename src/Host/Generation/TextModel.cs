@@ -26,6 +26,9 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     /// <summary>The run's settings; null for a folder's model.</summary>
     public TrainingSettings? Training { get; private init; }
 
+    /// <summary>The run's folder, or the model's.</summary>
+    public string Folder { get; private init; } = Name;
+
     /// <summary>The parameters' fingerprint: for a run's model the version's.</summary>
     public string Fingerprint => _fingerprint.Value;
 
@@ -49,6 +52,7 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
             return new TextModel(name, checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
             {
                 Round = checkpoint.Manifest.Version,
+                Folder = folder,
                 Training = checkpoint.Settings with
                 {
                     Model = models?.Here(checkpoint.Settings.Model) ?? checkpoint.Settings.Model,
@@ -122,6 +126,11 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
             throw;
         }
     }
+
+    /// <summary>The run's copy of the chat template that came with its tokenizer; null where it was trained without.</summary>
+    /// <exception cref="ElasticException">The copy is not there, or cannot be read.</exception>
+    public ChatFormat? StoredChat() =>
+        Training?.Corpus.ChatTemplate == ChatTemplate.Tokenizer ? ChatFolder.Stored(Folder, Tokenizer) : null;
 
     /// <summary>Tokens of a text; those of an empty one are the end of text alone, after which a document begins.</summary>
     public List<int> Encode(string text)

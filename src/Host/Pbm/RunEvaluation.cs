@@ -30,7 +30,7 @@ internal static class RunEvaluation
             throw new ElasticException(
                 $"run {run} is of a {model.Architecture}, which does not go on with a text: its scores are those of its held-out part, "
                 + $"which pbm run status -n {run} shows");
-        var text = new EvaluatedText("--data", files, checkpoint.Settings.Corpus, model.Context, stride);
+        var text = new EvaluatedText("--data", files, checkpoint.Settings.Corpus, checkpoint.Chat, model.Context, stride);
         var said = Said.Channel(64);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var scoring = ScoreAsync(control, checkpoint, text, origin, said.Writer, stop.Token);

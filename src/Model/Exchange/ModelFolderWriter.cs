@@ -18,17 +18,21 @@ public static class ModelFolderWriter
     /// <param name="type">Type of the elements in the files; 16-bit types round to the nearest, ties to even.</param>
     /// <param name="endOfText">The token that ends a document.</param>
     /// <param name="others">Further files by name: the tokenizer's.</param>
+    /// <param name="beginning">The token that begins a text; null for the one that ends the text before it.</param>
+    /// <param name="endOfAnswer">The token that ends an answer besides the end of text; null for none.</param>
     /// <remarks>Adapters are added to the weights beside which they were trained.</remarks>
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
     /// <exception cref="OperationCanceledException">It was ended; nothing stays.</exception>
     public static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
-        IReadOnlyDictionary<string, byte[]> others, CancellationToken cancel = default) =>
-        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes, cancel);
+        IReadOnlyDictionary<string, byte[]> others, int? beginning = null, int? endOfAnswer = null,
+        CancellationToken cancel = default) =>
+        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes, beginning, endOfAnswer, cancel);
 
     internal static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
-        IReadOnlyDictionary<string, byte[]> others, long shardBytes, CancellationToken cancel = default)
+        IReadOnlyDictionary<string, byte[]> others, long shardBytes, int? beginning = null, int? endOfAnswer = null,
+        CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(model);
@@ -41,9 +45,11 @@ public static class ModelFolderWriter
         {
             var network = Architectures.Open(model.WithoutAdapters());
             SafetensorsWriter.Write(place, [.. Tensors(merged ?? parameters, network, cancel)], type, shardBytes);
-            File.WriteAllBytes(Path.Combine(place, ModelConfig.FileName), Config(format, model, type, endOfText));
+            File.WriteAllBytes(Path.Combine(place, ModelConfig.FileName), Config(format, model, type, beginning ?? endOfText, endOfText));
             if (!model.IsMasked)
-                File.WriteAllBytes(Path.Combine(place, "generation_config.json"), Json(json => WriteEnds(json, endOfText)));
+                File.WriteAllBytes(
+                    Path.Combine(place, "generation_config.json"),
+                    Json(json => WriteEnds(json, beginning ?? endOfText, endOfText, endOfAnswer)));
             foreach (var (name, bytes) in others)
                 File.WriteAllBytes(Path.Combine(place, name), bytes);
         });
@@ -58,7 +64,7 @@ public static class ModelFolderWriter
             parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into);
         }));
 
-    private static byte[] Config(ModelFormat format, ModelSettings model, ElementType type, int endOfText) => Json(json =>
+    private static byte[] Config(ModelFormat format, ModelSettings model, ElementType type, int beginning, int endOfText) => Json(json =>
     {
         json.WriteStartArray("architectures");
         json.WriteStringValue(format.ClassName);
@@ -66,7 +72,7 @@ public static class ModelFolderWriter
         json.WriteString("model_type", format.ModelType);
         format.Write(json, model);
         json.WriteNumber("vocab_size", model.Vocabulary);
-        WriteEnds(json, endOfText);
+        WriteEnds(json, beginning, endOfText, endOfAnswer: null);
         json.WriteString("torch_dtype", type switch
         {
             ElementType.Float32 => "float32",
@@ -75,10 +81,19 @@ public static class ModelFolderWriter
         });
     });
 
-    private static void WriteEnds(Utf8JsonWriter json, int endOfText)
+    // What generates stops at any token of a list; the model's config names one, as tokenizer_config.json does.
+    private static void WriteEnds(Utf8JsonWriter json, int beginning, int endOfText, int? endOfAnswer)
     {
-        json.WriteNumber("bos_token_id", endOfText);
-        json.WriteNumber("eos_token_id", endOfText);
+        json.WriteNumber("bos_token_id", beginning);
+        if (endOfAnswer is not { } answer || answer == endOfText)
+        {
+            json.WriteNumber("eos_token_id", endOfText);
+            return;
+        }
+        json.WriteStartArray("eos_token_id");
+        json.WriteNumberValue(answer);
+        json.WriteNumberValue(endOfText);
+        json.WriteEndArray();
     }
 
     private static byte[] Json(Action<Utf8JsonWriter> write)

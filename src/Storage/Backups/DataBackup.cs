@@ -164,8 +164,9 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
                 }
 
                 await CopyAsync(path, cancel);
-                if (Path.Combine(from.Run(run), TokenizerFile.FileName) is var tokenizer && File.Exists(tokenizer))
-                    await CopyAsync(tokenizer, cancel);
+                foreach (var file in CheckpointContent.FilesOfTokenizer.Select(name => Path.Combine(from.Run(run), name)))
+                    if (File.Exists(file))
+                        await CopyAsync(file, cancel);
                 return manifest.Version;
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or InvalidDataException or BlobLostException)

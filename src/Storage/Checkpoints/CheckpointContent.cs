@@ -1,6 +1,6 @@
+using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
-using TokenizerFile = Elastic.Corpus.TokenizerFile;
 
 namespace Elastic.Storage;
 
@@ -14,6 +14,9 @@ public sealed record CheckpointFile(string Name, string Path, long Bytes);
 /// </summary>
 public static class CheckpointContent
 {
+    /// <summary>What the run's folder may have of its tokenizer: the file that it came from, and its chat template.</summary>
+    public static IReadOnlyList<string> FilesOfTokenizer { get; } = [TokenizerFile.FileName, ChatFolder.FileName];
+
     /// <summary>The files, in the order in which they are to be written.</summary>
     /// <exception cref="ElasticException">The manifest is none, or a blob is missing or damaged.</exception>
     public static IReadOnlyList<CheckpointFile> Of(string manifestPath)
@@ -31,7 +34,7 @@ public static class CheckpointContent
             string[] names =
             [
                 .. digests.Distinct().Select(d => $"blobs/{d.Hex[..2]}/{d.Hex}"),
-                .. File.Exists(Path.Combine(run, TokenizerFile.FileName)) ? [TokenizerFile.FileName] : Array.Empty<string>(),
+                .. FilesOfTokenizer.Where(name => File.Exists(Path.Combine(run, name))),
                 $"checkpoints/{Path.GetFileName(manifestPath)}",
             ];
             return [.. names.Select(name => new FileInfo(Path.Combine(run, name)))

@@ -125,6 +125,26 @@ public sealed class ChatFormatTests : IDisposable
     }
 
     [Fact]
+    public void A_corpus_keeps_the_template_that_came_with_the_tokenizer_and_its_manifest_vouches_for_it()
+    {
+        var tokenizer = TokensOf("mistral");
+        using (var writer = new CorpusWriter(_folder["c"], Foundation.Digest.Of("id"u8), tokenizer, chat: Format("mistral")))
+        {
+            writer.Append(new TokenizedBatch(0, [new TokenizedDocument(new[] { 97, 98, 256 }, 2, "s", false)]));
+            writer.Complete(new ReadStatistics());
+        }
+        var corpus = BuiltCorpus.Open(_folder["c"]);
+        Assert.Empty(corpus.Problems());
+        var kept = ChatFolder.Stored(corpus.Folder, tokenizer);
+        Assert.Equal((Format("mistral").Id, Format("mistral").Jinja), (kept.Id, kept.Jinja));
+        Assert.Equal(
+            ["tokenizer.json", "tokenizer_config.json"], corpus.FilesOfTokenizer.Select(f => Path.GetFileName(f.Path)));
+        _folder.Write("c/tokenizer_config.json", "{}");
+        Assert.Contains("tokenizer_config.json has SHA-256", Assert.Single(corpus.Problems()), StringComparison.Ordinal);
+        Refusal.Says("tokenizer_config.json is missing", () => ChatFolder.Stored(_folder["none"], tokenizer));
+    }
+
+    [Fact]
     public void Records_are_written_by_the_template_that_comes_with_the_tokenizer()
     {
         var place = Path.GetDirectoryName(_folder.Write("t/tokenizer.json", Json(["<s>", "</s>"])))!;
