@@ -3,6 +3,7 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Corpora;
 
@@ -13,8 +14,9 @@ namespace Elastic.Actors.Corpora;
 /// <param name="readers">Holds the reference to the shard region.</param>
 internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCorpus corpus, BlockMap map, bool heldOut)
 {
-    // An answer stays well below the control plane's frame size.
-    private const int MostBytes = 48 << 10;
+    // Parts of fewer elements are not worth a message: a context that has no other divisor is read here.
+    private const int LeastPart = 256;
+
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Detour = TimeSpan.FromSeconds(30);
 
@@ -27,24 +29,52 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
     {
         var row = map.Cut.Length;
         var tokens = new int[blocks.Count * row];
-        var perAnswer = Math.Max(1, MostBytes / (row * sizeof(int)));
-        var requests = blocks.Select((block, i) => (Place: map.Locate(block), Row: i))
-            .GroupBy(b => b.Place.Shard)
-            .SelectMany(shard => shard.Chunk(perAnswer).Select(part => (Shard: shard.Key, Part: part)));
+        var asked = AskedAs(map.Cut);
+        var cut = asked ?? map.Cut;
+        var parts = map.Cut.Context / cut.Context;
+        var perAnswer = Math.Max(1, ShardReaderActor.MostBytes / (cut.Length * sizeof(int)));
+        var requests = blocks
+            .SelectMany((block, i) => PartsOf(map.Locate(block), i))
+            .GroupBy(p => p.Shard)
+            .SelectMany(shard => shard.Chunk(perAnswer).Select(some => (Shard: shard.Key, Parts: some)));
 
         await Task.WhenAll(requests.Select(async request =>
         {
-            int[] places = [.. request.Part.Select(p => p.Place.Block)];
-            var ask = new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, map.Cut.Kind, map.Cut.Context, places);
-            if (await AskAsync<BlocksRead>(ask, request.Shard, read => Answers(ask, read), cancel) is { } answer
-                && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
+            int[] places = [.. request.Parts.Select(p => p.Block)];
+            var ask = new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, cut.Kind, cut.Context, places);
+            if (asked is not null && await AskAsync<BlocksRead>(ask, request.Shard, read => Answers(ask, read), cancel) is { } answer
+                && Unpack(answer, request.Shard, cut.Length, [.. request.Parts.Select(p => p.At)], tokens))
                 return;
 
             using var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
             for (var i = 0; i < places.Length; i++)
-                map.Cut.Read(shard.Tokens, places[i], tokens.AsSpan(request.Part[i].Row * row, row));
+                cut.Read(shard.Tokens, places[i], tokens.AsSpan(request.Parts[i].At, cut.Length));
         }));
         return tokens;
+
+        // Neighbours share an element, which both write.
+        IEnumerable<(int Shard, int Block, int At)> PartsOf((int Shard, int Block) place, int number) =>
+            Enumerable.Range(0, parts).Select(
+                part => (place.Shard, checked(place.Block * parts + part), number * row + part * cut.Context));
+    }
+
+    /// <summary>
+    /// What a sample is asked for as. One that no answer holds is asked for in parts, which are samples of a shorter context: those lie
+    /// side by side in a shard, as samples do.
+    /// </summary>
+    /// <returns>Null where no such parts make up the sample, which is then read from the shard here: one that begins with a document, or
+    /// a context without a fitting divisor.</returns>
+    internal static SampleCut? AskedAs(SampleCut cut)
+    {
+        const int Most = ShardReaderActor.MostBytes / sizeof(int);
+        if (cut.Length <= Most)
+            return cut;
+        if (cut.Kind is SampleKind.Documents or SampleKind.Pairs)
+            return null;
+        for (var parts = cut.Context / Most + 1; cut.Context / parts >= LeastPart; parts++)
+            if (cut.Context % parts == 0 && cut.Context / parts < Most)
+                return cut with { Context = cut.Context / parts };
+        return null;
     }
 
     /// <summary>The sources of each block's elements, see <see cref="SampleCut.SourcesOf"/>.</summary>
@@ -60,13 +90,12 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         }));
 
     // False where the answer is not what was asked for: it comes from another node, and tokens are indices into the embedding.
-    private bool Unpack(BlocksRead answer, int shard, int[] rows, int[] into)
+    private bool Unpack(BlocksRead answer, int shard, int length, int[] places, int[] into)
     {
-        var row = map.Cut.Length;
-        for (var i = 0; i < rows.Length; i++)
+        for (var i = 0; i < places.Length; i++)
         {
-            var block = into.AsSpan(rows[i] * row, row);
-            TokenBytes.Unpack(answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes, block);
+            var block = into.AsSpan(places[i], length);
+            TokenBytes.Unpack(answer.Tokens.AsSpan(i * length * answer.TokenBytes), answer.TokenBytes, block);
             foreach (var token in block)
                 if (!SampleElement.IsValid(token, corpus.Manifest.VocabularySize))
                     return BeginDetour(shard);

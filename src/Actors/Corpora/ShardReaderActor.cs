@@ -15,6 +15,12 @@ namespace Elastic.Actors.Corpora;
 /// </summary>
 internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 {
+    /// <summary>
+    /// Bytes of the elements of an answer, at most. With what the message says besides, and its signature, it stays below
+    /// <see cref="ElasticSerializer.MostBytes"/>, above which no message is sent.
+    /// </summary>
+    public const int MostBytes = ElasticSerializer.MostBytes - (16 << 10);
+
     private const int MostContext = 1 << 24;
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -92,7 +98,7 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     /// <param name="width">Bytes of an element.</param>
     internal static string? Problem(ReadBlocks request, int width) =>
         !Enum.IsDefined(request.Kind) || request.Context < 1
-        || (Halves(request) * request.Context + 1L) * request.Blocks.Length * width > ElasticSerializer.MostBytes
+        || (Halves(request) * request.Context + 1L) * request.Blocks.Length * width > MostBytes
             ? $"{request.Blocks.Length} blocks of {Halves(request) * request.Context + 1L} tokens are asked for, which no answer can hold"
             : null;
 

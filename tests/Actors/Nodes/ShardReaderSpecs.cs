@@ -66,4 +66,65 @@ public sealed class ShardReaderSpecs : TemporaryFolder
 
         async Task<T> AskAsync<T>(object request) => Assert.IsType<T>(await reader.Ask<object>(request, Deadline));
     }
+
+    // The one who asks has the manifest alone: what it does not get from the reader, it gets from nowhere.
+    [Theory]
+    [InlineData(SampleKind.Blocks)]
+    [InlineData(SampleKind.Packed)]
+    public async Task A_sample_that_no_answer_holds_comes_in_parts(SampleKind kind)
+    {
+        const int Context = 32_768;
+        var (there, here) = (new DataPaths(Path.Combine(Folder, "there")), new DataPaths(Path.Combine(Folder, "here")));
+        var id = Digest.Of("id"u8);
+        var built = Long(there, id);
+        using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
+        using var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(there));
+        var files = new CorpusFiles(there, new BlobLocations(), fetcher);
+        var way = new ReaderWay { Region = system.ActorOf(ShardReaderActor.Props(files)) };
+        var manifest = await File.ReadAllBytesAsync(built.ManifestPath, TestContext.Current.CancellationToken);
+        var corpus = BuiltCorpus.Receive(here.FetchedCorpus(id), id, manifest);
+        var map = new BlockMap(corpus.TrainShards, new SampleCut(kind, Context));
+
+        var tokens = await new BlockReader(way, new CorpusFiles(here, new BlobLocations(), fetcher), corpus, map, heldOut: false)
+            .ReadAsync([2, 0], TestContext.Current.CancellationToken);
+
+        using var shard = TokenShard.Open(built.ShardPath(built.TrainShards[0]));
+        var due = new int[2 * map.Cut.Length];
+        map.Cut.Read(shard, 2, due.AsSpan(0, map.Cut.Length));
+        map.Cut.Read(shard, 0, due.AsSpan(map.Cut.Length));
+        Assert.Equal(due, tokens);
+        Assert.Equal(kind == SampleKind.Packed, tokens.Any(e => (e & SampleElement.Begins) != 0));
+    }
+
+    [Fact]
+    public async Task A_document_that_no_answer_holds_is_read_here_and_nobody_is_asked_for_it()
+    {
+        var (paths, id) = (new DataPaths(Folder), Digest.Of("id"u8));
+        var corpus = Long(paths, id);
+        using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
+        using var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
+        using var asked = Inbox.Create(system);
+        var map = new BlockMap(corpus.TrainShards, new SampleCut(SampleKind.Documents, 32_768));
+        var reader = new BlockReader(
+            new ReaderWay { Region = asked.Receiver }, new CorpusFiles(paths, new BlobLocations(), fetcher), corpus, map, heldOut: false);
+
+        var tokens = await reader.ReadAsync([1], TestContext.Current.CancellationToken);
+
+        using var shard = TokenShard.Open(corpus.ShardPath(corpus.TrainShards[0]));
+        var due = new int[map.Cut.Length];
+        map.Cut.Read(shard, 1, due);
+        Assert.Equal(due, tokens);
+        Assert.Throws<TimeoutException>(() => asked.Receive(TimeSpan.Zero));
+    }
+
+    // A shard of three samples of 32,768 tokens, in documents of many lengths.
+    private static BuiltCorpus Long(DataPaths paths, Digest id)
+    {
+        var bytes = Tokenizer.Open("byte");
+        using var writer = new CorpusWriter(paths.Corpus(id), id, bytes);
+        Document[] documents =
+            [.. Enumerable.Range(0, 40).Select(i => new Document("Web", $"{i}", string.Join(' ', Enumerable.Range(i, 10 + 37 * i))))];
+        writer.Append(BatchTokenizer.Tokenize(bytes, new DocumentBatch(0, documents), 0));
+        return writer.Complete(new ReadStatistics());
+    }
 }
