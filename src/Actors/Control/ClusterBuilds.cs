@@ -293,6 +293,11 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         }
     }
 
+    /// <summary>Why a build has failed, and what to do: for a person.</summary>
+    internal static string WhyFailed(Exception e) => DiskSpace.IsExhausted(e)
+        ? $"the seed's disk is full ({e.Message.TrimEnd('.')}): free some space and give the same command again, which goes on"
+        : OutOfMemory.Describe(e) ?? (e is ElasticException ? e.Message : OneLine.Of($"{e.GetType().Name}: {e.Message}"));
+
     // Where this process ends first, the database says that the build goes on.
     private async Task<string?> RunAsync(RunningBuild build, Origin origin)
     {
@@ -311,7 +316,7 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
         }
         catch (Exception e) when (!_ended.IsCancellationRequested)
         {
-            (state, note) = (BuildState.Failed, e is ElasticException ? e.Message : OneLine.Of($"{e.GetType().Name}: {e.Message}"));
+            (state, note) = (BuildState.Failed, WhyFailed(e));
         }
         catch (Exception)
         {
