@@ -14,7 +14,12 @@ namespace Elastic.Actors.Control;
 internal sealed class AcknowledgedPieces(
     string build, DatabaseAddress database, PieceStore store, TokenStore tokens, BlobLocations blobs, Action<string> say) : IDisposable
 {
+    // Of a row.
+    private const int MostPieces = 256;
+
     private readonly List<Digest> _served = [];
+    private readonly HashSet<Digest> _known = [];
+    private readonly List<StoredPiece> _due = [];                       // what the database was not there for
 
     /// <summary>Gives what an earlier process has noted, or another seed, as far as it is here.</summary>
     public async Task GoOnAsync(CancellationToken cancel)
@@ -26,7 +31,10 @@ internal sealed class AcknowledgedPieces(
                 rows = await known.ReadAsync(build, rows[^1].Number, cancel))
                 foreach (var piece in rows.SelectMany(r => r.Pieces).Where(
                     p => p.Documents is null ? tokens.Has(p.Piece) : store.Has(p.Piece)))
+                {
                     Serve(piece);
+                    _known.Add(piece.Piece);
+                }
         }
         catch (DatabaseUnavailableException e)
         {
@@ -36,6 +44,21 @@ internal sealed class AcknowledgedPieces(
         catch (InvalidDataException e)
         {
             say($"what was noted of this build cannot be read ({e.Message}): a seed that took over would have it done again");
+        }
+    }
+
+    /// <summary>
+    /// Notes pieces that were here before the build began, as far as nobody has: an earlier build, or this one on an earlier day, has read
+    /// them.
+    /// </summary>
+    public async Task AddFoundAsync(IReadOnlyList<SourcePiece> pieces, CancellationToken cancel)
+    {
+        foreach (var some in pieces.Where(p => !_known.Contains(p.Identity)).Chunk(MostPieces))
+        {
+            var stored = new StoredPiece[some.Length];
+            await Task.Run(
+                () => Parallels.For(some.Length, Environment.ProcessorCount, i => stored[i] = Stored(some[i]), cancel), cancel);
+            await AddAsync([.. stored], cancel);
         }
     }
 
@@ -52,9 +75,16 @@ internal sealed class AcknowledgedPieces(
     private async Task AddAsync(List<StoredPiece> stored, CancellationToken cancel)
     {
         stored.ForEach(Serve);
+        _due.AddRange(stored);
         try
         {
-            await new BuildPieces(database).AddAsync(build, stored, cancel);
+            while (_due.Count > 0)
+            {
+                List<StoredPiece> row = [.. _due.Take(MostPieces)];
+                await new BuildPieces(database).AddAsync(build, row, cancel);
+                _known.UnionWith(row.Select(p => p.Piece));
+                _due.RemoveRange(0, row.Count);
+            }
         }
         catch (DatabaseUnavailableException e)
         {

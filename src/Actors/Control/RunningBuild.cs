@@ -83,6 +83,7 @@ internal sealed class RunningBuild : IProgress<BuildProgress>, IProgress<CorpusP
                 var built = new CorpusBuilder(here, store, paths.Texts)
                 {
                     Step = step,
+                    Found = (pieces, stop) => acknowledged.AddFoundAsync(pieces, stop).GetAwaiter().GetResult(),
                     Others = (pieces, came, stop) => ReadByNodesAsync(
                         new PieceReading(node, origin, acknowledged, store, came, Say), here, pieces, stop).GetAwaiter().GetResult(),
                 }.Run(Environment.ProcessorCount, this, cancel);

@@ -25,6 +25,9 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// </summary>
     public Action<IReadOnlyList<SourcePiece>, Action<SourcePiece>, CancellationToken>? Others { get; init; }
 
+    /// <summary>Takes the pieces that the store has, before <see cref="Others"/> read those that it lacks; null for nobody.</summary>
+    public Action<IReadOnlyList<SourcePiece>, CancellationToken>? Found { get; init; }
+
     /// <summary>Takes the name of each step before it is taken, for a test that ends the process there; null for nobody.</summary>
     public Action<string>? Step { get; init; }
 
@@ -113,7 +116,9 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var over = new ConcurrentDictionary<Digest, bool>();
         if (Others is not null)
         {
-            List<SourcePiece> missing = [.. pieces.Where(p => !IsRead(p, cancel)).DistinctBy(p => p.Identity)];
+            var all = pieces.DistinctBy(p => p.Identity).ToLookup(p => IsRead(p, cancel));
+            Found?.Invoke([.. all[true]], cancel);
+            List<SourcePiece> missing = [.. all[false]];
             foreach (var part in missing.Where(p => p.File.Part is not null))
                 fresh[part.OfFile] = part;
             if (missing.Count > 0)
