@@ -2,8 +2,11 @@ using Akka.Actor;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
+using Elastic.Model.Tests.Collectives;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 using Elastic.Testing;
@@ -27,9 +30,7 @@ public sealed class TrainerActorSpecs : TemporaryFolder
         await AskAsync(new TrainerCommand.Attach(settings, vectors, 1));
         var gradients = (HostVector)(await AskAsync(new TrainerCommand.Work(device =>
         {
-            var tokens = new int[settings.Batch.Micro * (settings.Model.Context + 1)];
-            var samples = Sample.Cut(tokens, settings.Batch.Micro);
-            device.Accumulate(device.Architecture.Batching.MicroBatches(samples, settings.Batch.Micro, default), default);
+            Accumulate(device, settings);
             return device.Roots[0].Gradient;
         }))).Value!;
         if (isOtherLost)
@@ -38,6 +39,43 @@ public sealed class TrainerActorSpecs : TemporaryFolder
         Assert.Equal(isOtherLost, IsThere(gradients));
 
         Task<TrainerReply> AskAsync(TrainerCommand command) => trainer.Ask<TrainerReply>(command, Deadline);
+    }
+
+    [Fact]
+    public async Task A_device_that_gets_on_may_take_hours_for_a_piece_of_work_and_one_that_does_not_is_lost()
+    {
+        var (settings, clock) = (TinySettings.Of("a"), new HandClock());
+        using var system = ActorSystem.Create("trainers", AkkaSettings.ForDevices(new DataPaths(Folder)));
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
+        using var goesOn = new ManualResetEventSlim();
+        var id = new DeviceId("cpu:0");
+        var device = new TrainerThread(id, system.ActorOf(TrainerActor.Props(id)), 1, null, clock);
+        await device.AttachAsync(settings, vectors);
+        await device.RunAsync(d =>
+        {
+            for (var part = 0; part < 4; part++)
+            {
+                clock.Pass(TimeSpan.FromMinutes(25));
+                Accumulate(d, settings);
+            }
+            return true;
+        }).WaitAsync(Deadline);
+
+        var hangs = device.RunAsync(_ =>
+        {
+            clock.Pass(TimeSpan.FromMinutes(32));
+            return goesOn.Wait(Deadline);
+        });
+        var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => hangs.WaitAsync(Deadline));
+        goesOn.Set();
+        Assert.Equal("cpu:0 did not answer within 31 minutes", lost.Message);
+        Assert.True(lost.IsLost);
+    }
+
+    private static void Accumulate(TrainingDevice device, TrainingSettings settings)
+    {
+        var samples = Sample.Cut(new int[settings.Batch.Micro * (settings.Model.Context + 1)], settings.Batch.Micro);
+        device.Accumulate(device.Architecture.Batching.MicroBatches(samples, settings.Batch.Micro, default), default);
     }
 
     private static unsafe bool IsThere(HostVector vector) => vector.Data is not null;
