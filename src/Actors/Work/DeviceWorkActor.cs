@@ -83,11 +83,14 @@ internal sealed class DeviceWorkActor : ReceiveActor
         _drop.Dispose();
     }
 
-    private static Task<DeviceGroup> GoBackAsync(IActorRef self, DeviceFailedException lost)
+    private static async Task<DeviceGroup> GoBackAsync(IActorRef self, DeviceFailedException lost)
     {
         var with = new TaskCompletionSource<DeviceGroup>(TaskCreationOptions.RunContinuationsAsynchronously);
         self.Tell(new GoesBack(lost, with));
-        return with.Task.WaitAsync(AnswerDeadline);
+        using var limit = new WaitDeadline(TimeProvider.System, AnswerDeadline);
+        return await limit.HasEndedAsync(with.Task)
+            ? await with.Task
+            : throw new TimeoutException($"the node did not say within {AnswerDeadline.TotalSeconds} s on which devices the step goes on");
     }
 
     private void End(int number, WorkOutcome? outcome)
