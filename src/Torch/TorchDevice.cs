@@ -114,6 +114,7 @@ internal sealed partial class TorchDevice : TrainingDevice
                         throw;
                     }
                     _gradients.Add(new TreeNode(batch.Index, 1), buffer);
+                    NotePart();
                 }
                 // Other devices read the sums, on streams of their own.
                 WaitFor($"the sums of {microBatches.Count} micro-batches");
@@ -156,6 +157,8 @@ internal sealed partial class TorchDevice : TrainingDevice
         => OnDevice(() =>
         {
             ArgumentNullException.ThrowIfNull(optimizer);
+            if (slice.Tiles == 0 && Vectors[VectorSet.Parameters] is PiecedVector)
+                return true;                                           // a stage that updates nothing has no piece of the moments
             string[] names = [VectorSet.Parameters, .. optimizer.Vectors];
             _updated = names.ToDictionary(name => name, name => Near(name, slice, optimizer));
             Update(_updated, slice, optimizer, step);

@@ -25,6 +25,7 @@ public sealed class StageTests
     {
         ["gpt2"] = Samples.Model(2, 2, 16, 8, 61) with { Dropout = 0.1 },
         ["llama"] = Samples.Llama(2, 2, 1, 16, 8, 61),
+        ["tied llama"] = Samples.Llama(2, 2, 1, 16, 8, 61, l => l with { TiedEmbeddings = true }),
         ["bert"] = Samples.Of("bert", 2, 2, 16, 8, 61),
         ["transformer"] = Samples.Of("transformer", 2, 2, 16, 8, 61) with { Dropout = 0.1 },
         ["adapters"] = Samples.Model(2, 2, 16, 8, 61) with { Lora = ModelSettings.Defaults.Lora with { Rank = 2 } },
@@ -139,10 +140,11 @@ public sealed class StageTests
     [Theory]
     [InlineData("gpt2", TrainingPrecision.Fp32, true)]
     [InlineData("transformer", TrainingPrecision.Bf16, false)]
+    [InlineData("tied llama", TrainingPrecision.Fp32, true, 4)]           // the first stage updates nothing
+    [InlineData("tied llama", TrainingPrecision.Bf16, false, 4)]
     public async Task Stages_that_share_no_memory_give_the_bits_of_one_device_also_when_others_take_them(
-        string kind, TrainingPrecision of, bool hasKernels)
+        string kind, TrainingPrecision of, bool hasKernels, int count = 3)
     {
-        const int count = 3;
         var (model, precision) = (Kinds[kind], Precision.Of(of));
         using var pool = new StagePool(model, count + 1, hasKernels);
         var expected = await pool.TrainAsync(precision, _ => (1, 1, 1));

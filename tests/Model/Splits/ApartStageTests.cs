@@ -37,6 +37,7 @@ public sealed class ApartStageTests
     [Theory]
     [InlineData("llama", TrainingPrecision.Fp32)]
     [InlineData("llama", TrainingPrecision.Fp16)]
+    [InlineData("transformer", TrainingPrecision.Fp16)]
     public async Task A_stage_that_updates_no_parameter_takes_its_steps(string kind, TrainingPrecision of)
     {
         var model = PrecisionTests.Kinds[kind];
