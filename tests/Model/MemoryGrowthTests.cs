@@ -1,3 +1,4 @@
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
 
@@ -31,6 +32,17 @@ public class MemoryGrowthTests
         var most = Settings with { Run = Settings.Run with { DevicesPerReplica = 3 } };
         Assert.Null(MemoryGrowth.Problem([most], 3, [most], 8, 0));
         Assert.NotNull(MemoryGrowth.Problem([most], 8, [Settings], 8, 0));
+    }
+
+    [Fact]
+    public void It_counts_as_the_devices_of_the_machine_share_a_replica()
+    {
+        var sharing = ReplicaSharing.Usual with { Zero = 2 };
+        double Sharded(int devices) => TrainingPlan.OfReplica(Settings, devices, 1, zero: 2).Memory.Bytes;
+        var growth = Sharded(4) - Sharded(1);
+        Assert.True(growth < Bytes(4) - Bytes(1));
+        Assert.Null(MemoryGrowth.Problem([Settings], 1, [Settings], 4, growth, sharing));
+        Assert.NotNull(MemoryGrowth.Problem([Settings], 1, [Settings], 4, growth - 1, sharing));
     }
 
     [Fact]

@@ -285,9 +285,10 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _trainers.Use(use.Devices, devices =>
             {
-                TrainingSettings[] replicas = [.. _memories.InTraining.Where(_runs.ContainsKey).Select(run => _runs[run].Setup.Settings)];
-                return devices[0].IsCpu
-                    ? MemoryGrowth.Problem(replicas, _trainers.Devices.Count, replicas, devices.Count, FreeMemoryBytes) : null;
+                TrainingSettings[] replicas =
+                    [.. _memories.InTraining.Where(r => _runs.ContainsKey(r.Run)).Select(r => r.Settings)];
+                return devices[0].IsCpu ? MemoryGrowth.Problem(
+                    replicas, _trainers.Devices.Count, replicas, devices.Count, FreeMemoryBytes, _context.Facts.Sharing) : null;
             });
         }
         catch (ElasticException e)

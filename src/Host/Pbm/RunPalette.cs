@@ -356,7 +356,7 @@ internal sealed class RunPalette
             var replicas = node.Work.Count(w => w.StartsWith($"{run.RunId} {ComputeWork.Kind.Name} ", StringComparison.Ordinal));
             if (MemoryGrowth.Problem(
                 [.. Enumerable.Repeat(now, replicas)], node.Devices.Length, [.. Enumerable.Repeat(then, replicas)], node.Devices.Length,
-                node.FreeMemoryBytes) is { } problem)
+                node.FreeMemoryBytes, node.Sharing) is { } problem)
                 throw new ElasticException($"node {node.Address}: {problem}");
         }
     }

@@ -68,6 +68,24 @@ public sealed class ElasticNodeSpecs : IDisposable
         Assert.StartsWith("training needs ", view.Failure, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_node_that_trains_gives_work_back_that_a_change_in_mid_run_makes_too_large_for_its_memory()
+    {
+        using var deadline = new CancellationTokenSource(TinyRun.Patience);
+        await using var node = await ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "cpu:1", DataDir = Path.Combine(_tiny.Root, "data") }, NodeDuty.Seed(), _ => { },
+            deadline.Token);
+        var settings = TinyRun.Settings("a");
+        var corpus = await node.BuildCorpusAsync(
+            settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
+        Assert.IsType<RunReply.Accepted>(await node.StartRunAsync(
+            settings, corpus, Control.Origins.Now("a test"),
+            [new SettingsChange(1, """{"batch.sequences":1048576,"batch.micro":1048576}""")]));
+        var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+        Assert.StartsWith("training needs ", view.Failure, StringComparison.Ordinal);
+        Assert.Equal(1, view.Round);
+    }
+
     private static TrainingSettings TooLarge(string name) =>
         TinyRun.Settings(name) with { Batch = BatchSettings.Defaults with { Sequences = 1 << 20, Micro = 1 << 20 } };
 

@@ -1,6 +1,7 @@
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
 using Elastic.Model.Training;
@@ -19,16 +20,16 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
     private readonly HashSet<ReplicaMemory> _inUse = [];
 
     /// <summary>
-    /// The runs of the replicas that are in training in the machine's own memory, each as often as it has replicas; between rounds those
-    /// that were.
+    /// The replicas that are in training in the machine's own memory: each one's run, and its settings; between rounds those that were. A
+    /// stage is not among them, which takes no more memory of more devices: they lend it their threads.
     /// </summary>
-    public IReadOnlyList<RunId> InTraining
+    public IReadOnlyList<(RunId Run, TrainingSettings Settings)> InTraining
     {
         get
         {
-            var trained = _all.Where(m => m is { Location: Cpu, Memory.HasRoomToTrain: true }).ToList();
+            var trained = _all.Where(m => m is { Location: Cpu, Memory: { TrainedWith: not null, Share: null } }).ToList();
             var busy = trained.Where(m => _inUse.Contains(m.Memory)).ToList();
-            return [.. (busy.Count > 0 ? busy : trained).Select(m => m.Run)];
+            return [.. (busy.Count > 0 ? busy : trained).Select(m => (m.Run, m.Memory.TrainedWith!))];
         }
     }
 
@@ -53,15 +54,16 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
             _all.Add((setup.Id, location, memory));
         }
 
-        // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
-        if (replica is not null && !memory.HasRoomToTrain)
+        // What has room for training keeps it, but settings that change in mid-run may need more; what was made for an evaluation holds the
+        // parameters alone.
+        if (replica is not null && memory.TrainedWith != setup.Settings)
         {
             if (devices[0].IsCpu)
-                CheckMemory(setup, share, devices.Count, threads);
+                CheckMemory(setup, memory.TrainedWith, share, devices.Count, threads);
             else
                 _gpus.Check(setup, devices, share);
+            memory.TrainedWith = setup.Settings;
         }
-        memory.HasRoomToTrain |= replica is not null;
         _inUse.Add(memory);
         return memory;
     }
@@ -90,13 +92,12 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
     }
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
-    // is free only after its finalizers have run.
-    private static void CheckMemory(RunSetup setup, StageShare? share, int devices, int threads)
+    // is free only after its finalizers have run. What training with the settings before has taken is free for it.
+    private static void CheckMemory(RunSetup setup, TrainingSettings? before, StageShare? share, int devices, int threads)
     {
-        var whole = share is not null ? null : TrainingPlan.OfReplica(
-            setup.Settings, devices, threads, setup.Sharing.Zero, setup.Sharing.Offload, setup.Splits.Asked);
-        // A stage is one device's, to which the others lend their threads.
-        var needed = share is null ? 0 : StagePlan.Of(setup.Settings, share.Count, devices * threads).Bytes[share.Number];
+        var whole = share is null ? PlanOf(setup.Settings) : null;
+        var needed = share is null ? 0 : BytesOfStage(setup.Settings);
+        var taken = before is null ? 0 : share is null ? PlanOf(before).Memory.Bytes : BytesOfStage(before);
         if (Problem() is null)
             return;
         GC.Collect();
@@ -106,12 +107,18 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 
         string? Problem()
         {
-            var free = MachineMemory.Now().FreeBytes;
+            var free = MachineMemory.Now().FreeBytes + taken;
             return whole is not null ? whole.Problem(free)
                 : needed <= free ? null
                 : $"stage {share!.Number} of {share.Count} needs {ByteSize.Text(needed)} of memory here, and {ByteSize.Text(free)} are "
                     + "free: use more run.stages, or free some memory";
         }
+
+        TrainingPlan PlanOf(TrainingSettings settings) => TrainingPlan.OfReplica(
+            settings, devices, threads, setup.Sharing.Zero, setup.Sharing.Offload, setup.Splits.Asked);
+
+        // A stage is one device's, to which the others lend their threads.
+        double BytesOfStage(TrainingSettings settings) => StagePlan.Of(settings, share!.Count, devices * threads).Bytes[share.Number];
     }
 
     // CPU devices share the machine's memory, each GPU has its own.

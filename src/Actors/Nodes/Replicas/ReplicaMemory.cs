@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Splits;
 using Elastic.Model.Training;
@@ -33,8 +34,10 @@ internal sealed class ReplicaMemory(
     /// <summary>Room for the replica's state of before an update.</summary>
     public ReplicaVectors Mirror => _mirror ??= New(layout, device, offload);
 
-    /// <summary>True when a replica was trained here, so that all that training allocates is there.</summary>
-    public bool HasRoomToTrain { get; set; }
+    /// <summary>
+    /// With which settings a replica was trained here last, so that what training with them allocates is there; null where none was.
+    /// </summary>
+    public TrainingSettings? TrainedWith { get; set; }
 
     /// <summary>True where the memory is this device's own, and is lost with it: that of a GPU.</summary>
     public bool IsOf(DeviceId other) => !device.IsCpu && device.Whole() == other.Whole();
