@@ -37,8 +37,8 @@ internal sealed class ClusterDiagrams(
     }
 
     /// <summary>
-    /// Writes what is new; a run that does not move gets no file. Files of runs that rest, or are gone, are closed: of one that goes on a new
-    /// file is begun.
+    /// Writes what is new; a run that does not move gets no file. Files of runs that rest, or are gone, are closed: one that goes on gets a
+    /// new file.
     /// </summary>
     /// <param name="views">Of all runs that there are.</param>
     public void Write(IReadOnlyList<RunView> views)

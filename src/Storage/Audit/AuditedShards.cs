@@ -10,7 +10,7 @@ namespace Elastic.Storage;
 /// <param name="mostOpen">Shards that are open at once; the one that was read last stays the longest.</param>
 internal sealed class AuditedShards(BuiltCorpus corpus, int mostOpen) : IDisposable
 {
-    /// <summary>Shards that are open at once: far fewer than maps that a process may have, and all of a corpus of 32 billion tokens.</summary>
+    /// <summary>Shards that are open at once: far fewer than a process may map, and all of a corpus of 32 billion tokens.</summary>
     public const int MostOpen = 2048;
 
     private readonly Dictionary<int, LinkedListNode<(int Index, TokenShard Shard)>> _open = [];

@@ -41,7 +41,8 @@ public sealed class AuditedShardsTests : TemporaryFolder
     {
         var tokenizer = Tokenizer.Open("byte");
         using var writer = new CorpusWriter(Path.Combine(Folder, "corpus"), Digest.Of("a corpus"u8), tokenizer, tokensPerShard: 16);
-        Document[] documents = [.. Enumerable.Range(0, shards).Select(i => new Document("a file", $"{i}", new string((char)('a' + i), 32)))];
+        Document[] documents =
+            [.. Enumerable.Range(0, shards).Select(i => new Document("a file", $"{i}", new string((char)('a' + i), 32)))];
         writer.Append(BatchTokenizer.Tokenize(tokenizer, new DocumentBatch(0, documents), heldOut: 0));
         return writer.Complete(new ReadStatistics());
     }
