@@ -142,7 +142,8 @@ public sealed class SameAnswerSpecs : IDisposable
 
         using var deadline = new CancellationTokenSource(TinyRun.Patience);
         await using var node = await _tiny.StartAsync("cpu:2", "stopped", deadline.Token, TinyRun.HeldIn(2));
-        var stopped = await _tiny.TrainAsync(node, settings, v => v.Round == 2, deadline.Token);
+        // In the middle of the round: a run that stops before its first step would be held when it goes on.
+        var stopped = await _tiny.TrainAsync(node, settings, v => v.Round == 2 && v.Steps > 20, deadline.Token);
         var resumed = await _tiny.TrainAsync(node, settings, null, deadline.Token);
 
         Assert.Equal((RunPhase.Stopped, 2), (stopped.Phase, stopped.Round));
