@@ -45,8 +45,9 @@ public sealed class TrainerActorSpecs : TemporaryFolder
     public async Task A_device_that_gets_on_may_take_hours_for_a_piece_of_work_and_one_that_does_not_is_lost()
     {
         var (settings, clock) = (TinySettings.Of("a"), new HandClock());
-        using var system = ActorSystem.Create("trainers", AkkaSettings.ForDevices(new DataPaths(Folder)));
+        // The device's thread, which ends with the system, still uses them where the test fails.
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
+        using var system = ActorSystem.Create("trainers", AkkaSettings.ForDevices(new DataPaths(Folder)));
         using var goesOn = new ManualResetEventSlim();
         var id = new DeviceId("cpu:0");
         var device = new TrainerThread(id, system.ActorOf(TrainerActor.Props(id)), 1, null, clock);
