@@ -8,7 +8,7 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors.Tests.Nodes;
 
-/// <summary>When a node looks at a device's own memory.</summary>
+/// <summary>When a node looks at the memory that training takes.</summary>
 public sealed class ReplicaMemoriesTests : TemporaryFolder
 {
     private static readonly Digest Version = Digest.Of("a version"u8);
@@ -40,5 +40,25 @@ public sealed class ReplicaMemoriesTests : TemporaryFolder
         memories.GiveBack(trained);
         Assert.Same(trained, memories.Take(run, devices, 1, replica));
         Assert.Single(said);
+    }
+
+    [Fact]
+    public void Where_a_replica_was_trained_memory_is_looked_at_again_when_other_settings_need_more()
+    {
+        DeviceId[] devices = [new("cpu:0")];
+        using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
+        var run = OpenedRun.Of(Folder, fetcher, evaluatedEvery: 1).Setup;
+        var larger = run.In("""{"batch.sequences":1048576,"batch.micro":1048576}""", "");
+        using var memories = new ReplicaMemories(_ => { });
+        var replica = new Compute(0, 0, Version, null, null, run.Plan.At(0));
+
+        var trained = memories.Take(run, devices, 1, replica);
+        memories.GiveBack(trained);
+        for (var i = 0; i < 2; i++)
+            Assert.StartsWith(
+                "training needs ", Assert.Throws<ElasticException>(() => memories.Take(larger, devices, 1, replica)).Message,
+                StringComparison.Ordinal);
+        Assert.Same(trained, memories.Take(run, devices, 1, replica));
+        Assert.Equal([(run.Id, run.Settings)], memories.InTraining);
     }
 }

@@ -14,7 +14,8 @@ namespace Elastic.Actors.Tests.Work;
 /// <summary>A tiny run as a node has opened it, without the node.</summary>
 internal static class OpenedRun
 {
-    public static NodeRun Of(string folder, BlobFetcher fetcher)
+    /// <param name="evaluatedEvery">Of these rounds one; 0 for none, which settings that change in mid-run do not allow.</param>
+    public static NodeRun Of(string folder, BlobFetcher fetcher, int evaluatedEvery = 0)
     {
         var context = LoneNode.Of(new DataPaths(folder), fetcher);
         var corpus = OneText.Build(Path.Combine(folder, "corpus"));
@@ -22,7 +23,7 @@ internal static class OpenedRun
         {
             Number = new OrderId(1, 1),
             Settings = SettingsText.Write(
-                TinySettings.Of("tiny") with { Evaluation = EvaluationSettings.Defaults with { EveryRounds = 0 } }),
+                TinySettings.Of("tiny") with { Evaluation = EvaluationSettings.Defaults with { EveryRounds = evaluatedEvery } }),
             Corpus = corpus.Id,
             Manifest = null,
             Sources = [],
