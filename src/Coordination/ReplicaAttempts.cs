@@ -81,9 +81,12 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
     /// <summary>Notes the order that a node says to have, of work that an earlier supervisor has ordered.</summary>
     public void NoteHeld(InFlightWork work, OrderId order) => _orders[work] = (order, null);
 
-    /// <summary>False for a stage without an attempt, and where what the node says, which others see, is no name of one.</summary>
+    /// <summary>
+    /// False for a stage without an attempt, for other work with one, and where what the node says, which others see, is no name of one.
+    /// </summary>
     public static bool IsValid(HeldWork work) => work.Attempt is { } attempt
-        ? Identifier.IsValid(attempt, LongestAttempt) : work.Key.Kind != ComputeStageWork.Kind.Name;
+        ? Identifier.IsValid(attempt, LongestAttempt) && ComputeWork.ReplicaOf(work.Key) is not null
+        : work.Key.Kind != ComputeStageWork.Kind.Name;
 
     /// <inheritdoc cref="RunCoordinator.IsOfEarlierAttempt"/>
     public bool IsOfEarlier(WorkResult result, TimeSpan now) => new InFlightWork(result.Key, result.Node) is var work
@@ -153,7 +156,7 @@ internal sealed class ReplicaAttempts(RunCoordinatorContext context)
     /// <summary>Takes computations away that went on from a hand-over which does not count any more: nor would what they come to.</summary>
     public void EndDoubtful() => context.TakeAway(_orders
         .Where(o => context.View.InFlight.ContainsKey(o.Key)
-            && context.Run.WhyNotFrom(ComputeWork.ReplicaOf(o.Key.Work)!.Value, o.Value.HandOver) is not null)
+            && ComputeWork.ReplicaOf(o.Key.Work) is { } replica && context.Run.WhyNotFrom(replica, o.Value.HandOver) is not null)
         .Select(o => o.Key).ToList());
 
     /// <summary>Notes that a node has said that work waits there behind another run's.</summary>

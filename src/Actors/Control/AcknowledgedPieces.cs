@@ -53,12 +53,17 @@ internal sealed class AcknowledgedPieces(
     /// </summary>
     public async Task AddFoundAsync(IReadOnlyList<SourcePiece> pieces, CancellationToken cancel)
     {
+        var isAway = false;
         foreach (var some in pieces.Where(p => !_known.Contains(p.Identity)).Chunk(MostPieces))
         {
             var stored = new StoredPiece[some.Length];
             await Task.Run(
                 () => Parallels.For(some.Length, Environment.ProcessorCount, i => stored[i] = Stored(some[i]), cancel), cancel);
-            await AddAsync([.. stored], cancel);
+            // Where the database is away, each attempt would wait for it: the next piece that is read tries again for all.
+            if (isAway)
+                Keep([.. stored]);
+            else
+                isAway = !await AddAsync([.. stored], cancel);
         }
     }
 
@@ -72,10 +77,16 @@ internal sealed class AcknowledgedPieces(
 
     public void Dispose() => _served.ForEach(digest => blobs.Remove(digest));
 
-    private async Task AddAsync(List<StoredPiece> stored, CancellationToken cancel)
+    private void Keep(List<StoredPiece> stored)
     {
         stored.ForEach(Serve);
         _due.AddRange(stored);
+    }
+
+    // False where the database is away.
+    private async Task<bool> AddAsync(List<StoredPiece> stored, CancellationToken cancel)
+    {
+        Keep(stored);
         try
         {
             while (_due.Count > 0)
@@ -85,10 +96,13 @@ internal sealed class AcknowledgedPieces(
                 _known.UnionWith(row.Select(p => p.Piece));
                 _due.RemoveRange(0, row.Count);
             }
+
+            return true;
         }
         catch (DatabaseUnavailableException e)
         {
             Warn(e);
+            return false;
         }
     }
 

@@ -165,12 +165,12 @@ public sealed class TrainingStep
             learningRate, number - (scale?.SkippedSteps ?? 0), GradientNorm.ClipCoefficient(norm / factor, _clip) / factor);
 
         // Update: each owner updates its slice of the parameters and of the optimizer's vectors.
-        await BeginUpdateAsync();
+        await BeginUpdateAsync(deadline);
         await _ranks.RunAsync("update", _deadlines.Most, (d, rank) =>
         {
             d.UpdateSlice(_slices[rank], _optimizer, step);
             return true;
-        }, BehindInSlices);
+        }, BehindInSlices(deadline));
 
         // Gather: each device has all slices of the parameters again.
         await _collective.AllGatherAsync(_slices, deadline);
@@ -242,12 +242,14 @@ public sealed class TrainingStep
     }
 
     // How long others may take for their slices once the first has done its own. What a pass took says nothing of it: an optimizer may
-    // take far longer (Muon), and so may a disk that vectors lie on. Nor does the first where slices differ.
-    private Func<TimeSpan, TimeSpan>? BehindInSlices =>
-        _apart is null && _optimizer.Granularity == UpdateGranularity.Tiles ? _deadlines.After : null;
+    // take far longer (Muon), and so may a disk that vectors lie on. Nor does the first where slices differ; and where they do not, one may
+    // find in memory what another reads from a disk: what the rest of a step has anyway is the least.
+    private Func<TimeSpan, TimeSpan>? BehindInSlices(TimeSpan least) => _apart is null && _optimizer.Granularity == UpdateGranularity.Tiles
+        ? first => _deadlines.After(first) is var behind && behind > least ? behind : least
+        : null;
 
     // Mirror: the neighbour of each owner copies its slice. From then on a device that is lost takes nothing with it.
-    private async Task BeginUpdateAsync()
+    private async Task BeginUpdateAsync(TimeSpan least)
     {
         if (_mirror is { } mirror)
         {
@@ -259,7 +261,7 @@ public sealed class TrainingStep
                 if (rank == 0)
                     d.CopyRest(frozen, _precision.Vectors, mirror);
                 return true;
-            }, frozen.Count > 0 ? null : BehindInSlices);               // the first device has more to copy
+            }, frozen.Count > 0 ? null : BehindInSlices(least));               // the first device has more to copy
             _isFrozenMirrored = true;
         }
         IsUpdating = true;
@@ -295,7 +297,7 @@ public sealed class TrainingStep
             throw new ElasticException(
                 $"the gradient of inner step {number} is not finite in fp16, even where the loss is not scaled: " +
                 "use run.precision = bf16, or a smaller optimizer.learning-rate");
-        await BeginUpdateAsync();
+        await BeginUpdateAsync(TimeSpan.Zero);
         await WriteAsync(next);
         IsUpdating = false;
         (Scale, IsSkipped) = (next, true);

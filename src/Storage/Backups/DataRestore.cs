@@ -36,19 +36,19 @@ public sealed class DataRestore(DataPaths backup, DataPaths to, Action<string> s
         if (File.Exists(mark))
             DurableFile.RemoveTemporaries(to.Root);
         DurableFile.WriteDurably(mark, MarkOf(manifest));
-        var copied = new List<string>();
+        var (copied, journal) = (new List<string>(), backup.BesideJournal.Append(backup.Journal).ToList());
         foreach (var file in Directory.EnumerateFiles(backup.Root, "*", SearchOption.AllDirectories)
             .Where(f => Path.GetFileName(f) != BackupManifest.FileName).Order(StringComparer.Ordinal))
         {
             cancel.ThrowIfCancellationRequested();
-            // The journal last: a folder that has it is restored.
-            if (file != backup.Journal && (!IsOfACorpus(file) || corpora.Contains(Path.GetDirectoryName(file)!)))
+            // The journal last, with what SQLite has left beside it: a folder that has it is restored.
+            if (!journal.Contains(file) && (!IsOfACorpus(file) || corpora.Contains(Path.GetDirectoryName(file)!)))
                 Copy(file);
         }
 
         DurableFile.FlushFolders(to.Root, copied);
         if (manifest.Journal)
-            Copy(backup.Journal);
+            journal.Where(File.Exists).ToList().ForEach(Copy);
         DurableFile.FlushFolder(to.Root);
         File.Delete(mark);
         if (moves)
