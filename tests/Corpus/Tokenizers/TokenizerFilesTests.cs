@@ -127,6 +127,29 @@ public sealed class TokenizerFilesTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Added_tokens_that_their_config_calls_text_stay_text()
+    {
+        Write(Elastic.Corpus.Tokenizer.Open("gpt2"));
+        File.Delete(_folder["tokenizer.json"]);
+        _folder.Write("added_tokens.json", "{\"<|im_end|>\": 50257, \"<tool_call>\": 50258, \"<mark>\": 50259}");
+        Edit("tokenizer_config.json", config =>
+        {
+            config["eos_token"] = "<|im_end|>";
+            config["added_tokens_decoder"] = JsonNode.Parse("""
+                {"50257": {"content": "<|im_end|>", "special": true}, "50258": {"content": "<tool_call>", "special": false}}
+                """);
+        });
+        var tokenizer = Assert.IsType<FileTokenizer>(TokenizerFiles.Recognize(_folder.Path));
+        Assert.Equal(
+            (50257, null, 50259),
+            (tokenizer.EndOfText, tokenizer.SpecialToken("<tool_call>"), tokenizer.SpecialToken("<mark>")));
+        List<int> tokens = [];
+        tokenizer.Encode("a<tool_call>b", tokens);
+        Assert.Equal([64, 50258, 65], tokens);
+        Assert.Equal("a<tool_call>b", tokenizer.Decode([.. tokens, 50259, 50257]));
+    }
+
     [Theory]
     [InlineData("byte")]
     [InlineData("gpt2")]

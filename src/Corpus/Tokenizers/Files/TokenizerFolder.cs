@@ -94,8 +94,8 @@ internal static class TokenizerFolder
         var pairs = Encoding.UTF8.GetString(ReadFile(Path.Combine(folder, Merges))).Split('\n')
             .Where((line, i) => !(i == 0 && line.StartsWith("#version", StringComparison.Ordinal)))
             .Select(line => line.TrimEnd('\r')).Where(line => line.Length > 0).Select(Pair).ToList();
-        var special = SpecialTokensOf(folder, root, tokens);
-        return TokenizerJson.ByteLevelBpe(tokens, pairs, special, words, root?.Flag("add_prefix_space", false) ?? false);
+        var added = AddedTokensOf(folder, root, tokens);
+        return TokenizerJson.ByteLevelBpe(tokens, pairs, added, words, root?.Flag("add_prefix_space", false) ?? false);
 
         (string, string) Pair(string line) => line.Split(' ') is [var left, var right]
             ? (left, right)
@@ -103,16 +103,21 @@ internal static class TokenizerFolder
                 $"{Path.Combine(folder, Merges)}: \"{OneLine.Of(line, 60)}\" is not two tokens with a space between them");
     }
 
-    // A token whose text marks something: the added tokens of the configuration, and what it calls the end or the beginning of a text.
-    private static List<(string Text, int Number)> SpecialTokensOf(string folder, JsonPart? root, List<(string Text, int Number)> tokens)
+    // Tokens beyond the vocabulary, whose text marks something unless the configuration says that it is text (Qwen's <tool_call>), and what
+    // the configuration calls the end or the beginning of a text.
+    private static List<(string Text, int Number, bool IsSpecial)> AddedTokensOf(
+        string folder, JsonPart? root, List<(string Text, int Number)> tokens)
     {
         using var map = Beside(folder, SpecialTokens);
         using var older = Beside(folder, AddedTokens);
         var numbers = tokens.ToDictionary(t => t.Text, t => t.Number, StringComparer.Ordinal);
         foreach (var (name, number) in Part(older, folder, AddedTokens)?.Properties() ?? [])
             numbers.TryAdd(name, number.AsNumber(0, Messages.Settings.ModelSettings.MostVocabulary - 1));
+        var ordinary = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (name, token) in root?.Find("added_tokens_decoder")?.Properties() ?? [])
-            if (token.Flag("special", false) && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            if (!token.Flag("special", false))
+                ordinary.Add(token.Text("content"));
+            else if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
                 numbers.TryAdd(token.Text("content"), number);
         string?[] named =
         [
@@ -121,7 +126,7 @@ internal static class TokenizerFolder
             .. UsualEnds,
         ];
         return [.. numbers.Where(n => named.Contains(n.Key) || n.Value >= tokens.Count)
-            .Select(n => (n.Key, n.Value)).OrderBy(n => n.Value)];
+            .Select(n => (n.Key, n.Value, named.Contains(n.Key) || !ordinary.Contains(n.Key))).OrderBy(n => n.Value)];
     }
 
     // WordPiece as BERT has it: a token a line.

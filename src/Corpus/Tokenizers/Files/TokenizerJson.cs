@@ -22,11 +22,11 @@ internal static class TokenizerJson
     }
 
     /// <summary>A byte-level BPE.</summary>
-    /// <param name="special">Tokens of <paramref name="tokens"/>, or beyond them, that stand for no text.</param>
+    /// <param name="added">Tokens of <paramref name="tokens"/>, or beyond them, that are found in text, or that stand for none.</param>
     public static byte[] ByteLevelBpe(
         IEnumerable<(string Text, int Number)> tokens, IEnumerable<(string Left, string Right)> merges,
-        IEnumerable<(string Text, int Number)> special, Words words, bool addsSpace) => Write(
-        Added(special),
+        IEnumerable<(string Text, int Number, bool IsSpecial)> added, Words words, bool addsSpace) => Write(
+        Added(added),
         words == Words.Qwen2 ? new JsonObject { ["type"] = "NFC" } : null,
         words == Words.Gpt2
             ? ByteLevel(addsSpace, usesRegex: true)
@@ -74,7 +74,7 @@ internal static class TokenizerJson
                 throw new ElasticException($"{path} has no token {needed}: it is no vocabulary of BERT's kind");
         string[] special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
         return Write(
-            Added(special.Where(numbers.ContainsKey).Select(s => (s, numbers[s])).OrderBy(s => s.Item2)),
+            Added(special.Where(numbers.ContainsKey).Select(s => (s, numbers[s], true)).OrderBy(s => s.Item2)),
             new JsonObject
             {
                 ["type"] = "BertNormalizer",
@@ -115,17 +115,17 @@ internal static class TokenizerJson
     private static JsonObject ByteLevel(bool addsSpace, bool usesRegex) =>
         new() { ["type"] = "ByteLevel", ["add_prefix_space"] = addsSpace, ["trim_offsets"] = true, ["use_regex"] = usesRegex };
 
-    private static JsonArray Added(IEnumerable<(string Text, int Number)> special) => new(
+    private static JsonArray Added(IEnumerable<(string Text, int Number, bool IsSpecial)> tokens) => new(
     [
-        .. special.Select(s => new JsonObject
+        .. tokens.Select(t => new JsonObject
         {
-            ["id"] = s.Number,
-            ["content"] = s.Text,
+            ["id"] = t.Number,
+            ["content"] = t.Text,
             ["single_word"] = false,
             ["lstrip"] = false,
             ["rstrip"] = false,
             ["normalized"] = false,
-            ["special"] = true,
+            ["special"] = t.IsSpecial,
         }),
     ]);
 

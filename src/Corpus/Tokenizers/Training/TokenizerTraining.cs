@@ -35,7 +35,7 @@ public sealed record TrainedTokenizer(
             ["unk_token"] = EndOfText,
         })),
         (TokenizerFile.FileName, TokenizerJson.ByteLevelBpe(
-            Tokens.Select((t, i) => (t, i)), Merges, [(EndOfText, 0)], TokenizerJson.Words.Gpt2, addsSpace: false)),
+            Tokens.Select((t, i) => (t, i)), Merges, [(EndOfText, 0, true)], TokenizerJson.Words.Gpt2, addsSpace: false)),
     ];
 }
 
