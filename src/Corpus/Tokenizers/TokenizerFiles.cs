@@ -77,6 +77,15 @@ public static class TokenizerFiles
         return Tokenizer.All.FirstOrDefault(t => t.EndOfText == file.EndOfText && Describes(root, t)) ?? FileTokenizer.Open(file);
     }
 
+    /// <summary>Whether a tokenizer has each token of one that needs no file, by the same number; it may have more.</summary>
+    public static bool BeginsWith(FileTokenizer tokenizer, Tokenizer other)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(other);
+        return tokenizer.VocabularySize >= other.VocabularySize && tokenizer.TextOf(other.EndOfText) == EndOfText
+            && TokensOf(other).Index().All(t => tokenizer.TextOf(t.Index) == t.Item);
+    }
+
     // What is only said in another form may differ (GPT-2's own files and Elastic's do). What would be lost may not: another special token,
     // a step that changes the text, a merge.
     private static bool Describes(JsonPart root, Tokenizer tokenizer)

@@ -48,12 +48,16 @@ internal static class ModelFolderLayer
                 tokenizer = null;
             }
             List<SettingText> decided =
-                [.. folder.Settings, .. adapter?.Settings ?? [], .. Named(tokenizer, network, values), .. MaskOf(folder, tokenizer)];
+            [
+                .. folder.Settings, .. adapter?.Settings ?? [],
+                .. IsLeftTo(written[TokenizerKey].LastOrDefault(), tokenizer) ? [] : Named(tokenizer, network, values),
+                .. MaskOf(folder, tokenizer),
+            ];
             if (folder.Model.IsMasked && !decided.Exists(s => s.Key == MaskKey) && !written[MaskKey].Any())
                 problems.Add($"{path} does not say which token hides others: its tokenizer has no [MASK], and its config.json no "
                     + $"mask_token_id; say it with --set {MaskKey}=N");
             foreach (var setting in decided)
-                if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting))
+                if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting, network))
                     problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
                         + $"({setting.Where}); leave the key out, or name other weights");
             // Journals hold the path, and so do orders to other nodes; of what is in a store they hold the address, as it was written.
@@ -124,6 +128,11 @@ internal static class ModelFolderLayer
         }
     }
 
+    // Whoever trains with GPT-2's tokens alone, as runs of earlier versions did, may do so beside tokens that the folder adds to them.
+    private static bool IsLeftTo(SettingText? written, Tokenizer? tokenizer) =>
+        written is { IsNull: false, IsList: false, Text: var name } && Tokenizer.IsBuiltIn(name)
+        && tokenizer is FileTokenizer file && TokenizerFiles.BeginsWith(file, Tokenizer.Open(name));
+
     // A tokenizer that needs no file is named by its path, too, where the chat template in its folder is asked for.
     private static IEnumerable<SettingText> Named(Tokenizer? tokenizer, string path, IEnumerable<SettingText> values)
     {
@@ -147,14 +156,15 @@ internal static class ModelFolderLayer
     private static string PlaceOfTokenizer(SettingText value) =>
         Path.TrimEndingDirectorySeparator(ElasticSettings.WithFullPath(value).Text);
 
-    private static bool Differs(SettingText written, SettingText decided)
+    private static bool Differs(SettingText written, SettingText decided, string network)
     {
         // 0 is no vocabulary of its own.
         if (written.Key == VocabularyKey && written.Text == "0")
             return false;
-        // The folder's own tokenizer may be written as the folder was, too.
+        // The folder's own tokenizer may be written as the folder was, too, also where it is one that needs no file.
         if (written.Key == TokenizerKey)
-            return PlaceOfTokenizer(written) != PlaceOfTokenizer(decided);
+            return PlaceOfTokenizer(written) is var place && place != PlaceOfTokenizer(decided)
+                && place != Path.TrimEndingDirectorySeparator(network);
         var kind = SettingsSchema.All.Find(written.Key)!.Kind;
         return (kind.Parse(written.Items, written.IsList), kind.Parse(decided.Items, decided.IsList)) switch
         {

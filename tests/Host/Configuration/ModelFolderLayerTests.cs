@@ -97,6 +97,32 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_tokenizer_that_needs_no_file_may_be_written_where_the_folder_only_adds_tokens_to_it()
+    {
+        Write(Model with { Vocabulary = 258 });
+        // The folder's path is no other tokenizer than the one that its files are.
+        foreach (var path in (string[])[Place, Place + "/", Path.GetRelativePath(Environment.CurrentDirectory, Place)])
+            Assert.Equal("byte", Load(Place, $"corpus.tokenizer={path}").Training.Corpus.Tokenizer);
+
+        var file = Path.Combine(Place, "tokenizer.json");
+        var json = JsonNode.Parse(File.ReadAllText(file))!;
+        json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 257, ["content"] = "<think>", ["special"] = false });
+        File.WriteAllText(file, json.ToJsonString());
+        Assert.Equal(Place, Load().Training.Corpus.Tokenizer);
+        Assert.Equal("byte", Load(Place, "corpus.tokenizer=byte").Training.Corpus.Tokenizer);
+        Assert.Contains($"corpus.tokenizer = gpt2 (--set): the weights of model.init are of a model with {Place}",
+            Assert.Throws<SettingsException>(() => Load(Place, "corpus.tokenizer=gpt2")).Message, StringComparison.Ordinal);
+
+        // Another text for one of its numbers.
+        var vocabulary = json["model"]!["vocab"]!.AsObject();
+        vocabulary.Remove("!");
+        vocabulary["!!"] = 33;
+        File.WriteAllText(file, json.ToJsonString());
+        Assert.Contains($"corpus.tokenizer = byte (--set): the weights of model.init are of a model with {Place}",
+            Assert.Throws<SettingsException>(() => Load(Place, "corpus.tokenizer=byte")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_digest_that_is_none_or_stands_alone_is_refused()
     {
         Write();
