@@ -63,7 +63,8 @@ internal sealed partial class FetchedCheckpoint : IDisposable
         {
             if (ManifestName().IsMatch(piece.Name))
                 AddManifest(piece);
-            else if (BlobName().IsMatch(piece.Name) || piece.Name is "tokenizer.json" or "tokenizer_config.json")
+            else if (BlobName().IsMatch(piece.Name)
+                || piece.Name is "tokenizer.json" or "tokenizer_config.json" or "chat_template.jinja")
                 AddFile(piece);
             else
                 throw PbmException.Failed(

@@ -32,6 +32,7 @@ public sealed class FetchTests : IDisposable
             files.Add(Blob(Set.ToBytes()));
             files.Add(new PbmMessage.FilePiece("tokenizer.json", [], true));
             files.Add(new PbmMessage.FilePiece("tokenizer_config.json", [], true));
+            files.Add(new PbmMessage.FilePiece("chat_template.jinja", [], true));
             files.Add(Manifest(Set.Fingerprint.Hex));
             Assert.Equal(
                 (Path.Combine(Here, "checkpoints", "round-000003.json"), 2, 4L + Set.ToBytes().Length, Set.Fingerprint.Hex),

@@ -13,7 +13,10 @@ public static class ChatFolder
     /// <summary>The file in which a corpus, and the folder of a run, keep the template that came with their tokenizer.</summary>
     public const string FileName = TokenizerFolder.Config;
 
-    private const string File = "chat_template.jinja", Key = "chat_template";
+    /// <summary>The file that has nothing but a template, and goes before that one where both are there.</summary>
+    public const string TemplateFileName = "chat_template.jinja";
+
+    private const string Key = "chat_template";
 
     /// <summary>The template of a folder; null where it has none.</summary>
     /// <param name="path">A tokenizer's folder, one of its files, or a template's file.</param>
@@ -24,10 +27,10 @@ public static class ChatFolder
         ArgumentNullException.ThrowIfNull(tokenizer);
         var full = Path.GetFullPath(path);
         var folder = Directory.Exists(full) ? full : Path.GetDirectoryName(full)!;
-        var file = full.EndsWith(".jinja", StringComparison.Ordinal) ? full : Path.Combine(folder, File);
+        var file = full.EndsWith(".jinja", StringComparison.Ordinal) ? full : Path.Combine(folder, TemplateFileName);
         using var config = TokenizerFolder.Beside(folder, TokenizerFolder.Config);
         var root = TokenizerFolder.Part(config, folder, TokenizerFolder.Config);
-        var (text, name) = System.IO.File.Exists(file) ? (Encoding.UTF8.GetString(TokenizerFolder.ReadFile(file)), file)
+        var (text, name) = File.Exists(file) ? (Encoding.UTF8.GetString(TokenizerFolder.ReadFile(file)), file)
             : (root is { } part ? TextOf(part) : null, $"{Key} in {Path.Combine(folder, TokenizerFolder.Config)}");
         return text is null ? null : ChatFormat.Of(
             text, name, tokenizer,
@@ -39,8 +42,9 @@ public static class ChatFolder
     /// <summary>The copy that the folder of a run keeps of the template that came with its tokenizer.</summary>
     /// <exception cref="ElasticException">It is not there, or cannot be read.</exception>
     public static ChatFormat Stored(string folder, Tokenizer tokenizer) => Find(folder, tokenizer) ?? throw new ElasticException(
-        $"{Path.Combine(folder, FileName)} is missing, which has the chat template that came with the run's tokenizer "
-        + "(corpus.chat-template = tokenizer): copy it from the tokenizer's folder, or from another node of the run");
+        $"{Path.Combine(folder, FileName)} is missing, or has no chat template, as it came with the run's tokenizer "
+        + $"(corpus.chat-template = tokenizer): copy it, and {TemplateFileName} where there is one, from the tokenizer's folder, or from "
+        + "another node of the run");
 
     /// <summary>That copy: what <see cref="Find"/> reads.</summary>
     internal static byte[] Write(ChatFormat chat)

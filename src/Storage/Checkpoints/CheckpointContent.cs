@@ -9,13 +9,14 @@ namespace Elastic.Storage;
 public sealed record CheckpointFile(string Name, string Path, long Bytes);
 
 /// <summary>
-/// What makes a checkpoint usable outside of its run, on another machine: the blobs of its parameters, the tokenizer's file where there is
-/// one, and last the manifest. The optimizer's state is not among them: nobody but the run itself goes on with it.
+/// What makes a checkpoint usable outside of its run, on another machine: the blobs of its parameters, the tokenizer's files where there
+/// are any, and last the manifest. The optimizer's state is not among them: nobody but the run itself goes on with it.
 /// </summary>
 public static class CheckpointContent
 {
     /// <summary>What the run's folder may have of its tokenizer: the file that it came from, and its chat template.</summary>
-    public static IReadOnlyList<string> FilesOfTokenizer { get; } = [TokenizerFile.FileName, ChatFolder.FileName];
+    public static IReadOnlyList<string> FilesOfTokenizer { get; } =
+        [TokenizerFile.FileName, ChatFolder.FileName, ChatFolder.TemplateFileName];
 
     /// <summary>The files, in the order in which they are to be written.</summary>
     /// <exception cref="ElasticException">The manifest is none, or a blob is missing or damaged.</exception>

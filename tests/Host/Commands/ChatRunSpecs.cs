@@ -51,6 +51,10 @@ public sealed class ChatRunSpecs : TemporaryFolder
         var ends = JsonNode.Parse(await File.ReadAllTextAsync(
             Path.Combine(Out, "generation_config.json"), TestContext.Current.CancellationToken))!;
         Assert.Equal((257, "[258,256]"), ((int)ends["bos_token_id"]!, ends["eos_token_id"]!.ToJsonString()));
+
+        // What people put there, where a run has no template, is kept with the rest.
+        await File.WriteAllTextAsync(Path.Combine(run, "chat_template.jinja"), "{{ eos_token }}", TestContext.Current.CancellationToken);
+        Assert.Contains("chat_template.jinja", CheckpointContent.Of(manifest).Select(f => f.Name));
     }
 
     [Fact]
@@ -59,7 +63,7 @@ public sealed class ChatRunSpecs : TemporaryFolder
         await TrainAsync();
         var kept = Path.Combine(new DataDirectory(Data).ExistingRun(new RunName("talks")).Root, "tokenizer_config.json");
         File.Delete(kept);
-        var missing = $"{kept} is missing, which has the chat template that came with the run's tokenizer";
+        var missing = $"{kept} is missing, or has no chat template, as it came with the run's tokenizer";
         var (code, _, error) = await Run("eval", "--run", "talks", "--data", Talks, "--data-dir", Data);
         Assert.Equal(ExitCodes.Failed, code);
         Assert.Contains(missing, error, StringComparison.Ordinal);
