@@ -59,7 +59,7 @@ internal sealed class GzipFile(Stream bytes, bool passesOverRest = false) : Read
         if (head is not [0x1F, 0x8B, 8, < 0x20, ..])
         {
             if (!_isBehindFirst)
-                throw new InvalidDataException("it does not begin like a gzip file");
+                throw head.Length < HeadLength ? CutShort() : new InvalidDataException("it does not begin like a gzip file");
             _isOver = passesOverRest;
             return passesOverRest ? false : throw new TrailingBytesException(_packed.Taken);
         }
@@ -97,11 +97,13 @@ internal sealed class GzipFile(Stream bytes, bool passesOverRest = false) : Read
         BinaryPrimitives.WriteUInt32LittleEndian(trailer, _sum.GetCurrentHashAsUInt32());
         BinaryPrimitives.WriteUInt32LittleEndian(trailer[sizeof(uint)..], unchecked((uint)_length));
         if (!_packed.TryPass(trailer))
-            throw new InvalidDataException("the file is cut short, or the checksum of its data is wrong");
+            throw _packed.Taken < TrailerLength ? CutShort() : new InvalidDataException("the checksum of its data is wrong");
         _member!.Dispose();
         (_member, _length, _isBehindFirst) = (null, 0, true);
         _sum.Reset();
     }
+
+    private static EndOfStreamException CutShort() => new("the file is cut short");
 
     /// <summary>The bytes of the file, of which an inflater gets pieces.</summary>
     private sealed class Packed(Stream bytes) : ReadOnlyStream
@@ -117,9 +119,9 @@ internal sealed class GzipFile(Stream bytes, bool passesOverRest = false) : Read
         public override int Read(Span<byte> buffer)
         {
             _start = _given;
-            if (_given == _end)
-                Fill();
-            var count = Math.Min(buffer.Length, _end - _given);
+            // What may be the trailer is given byte by byte: an inflater that has all of its data leaves a whole one.
+            var bytesLeft = Peek(TrailerLength + 1).Length <= TrailerLength ? Math.Min(1, _end - _given) : _end - _given - TrailerLength;
+            var count = Math.Min(buffer.Length, bytesLeft);
             _buffer.AsSpan(_given, count).CopyTo(buffer);
             _given += count;
             return count;
@@ -138,7 +140,7 @@ internal sealed class GzipFile(Stream bytes, bool passesOverRest = false) : Read
         {
             var taken = Peek(count);
             if (taken.Length < count)
-                throw new EndOfStreamException("the file is cut short");
+                throw CutShort();
             _start = _given += count;
             return taken;
         }

@@ -21,11 +21,11 @@ internal sealed class JoinedStreams(Stream bytes, byte[] mark, int padding, Func
         {
             if (_unpacked is null)
             {
-                if (!_packed.Peek(mark.Length).SequenceEqual(mark))
-                    throw new InvalidDataException("the file does not begin as its name says");
-                _unpacked = open(_packed);
+                var start = _packed.Peek(mark.Length);
+                if (!start.SequenceEqual(mark))
+                    throw start.Length < mark.Length ? CutShort() : new InvalidDataException("the file does not begin as its name says");
             }
-            if (_unpacked.Read(buffer) is var read and > 0)
+            if (Unpack(buffer) is var read and > 0)
                 return read;
             PassOverPadding();
             var next = _packed.Peek(mark.Length);
@@ -33,7 +33,7 @@ internal sealed class JoinedStreams(Stream bytes, byte[] mark, int padding, Func
                 return 0;
             if (!next.SequenceEqual(mark))
                 throw new TrailingBytesException(next.Length);
-            _unpacked.Dispose();
+            _unpacked!.Dispose();
             _unpacked = null;
         }
         return 0;
@@ -48,6 +48,21 @@ internal sealed class JoinedStreams(Stream bytes, byte[] mark, int padding, Func
         }
         base.Dispose(disposing);
     }
+
+    // A library that asks for more than there is says that in words of its own.
+    private int Unpack(Span<byte> buffer)
+    {
+        try
+        {
+            return (_unpacked ??= open(_packed)).Read(buffer);
+        }
+        catch (Exception e) when (_packed.IsOver && e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
+        {
+            throw CutShort(e);
+        }
+    }
+
+    private static EndOfStreamException CutShort(Exception? inner = null) => new("the file is cut short", inner);
 
     private void PassOverPadding()
     {
@@ -67,6 +82,9 @@ internal sealed class JoinedStreams(Stream bytes, byte[] mark, int padding, Func
             get => _position;
             set => base.Position = value;
         }
+
+        /// <summary>Whether more was read than there is.</summary>
+        public bool IsOver { get; private set; }
 
         /// <summary>The next bytes, fewer at the end of the file.</summary>
         public ReadOnlySpan<byte> Peek(int count)
@@ -94,6 +112,7 @@ internal sealed class JoinedStreams(Stream bytes, byte[] mark, int padding, Func
             {
                 count = bytes.Read(buffer);
                 _position += count;
+                IsOver |= count == 0 && !buffer.IsEmpty;
                 return count;
             }
             _next.AsSpan(0, count).CopyTo(buffer);

@@ -12,14 +12,18 @@ internal sealed class PackedFile : ReadOnlyStream
 {
     private readonly SourceFile _file;
     private readonly Stream _packed;
+    private readonly Unclosed _taken;
     private Stream? _unpacked;
-    private long _left;
+    private long _left, _takenBefore;
 
     private PackedFile(SourceFile file, Stream packed) =>
-        (_file, _packed, _left) = (file, packed, file.Part?.Length ?? FilePart.ToEnd);
+        (_file, _packed, _taken, _left) = (file, packed, new Unclosed(packed), file.Part?.Length ?? FilePart.ToEnd);
 
-    /// <summary>Bytes of the file that are not taken yet.</summary>
-    public long PackedBytesLeft => Math.Max(0, _file.Length - _packed.Position);
+    // Bytes of the file that are not taken yet.
+    private long PackedBytesLeft => Math.Max(0, _file.Length - _packed.Position);
+
+    // Bytes of the file of which nothing was unpacked yet, at most: libraries take more than they use at once, and the rest is theirs.
+    private long NotUnpacked => PackedBytesLeft + Math.Max(_taken.Last, _taken.Position - _takenBefore);
 
     /// <summary>Opens the file, unpacked; a reader hears of damage.</summary>
     public static PackedFile Open(SourceFile file) => new(file, file.OpenRead());
@@ -33,11 +37,20 @@ internal sealed class PackedFile : ReadOnlyStream
     /// <exception cref="RejectedFileException">See <see cref="ReadStatistics.CountRest"/>.</exception>
     public void CountRest(ReadStatistics statistics, long line, Exception damage)
     {
-        // What was lost is not known unpacked: it is at least what is left of the file.
-        var left = PackedBytesLeft + ((damage.InnerException as TrailingBytesException)?.Taken ?? 0);
+        // What was lost is not known unpacked: it is what is left of the file. What is missing behind its end, nobody knows.
+        long? left = damage.InnerException switch
+        {
+            EndOfStreamException => null,
+            TrailingBytesException trailing => PackedBytesLeft + trailing.Taken,
+            _ => NotUnpacked,
+        };
         statistics.CountRest(_file, line, "the compressed data ends or breaks here, and the rest of the file "
             + $"{(left > 0 ? $"(at least {left} bytes of it) " : "")}is lost: {damage.Message}", left);
     }
+
+    /// <summary>Bytes of a file that are behind the place where its stream is; compressed ones where it is compressed.</summary>
+    public static long LeftOf(Stream stream) =>
+        stream is ToDamage compressed ? compressed.NotUnpacked : stream.Length - stream.Position;
 
     /// <summary>Whether a stream of <see cref="OpenToDamage"/> has ended at damage, which is counted.</summary>
     public static bool IsDamaged(Stream stream) => stream is ToDamage { IsOver: true };
@@ -58,6 +71,7 @@ internal sealed class PackedFile : ReadOnlyStream
         {
             // Some libraries read the head of the data when they open it.
             _unpacked ??= Unpack();
+            _takenBefore = _taken.Position;
             var read = _unpacked.Read(buffer[..(int)Math.Min(buffer.Length, _left)]);
             _left -= read;
             return read;
@@ -82,7 +96,7 @@ internal sealed class PackedFile : ReadOnlyStream
                 _packed.Position = skip;
             return _packed;
         }
-        var unpacked = Expansion.Of(_file).Bound(_file, Packings.Open(_file.Packing, new Unclosed(_packed)));
+        var unpacked = Expansion.Of(_file).Bound(_file, Packings.Open(_file.Packing, _taken));
         var passed = new byte[1 << 16];
         while (skip > 0 && unpacked.Read(passed, 0, (int)Math.Min(skip, passed.Length)) is var count and > 0)
             skip -= count;
@@ -104,6 +118,9 @@ internal sealed class PackedFile : ReadOnlyStream
     {
         private long _position;
 
+        /// <summary>How many bytes the last reading gave that gave any.</summary>
+        public int Last { get; private set; }
+
         public override long Position
         {
             get => _position;
@@ -114,6 +131,7 @@ internal sealed class PackedFile : ReadOnlyStream
         {
             var read = bytes.Read(buffer);
             _position += read;
+            Last = read > 0 ? read : Last;
             return read;
         }
     }
@@ -121,6 +139,8 @@ internal sealed class PackedFile : ReadOnlyStream
     private sealed class ToDamage(PackedFile bytes, ReadStatistics statistics) : ReadOnlyStream
     {
         public bool IsOver { get; private set; }
+
+        public long NotUnpacked => bytes.NotUnpacked;
 
         public override int Read(Span<byte> buffer)
         {

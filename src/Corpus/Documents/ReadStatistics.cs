@@ -27,6 +27,7 @@ public sealed class ReadStatistics
     private readonly List<MalformedRecord> _malformed = [];
     private readonly SortedDictionary<string, long> _repaired = new(StringComparer.Ordinal);
     private readonly List<MalformedRecord> _unread = [];
+    private readonly HashSet<int> _named = [];
     private long _listed;
 
     /// <summary>Documents read.</summary>
@@ -54,6 +55,9 @@ public sealed class ReadStatistics
     /// What holds no text for a corpus and was left out on purpose: pictures in an archive, a page that was stored before, a blocked URL.
     /// </summary>
     public long UnreadRecords { get; private set; }
+
+    /// <summary>How many of <see cref="UnreadRecords"/> are named alone, because their text is read in another place.</summary>
+    internal long NamedRecords { get; private set; }
 
     /// <summary>The first <see cref="MalformedKept"/> of them.</summary>
     public IReadOnlyList<MalformedRecord> Unread => _unread;
@@ -98,17 +102,17 @@ public sealed class ReadStatistics
     }
 
     /// <summary>Counts the rest of a file, which is lost.</summary>
-    /// <param name="bytes">How many bytes of it there are; 0 where nobody knows how much is lost, because the file is cut short.</param>
+    /// <param name="bytes">How many bytes of it there are; null where nobody knows, because the file is cut short.</param>
     /// <exception cref="RejectedFileException">
     /// Nobody knows it, so that it may be most of the text, and the source does not say to go on.
     /// </exception>
-    internal void CountRest(SourceFile file, long line, string reason, long bytes)
+    internal void CountRest(SourceFile file, long line, string reason, long? bytes)
     {
-        if (bytes == 0 && !file.Reading.PassesOverRejects)
+        if (bytes is null && !file.Reading.PassesOverRejects)
             throw new RejectedFileException(
                 $"{file.Shown} is cut short or damaged, and how much of it is lost is not known ({reason}): get the file again, or leave "
                 + $"it out ({file.LeftOutBy})");
-        CountMalformed(file, line, reason, bytes);
+        CountMalformed(file, line, reason, bytes ?? 0);
     }
 
     internal void CountUnread(SourceFile file, string reason)
@@ -117,6 +121,18 @@ public sealed class ReadStatistics
         if (_unread.Count < MalformedKept)
             _unread.Add(new MalformedRecord(file.Name, 0, reason));
     }
+
+    /// <summary>Counts what is named with the unread and of which all is read: two members of one name, a link to a member.</summary>
+    internal void CountNamed(SourceFile file, string reason)
+    {
+        NamedRecords++;
+        if (_unread.Count < MalformedKept)
+            _named.Add(_unread.Count);
+        CountUnread(file, reason);
+    }
+
+    /// <summary>The first reasons for which text is not read, of those that are kept; empty where there is none.</summary>
+    internal string UnreadReasons() => string.Join("; ", _unread.Where((_, i) => !_named.Contains(i)).Take(3));
 
     /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>
     internal string Reasons() => string.Join("; ", _malformed.Take(3));

@@ -171,7 +171,20 @@ public class JsonFaultsTests
         Assert.Equal(two.Length + one.Length, _statistics.LostBytes);
         Assert.Contains("does not belong to it", Assert.Single(_statistics.Malformed).Reason, StringComparison.Ordinal);
         one[^6] ^= 1;
-        Refusal.Says("or the checksum of its data is wrong", () => Read("d.jsonl.gz", one));
+        // All of it is there, so that no more than that can be lost.
+        Assert.Equal("one", Assert.Single(Read("d.jsonl.gz", one)).Text);
+        Assert.Contains("the checksum of its data is wrong", _statistics.Malformed[^1].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_flipped_byte_costs_at_most_its_file_and_a_file_of_which_most_is_missing_is_refused()
+    {
+        var packed = Gzip(string.Concat(Enumerable.Range(0, 200).Select(i => $"{{\"text\": \"text {i * 7919}\"}}\n")));
+        Refusal.Says("how much of it is lost is not known", () => Read("a.jsonl.gz", packed[..(packed.Length / 10)]));
+        packed[packed.Length / 2] ^= 0x10;
+        Read("b.jsonl.gz", packed);
+        Assert.Equal("b.jsonl.gz", Assert.Single(_statistics.Malformed).File);
+        Assert.InRange(_statistics.LostBytes, packed.Length / 2, packed.Length);
     }
 
     // "{"text": "one"}\n" and "{"text": "two"}\n", by xz and by bzip2.

@@ -11,27 +11,49 @@ internal static class TarFiles
         var licences = new Lazy<ArchiveLicences>(() => LicencesOf(file));
         var expansion = Expansion.Of(file);
         var names = new HashSet<ulong>();
-        foreach (var (path, length, bytes) in Entries(file, statistics))
+        var links = new List<(string Name, ulong Target)>();
+        foreach (var (path, length, bytes) in Entries(file, statistics, links))
         {
             if (!names.Add(MemberNames.HashOf(path)))
-                statistics.CountUnread(file, $"{OneLine.Of(path, 200)} is there more than once; each is read");
+                statistics.CountNamed(file, $"{OneLine.Of(path, 200)} is there more than once; each is read");
             foreach (var document in Members.ReadByName(
                 file, path, length, () => bytes, () => licences.Value, expansion, statistics))
                 yield return document;
         }
+        // A link may lie before its member.
+        foreach (var (name, target) in links)
+            if (names.Contains(target))
+                statistics.CountNamed(file, $"{name} is a link");
+            else
+                statistics.CountUnread(file, $"{name} is a link");
     }
 
-    private static IEnumerable<(string Path, long Length, Stream Bytes)> Entries(SourceFile file, ReadStatistics statistics)
+    private static IEnumerable<(string Path, long Length, Stream Bytes)> Entries(
+        SourceFile file, ReadStatistics statistics, List<(string Name, ulong Target)>? links = null)
     {
         using var bytes = PackedFile.OpenToDamage(file, statistics);
         using var tar = new TarReader(bytes, leaveOpen: true);
         while (Next(tar, bytes, file, statistics) is { } entry)
         {
             if (entry.EntryType is TarEntryType.SymbolicLink or TarEntryType.HardLink)
-                statistics.CountUnread(file, $"{OneLine.Of(entry.Name, 200)} is a link");
+                links?.Add((OneLine.Of(entry.Name, 200), MemberNames.HashOf(TargetOf(entry))));
             else if (entry.DataStream is { } data)
                 yield return (entry.Name, entry.Length, data);
         }
+    }
+
+    // The member that a link leads to: from its own folder where it is symbolic, from that of the archive otherwise.
+    private static string TargetOf(TarEntry entry)
+    {
+        var parts = new List<string>();
+        var isSymbolic = entry.EntryType == TarEntryType.SymbolicLink;
+        foreach (var part in isSymbolic ? $"{entry.Name}/../{entry.LinkName}".Split('/') : entry.LinkName.Split('/'))
+            if (part == ".." && parts.Count > 0)
+                parts.RemoveAt(parts.Count - 1);
+            else if (part is not ("" or "."))
+                parts.Add(part);
+        // What begins with a dot is not read.
+        return isSymbolic && entry.LinkName.StartsWith('/') || parts.Any(p => p.StartsWith('.')) ? "" : string.Join('/', parts);
     }
 
     private static TarEntry? Next(TarReader tar, Stream bytes, SourceFile file, ReadStatistics statistics)
@@ -48,7 +70,7 @@ internal static class TarFiles
                 statistics.CountMalformed(file, 0, reason);
             else
                 statistics.CountRest(
-                    file, 0, reason, bytes.CanSeek && e is not EndOfStreamException ? bytes.Length - bytes.Position : 0);
+                    file, 0, reason, e is EndOfStreamException ? null : PackedFile.LeftOf(bytes));
             return null;
         }
     }

@@ -17,7 +17,7 @@ internal static class ZipFiles
         foreach (var entry in zip.Entries.Where(e => !e.FullName.EndsWith('/') && e.Length > 0))
         {
             if (!names.Add(MemberNames.HashOf(entry.FullName)))
-                statistics.CountUnread(file, $"{OneLine.Of(entry.FullName, 200)} is there more than once; each is read");
+                statistics.CountNamed(file, $"{OneLine.Of(entry.FullName, 200)} is there more than once; each is read");
             foreach (var document in Members.ReadByName(
                 file, entry.FullName, entry.Length, () => Bytes(entry, file, expansion), () => licences.Value, expansion, statistics))
                 yield return document;
