@@ -186,11 +186,11 @@ public class DocumentFaultsTests
         if (OperatingSystem.IsWindows())
             return;
         using var folder = new TemporaryFolder();
-        using (var mkfifo = Process.Start("mkfifo", [folder["pipe.txt"], folder["pipe"]]))
+        using (var mkfifo = Process.Start("mkfifo", [folder["pipe.txt"], folder[".pipe"]]))
             mkfifo.WaitForExit();
         folder.Write("a.txt", "text");
         folder.Write("empty.jsonl", "");
-        File.CreateSymbolicLink(folder["link.txt"], folder["pipe"]);
+        File.CreateSymbolicLink(folder["link.txt"], folder[".pipe"]);
         var found = CorpusSources.Find(Corpora.Settings(folder.Path));
         Assert.Equal("not read: 3 files without bytes (empty, or a pipe or device)", found.PassedOver.ToString());
         var (_, files) = CorpusIdentity.Identify(found.Files, Corpora.Settings(folder.Path));
