@@ -29,6 +29,7 @@ public sealed class TorchBackend : IDeviceBackend
 
     // Null for libtorch's CPU.
     private readonly IGpus? _gpus;
+    private readonly GpuRefusals _refusals = new();
 
     internal TorchBackend(string kind, IGpus? gpus) => (Kind, _gpus) = (kind, gpus);
 
@@ -97,12 +98,12 @@ public sealed class TorchBackend : IDeviceBackend
             return _gpus.KernelsOf(gpu, stream) is { } kernels
                 ? new TorchDevice(
                     device, place, architecture, labelSmoothing, kernels, gpu, stream, _gpus.AttentionOf(gpu),
-                    _gpus.ProductsOf(gpu, stream), recompute)
-                : new TorchDevice(device, place, architecture, labelSmoothing, null, gpu, stream);
+                    _gpus.ProductsOf(gpu, stream), recompute, _refusals)
+                : new TorchDevice(device, place, architecture, labelSmoothing, null, gpu, stream, refusals: _refusals);
         }
         catch (Exception e)
         {
-            if (TorchDevice.FailureOf(device, e, () => Ask(gpu)) is { } failure)
+            if (TorchDevice.FailureOf(device, e, () => Ask(gpu), _refusals) is { } failure)
                 throw failure;
             throw;
         }

@@ -38,6 +38,7 @@ internal sealed partial class TorchDevice : TrainingDevice
     private readonly GpuPasses? _passes;
     private readonly FoldedSlices _folded;
     private readonly Segment? _apart;
+    private readonly GpuRefusals _refusals;
 
     // The devices of the replica do not read and write each other's memory: what an update changes stays here, and Gather sends it.
     private bool _sends;
@@ -51,12 +52,14 @@ internal sealed partial class TorchDevice : TrainingDevice
     /// <param name="flash">Attention without a matrix of tokens by tokens, where it fits; null where plain operators compute it.</param>
     /// <param name="products">By cublasLt, on that stream; null where libtorch computes them.</param>
     /// <param name="recompute">What passes by our kernels make again for the backward pass in place of keeping it: the same bits.</param>
+    /// <param name="refusals">Of the process; null for devices that are tried alone.</param>
     public TorchDevice(
         DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
         int gpu = 0, GpuStream? stream = null, FlashAttention? flash = null, DeviceProducts? products = null,
-        RecomputeMode recompute = RecomputeMode.None)
+        RecomputeMode recompute = RecomputeMode.None, GpuRefusals? refusals = null)
         : base(id, architecture)
     {
+        _refusals = refusals ?? new GpuRefusals();
         (_device, _labelSmoothing, _gpu, _stream, _products) = (device, labelSmoothing, gpu, stream, products);
         _passes = kernels is null
             ? null
@@ -169,6 +172,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             foreach (var name in names)
                 (Vectors[name] is PiecedVector ? _updated[name] : (TorchVector)Vectors[name]).Touch();
             _passes?.Copies.Renew(_updated[VectorSet.Parameters]);
+            _refusals.End(Id);
             return true;
         });
 
@@ -256,7 +260,9 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             using var scope = NewDisposeScope();
             using var noGradient = no_grad();
-            return Run(TapePurpose.Evaluation, batch).to(CPU).data<double>().ToArray();
+            var losses = Run(TapePurpose.Evaluation, batch).to(CPU).data<double>().ToArray();
+            _refusals.End(Id);
+            return losses;
         });
     }
 

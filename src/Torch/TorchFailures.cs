@@ -28,7 +28,7 @@ internal sealed partial class TorchDevice
         }
         catch (Exception e)
         {
-            if (FailureOf(Id, e, Ask) is { } failure)
+            if (FailureOf(Id, e, Ask, _refusals) is { } failure)
                 throw failure;
             throw;
         }
@@ -36,7 +36,8 @@ internal sealed partial class TorchDevice
 
     /// <summary>What a failure on a GPU is to whoever gave the work; null where it is what it says.</summary>
     /// <param name="ask">Calls the GPU: throws where it is lost.</param>
-    internal static Exception? FailureOf(DeviceId device, Exception e, Action ask) => e switch
+    /// <param name="refusals">What it has refused before.</param>
+    internal static Exception? FailureOf(DeviceId device, Exception e, Action ask, GpuRefusals refusals) => e switch
     {
         CudaException { IsLost: true } => Lost(device, e),
         // An ElasticException would say that the work must not be tried again.
@@ -44,7 +45,7 @@ internal sealed partial class TorchDevice
         CudaException { IsPassing: true } => new InvalidOperationException(e.Message, e),
         // They do not say why. What finds no memory may have looked for it on a context that is gone.
         AttentionException or ExternalException when LossOf(ask) is { } loss => Lost(device, loss),
-        ExternalException when IsOfCuda(e) => Refusal(device, e),
+        ExternalException when IsOfCuda(e) => Refusal(device, e, refusals),
         _ => null,
     };
 
@@ -76,19 +77,29 @@ internal sealed partial class TorchDevice
         }
     }
 
-    // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
-    private static DeviceFailedException Lost(DeviceId device, Exception e) =>
-        new(device, isLost: true, $"{device} is lost to this process: {FirstLine(e)}");
+    private static DeviceFailedException Lost(DeviceId device, Exception e) => Lost(device, FirstLine(e));
 
-    // Nothing but memory is what a new handle of cuBLAS lacks on a GPU that answers. Other products may lack it, or fail by themselves.
-    private static Exception Refusal(DeviceId device, Exception e)
+    // Without its cause, whose kind would say that the work must not be tried again: it must, elsewhere.
+    private static DeviceFailedException Lost(DeviceId device, string why) =>
+        new(device, isLost: true, $"{device} is lost to this process: {why}");
+
+    // Nothing but memory is what a new handle of cuBLAS lacks on a GPU that answers. Other products may lack it, or fail by themselves: a
+    // GPU of which each fails is of no use to the node, whose other GPUs would wait for it.
+    private static Exception Refusal(DeviceId device, Exception e, GpuRefusals refusals)
     {
         var words = FirstLine(e);
-        return words.Contains("cublasCreate", StringComparison.Ordinal)
-            ? new InsufficientMemoryException(words, e)
+        if (words.Contains("cublasCreate", StringComparison.Ordinal))
+            return new InsufficientMemoryException(words, e);
+        return !IsOfTheCall(words) && refusals.IsOneTooMany(device)
+            ? Lost(device, $"it answers, and has refused work {GpuRefusals.Most} times in a row ({words})")
             : new InvalidOperationException(
                 $"{device} answers, and has refused work ({words}): where its memory did not suffice, lower batch.micro", e);
     }
+
+    // cublasStatus_t: what every GPU would refuse.
+    private static bool IsOfTheCall(string words) =>
+        words.Contains("CUBLAS_STATUS_INVALID_VALUE", StringComparison.Ordinal)
+        || words.Contains("CUBLAS_STATUS_NOT_SUPPORTED", StringComparison.Ordinal);
 
     // What the driver or libtorch calls an error of CUDA, and does not name want of memory as its reason.
     private static bool IsOfCuda(Exception e) =>

@@ -3,6 +3,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
 using Elastic.Model.Tests;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -63,6 +64,45 @@ public sealed class GpuFailureTests : IDisposable
         Assert.Equal("busy", Assert.Throws<InvalidOperationException>(() => Fail(new CudaException(46, "busy"))).Message);
         Assert.Throws<CudaException>(() => Fail(new CudaException(209, "made for another GPU")));
         Assert.True(Assert.Throws<DeviceFailedException>(() => Fail(new CudaException(700, "an illegal address"))).IsLost);
+    }
+
+    [Fact]
+    public async Task A_GPU_that_refuses_each_piece_of_work_is_taken_for_lost_unless_a_step_succeeds_in_between()
+    {
+        var refusals = new GpuRefusals();
+        const string Refused = "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(handle)`";
+        // As each attempt does.
+        TorchDevice Open() => new(
+            new DeviceId($"cuda:{Gpu}"), TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(Gpu), Gpu,
+            refusals: refusals);
+        Exception Attempt(string words)
+        {
+            using var device = Open();
+            return Assert.ThrowsAny<Exception>(() => device.Use<bool>(() => throw new NativeException(words)));
+        }
+        for (var i = 0; i < 2; i++)
+            Assert.IsType<InvalidOperationException>(Attempt(Refused));
+        using (var device = Open())
+        using (var vectors = new ReplicaVectors(
+            Architectures.LayoutOf(Samples.Tiny()), length => new TorchVector(length, TorchSharp.torch.CPU, 0)))
+        {
+            device.Attach(vectors);
+            var threads = new[] { new InlineDevice(device) };
+            var step = new TrainingStep(
+                threads, new LocalCollective(threads), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Fp32);
+            await step.RunAsync(Samples.MicroBatches(Samples.Tiny(), 1, 2, 0), default, 1e-2, 1);
+        }
+        for (var i = 0; i < 2; i++)
+        {
+            // What any GPU would refuse is not this one's fault, however often.
+            Assert.IsType<InvalidOperationException>(Attempt("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasGemmEx(handle)`"));
+            Assert.IsType<InvalidOperationException>(Attempt(Refused));
+        }
+        var loss = Assert.IsType<DeviceFailedException>(Attempt(Refused));
+        Assert.Equal((new DeviceId($"cuda:{Gpu}"), true), (loss.Device, loss.IsLost));
+        Assert.Contains("answers, and has refused work 3 times in a row (CUDA error", loss.Message, StringComparison.Ordinal);
+        // Whoever adds it again has its word that it is well.
+        Assert.IsType<InvalidOperationException>(Attempt(Refused));
     }
 
     [Theory]
