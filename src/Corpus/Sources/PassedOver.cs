@@ -20,6 +20,9 @@ public sealed class PassedOver
 
     internal void AddWithoutBytes() => _withoutBytes++;
 
+    /// <summary>Whether there are any but those without bytes.</summary>
+    internal bool HasFiles => _endings.Count > 0 || _linkedFolders > 0;
+
     /// <summary>The line; empty where nothing was passed over.</summary>
     public override string ToString()
     {

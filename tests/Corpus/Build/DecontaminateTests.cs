@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Elastic.Corpus.Build;
 
 namespace Elastic.Corpus.Tests.Build;
@@ -128,6 +129,33 @@ public sealed class DecontaminateTests : IDisposable
         Assert.Equal(alone, Identity());
         _folders.Write("sets/d.questions", Question);
         Refusal.Says("decontaminate.against: not read: 1 .questions", Identity);
+    }
+
+    [Fact]
+    public void An_evaluation_set_of_which_everything_is_read_is_none_that_is_not_read()
+    {
+        var path = _folders.Texts("train.jsonl", [Words("a", 100)]);
+        string Identity(string against) => Manifests.Of([("a", path)], $"decontaminate against={against}").Stages[0].Identity;
+        var empty = _folders.Write("sets/empty.txt", "");
+        using (var zip = ZipFile.Open(_folders["sets/twice.zip"], ZipArchiveMode.Create))
+            foreach (var text in new[] { Question, Question + " and more" })
+            {
+                using var entry = new StreamWriter(zip.CreateEntry("a.txt").Open());
+                entry.Write(text);
+            }
+        Assert.Equal(Identity(_folders.Write("set.txt", Question + " and more")), Identity(_folders["sets"]));
+
+        // What is named alone is meant, and may be a pipe.
+        Refusal.Says($"{empty} has no bytes, so that nothing would be looked for", () => Identity(empty));
+        var blank = _folders.Texts("blank.jsonl", [" "]);
+        Refusal.Says($"{blank} has no text, so that nothing of it would be looked for: name other files, or set", () => Identity(blank));
+        using (var zip = ZipFile.Open(_folders["sets/twice.zip"], ZipArchiveMode.Update))
+        {
+            using var entry = new StreamWriter(zip.CreateEntry("b.questions").Open());
+            entry.Write(Question);
+        }
+        Refusal.Says("1 records of", () => Identity(_folders["sets"]));
+        Refusal.Says("b.questions has no format that is read)", () => Identity(_folders["sets"]));
     }
 
     private static List<string> Plain(List<string> texts, string[] sets, string text)

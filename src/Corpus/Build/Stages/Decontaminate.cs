@@ -119,12 +119,16 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
             CorpusSettings.Defaults with { Sources = settings.Against, TextField = settings.TextField },
             allFormats: true, rejects: null, CancellationToken.None);
         // What is not read is not looked for, and stays in the training text: nothing is left out without a word.
-        if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
-            throw new ElasticException($"decontaminate.against: {passedOver}, of {string.Join(", ", settings.Against)}: name the files of "
-                + "the evaluation sets themselves, in a format that Elastic reads");
+        if (found.PassedOver.HasFiles)
+            throw new ElasticException($"decontaminate.against: {found.PassedOver}, of {string.Join(", ", settings.Against)}: name the "
+                + "files of the evaluation sets themselves, in a format that Elastic reads");
+        var named = settings.Against.Select(Path.GetFullPath).ToHashSet(StringComparer.Ordinal);
         var grams = new HashSet<ulong>();
         foreach (var file in found.Files)
         {
+            if (file.Length == 0 && named.Contains(file.Path))
+                throw new ElasticException($"decontaminate.against: {file.Path} has no bytes, so that nothing would be looked for: a pipe is "
+                    + "not read; name a file with the text");
             var statistics = new ReadStatistics();
             foreach (var document in DocumentReader.Read(file, statistics))
                 grams.UnionWith(new WordRuns(document.Text).Of(settings.Words).Select(g => g.Hash));
@@ -141,16 +145,19 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
 
     private static void CheckRead(SourceFile file, ReadStatistics statistics)
     {
-        var (count, why) = statistics switch
+        const string Remedy = "name other files, or set decontaminate.text-field to the field that holds their text";
+        var unread = statistics.UnreadRecords - statistics.NamedRecords;
+        if (statistics.MalformedRecords > 0 || unread > 0)
         {
-            { MalformedRecords: > 0 and var records } => (records, statistics.Reasons()),
-            { UnreadRecords: > 0 and var records } => (records, string.Join("; ", statistics.Unread.Take(3))),
-            { Documents: 0 } => (statistics.EmptyDocuments, "it has no text"),
-            _ => (-1, ""),
-        };
-        if (count >= 0)
+            var (count, why) = statistics.MalformedRecords > 0
+                ? (statistics.MalformedRecords, statistics.Reasons()) : (unread, statistics.UnreadReasons());
             throw new ElasticException($"decontaminate.against: {count} records of {file.Path} are not read, so that they would not be "
-                + $"looked for ({why}): name other files, or set decontaminate.text-field to the field that holds their text");
+                + $"looked for ({why}): {Remedy}");
+        }
+        // An empty one, which folders may have, leaves nothing out.
+        if (statistics.Documents == 0 && file.Length > 0)
+            throw new ElasticException(
+                $"decontaminate.against: {file.Path} has no text, so that nothing of it would be looked for: {Remedy}");
     }
 
     [StructLayout(LayoutKind.Sequential)]
