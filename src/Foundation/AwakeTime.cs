@@ -18,6 +18,10 @@ public sealed class AwakeTime(TimeProvider time, TimeSpan mostBetween) : TimePro
     public override long TimestampFrequency => time.TimestampFrequency;
 
     /// <inheritdoc/>
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        time.CreateTimer(callback, state, dueTime, period);
+
+    /// <inheritdoc/>
     public override long GetTimestamp()
     {
         lock (_gate)

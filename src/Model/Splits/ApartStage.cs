@@ -31,6 +31,8 @@ public sealed class ApartStage : ICollective
     private readonly ReplicaVectors _vectors;
     private readonly StepDeadlines _deadlines;
     private readonly TimeProvider _time;
+    // Of the device's work, while which a deadline looks at it.
+    private readonly AwakeTime _awake;
     private readonly List<ScatteredRows> _rows = [];
     private readonly CancellationToken _stop;
     private long _step, _longestTicks;
@@ -58,6 +60,7 @@ public sealed class ApartStage : ICollective
         ArgumentNullException.ThrowIfNull(vectors);
         (_device, _architecture, _number, _links, _vectors, _stop) = (device, architecture, number, links, vectors, stop);
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
+        _awake = WaitDeadline.Awake(_time);
         _layout = vectors.Layout;
         StageParameters.CheckApart(_layout);
         _parameters = new StageParameters(architecture, _layout, links.Count);
@@ -131,7 +134,7 @@ public sealed class ApartStage : ICollective
                 var bytes = await OnDeviceAsync("preparation", d => d.Stage!.BytesOver(unit, isForward, true));
                 received = await _links[from]!.ReceiveAsync(frame, _step, first, bytes, Patience);
             }
-            var began = _time.GetTimestamp();
+            var began = _awake.GetTimestamp();
             var what = string.Create(CultureInfo.InvariantCulture, $"{(isForward ? "forward" : "backward")} pass of micro-batch {first}");
             losses.AddRange(await OnDeviceAsync(what, d =>
             {
@@ -141,7 +144,7 @@ public sealed class ApartStage : ICollective
                 d.Stage.Forward(unit);
                 return [];
             }));
-            _longestTicks = Math.Max(_longestTicks, _time.GetElapsedTime(began).Ticks);
+            _longestTicks = Math.Max(_longestTicks, _awake.GetElapsedTime(began).Ticks);
             if (to < 0 || to > last)
                 continue;
             var outgoing = await OnDeviceAsync("preparation", d => d.Stage!.BytesOver(unit, isForward, false));
@@ -344,7 +347,7 @@ public sealed class ApartStage : ICollective
     private async Task<T> OnDeviceAsync<T>(string what, Func<TrainingDevice, T> work)
     {
         var deadline = Deadline;
-        using var limit = new WaitDeadline(_time, deadline);
+        using var limit = new WaitDeadline(_awake, deadline);
         var call = _device.RunAsync(work);
         if (!await limit.HasEndedAsync(call))
             throw new DeviceFailedException(_device.Id, isLost: true, string.Create(

@@ -26,6 +26,8 @@ internal sealed class PipelineAccumulation(
 
     // For good: stages may be at work yet, and nobody uses what they share again.
     private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // Of a device's work, while which a deadline looks at it.
+    private readonly AwakeTime _awake = WaitDeadline.Awake(time);
     private PipelineGroup[]? _groups;
     private long _longestTicks;
 
@@ -105,7 +107,7 @@ internal sealed class PipelineAccumulation(
                     await forward[piece - 1][unit].Task;
                 if (!isForward && piece < stages * chunks - 1)
                     await backward[piece + 1][unit].Task;
-                var (began, what) = (time.GetTimestamp(), $"{(isForward ? "forward" : "backward")} pass of {TextOf(units[unit])}"
+                var (began, what) = (_awake.GetTimestamp(), $"{(isForward ? "forward" : "backward")} pass of {TextOf(units[unit])}"
                     + (chunks == 1 ? "" : $", piece {chunk} of {chunks},"));
                 own.AddRange(tensor > 1
                     ? await PassOfRanksAsync(group, first, piece, unit, isForward, what)
@@ -116,7 +118,7 @@ internal sealed class PipelineAccumulation(
                         group[piece].Forward(unit);
                         return [];
                     }));
-                Keep(time.GetElapsedTime(began).Ticks);
+                Keep(_awake.GetElapsedTime(began).Ticks);
                 (isForward ? forward : backward)[piece][unit].SetResult();
             }
             return own;
@@ -182,7 +184,7 @@ internal sealed class PipelineAccumulation(
         try
         {
             // The time counts from before the work: who sees it hang and moves a clock on finds the deadline there.
-            using var limit = new WaitDeadline(time, deadline);
+            using var limit = new WaitDeadline(_awake, deadline);
             var call = devices[rank].RunAsync(work);
             if (!await limit.HasEndedAsync(call))
                 throw new DeviceFailedException(devices[rank].Id, isLost: true, string.Create(

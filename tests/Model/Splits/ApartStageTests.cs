@@ -185,7 +185,8 @@ public sealed class ApartStageTests
         var (model, clock) = (PrecisionTests.Kinds["gpt2"], new HandClock());
         using var vectors = Samples.Initialized(model);
         using var device = new DeviceThread(new DeviceId("cpu:0"), () => Samples.Device(vectors, model));
-        var slow = new TroubledDevice(device) { HangsIn = 2 };
+        var later = new TroubledDevice(device);
+        var slow = new TroubledDevice(later) { HangsIn = 2 };
         var step = new ApartStage(slow, Architectures.Open(model), 0, [null], vectors, time: clock)
             .Step(new AdamW(DevicePool.Optimizer), 1);
         var running = TakeAsync(step, model, 0);
@@ -194,6 +195,15 @@ public sealed class ApartStageTests
         Assert.False(running.IsCompleted);
         slow.Release();
         Assert.True(double.IsFinite(await running));
+        // Those hours are no measure of a pass.
+        later.HangsIn = later.Works + 2;
+        running = TakeAsync(step, model, 1);
+        await later.Hangs;
+        clock.Pass(TimeSpan.FromMinutes(3));
+        Assert.StartsWith(
+            "stage 0 of 1 (cpu:0) did not end its forward pass of micro-batch 0 within 1",
+            (await Assert.ThrowsAsync<DeviceFailedException>(() => running)).Message, StringComparison.Ordinal);
+        later.Release();
 
         var hung = new TroubledDevice(device) { HangsIn = 2 };
         step = new ApartStage(hung, Architectures.Open(model), 0, [null], vectors, time: clock).Step(new AdamW(DevicePool.Optimizer), 1);

@@ -29,7 +29,7 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
         {
             var trained = _all.Where(m => m is { Location: Cpu, Memory: { TrainedWith: not null, Share: null } }).ToList();
             var busy = trained.Where(m => _inUse.Contains(m.Memory)).ToList();
-            return [.. (busy.Count > 0 ? busy : trained).Select(m => (m.Run, m.Memory.TrainedWith!))];
+            return [.. (busy.Count > 0 ? busy : trained).Select(m => (m.Run, m.Memory.TrainedWith!.Value.Settings))];
         }
     }
 
@@ -56,14 +56,15 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 
         // What has room for training keeps it, but settings that change in mid-run may need more; what was made for an evaluation holds the
         // parameters alone.
-        if (replica is not null && memory.TrainedWith != setup.Settings)
+        if (replica is not null && memory.TrainedWith?.Settings != setup.Settings)
         {
             if (devices[0].IsCpu)
                 CheckMemory(setup, memory.TrainedWith, share, devices.Count, threads);
             else
                 _gpus.Check(setup, devices, share);
-            memory.TrainedWith = setup.Settings;
         }
+        if (replica is not null)
+            memory.TrainedWith = (setup.Settings, devices.Count);
         _inUse.Add(memory);
         return memory;
     }
@@ -93,11 +94,13 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run. What training with the settings before has taken is free for it.
-    private static void CheckMemory(RunSetup setup, TrainingSettings? before, StageShare? share, int devices, int threads)
+    private static void CheckMemory(
+        RunSetup setup, (TrainingSettings Settings, int Devices)? before, StageShare? share, int devices, int threads)
     {
-        var whole = share is null ? PlanOf(setup.Settings) : null;
-        var needed = share is null ? 0 : BytesOfStage(setup.Settings);
-        var taken = before is null ? 0 : share is null ? PlanOf(before).Memory.Bytes : BytesOfStage(before);
+        var whole = share is null ? PlanOf(setup.Settings, devices) : null;
+        var needed = share is null ? 0 : BytesOfStage(setup.Settings, devices);
+        var taken = before is not var (settings, had) ? 0
+            : share is null ? PlanOf(settings, had).Memory.Bytes : BytesOfStage(settings, had);
         if (Problem() is null)
             return;
         GC.Collect();
@@ -114,11 +117,12 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
                     + "free: use more run.stages, or free some memory";
         }
 
-        TrainingPlan PlanOf(TrainingSettings settings) => TrainingPlan.OfReplica(
+        TrainingPlan PlanOf(TrainingSettings settings, int devices) => TrainingPlan.OfReplica(
             settings, devices, threads, setup.Sharing.Zero, setup.Sharing.Offload, setup.Splits.Asked);
 
         // A stage is one device's, to which the others lend their threads.
-        double BytesOfStage(TrainingSettings settings) => StagePlan.Of(settings, share!.Count, devices * threads).Bytes[share.Number];
+        double BytesOfStage(TrainingSettings settings, int devices) =>
+            StagePlan.Of(settings, share!.Count, devices * threads).Bytes[share.Number];
     }
 
     // CPU devices share the machine's memory, each GPU has its own.

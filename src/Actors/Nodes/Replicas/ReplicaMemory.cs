@@ -35,9 +35,10 @@ internal sealed class ReplicaMemory(
     public ReplicaVectors Mirror => _mirror ??= New(layout, device, offload);
 
     /// <summary>
-    /// With which settings a replica was trained here last, so that what training with them allocates is there; null where none was.
+    /// With which settings a replica was trained here last, and on how many devices, so that what training with them allocates is there; null
+    /// where none was.
     /// </summary>
-    public TrainingSettings? TrainedWith { get; set; }
+    public (TrainingSettings Settings, int Devices)? TrainedWith { get; set; }
 
     /// <summary>True where the memory is this device's own, and is lost with it: that of a GPU.</summary>
     public bool IsOf(DeviceId other) => !device.IsCpu && device.Whole() == other.Whole();
