@@ -22,7 +22,7 @@ public sealed record BuildProgress(long Documents, long Bytes, long OfBytes)
 /// <param name="step">Takes the name of each step: many a second, on many threads.</param>
 internal sealed class BuildWatch(BuildManifest manifest, IProgress<BuildProgress>? progress, Action<string>? step)
 {
-    public const string Lists = "lists its sources", Reads = "reads", Writes = "writes";
+    public const string Lists = "lists its sources", Finds = "looks at what was read before", Reads = "reads", Writes = "writes";
 
     private readonly Lock _gate = new();
     private readonly DropCounts _drops = new(manifest);

@@ -112,12 +112,13 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var changed = new ConcurrentDictionary<Digest, string>();
         var fresh = new ConcurrentDictionary<Digest, SourcePiece>();
         watch.Expect(pieces.Sum(p => p.Bytes));
-        watch.Enter(BuildWatch.Reads);
+        watch.Enter(Others is null ? BuildWatch.Reads : BuildWatch.Finds);
         var over = new ConcurrentDictionary<Digest, bool>();
         if (Others is not null)
         {
             var all = pieces.DistinctBy(p => p.Identity).ToLookup(p => IsRead(p, cancel));
             Found?.Invoke([.. all[true]], cancel);
+            watch.Enter(BuildWatch.Reads);
             List<SourcePiece> missing = [.. all[false]];
             foreach (var part in missing.Where(p => p.File.Part is not null))
                 fresh[part.OfFile] = part;
