@@ -21,8 +21,11 @@ public readonly record struct RunName
 /// </summary>
 public readonly record struct RunId
 {
+    /// <summary>An id is no longer.</summary>
+    public const int MostCharacters = 80;
+
     /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
-    public RunId(string value) => Value = Identifier.Checked(value, nameof(RunId), 80);
+    public RunId(string value) => Value = Identifier.Checked(value, nameof(RunId), MostCharacters);
 
     public string Value { get; }
 

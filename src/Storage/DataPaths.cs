@@ -98,6 +98,9 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>What one evaluation needs: apart for who asks for it, and who works for it.</summary>
     public string Evaluation(RunId job, bool isAsker) => Path.Combine(Evaluations, job.Value + (isAsker ? ".asked" : ""));
 
+    /// <summary>A checkpoint that was fetched for one command, in a folder like that of a run.</summary>
+    public string FetchedCheckpoint(RunId run, string drawn) => Path.Combine(Evaluations, $"{run.Value}.{drawn}.fetched");
+
     /// <summary>What builds of corpora by nodes need while they last.</summary>
     public string Builds => Path.Combine(Root, "builds");
 

@@ -10,14 +10,20 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
 
-/// <summary>The newest checkpoint of a run on this seed: what an evaluation over nodes scores.</summary>
+/// <summary>The newest checkpoint of a run: what an evaluation over nodes scores.</summary>
 public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest, TrainingSettings Settings, Tokenizer Tokenizer)
+    : IDisposable
 {
-    /// <summary>Newer ones that cannot be read, and why, a sentence each.</summary>
-    public IReadOnlyList<string> PassedOver { get; init; } = [];
+    /// <summary>Newer ones that nobody has whole, and why, a sentence each.</summary>
+    public IReadOnlyList<string> PassedOver => Place?.PassedOver ?? [];
 
-    /// <summary>The run's copy of the chat template that came with its tokenizer; null where it was trained without.</summary>
+    /// <summary>The chat template that came with its tokenizer; null where it was trained without.</summary>
     public ChatFormat? Chat { get; init; }
+
+    internal PlacedCheckpoint? Place { get; init; }
+
+    /// <inheritdoc/>
+    public void Dispose() => Place?.Dispose();
 }
 
 /// <summary>
@@ -26,45 +32,30 @@ public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest,
 /// </summary>
 internal sealed class ClusterEvaluation(ElasticNode node)
 {
-    /// <summary>The newest checkpoint that is whole here.</summary>
-    /// <exception cref="ElasticException">There is no such run, or it has no checkpoint here.</exception>
-    public async Task<EvaluatedCheckpoint> CheckpointAsync(RunName name, CancellationToken cancel)
-    {
-        var run = await node.RememberedAsync(name, cancel)
-            ?? throw new ElasticException($"there is no run {name}: see pbm run list");
-        var (folder, blobs) = (node.Paths.Checkpoints(run.Id), new BlobStore(node.Paths.Blobs(run.Id), readOnly: true));
-        List<string> passedOver = [];
-        foreach (var (path, manifest, unreadable) in CheckpointFiles.Read(folder))
-        {
-            if (manifest is not null && !blobs.IsThere(new Digest(manifest.Parameters)))
-                continue;
-            var problem = manifest is null ? unreadable : ProblemOf(path, manifest, blobs);
-            if (problem is null)
-            {
-                var (place, settings) = (node.Paths.Run(run.Id), manifest!.ReadSettings());
-                var tokenizer = Tokenizer.OpenStored(manifest.Tokenizer, place);
-                return new EvaluatedCheckpoint(run.Id, manifest, settings, tokenizer)
-                {
-                    PassedOver = passedOver,
-                    Chat = settings.Corpus.ChatTemplate == ChatTemplate.Tokenizer ? ChatFolder.Stored(place, tokenizer) : null,
-                };
-            }
-            passedOver.Add($"passed over: {problem}");
-        }
-        throw new ElasticException(
-            $"run {name} has no whole checkpoint on this seed ({folder}): wait for the first one, or ask the seed that has it, "
-            + $"which pbm run status -n {name} names{string.Concat(passedOver.Select(line => $"; {line}"))}");
-    }
-
-    private static string? ProblemOf(string path, CheckpointManifest manifest, BlobStore blobs)
+    /// <summary>Opens a checkpoint, and disposes of it where it cannot.</summary>
+    /// <exception cref="ElasticException">It cannot be evaluated, and why.</exception>
+    public async Task<EvaluatedCheckpoint> OpenAsync(PlacedCheckpoint place, CancellationToken cancel)
     {
         try
         {
-            return CheckpointReader.Difference(path, manifest, blobs.ReadSet(new Digest(manifest.Parameters)));
+            var manifest = CheckpointManifest.Read(place.Path);
+            var settings = manifest.ReadSettings();
+            var tokenizer = Tokenizer.OpenStored(manifest.Tokenizer, place.Folder);
+            var corpus = new Digest(manifest.Corpus);
+            if (CorpusManifestOf(corpus) is null)
+                await node.Context.Corpora.OpenAsync(corpus, place.CorpusManifest, cancel);
+            return new EvaluatedCheckpoint(new RunId(manifest.Run), manifest, settings, tokenizer)
+            {
+                Place = place,
+                Chat = settings.Corpus.ChatTemplate == ChatTemplate.Tokenizer ? ChatFolder.Stored(place.Folder, tokenizer) : null,
+            };
         }
-        catch (Exception e) when (e is InvalidDataException or IOException)
+        catch (Exception e)
         {
-            return $"{path}: {e.Message}";
+            place.Dispose();
+            if (e is BlobLostException)
+                throw new ElasticException($"the corpus of the run is not on this seed, and of the nodes that are here {e.Message}", e);
+            throw;
         }
     }
 
@@ -97,7 +88,7 @@ internal sealed class ClusterEvaluation(ElasticNode node)
 
     private EvaluationRequest.Score Request(RunId job, EvaluatedCheckpoint checkpoint, Origin origin, BlobStore store)
     {
-        var (manifest, blobs) = (checkpoint.Manifest, new BlobStore(node.Paths.Blobs(checkpoint.Run), readOnly: true));
+        var (manifest, blobs) = (checkpoint.Manifest, new BlobStore(Path.Combine(checkpoint.Place!.Folder, "blobs"), readOnly: true));
         var parameters = new Digest(manifest.Parameters);
         // A copy: the run drops its checkpoints as it goes on.
         if (!store.CopySet(parameters, blob => blobs.Has(blob) ? blobs.Read(blob) : null))
@@ -108,7 +99,8 @@ internal sealed class ClusterEvaluation(ElasticNode node)
             Origin = origin,
             Settings = SettingsText.Write(WithoutFiles(checkpoint.Settings)),
             Corpus = new Digest(manifest.Corpus),
-            Manifest = store.Put(File.ReadAllBytes(CorpusManifestOf(new Digest(manifest.Corpus)))),
+            Manifest = store.Put(File.ReadAllBytes(CorpusManifestOf(new Digest(manifest.Corpus)) ?? throw new ElasticException(
+                $"the corpus {manifest.Corpus[..12]} of the run is not on this seed any more: give the command again"))),
             Parameters = parameters,
             Source = node.HttpEndpoint.ToString(),
             Arithmetic = null,
@@ -124,10 +116,10 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         Corpus = settings.Corpus with { Sources = [], Validation = [], Include = [], Exclude = [] },
     };
 
-    private string CorpusManifestOf(Digest corpus)
+    // Null where it is not here.
+    private string? CorpusManifestOf(Digest corpus)
     {
         string[] folders = [node.Paths.Corpus(corpus), node.Paths.FetchedCorpus(corpus)];
-        return folders.Select(f => Path.Combine(f, CorpusManifest.FileName)).FirstOrDefault(File.Exists) ?? throw new ElasticException(
-            $"the corpus {corpus.Short} of the run is not on this seed: evaluate on a seed that has it ({folders[0]})");
+        return folders.Select(f => Path.Combine(f, CorpusManifest.FileName)).FirstOrDefault(File.Exists);
     }
 }

@@ -56,8 +56,14 @@ public interface IClusterControl
     /// <summary>Reads what was observed, whichever seed supervised meanwhile.</summary>
     Task<IReadOnlyList<StoredObservation>> ObservedAsync(ObservationQuery query, CancellationToken cancel);
 
-    /// <summary>The newest checkpoint of a run that is whole here.</summary>
-    Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, CancellationToken cancel);
+    /// <summary>The newest checkpoint of a run, here or fetched; to be disposed of.</summary>
+    /// <param name="progress">What is going on, as lines of text.</param>
+    /// <exception cref="ElasticException">There is none, or nobody here has one.</exception>
+    Task<PlacedCheckpoint> PlaceCheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel);
+
+    /// <summary>The same with what an evaluation needs of it.</summary>
+    /// <inheritdoc cref="PlaceCheckpointAsync"/>
+    Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel);
 
     /// <summary>Has rows scored with a checkpoint by the nodes of the cluster, piece by piece.</summary>
     /// <param name="pieces">See <see cref="ScoredPiece.Cut"/>.</param>

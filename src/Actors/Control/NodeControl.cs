@@ -99,7 +99,12 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
         ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel));
 
     /// <inheritdoc/>
-    public Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, CancellationToken cancel) => _evaluation.CheckpointAsync(run, cancel);
+    public Task<PlacedCheckpoint> PlaceCheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel) =>
+        new RunCheckpoints(node, NodesAsync).NewestAsync(run, progress, cancel);
+
+    /// <inheritdoc/>
+    public async Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel) =>
+        await _evaluation.OpenAsync(await PlaceCheckpointAsync(run, progress, cancel), cancel);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<double[]> ScoreAsync(

@@ -16,6 +16,8 @@ internal sealed record RunOpened(RunId RunId, NodeJob? Job, string? Why) : Akka.
 /// </summary>
 internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
 {
+    private readonly UnopenedRuns _unopened = new(context);
+
     // One store for each run, however often it is opened: only one may know which blobs are fresh. With the folder of all that
     // is the run's, and with what surveys of the store asked for.
     private readonly Dictionary<RunId, (BlobStore Blobs, string Folder, SurveyedSets Surveyed)> _stores = [];
@@ -33,6 +35,9 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
             {
                 var folder = FolderOf(command);
                 _stores[id] = store = (new BlobStore(BlobsOf(command, folder)), folder, new SurveyedSets());
+                if (command.Kind == JobKind.Run)
+                    context.Blobs.Add(store.Blobs);
+                _unopened.Forget(id);
             }
 
             return _last[id] = OpenAsync(command, store.Blobs, store.Folder, store.Surveyed, _last.GetValueOrDefault(id));
@@ -50,6 +55,7 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     {
         if (_stores.Remove(run, out var store))
             context.Blobs.Remove(store.Blobs);
+        _unopened.Forget(run);
         foreach (var over in _last.Where(l => l.Value is { IsCompletedSuccessfully: true, Result.Job: null }).ToList())
             _last.Remove(over.Key);
         var delete = new DeleteFolder(

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Host.Evaluation;
@@ -22,7 +21,10 @@ internal static class RunEvaluation
         IClusterControl control, RunName run, IReadOnlyList<string> files, int? stride, Origin origin,
         [EnumeratorCancellation] CancellationToken cancel)
     {
-        var checkpoint = await control.CheckpointAsync(run, cancel);
+        var (placing, fetched) = Said.Begin(4, progress => control.CheckpointAsync(run, progress, cancel), default);
+        await foreach (var line in fetched)
+            yield return Progress(line);
+        using var checkpoint = await placing;
         foreach (var line in checkpoint.PassedOver)
             yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["notice"] = line });
         var model = checkpoint.Settings.Model;
@@ -31,13 +33,12 @@ internal static class RunEvaluation
                 $"run {run} is of a {model.Architecture}, which does not go on with a text: its scores are those of its held-out part, "
                 + $"which pbm run status -n {run} shows");
         var text = new EvaluatedText("--data", files, checkpoint.Settings.Corpus, checkpoint.Chat, model.Context, stride);
-        var said = Said.Channel(64);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var scoring = ScoreAsync(control, checkpoint, text, origin, said.Writer, stop.Token);
+        var (scoring, said) = Said.Begin(64, progress => ScoreAsync(control, checkpoint, text, origin, progress, stop.Token), cancel);
         try
         {
-            await foreach (var line in said.Reader.ReadAllAsync(cancel))
-                yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["progress"] = line });
+            await foreach (var line in said)
+                yield return Progress(line);
         }
         finally
         {
@@ -50,31 +51,26 @@ internal static class RunEvaluation
         yield return new PbmLine(null, report.Json());
         foreach (var line in report.Lines())
             yield return new PbmLine(line);
+
+        PbmLine Progress(string line) => new(line, new JsonObject { ["run"] = run.Value, ["progress"] = line });
     }
 
     // Sums are merged in the order of the text, whichever node scored what.
     private static async Task<TextSums> ScoreAsync(
-        IClusterControl control, EvaluatedCheckpoint checkpoint, EvaluatedText text, Origin origin, ChannelWriter<string> said,
+        IClusterControl control, EvaluatedCheckpoint checkpoint, EvaluatedText text, Origin origin, IProgress<string> said,
         CancellationToken cancel)
     {
-        try
+        var (sums, under) = (new TextSums(), new Queue<IReadOnlyList<TextRow>>());
+        var pieces = ScoredPiece.Cut(text.Rows(checkpoint.Tokenizer, cancel), row => row.Row).Select(piece =>
         {
-            var (sums, under) = (new TextSums(), new Queue<IReadOnlyList<TextRow>>());
-            var pieces = ScoredPiece.Cut(text.Rows(checkpoint.Tokenizer, cancel), row => row.Row).Select(piece =>
-            {
-                under.Enqueue(piece);
-                return (IReadOnlyList<ScoredRow>)[.. piece.Select(row => row.Row)];
-            });
-            await foreach (var nats in control.ScoreAsync(checkpoint, pieces, origin, new Said(said), cancel).WithCancellation(cancel))
-            {
-                foreach (var (row, score) in under.Dequeue().Zip(nats))
-                    sums.Merge(row, score);
-            }
-            return sums;
-        }
-        finally
+            under.Enqueue(piece);
+            return (IReadOnlyList<ScoredRow>)[.. piece.Select(row => row.Row)];
+        });
+        await foreach (var nats in control.ScoreAsync(checkpoint, pieces, origin, said, cancel).WithCancellation(cancel))
         {
-            said.Complete();
+            foreach (var (row, score) in under.Dequeue().Zip(nats))
+                sums.Merge(row, score);
         }
+        return sums;
     }
 }

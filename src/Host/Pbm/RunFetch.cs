@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Messages.Pbm;
@@ -11,17 +12,18 @@ namespace Elastic.Host.Pbm;
 /// <summary>Sends the newest checkpoint of a run to a client, which checks it.</summary>
 internal static class RunFetch
 {
-    /// <exception cref="ElasticException">There is no checkpoint, or not on this machine, or it is damaged.</exception>
-    public static async IAsyncEnumerable<PbmLine> LinesAsync(RunView run, [EnumeratorCancellation] CancellationToken cancel)
+    /// <exception cref="ElasticException">There is no checkpoint, or nobody here has one, or it is damaged.</exception>
+    public static async IAsyncEnumerable<PbmLine> LinesAsync(
+        IClusterControl control, RunView run, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var path = run.Checkpoint ?? throw new ElasticException(
-            $"run {run.Name} has no checkpoint yet: it takes one every checkpoint.every-rounds rounds, and at its end");
-        if (!File.Exists(path))
-            throw new ElasticException(
-                $"the newest checkpoint of run {run.Name} ({Path.GetFileName(path)}) is not on this seed: ask another one, "
-                + "or copy it from the machine that took it");
-        var files = CheckpointContent.Of(path);
-        var name = Path.GetFileNameWithoutExtension(path);
+        var (placing, said) = Said.Begin(4, progress => control.PlaceCheckpointAsync(run.Name, progress, cancel), default);
+        await foreach (var line in said)
+            yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["progress"] = line });
+        using var place = await placing;
+        foreach (var line in place.PassedOver)
+            yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["notice"] = line });
+        var files = CheckpointContent.Of(place.Path);
+        var name = Path.GetFileNameWithoutExtension(place.Path);
         var bytes = files.Sum(f => f.Bytes);
         yield return new PbmLine($"{name} of run {run.Name}: {Units.Many(files.Count, "file")}, {Units.Bytes(bytes)}", new JsonObject
         {

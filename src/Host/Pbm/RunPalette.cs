@@ -159,9 +159,9 @@ internal sealed class RunPalette
 
         foreach (var line in SettingsWithoutEffect.Of(settings.Training))
             yield return new PbmLine(line, new JsonObject { ["run"] = name, ["notice"] = line });
-        var said = Said.Channel(64);
-        var starting = StartAndCompleteAsync();
-        await foreach (var line in said.Reader.ReadAllAsync(cancel))
+        var (starting, said) = Said.Begin(
+            64, progress => _control.StartAsync(settings.Training, settings.Corpus, call.Origin, progress, cancel), cancel);
+        await foreach (var line in said)
             yield return new PbmLine(line, new JsonObject { ["run"] = name, ["progress"] = line });
         var reply = await starting;
         if (reply is RunReply.Refused refused)
@@ -170,18 +170,6 @@ internal sealed class RunPalette
             yield return new PbmLine(notice, new JsonObject { ["run"] = name, ["notice"] = notice });
         yield return new PbmLine(
             $"started run {name}; see it go: pbm run watch -n {name}", new JsonObject { ["run"] = name, ["started"] = true });
-
-        async Task<RunReply> StartAndCompleteAsync()
-        {
-            try
-            {
-                return await _control.StartAsync(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
-            }
-            finally
-            {
-                said.Writer.Complete();
-            }
-        }
     }
 
     private async IAsyncEnumerable<PbmLine> ListAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
@@ -297,7 +285,7 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> FetchAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (var line in RunFetch.LinesAsync(await FindAsync(call.Value(Name), "fetch", cancel), cancel))
+        await foreach (var line in RunFetch.LinesAsync(_control, await FindAsync(call.Value(Name), "fetch", cancel), cancel))
             yield return line;
     }
 
@@ -333,8 +321,8 @@ internal sealed class RunPalette
         var remembered = await RunSet.RememberedAsync(_control, run.Name, cancel);
         var settings = new RequestedRun([], [], run.Name.Value, [setting]) { SetOption = $"-{argument.Short}" }.Load(remembered);
         CheckMemory(run, remembered.Settings, settings.Training, await _control.NodesAsync(cancel));
-        var said = Said.Channel(1);
-        var reply = await _control.StartAsync(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
+        var reply = await Said.Begin(
+            1, progress => _control.StartAsync(settings.Training, settings.Corpus, call.Origin, progress, cancel), cancel).Work;
         if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         return settings.Training;

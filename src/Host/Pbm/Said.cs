@@ -7,11 +7,28 @@ namespace Elastic.Host.Pbm;
 /// </summary>
 internal sealed class Said(ChannelWriter<string> lines) : IProgress<string>
 {
-    /// <summary>A channel that drops the oldest lines which a slow client has not read.</summary>
-    /// <param name="most">Lines that it holds.</param>
-    public static Channel<string> Channel(int most) =>
-        System.Threading.Channels.Channel.CreateBounded<string>(
+    /// <summary>Begins work whose lines are read while it goes on.</summary>
+    /// <param name="most">Lines that are kept for a slow client: the oldest go.</param>
+    /// <param name="cancel">Ends the reading before the work has ended.</param>
+    public static (Task<T> Work, IAsyncEnumerable<string> Lines) Begin<T>(
+        int most, Func<IProgress<string>, Task<T>> work, CancellationToken cancel)
+    {
+        var said = System.Threading.Channels.Channel.CreateBounded<string>(
             new BoundedChannelOptions(most) { FullMode = BoundedChannelFullMode.DropOldest });
+        return (RunAsync(), said.Reader.ReadAllAsync(cancel));
+
+        async Task<T> RunAsync()
+        {
+            try
+            {
+                return await work(new Said(said.Writer));
+            }
+            finally
+            {
+                said.Writer.Complete();
+            }
+        }
+    }
 
     public void Report(string value) => lines.TryWrite(value);
 }

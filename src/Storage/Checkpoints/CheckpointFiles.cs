@@ -52,10 +52,25 @@ public static class CheckpointFiles
         ArgumentNullException.ThrowIfNull(describe);
         blobs.FlushSets([take.Parameters, .. take.InnerStates]);
         var folder = paths.Checkpoints(run);
-        Directory.CreateDirectory(folder);
-        var path = Path.Combine(folder, NameOf(take.Version));
-        DurableFile.WriteDurably(path, describe(Path.GetRelativePath(folder, paths.Blobs(run))).ToBytes());
+        var path = Write(folder, describe(Path.GetRelativePath(folder, paths.Blobs(run))));
         return new Checkpoint(take.Version, take.Parameters, take.Fingerprint, take.InnerStates, take.TokensSeen, take.ChainHead, path);
+    }
+
+    /// <summary>Where the manifest of a run's version is, or would be.</summary>
+    public static string PathOf(DataPaths paths, RunId run, int version)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        return Path.Combine(paths.Checkpoints(run), NameOf(version));
+    }
+
+    /// <summary>Writes a manifest, and the folder where there is none; returns its path.</summary>
+    public static string Write(string folder, CheckpointManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        Directory.CreateDirectory(folder);
+        var path = Path.Combine(folder, NameOf(manifest.Version));
+        DurableFile.WriteDurably(path, manifest.ToBytes());
+        return path;
     }
 
     /// <summary>

@@ -45,16 +45,28 @@ public static class JournalReader
 
     /// <summary>The run's start and the changes of its settings, oldest first.</summary>
     /// <inheritdoc cref="ReadAsync(DatabaseAddress, RunId, CancellationToken)"/>
-    public static async Task<IReadOnlyList<RunEvent>> ReadSettingsAsync(DatabaseAddress database, RunId run, CancellationToken cancel)
+    public static Task<IReadOnlyList<RunEvent>> ReadSettingsAsync(DatabaseAddress database, RunId run, CancellationToken cancel) =>
+        ReadKindsAsync(database, run, OfSettings, cancel);
+
+    /// <summary>Besides those of its settings, the events that decide which checkpoints the run has, and on which corpus.</summary>
+    /// <inheritdoc cref="ReadAsync(DatabaseAddress, RunId, CancellationToken)"/>
+    public static Task<IReadOnlyList<RunEvent>> ReadCheckpointsAsync(DatabaseAddress database, RunId run, CancellationToken cancel) =>
+        ReadKindsAsync(database, run, [.. OfSettings, .. OfCheckpoints], cancel);
+
+    private static readonly string[] OfSettings = ["settings-changed", "segment-planned", "corpus-completed"];
+
+    private static readonly string[] OfCheckpoints =
+        ["corpus-published", "window-added", "checkpoint-taken", "checkpoint-dropped", "rolled-back"];
+
+    private static async Task<IReadOnlyList<RunEvent>> ReadKindsAsync(
+        DatabaseAddress database, RunId run, IReadOnlyList<string> kinds, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(database);
+        var ofKind = string.Concat(kinds.Select(kind => $" OR manifest = '{kind}' OR manifest LIKE '{kind}.%'"));
         var rows = await database.ReadOnly().CallAsync(
             PageDeadline, (connection, token) => connection.QueryAsync(
                 $"""
-                SELECT {Columns} FROM journal WHERE persistence_id = @key
-                AND (sequence_number = 1 OR manifest = 'settings-changed' OR manifest LIKE 'settings-changed.%'
-                OR manifest = 'segment-planned' OR manifest LIKE 'segment-planned.%'
-                OR manifest = 'corpus-completed' OR manifest LIKE 'corpus-completed.%') ORDER BY sequence_number
+                SELECT {Columns} FROM journal WHERE persistence_id = @key AND (sequence_number = 1{ofKind}) ORDER BY sequence_number
                 """, RowOf, token, ("key", JournalRows.KeyOf(run))), cancel);
         return [.. rows.Select(row => Event(run, row, row.Number))];
     }

@@ -55,6 +55,20 @@ public static class StoredRuns
         return run.Exists ? run : null;
     }
 
+    /// <summary>
+    /// The newest run of that name, of whose state nothing but settings, corpus and checkpoints is right: nothing else is read. Null where
+    /// there is none.
+    /// </summary>
+    /// <inheritdoc cref="StateAsync" path="/exception"/>
+    public static async Task<RunState?> CheckpointsAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
+            return null;
+        var run = (await JournalReader.ReadCheckpointsAsync(database, listed.Run, cancel)).Aggregate(RunState.Empty(listed.Run), Run.Apply);
+        return run.Exists ? run : null;
+    }
+
     /// <summary>The newest run of that name; null where there is none, also in a database that no seed has used yet.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
     /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>

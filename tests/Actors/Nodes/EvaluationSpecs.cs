@@ -25,10 +25,11 @@ public sealed class EvaluationSpecs : IDisposable
         using var othersGoOn = new ManualResetEventSlim(true);
         var other = new NodeFaults(BeforeDeviceWork: _ => othersGoOn.Wait(deadline.Token));
         await using var seed = await StartAsync("seed", NodeDuty.Seed(), other, deadline.Token);
-        var refusal = await Assert.ThrowsAsync<ElasticException>(() => seed.Control.CheckpointAsync(new RunName("a"), deadline.Token));
+        var refusal = await Assert.ThrowsAsync<ElasticException>(
+            () => seed.Control.CheckpointAsync(new RunName("a"), new Silence(), deadline.Token));
         Assert.Equal("there is no run a: see pbm run list", refusal.Message);
         Assert.Null((await _tiny.TrainAsync(seed, TinyRun.Settings("a"), null, deadline.Token)).Failure);
-        var checkpoint = await seed.Control.CheckpointAsync(new RunName("a"), deadline.Token);
+        using var checkpoint = await seed.Control.CheckpointAsync(new RunName("a"), new Silence(), deadline.Token);
         Assert.Equal(4, checkpoint.Manifest.Version);
         var text = File.ReadAllText(Path.Combine(_tiny.Root, "text", "07.txt"));
         List<int> tokens = [];

@@ -178,7 +178,11 @@ internal sealed class FakeCluster : IClusterControl
             [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)]);
     }
 
-    public Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, CancellationToken cancel) =>
+    public Task<PlacedCheckpoint> PlaceCheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel) =>
+        Task.FromResult(new PlacedCheckpoint(Runs.Single(r => r.Name == run).Checkpoint
+            ?? throw new ElasticException($"run {run} has no checkpoint yet")));
+
+    public Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel) =>
         Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}"));
 
     // Two tokens are equally likely.

@@ -220,14 +220,12 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
         Assert.Contains("names no bucket: write s3://BUCKET/PREFIX", _error.ToString(), StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData(null, "run tiny has no checkpoint yet")]
-    [InlineData("/nowhere/round-000005.json", "the newest checkpoint of run tiny (round-000005.json) is not on this seed: ask another one")]
-    public async Task A_checkpoint_that_is_not_there_is_refused(string? checkpoint, string why)
+    [Fact]
+    public async Task A_checkpoint_that_is_not_there_is_refused()
     {
-        _cluster.Runs = [FakeCluster.Tiny with { Checkpoint = checkpoint }];
+        _cluster.Runs = [FakeCluster.Tiny with { Checkpoint = null }];
         Assert.Equal(1, await Pbm($"run fetch -o {Path.Combine(_folder, "here")}"));
-        Assert.Contains(why, _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("run tiny has no checkpoint yet", _error.ToString(), StringComparison.Ordinal);
         Assert.False(Directory.Exists(Path.Combine(_folder, "here")));
     }
 

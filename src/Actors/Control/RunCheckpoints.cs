@@ -1,0 +1,149 @@
+using System.Security.Cryptography;
+using Akka.Actor;
+using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Control;
+
+/// <summary>
+/// A checkpoint that can be read on this seed: in the folder of its run, or in one of its own, which goes when it is disposed of.
+/// </summary>
+/// <param name="Path">Its manifest, beside whose folder the blobs and the tokenizer's files are.</param>
+public sealed record PlacedCheckpoint(string Path) : IDisposable
+{
+    /// <summary>Newer ones that nobody has whole, and why, a sentence each.</summary>
+    public IReadOnlyList<string> PassedOver { get; init; } = [];
+
+    /// <summary>The folder of the run, or one like it.</summary>
+    public string Folder => System.IO.Path.GetFullPath(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, ".."));
+
+    internal bool IsFetched { get; init; }
+
+    // SHA-256 of the manifest of the run's corpus, by which nodes serve it.
+    internal Digest? CorpusManifest { get; init; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        try
+        {
+            if (IsFetched)
+                Directory.Delete(Folder, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start of this node removes it.
+        }
+    }
+}
+
+/// <summary>
+/// The newest checkpoint of a run on whichever seed is asked: which one it is the journal says, and the manifest is made of it; what this
+/// seed lacks is fetched from the nodes that have it.
+/// </summary>
+/// <param name="nodes">The nodes that are here.</param>
+internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, Task<NodeView[]>> nodes)
+{
+    // A run that goes on drops checkpoints, also while one is fetched.
+    private const int Attempts = 3;
+
+    /// <summary>The newest checkpoint that is whole here, or can be had from other nodes.</summary>
+    /// <param name="progress">Is told that it is fetched.</param>
+    /// <exception cref="ElasticException">There is no such run, it has no checkpoint, or nobody here has one.</exception>
+    public async Task<PlacedCheckpoint> NewestAsync(RunName name, IProgress<string> progress, CancellationToken cancel)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var run = await RunAsync(name, cancel);
+            if (run.Checkpoints.IsEmpty)
+                throw new ElasticException(
+                    $"run {name} has no checkpoint yet: it takes one every checkpoint.every-rounds rounds, and at its end");
+            var (newest, passedOver) = (run.Checkpoints[^1].Version, new List<string>());
+            foreach (var checkpoint in run.Checkpoints.Reverse())
+            {
+                if (Here(run.Id, checkpoint) is { } here)
+                    return new PlacedCheckpoint(here) { PassedOver = passedOver, CorpusManifest = run.Manifest };
+                try
+                {
+                    var path = await FetchAsync(run, checkpoint, progress, cancel);
+                    return new PlacedCheckpoint(path) { PassedOver = passedOver, IsFetched = true, CorpusManifest = run.Manifest };
+                }
+                catch (BlobLostException e)
+                {
+                    if (attempt < Attempts && (await RunAsync(name, cancel)).Checkpoints is [.., { Version: var now }] && now != newest)
+                        break;
+                    passedOver.Add($"round {checkpoint.Version} is passed over: it is not whole on this seed, and of the nodes that are here "
+                        + e.Message);
+                }
+            }
+            if (passedOver.Count == run.Checkpoints.Count)
+                throw new ElasticException($"no checkpoint of run {name} is whole on this seed, or on the nodes that are here "
+                    + $"({string.Join("; ", passedOver)}): start the nodes that took them, or wait for the next one");
+        }
+    }
+
+    private async Task<RunState> RunAsync(RunName name, CancellationToken cancel) =>
+        (node.Database is { } database ? await StoredRuns.CheckpointsAsync(database, name, cancel) : null)
+            ?? throw new ElasticException($"there is no run {name}: see pbm run list");
+
+    // Null where it is not here, or damaged: a run that went back may have left a manifest of a round that came out differently.
+    private string? Here(RunId run, Checkpoint checkpoint)
+    {
+        var path = CheckpointFiles.PathOf(node.Paths, run, checkpoint.Version);
+        var blobs = new BlobStore(node.Paths.Blobs(run), readOnly: true);
+        try
+        {
+            return File.Exists(path) && CheckpointManifest.Read(path) is var manifest && manifest.Parameters == checkpoint.Parameters.Hex
+                && blobs.IsThere(checkpoint.Parameters)
+                && CheckpointReader.Difference(path, manifest, blobs.ReadSet(checkpoint.Parameters)) is null
+                    ? path : null;
+        }
+        catch (Exception e) when (e is ElasticException or InvalidDataException or IOException)
+        {
+            return null;
+        }
+    }
+
+    // The parameters and the tokenizer's files, and then the manifest, as the node wrote it that took the checkpoint.
+    private async Task<string> FetchAsync(RunState run, Checkpoint checkpoint, IProgress<string> progress, CancellationToken cancel)
+    {
+        var folder = node.Paths.FetchedCheckpoint(run.Id, Identifier.Drawn(RandomNumberGenerator.GetBytes(Identifier.DrawnBytes)));
+        try
+        {
+            node.Agent.Tell(new NodeAgent.FetchFrom([.. (await nodes(cancel)).Select(n => n.Endpoint)]));
+            progress.Report($"fetches round {checkpoint.Version} of run {run.Name} from the nodes that have it");
+            var round = Math.Max(0, checkpoint.Version - 1);
+            var settings = SettingsInForce.At(run, round);
+            var layout = Architectures.LayoutOf(settings.Model);
+            await node.Context.Fetcher.FetchSetAsync(
+                new BlobStore(Path.Combine(folder, "blobs")), checkpoint.Parameters, layout.TrainedLength, layout.FrozenLength, cancel);
+            var corpus = await node.Context.Corpora.OpenAsync(run.Corpus!.Value, run.Manifest, cancel);
+            // A person may have put a chat template into the run's folder here, for a corpus that has no copy of it.
+            foreach (var file in CheckpointContent.FilesOfTokenizer.Where(f => File.Exists(Path.Combine(node.Paths.Run(run.Id), f))))
+                File.Copy(Path.Combine(node.Paths.Run(run.Id), file), Path.Combine(folder, file));
+            await node.Context.Corpora.CopyTokenizerAsync(corpus, folder, cancel);
+            var path = CheckpointFiles.Write(Path.Combine(folder, "checkpoints"), new CheckpointManifest(
+                1, run.Id.Value, checkpoint.Version, settings.Model.Signature,
+                run.Changes.Exists(c => c.FromRound <= round) ? SettingsText.Write(settings) : run.Settings!, run.Corpus.Value.Hex,
+                corpus.Manifest.Tokenizer, checkpoint.Fingerprint.Hex, checkpoint.Parameters.Hex,
+                [.. checkpoint.InnerStates.Select(s => s.Hex)], checkpoint.TokensSeen, checkpoint.ChainHead.Hex,
+                CheckpointManifest.BlobFolder));
+            return path;
+        }
+        catch (Exception e)
+        {
+            new PlacedCheckpoint(Path.Combine(folder, "checkpoints", "none")) { IsFetched = Directory.Exists(folder) }.Dispose();
+            if (DiskSpace.IsExhausted(e))
+                throw new ElasticException($"there is no room for round {checkpoint.Version} of run {run.Name} in {folder} ({e.Message}): "
+                    + "free some space, or ask the seed that has it", e);
+            throw;
+        }
+    }
+}
