@@ -19,7 +19,12 @@ internal static class ExportCommand
 {
     public static Command Build()
     {
-        var run = CommonOptions.RequiredRunName("The run whose newest checkpoint is written.");
+        var run = CommonOptions.RunName("The run whose newest checkpoint is written.");
+        var fetched = new Option<string?>("--model")
+        {
+            Description = "A folder that pbm run fetch has made, in place of a run.",
+            HelpName = "DIR",
+        };
         var folder = new Option<string>("--out")
         {
             Description = "The folder to make, or s3://BUCKET/PREFIX of an S3-compatible store. It must not be there yet, or be empty; "
@@ -48,15 +53,19 @@ internal static class ExportCommand
             elastic export --run books --out books-model --dtype bf16                half the size
             elastic export --run fine --out fine-adapter --adapter                   what LoRA has trained, some megabytes
             elastic export --run books --out s3://bucket/books                       to a store; elastic train --init takes it from there
+            elastic export --model fetched --out books-model                         of pbm run fetch -n books -o fetched
             python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
             """)
-        { run, folder, type, adapter, dataDir, json };
+        { run, fetched, folder, type, adapter, dataDir, json };
+        command.Validators.Add(parsed =>
+        {
+            if (parsed.GetValue(run) is null == parsed.GetValue(fetched) is null)
+                parsed.AddError("name what is written: either a run with --run NAME, or a folder of pbm run fetch with --model DIR");
+        });
         command.SetAction(async (parsed, asked) =>
         {
             var (output, error) = (CommandOutput.Of(parsed, json), parsed.InvocationConfiguration.Error);
-            var name = CommonOptions.RunOf(parsed.GetValue(run)!);
-            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
-            var root = data.ExistingRun(name).Root;
+            var (root, models) = PlaceOf(parsed, run, fetched, dataDir);
             return await Interruption.RunAsync(error, "stopping; nothing half-written stays in the folder", async cancel =>
             {
                 using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a model", cancel);
@@ -66,7 +75,8 @@ internal static class ExportCommand
                 foreach (var passed in checkpoint.Passed)
                     error.WriteLine($"passed over {passed}");
                 var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
-                var chat = parsed.GetValue(adapter) ? null : ChatOf(checkpoint.Settings, data, tokenizer, root, error.WriteLine);
+                var chat = parsed.GetValue(adapter) ? null : ChatOf(checkpoint.Settings, models, tokenizer, root, error.WriteLine);
+                var name = new RunId(checkpoint.Manifest.Run).Name;
                 var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
                 await WritePlace.WriteAsync(place, target.Remedy(folder.Name), () =>
                 {
@@ -100,14 +110,30 @@ internal static class ExportCommand
         return command;
     }
 
+    // The folder with the checkpoint, and the folders of stores that runs began with.
+    private static (string Root, StoredModels? Models) PlaceOf(
+        ParseResult parsed, Option<string?> run, Option<string?> fetched, Option<string?> dataDir)
+    {
+        if (parsed.GetValue(run) is { } name)
+        {
+            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            return (data.ExistingRun(CommonOptions.RunOf(name)).Root, data.Models);
+        }
+        var folder = parsed.GetValue(fetched)!;
+        if (!Directory.Exists(folder))
+            throw new NotFoundException($"--model {folder}: there is no such folder");
+        return TextModel.IsOfRun(folder) ? (folder, null) : throw new ElasticException(
+            $"--model {folder} is no folder that pbm run fetch has made: it has no checkpoints");
+    }
+
     // A folder that talks says how.
     private static ChatFormat? ChatOf(
-        TrainingSettings settings, DataDirectory data, Tokenizer tokenizer, string run, Action<string> notice)
+        TrainingSettings settings, StoredModels? models, Tokenizer tokenizer, string run, Action<string> notice)
     {
         const string Without = "written without a chat template: ";
         try
         {
-            var here = settings with { Model = data.Models.Here(settings.Model) };
+            var here = settings with { Model = models?.Here(settings.Model) ?? settings.Model };
             if (ModelChat.OfRun(here, tokenizer, run) is { } chat)
                 return chat;
             if (settings.Corpus.ChatTemplate == ChatTemplate.Tokenizer)

@@ -16,7 +16,8 @@ internal sealed class WriterOptions
         _run = CommonOptions.RunName($"The run whose newest checkpoint {what}.");
         _model = new Option<string?>("--model")
         {
-            Description = $"A Hugging Face folder (config.json and safetensors) whose model {what}, in place of a run.",
+            Description = $"A Hugging Face folder (config.json and safetensors) whose model {what}, in place of a run; or a folder that "
+                + "pbm run fetch has made.",
             HelpName = "DIR",
         };
         _adapter = new Option<string?>("--adapter")
@@ -58,7 +59,7 @@ internal sealed class WriterOptions
             if (parsed.GetValue(option) is { } named && !Directory.Exists(named))
                 throw new NotFoundException($"{option.Name} {named}: there is no such folder");
         return parsed.GetValue(_model) is { } folder
-            ? TextModel.OfFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter))
+            ? TextModel.OfAnyFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter), notice)
             : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);
     }
 }

@@ -65,6 +65,22 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
             + "copy the right one there from another node of the run");
     }
 
+    /// <summary>The model of a Hugging Face folder, or of the folder of a run, as <c>pbm run fetch</c> makes them.</summary>
+    /// <inheritdoc cref="OfFolder"/>
+    public static TextModel OfAnyFolder(string path, string? tokenizer, string? adapter, Action<string> notice)
+    {
+        if (!IsOfRun(path))
+            return OfFolder(path, tokenizer, adapter);
+        return tokenizer is null && adapter is null
+            ? OfRunFolder(path, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), notice)
+            : throw new ElasticException(
+                $"{path} is the folder of a run, which has its own {(tokenizer is null ? "adapter" : "tokenizer")}: leave the other out");
+    }
+
+    /// <summary>True for the folder of a run: one with checkpoints, and no Hugging Face folder.</summary>
+    public static bool IsOfRun(string path) =>
+        Directory.Exists(Path.Combine(path, "checkpoints")) && !File.Exists(Path.Combine(path, ModelFolder.ConfigName));
+
     /// <summary>The model of a Hugging Face folder.</summary>
     /// <param name="tokenizer">The tokenizer's name; null for the folder's own.</param>
     /// <param name="adapter">The folder of an adapter of this model; null for none.</param>

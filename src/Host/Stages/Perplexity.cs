@@ -77,11 +77,7 @@ internal sealed class Perplexity : Stage
         var path = settings.Model;
         if (!Directory.Exists(path))
             throw new NotFoundException($"perplexity.model = {path}: there is no such folder; name one with a model or of a run");
-        var isModel = File.Exists(Path.Combine(path, "config.json"));
-        if (!isModel && settings.Tokenizer is not null)
-            throw new ElasticException($"{path} is a run's folder, and its tokenizer is there: leave perplexity.tokenizer out");
-        var model = isModel ? TextModel.OfFolder(path, settings.Tokenizer)
-            : TextModel.OfRunFolder(path, Path.GetFileName(Path.TrimEndingDirectorySeparator(path)), _ => { });
+        var model = TextModel.OfAnyFolder(path, settings.Tokenizer, null, _ => { });
         try
         {
             model.RefuseMasked();

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using KnownTokenizer = Elastic.Corpus.Tokenizer;
 using TokenizerFile = Elastic.Corpus.TokenizerFile;
@@ -77,6 +78,8 @@ public sealed record CheckpointManifest(
             return $"its {name} {(name.EndsWith('s') && name != "corpus" ? "are" : "is")} no digest";
         if (InnerStates is null || Run is null || Model is null || Settings is null || Tokenizer is null)
             return "a field is missing: run, model, settings, tokenizer and innerStates are needed";
+        if (!Identifier.IsValid(Run, RunId.MostCharacters))
+            return "its run is no id of a run";
         if (Version < 0 || TokensSeen < 0)
             return $"its version {Version} or tokensSeen {TokensSeen} is below 0";
         if (Blobs?.Replace('\\', '/') != BlobFolder)

@@ -42,7 +42,7 @@ public static class CheckpointReader
 
         throw new ElasticException(passed.Count == 0
             ? $"{runFolder} has no checkpoint: train until the first one, or set checkpoint.every-rounds lower; in a cluster another node "
-                + "may have it: pbm run status says where it is"
+                + "may have it: pbm run fetch brings it here"
             : $"no checkpoint of {runFolder} is whole ({string.Join("; ", passed)}): run train again, it makes new ones");
     }
 

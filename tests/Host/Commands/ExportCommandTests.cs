@@ -36,6 +36,34 @@ public sealed class ExportCommandTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_fetched_checkpoint_is_exported_and_writes_as_its_run_does()
+    {
+        var (data, _) = ExchangedModel.Write(Folder);
+        var fetched = Directory.GetDirectories(Path.Combine(data, "runs")).Single();
+        await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--data-dir", data);
+        var (code, output, error) = await Run("export", "--model", fetched, "--out", Out + "2", "--json");
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        Assert.Contains("\"run\":\"tiny\",\"round\":4", output, StringComparison.Ordinal);
+        foreach (var file in Directory.GetFiles(Out))
+            Assert.Equal(
+                await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken),
+                await File.ReadAllBytesAsync(Path.Combine(Out + "2", Path.GetFileName(file)), TestContext.Current.CancellationToken));
+        string[] how = ["--prompt", "Gets", "--tokens", "40", "--data-dir", data];
+        Assert.Equal(
+            (await Run(["generate", "--run", ExchangedModel.Run, .. how])).Output, (await Run(["generate", "--model", fetched, .. how])).Output);
+
+        Assert.Contains(
+            "is the folder of a run, which has its own tokenizer: leave the other out",
+            (await Run(["generate", "--model", fetched, "--tokenizer", "byte", .. how])).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "is no folder that pbm run fetch has made: it has no checkpoints",
+            (await Run("export", "--model", Out, "--out", Out + "3")).Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.NotFound, (await Run("export", "--model", Out + "4", "--out", Out + "3")).Code);
+        foreach (var named in new string[][] { [], ["--run", "tiny", "--model", fetched] })
+            Assert.Equal(ExitCodes.WrongUsage, (await Run(["export", .. named, "--out", Out + "3"])).Code);
+    }
+
+    [Fact]
     public async Task A_run_that_was_trained_on_conversations_talks_and_so_does_its_export()
     {
         var (data, _) = ExchangedModel.Write(Folder, chat: ChatTemplate.Plain);

@@ -95,7 +95,7 @@ public sealed class PerplexityTests : TemporaryFolder
         var (data, _) = ExchangedModel.Write(Folder, ExchangedModel.Settings.Model with { Architecture = "bert", Vocabulary = 258 });
         Assert.Contains("it predicts hidden tokens from both sides, and does not continue a text", Assert.Throws<ElasticException>(
             () => new Perplexity(Settings(RunIn(data)))).Message, StringComparison.Ordinal);
-        Assert.Contains("is a run's folder, and its tokenizer is there: leave perplexity.tokenizer out", Assert.Throws<ElasticException>(
+        Assert.Contains("is the folder of a run, which has its own tokenizer: leave the other out", Assert.Throws<ElasticException>(
             () => new Perplexity(Settings(RunIn(data)) with { Tokenizer = "byte" })).Message, StringComparison.Ordinal);
         Assert.Contains("perplexity.model is empty: name the folder of a model or of a run", Assert.ThrowsAny<ElasticException>(
             () => BuildManifestFile.Parse(

@@ -81,7 +81,7 @@ public sealed class CheckpointReaderTests : TemporaryFolder
     [Fact]
     public void A_folder_without_one_is_refused_with_where_another_node_has_it() => Assert.Equal(
         $"{Folder} has no checkpoint: train until the first one, or set checkpoint.every-rounds lower; in a cluster another node may have "
-        + "it: pbm run status says where it is", Refused());
+        + "it: pbm run fetch brings it here", Refused());
 
     // Signs that mean something in JSON, repeated and lost pieces, digits and bits.
     private static byte[] Mutate(byte[] whole, Random random)
