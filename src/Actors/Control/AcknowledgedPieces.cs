@@ -7,7 +7,7 @@ namespace Elastic.Actors.Control;
 
 /// <summary>
 /// Lets other seeds have what was read for a build, and the tokens that were made, while this seed builds: the database names each piece
-/// that is here, and the data plane gives its files. Not thread-safe.
+/// that is here, and the data plane gives its files. What was here before may be noted while pieces are read.
 /// </summary>
 /// <param name="say">Is told where the database is away, or another version has noted what cannot be read here: then a seed that takes over
 /// has these pieces done again.</param>
@@ -17,6 +17,7 @@ internal sealed class AcknowledgedPieces(
     // Of a row.
     private const int MostPieces = 256;
 
+    private readonly SemaphoreSlim _one = new(1, 1);                    // around what is below
     private readonly List<Digest> _served = [];
     private readonly HashSet<Digest> _known = [];
     private readonly List<StoredPiece> _due = [];                       // what the database was not there for
@@ -54,39 +55,56 @@ internal sealed class AcknowledgedPieces(
     public async Task AddFoundAsync(IReadOnlyList<SourcePiece> pieces, CancellationToken cancel)
     {
         var isAway = false;
-        foreach (var some in pieces.Where(p => !_known.Contains(p.Identity)).Chunk(MostPieces))
+        var unknown = await AloneAsync(() => Task.FromResult(pieces.Where(p => !_known.Contains(p.Identity)).ToList()), cancel);
+        foreach (var some in unknown.Chunk(MostPieces))
         {
             var stored = new StoredPiece[some.Length];
             await Task.Run(
                 () => Parallels.For(some.Length, Environment.ProcessorCount, i => stored[i] = Stored(some[i]), cancel), cancel);
             // Where the database is away, each attempt would wait for it: the next piece that is read tries again for all.
-            if (isAway)
-                Keep([.. stored]);
-            else
-                isAway = !await AddAsync([.. stored], cancel);
+            isAway = !await AddAsync([.. stored], isAway, cancel);
         }
     }
 
     /// <summary>Notes pieces that were read.</summary>
     public async Task AddAsync(IReadOnlyList<SourcePiece> pieces, CancellationToken cancel) =>
-        await AddAsync(await Task.Run(() => pieces.Select(Stored).ToList(), cancel), cancel);
+        await AddAsync(await Task.Run(() => pieces.Select(Stored).ToList(), cancel), isAway: false, cancel);
 
     /// <summary>Notes a piece of the text whose tokens are here.</summary>
     public async Task AddTokensAsync(Digest piece, CancellationToken cancel) =>
-        await AddAsync([new StoredPiece(piece, await Task.Run(() => DigestOf(tokens.PathOf(piece)), cancel), null)], cancel);
+        await AddAsync(
+            [new StoredPiece(piece, await Task.Run(() => DigestOf(tokens.PathOf(piece)), cancel), null)], isAway: false, cancel);
 
-    public void Dispose() => _served.ForEach(digest => blobs.Remove(digest));
-
-    private void Keep(List<StoredPiece> stored)
+    public void Dispose()
     {
-        stored.ForEach(Serve);
-        _due.AddRange(stored);
+        _served.ForEach(digest => blobs.Remove(digest));
+        _one.Dispose();
     }
 
-    // False where the database is away.
-    private async Task<bool> AddAsync(List<StoredPiece> stored, CancellationToken cancel)
+    private async Task<T> AloneAsync<T>(Func<Task<T>> work, CancellationToken cancel)
     {
-        Keep(stored);
+        await _one.WaitAsync(cancel);
+        try
+        {
+            return await work();
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    // False where the database is away; where it is known to be, nobody tries.
+    private Task<bool> AddAsync(List<StoredPiece> stored, bool isAway, CancellationToken cancel) => AloneAsync(
+        async () =>
+        {
+            stored.ForEach(Serve);
+            _due.AddRange(stored);
+            return !isAway && await NoteAsync(cancel);
+        }, cancel);
+
+    private async Task<bool> NoteAsync(CancellationToken cancel)
+    {
         try
         {
             while (_due.Count > 0)

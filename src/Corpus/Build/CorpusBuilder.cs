@@ -25,7 +25,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// </summary>
     public Action<IReadOnlyList<SourcePiece>, Action<SourcePiece>, CancellationToken>? Others { get; init; }
 
-    /// <summary>Takes the pieces that the store has, before <see cref="Others"/> read those that it lacks; null for nobody.</summary>
+    /// <summary>Takes the pieces that the store has, while <see cref="Others"/> read those that it lacks; null for nobody.</summary>
     public Action<IReadOnlyList<SourcePiece>, CancellationToken>? Found { get; init; }
 
     /// <summary>Takes the name of each step before it is taken, for a test that ends the process there; null for nobody.</summary>
@@ -117,17 +117,32 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         if (Others is not null)
         {
             var all = pieces.DistinctBy(p => p.Identity).ToLookup(p => IsRead(p, cancel));
-            Found?.Invoke([.. all[true]], cancel);
-            watch.Enter(BuildWatch.Reads);
             List<SourcePiece> missing = [.. all[false]];
             foreach (var part in missing.Where(p => p.File.Part is not null))
                 fresh[part.OfFile] = part;
-            if (missing.Count > 0)
-                Others(missing, piece =>
-                {
-                    Read(piece, watch, cancel);
-                    over[piece.Identity] = true;
-                }, cancel);
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            // Every byte of them is hashed: nobody waits for that.
+            var noting = Task.Factory.StartNew(
+                () => Found?.Invoke([.. all[true]], stop.Token), stop.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            try
+            {
+                watch.Enter(BuildWatch.Reads);
+                if (missing.Count > 0)
+                    Others(missing, piece =>
+                    {
+                        Read(piece, watch, cancel);
+                        over[piece.Identity] = true;
+                    }, cancel);
+            }
+            catch
+            {
+                stop.Cancel();
+                ((IAsyncResult)noting).AsyncWaitHandle.WaitOne();
+                throw;
+            }
+            if (!noting.IsCompleted)
+                watch.Enter(BuildWatch.Finds);
+            noting.GetAwaiter().GetResult();
         }
         try
         {

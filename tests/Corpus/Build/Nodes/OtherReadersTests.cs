@@ -52,6 +52,41 @@ public sealed class OtherReadersTests : IDisposable
         Assert.Equal(Files, asked);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Others_read_while_what_is_here_is_noted_and_where_they_fail_that_ends(bool fails)
+    {
+        var store = new PieceStore(_folders["pieces"]);
+        List<SourcePiece> here = [.. SourcePiece.Of(Manifest, 0, PartSize.Default, []).Take(2)];
+        here.ForEach(p => store.Read(p, Manifest, CancellationToken.None));
+        using var read = new ManualResetEventSlim();
+        var (noted, hasEnded) = (new List<Digest>(), false);
+        var builder = new CorpusBuilder(Manifest, store, _folders["texts"])
+        {
+            Found = (pieces, cancel) =>
+            {
+                noted.AddRange(pieces.Select(p => p.Identity));
+                Assert.Equal(!fails, WaitHandle.WaitAny([read.WaitHandle, cancel.WaitHandle], TimeSpan.FromMinutes(1)) == 0);
+                hasEnded = true;
+            },
+            Others = (pieces, _, _) =>
+            {
+                Assert.Equal(Files - 2, pieces.Count);
+                if (fails)
+                    throw new ElasticException("no node has them");
+                read.Set();
+            },
+        };
+        if (fails)
+            Assert.Equal("no node has them",
+                Assert.Throws<ElasticException>(() => builder.Run(1, null, CancellationToken.None)).Message);
+        else
+            builder.Run(1, null, CancellationToken.None);
+        Assert.Equal(here.Select(p => p.Identity), noted);
+        Assert.True(hasEnded);
+    }
+
     [Fact]
     public void A_source_that_is_to_stop_at_rejects_stops_with_the_first_piece_that_comes_with_one()
     {
