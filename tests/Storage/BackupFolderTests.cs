@@ -70,6 +70,31 @@ public sealed class BackupFolderTests : TemporaryFolder
         Assert.False(File.Exists(stale));
     }
 
+    [Theory]
+    [InlineData("node-id", "is the data directory of a node, and a backup would replace its journal: name another folder")]
+    [InlineData("journal.db", "is no backup, and not empty (journal.db is there): name another folder, or a new one")]
+    [InlineData("01.txt", "is no backup, and not empty (01.txt is there): name another folder, or a new one")]
+    public async Task A_folder_that_holds_something_else_is_no_place_for_a_backup(string file, string why)
+    {
+        Directory.CreateDirectory(Copy.Root);
+        var path = Path.Combine(Copy.Root, file);
+        await File.WriteAllTextAsync(path, "somebody's");
+        var refused = await Assert.ThrowsAsync<ElasticException>(() => new BackupFolder(Copy).BeginAsync(default));
+        Assert.Equal($"{Copy.Root} {why}", refused.Message);
+        Assert.Equal("somebody's", await File.ReadAllTextAsync(path));
+
+        // What a backup leaves that was interrupted, and what systems put into the root of a disk.
+        File.Delete(path);
+        await CopyAsync(new BackupFolder(Copy), 1);
+        Directory.CreateDirectory(Path.Combine(Copy.Root, "lost+found"));
+        await File.WriteAllTextAsync(DurableFile.TemporaryPath(Copy.Journal), "half a journal");
+        await new BackupFolder(Copy).BeginAsync(default);
+
+        await BackUpAsync(1);
+        await File.WriteAllTextAsync(Path.Combine(Copy.Root, "notes.txt"), "of who made it");
+        await new BackupFolder(Copy).BeginAsync(default);
+    }
+
     private async Task<Digest> BackUpAsync(int version)
     {
         var place = new BackupFolder(Copy);

@@ -10,16 +10,36 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     private readonly HashSet<string> _copied = new(StringComparer.Ordinal);
     private bool _isMade;
 
+    // What a backup has that did not come to its end, and what a disk has by itself.
+    private static readonly string[] BeforeEnd = ["runs", "corpora", "lost+found", "System Volume Information"];
+
     /// <inheritdoc/>
     public override string ToString() => to.Root;
 
     /// <inheritdoc/>
+    /// <exception cref="ElasticException">Something else is there, whose files a backup would replace.</exception>
     public override Task BeginAsync(CancellationToken cancel)
     {
+        CheckIsNothingElse();
         _isMade |= !Directory.Exists(to.Root);
         Directory.CreateDirectory(to.Root);
         DurableFile.RemoveTemporaries(to.Root);                         // of a backup that did not come to its end
         return Task.CompletedTask;
+    }
+
+    // Most of all no data directory: its journal would be gone.
+    private void CheckIsNothingElse()
+    {
+        if (File.Exists(to.NodeId))
+            throw new ElasticException($"{to.Root} is the data directory of a node, and a backup would replace its journal: name another "
+                + "folder");
+        var manifest = Path.Combine(to.Root, BackupManifest.FileName);
+        if (!Directory.Exists(to.Root) || File.Exists(manifest))
+            return;
+        var others = Directory.EnumerateFileSystemEntries(to.Root)
+            .Where(e => !DurableFile.IsTemporaryOf(to.Journal, e) && !DurableFile.IsTemporaryOf(manifest, e)).Select(e => Path.GetFileName(e));
+        if (others.FirstOrDefault(name => !BeforeEnd.Contains(name) && name[0] != '.') is { } other)
+            throw new ElasticException($"{to.Root} is no backup, and not empty ({other} is there): name another folder, or a new one");
     }
 
     /// <inheritdoc/>
