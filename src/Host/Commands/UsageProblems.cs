@@ -17,16 +17,31 @@ internal static class UsageProblems
     };
 
     /// <summary>All that is wrong; nothing where nothing is.</summary>
-    public static IEnumerable<string> Of(ParseResult parsed) => Empty(parsed).Concat(Others(parsed));
+    public static IEnumerable<string> Of(ParseResult parsed) =>
+        Swallowed(parsed).ToList() is { Count: > 0 } swallowed ? swallowed : Empty(parsed).Concat(Others(parsed));
+
+    // An option that was taken for the value of the one before it: a run called --dry-run would be trained. What is wrong besides may come
+    // of that alone. A file of such a name is written ./--name.
+    private static IEnumerable<string> Swallowed(ParseResult parsed) =>
+        from option in OfText(parsed)
+        from value in parsed.GetResult(option)?.Tokens.Select(t => t.Value).Index() ?? []
+        where value.Item.StartsWith("--", StringComparison.Ordinal)
+        select NamesIn(parsed.CommandResult.Command).Contains(value.Item.Split('=')[0])
+            ? $"{option.Name} needs a value: {value.Item} is an option"
+            : About(
+                value.Item, parsed.GetResult(option)!.Tokens.ElementAtOrDefault(value.Index + 1)?.Value, parsed.CommandResult.Command);
 
     // An empty text is a variable of a script that was not set: taken for no option, or for the current directory, it would give the
-    // command another meaning. Words for a model may be empty. Not a validator: where a whole command line is wrong, none is asked.
+    // command another meaning. Not a validator: where a whole command line is wrong, none is asked.
     private static IEnumerable<string> Empty(ParseResult parsed) =>
-        from option in parsed.CommandResult.Command.Options
-        where (option.ValueType == typeof(string) || option.ValueType == typeof(string[]))
-            && option.Name is not (CommonOptions.PromptName or CommonOptions.StopName)
-            && parsed.GetResult(option)?.Tokens.Any(t => t.Value.Length == 0) == true
+        from option in OfText(parsed)
+        where parsed.GetResult(option)?.Tokens.Any(t => t.Value.Length == 0) == true
         select $"{option.Name} is empty: give it a value{(option.Required ? "" : ", or leave it out")}";
+
+    // Words for a model may be any.
+    private static IEnumerable<Option> OfText(ParseResult parsed) => parsed.CommandResult.Command.Options.Where(
+        option => (option.ValueType == typeof(string) || option.ValueType == typeof(string[]))
+            && option.Name is not (CommonOptions.PromptName or CommonOptions.StopName));
 
     private static IEnumerable<string> Others(ParseResult parsed)
     {

@@ -57,7 +57,9 @@ internal sealed class WriterOptions
     {
         foreach (var option in new[] { _model, _adapter })
             if (parsed.GetValue(option) is { } named && !Directory.Exists(named))
-                throw new NotFoundException($"{option.Name} {named}: there is no such folder");
+                throw File.Exists(named)
+                    ? new ElasticException($"{option.Name} {named} is a file: name the folder that it is in, for a checkpoint the one above")
+                    : new NotFoundException($"{option.Name} {named}: there is no such folder");
         return parsed.GetValue(_model) is { } folder
             ? TextModel.OfAnyFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter), notice)
             : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);

@@ -59,6 +59,10 @@ public sealed class ExportCommandTests : TemporaryFolder
             "is no folder that pbm run fetch has made: it has no checkpoints",
             (await Run("export", "--model", Out, "--out", Out + "3")).Error, StringComparison.Ordinal);
         Assert.Equal(ExitCodes.NotFound, (await Run("export", "--model", Out + "4", "--out", Out + "3")).Code);
+        var manifest = Directory.GetFiles(Path.Combine(fetched, "checkpoints")).Single();
+        Assert.Contains(
+            $"--model {manifest} is a file: name the folder that it is in, for a checkpoint the one above",
+            (await Run(["generate", "--model", manifest, .. how])).Error, StringComparison.Ordinal);
         foreach (var named in new string[][] { [], ["--run", "tiny", "--model", fetched] })
             Assert.Equal(ExitCodes.WrongUsage, (await Run(["export", .. named, "--out", Out + "3"])).Code);
     }
