@@ -23,24 +23,35 @@ public static class SettingsInForce
         var settings = run.Changes.Where(c => c.FromRound <= round)
             .Aggregate(AtStart(run), (settings, change) => PartialSettings.Apply(settings, change.Settings));
         // A start that makes the run longer changes what AtStart returns; one that comes after a change counts for more than the change.
-        return run.Changes.Any(SaysLength) && run.Extensions is [.., var last]
-            ? settings with
-            {
-                Run = last.Samples is { } samples
-                    ? settings.Run with { Rounds = null, Epochs = EpochsOf(run, samples) }
-                    : settings.Run with { Rounds = last.Rounds, Epochs = null },
-            }
-            : settings;
+        return WithLength(
+            run, settings, run.Changes.Any(SaysLength) && run.Extensions is [.., var last] ? (last.Rounds, last.Samples) : null);
     }
 
     /// <summary>The settings after all changes, those that are planned among them.</summary>
     public static TrainingSettings Newest(RunState run) => At(run, int.MaxValue);
 
-    /// <summary>What it was started with, and what each change made of that, first to last, those that are planned among them.</summary>
+    /// <summary>
+    /// What it was started with, and what each change and each start that made it longer made of that, first to last, those that are
+    /// planned among them; with the length that it had then.
+    /// </summary>
     public static IReadOnlyList<SettingsFrom> History(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return [new(0, AtStart(run)), .. run.Changes.Select(c => new SettingsFrom(c.FromRound, At(run, c.FromRound)))];
+        // The extension of a change comes with it.
+        var starts = run.Extensions.Where(e => !run.Changes.Exists(c => c.FromRound == e.FromRound && SaysLength(c)));
+        var steps = run.Changes.Select(c => (Round: c.FromRound, c.Settings)).Concat(starts.Select(e => (Round: e.FromRound, Settings: "")))
+            .OrderBy(s => s.Round);
+        var settings = AtStart(run);
+        List<SettingsFrom> history =
+            [new(0, WithLength(run, settings, run.Extensions is [var first, ..] ? (first.OldRounds, first.OldSamples) : null))];
+        foreach (var (round, change) in steps)
+        {
+            settings = PartialSettings.Apply(settings, change);
+            var extension = run.Extensions.FindLast(e => e.FromRound <= round) ?? run.Extensions.FirstOrDefault();
+            history.Add(new(round, WithLength(run, settings, extension is null ? null
+                : extension.FromRound <= round ? (extension.Rounds, extension.Samples) : (extension.OldRounds, extension.OldSamples))));
+        }
+        return history;
     }
 
     /// <summary>The shapes of the segments that the changes begin.</summary>
@@ -62,20 +73,24 @@ public static class SettingsInForce
     /// <summary>What people see of the changes.</summary>
     internal static RunSegment[] Segments(RunState run, Timeline timeline)
     {
-        var (settings, segments) = (AtStart(run), new List<RunSegment>());
-        foreach (var change in run.Changes)
+        var history = History(run);
+        return [.. history.Zip(history.Skip(1), (before, now) =>
         {
-            var before = settings;
-            settings = PartialSettings.Apply(settings, change.Settings);
             // A score may have ended the run before it.
-            var round = Math.Min(change.FromRound, timeline.Rounds);
-            segments.Add(new RunSegment(
-                change.FromRound, timeline.SamplesBefore(round), timeline.StepsBefore(round),
-                [.. SettingsDifference.Between(before, settings)]));
-        }
-
-        return [.. segments];
+            var round = Math.Min(now.Round, timeline.Rounds);
+            return new RunSegment(
+                now.Round, timeline.SamplesBefore(round), timeline.StepsBefore(round),
+                [.. SettingsDifference.Between(before.Settings, now.Settings)]);
+        })];
     }
+
+    // The sample that it ends with where it counts in epochs; null where nobody has said another length than the settings have.
+    private static TrainingSettings WithLength(RunState run, TrainingSettings settings, (int Rounds, long? Samples)? length) => length switch
+    {
+        (_, { } samples) => settings with { Run = settings.Run with { Rounds = null, Epochs = EpochsOf(run, samples) } },
+        (var rounds, null) => settings with { Run = settings.Run with { Rounds = rounds, Epochs = null } },
+        null => settings,
+    };
 
     // A start may know the blocks of the corpus before its builder says that it is complete. A change does not count in epochs before that,
     // so it was a start that did.

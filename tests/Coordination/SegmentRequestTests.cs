@@ -106,6 +106,31 @@ public sealed class SegmentRequestTests
     }
 
     [Fact]
+    public void The_history_has_each_length_from_the_round_on_in_which_it_was_said_and_by_a_start_too()
+    {
+        string Rounds(int rounds) => Text(s => s with { Run = s.Run with { Rounds = rounds } });
+        var run = Fold(
+            At(1), new SegmentPlanned(Id, new SettingsChange(2, """{"run.rounds":30}"""), VirtualRun.By(5), new RunExtension(2, 4, 30)),
+            new SegmentPlanned(Id, new SettingsChange(3, Slower), VirtualRun.By(6)),
+            new SegmentPlanned(Id, new SettingsChange(6, """{"run.rounds":9}"""), VirtualRun.By(7), new RunExtension(6, 30, 9)),
+            new SettingsChanged(Id, Rounds(10), VirtualRun.By(8), new RunExtension(9, 9, 10)),
+            new SegmentPlanned(Id, new SettingsChange(10, """{"run.rounds":12}"""), VirtualRun.By(9), new RunExtension(10, 10, 12)));
+        Assert.Equal(
+            [(0, 4, 0.003), (2, 30, 0.003), (3, 30, 0.001), (6, 9, 0.001), (9, 10, 0.001), (10, 12, 0.001)],
+            SettingsInForce.History(run).Select(h => (h.Round, h.Settings.Run.Rounds!.Value, h.Settings.Optimizer.LearningRate)));
+        Assert.Equal(
+            ["2 run.rounds: 4 -> 30", "3 optimizer.learning-rate: 0.003 -> 0.001", "6 run.rounds: 30 -> 9", "9 run.rounds: 9 -> 10",
+                "10 run.rounds: 10 -> 12"],
+            RunPlan.Of(run).Changes.SelectMany(c => c.Changes.Select(s => $"{c.FromRound} {s}")));
+        Assert.Equal(12, SettingsInForce.Newest(run).Run.Rounds);
+
+        // Epochs are told by the sample that the run was to end with.
+        var epochs = At(1) with { Settings = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 2 } }), Blocks = 300, Samples = 300 };
+        epochs = epochs with { Extensions = [new RunExtension(3, 7, 13, 300, 600)] };
+        Assert.Equal([(0, 1), (3, 2)], SettingsInForce.History(epochs).Select(h => (h.Round, h.Settings.Run.Epochs!.Value)));
+    }
+
+    [Fact]
     public void A_run_of_epochs_ends_with_the_same_sample_whatever_its_rounds_become()
     {
         var epochs = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1 } });
