@@ -54,7 +54,7 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
     /// <summary>Makes a manifest of what a person wrote.</summary>
     /// <param name="sources">The keys of each source.</param>
     /// <param name="stages">The kind and the keys of each stage.</param>
-    /// <exception cref="ElasticException">All that is wrong, a line each.</exception>
+    /// <exception cref="ManifestException">All that is wrong, with the place of each.</exception>
     public static BuildManifest Of(
         IReadOnlyList<IReadOnlyList<SettingText>> sources, IReadOnlyList<(StageKind Kind, IReadOnlyList<SettingText> Values)> stages)
     {
@@ -62,7 +62,7 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
         ArgumentNullException.ThrowIfNull(stages);
         var problems = new List<string>();
         var bound = sources.Select(values => Bind(values, problems)).ToList();
-        problems.AddRange(bound.SelectMany(s => s.Problems()));
+        problems.AddRange(bound.SelectMany((s, i) => s.Problems().Select(p => Placed(p, sources[i]))));
         problems.AddRange(bound.GroupBy(s => s.Name).Where(g => g.Count() > 1)
             .Select(g => $"{g.Count()} sources are called {OneLine.Of(g.Key, 80)}: give each a name of its own"));
         if (bound.Count == 0)
@@ -74,8 +74,12 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
             .Select(name => $"scope.sources names {OneLine.Of(name, 80)}, which is no source: there are "
                 + string.Join(", ", bound.Select(s => s.Name))));
         problems.AddRange(Order(bound, planned));
-        return problems.Count == 0 ? new BuildManifest(bound, planned) : throw new ElasticException(string.Join('\n', problems.Distinct()));
+        return problems.Count == 0 ? new BuildManifest(bound, planned) : throw new ManifestException([.. problems.Distinct()]);
     }
+
+    /// <summary>What is wrong with a block, and where it was written.</summary>
+    internal static string Placed(string problem, IReadOnlyList<SettingText> values) =>
+        values is [{ Where: var where }, ..] ? $"{problem} ({where})" : problem;
 
     private static IEnumerable<string> Order(List<SourceSettings> sources, List<PlannedStage> stages)
     {

@@ -47,7 +47,7 @@ public sealed class StageKind
         var settings = _bind(all, problems);
         var scope = SettingsBinding.Bind<ScopeSettings>(all, problems);
         foreach (var problem in settings.Problems().Concat(scope.Problems()))
-            problems.Add(problem);
+            problems.Add(BuildManifest.Placed(problem, values));
         return new PlannedStage(this, settings, scope, problems.Count == 0 ? _make(settings) : null);
     }
 }

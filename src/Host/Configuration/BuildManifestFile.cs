@@ -58,8 +58,16 @@ internal static class BuildManifestFile
             .OfType<(StageKind, IReadOnlyList<SettingText>)>().ToList();
         var takeDowns = TakeDownsOf(root, folder, path, problems);
         var limit = LimitOf(root, path, problems);
-        return problems.Count == 0 ? BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns, Limit = limit }
-            : throw new SettingsException(problems);
+        if (problems.Count > 0)
+            throw new SettingsException(problems);
+        try
+        {
+            return BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns, Limit = limit };
+        }
+        catch (ManifestException e)
+        {
+            throw new SettingsException(e.Problems);
+        }
     }
 
     /// <summary>The text of a manifest for a trial of it.</summary>

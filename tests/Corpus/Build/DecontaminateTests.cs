@@ -119,7 +119,7 @@ public sealed class DecontaminateTests : IDisposable
         var other = _folders.Records("sets/b.jsonl", [new { problem = Question }, new { problem = Question }]);
         string Identity() =>
             Manifests.Of([("a", path)], $"decontaminate against={_folders["sets"]} text-field=question").Stages[0].Identity;
-        Refusal.Says($"decontaminate.against: 2 records of {other} are not read", Identity);
+        Refusal.Says($"decontaminate.against: 2 records of {other} cannot be read", Identity);
         Refusal.Says("name other files, or set decontaminate.text-field", Identity);
         File.Delete(other);
         var alone = Identity();
@@ -154,7 +154,7 @@ public sealed class DecontaminateTests : IDisposable
             using var entry = new StreamWriter(zip.CreateEntry("b.questions").Open());
             entry.Write(Question);
         }
-        Refusal.Says("1 records of", () => Identity(_folders["sets"]));
+        Refusal.Says("1 record of", () => Identity(_folders["sets"]));
         Refusal.Says("b.questions has no format that is read)", () => Identity(_folders["sets"]));
     }
 

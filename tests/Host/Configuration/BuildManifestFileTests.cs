@@ -90,7 +90,7 @@ public class BuildManifestFileTests
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { words = 1 } ]",
         "m.conf, stages 1 says no stage = NAME: known are mojibake, clean, language, field, boilerplate-lines, c4, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = gopher-quality, most-bullets = 2 } ]",
-        "gopher-quality.most-bullets = 2: use 0 to 1")]
+        "gopher-quality.most-bullets = 2: use 0 to 1 (m.conf, stages 1)")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = gopher-quality, words = many } ]",
         "gopher-quality.words = many (m.conf, stages 1): expected a list of two numbers, e.g. [0.9, 0.95]")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = clean, sources = [b] } ]",

@@ -115,6 +115,8 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
 
     private static (HashSet<ulong>, string) Read(DecontaminateSettings settings)
     {
+        if (settings.Against.FirstOrDefault(path => !Path.Exists(path)) is { } missing)
+            throw new NotFoundException($"decontaminate.against: there is no {missing}: name the files of the evaluation sets");
         var found = CorpusSources.Find(
             CorpusSettings.Defaults with { Sources = settings.Against, TextField = settings.TextField },
             allFormats: true, rejects: null, CancellationToken.None);
@@ -151,8 +153,8 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         {
             var (count, why) = statistics.MalformedRecords > 0
                 ? (statistics.MalformedRecords, statistics.Reasons()) : (unread, statistics.UnreadReasons());
-            throw new ElasticException($"decontaminate.against: {count} records of {file.Path} are not read, so that they would not be "
-                + $"looked for ({why}): {Remedy}");
+            throw new ElasticException($"decontaminate.against: {count} record{(count == 1 ? "" : "s")} of {file.Path} cannot be read, and "
+                + $"would not be looked for ({why}): {Remedy}");
         }
         // An empty one, which folders may have, leaves nothing out.
         if (statistics.Documents == 0 && file.Length > 0)
