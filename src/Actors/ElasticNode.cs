@@ -384,5 +384,5 @@ public sealed class ElasticNode : IAsyncDisposable
         AskAsync<T>([question], within ?? StartDeadline, cancel);
 
     private Task<T> AskAsync<T>(IReadOnlyList<IWireMessage> question, TimeSpan within, CancellationToken cancel) =>
-        new Questions(() => Runs, AskAgain).AskAsync<T>(question, within, cancel);
+        new Questions(() => Runs, AskAgain, () => _member.Trouble).AskAsync<T>(question, within, cancel);
 }

@@ -12,7 +12,8 @@ namespace Elastic.Actors.Control;
 /// <param name="patience">
 /// How long to wait for an answer before the question is repeated, at most; a third of its deadline where that is less.
 /// </param>
-internal sealed class Questions(Func<IActorRef?> runs, TimeSpan patience)
+/// <param name="trouble">Why this process is in no cluster, as far as it knows; null for nobody who knows.</param>
+internal sealed class Questions(Func<IActorRef?> runs, TimeSpan patience, Func<string?>? trouble = null)
 {
     /// <param name="question">Its parts, in order; the last one is answered.</param>
     /// <exception cref="UnavailableException">Nobody answers within <paramref name="deadline"/>.</exception>
@@ -23,7 +24,8 @@ internal sealed class Questions(Func<IActorRef?> runs, TimeSpan patience)
         List<Task<T>> asks = [];
         for (var left = deadline; left > TimeSpan.Zero; left -= each)
         {
-            var asked = runs() ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment");
+            var asked = runs() ?? throw new UnavailableException(
+                $"this process is just joining the cluster again: {trouble?.Invoke() ?? "try again in a moment"}");
             foreach (var part in question.SkipLast(1))
                 asked.Tell(part);
             // The earlier ones stay: a supervisor may be slow, and have answered none yet.

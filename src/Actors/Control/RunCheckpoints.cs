@@ -54,6 +54,8 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
     // A run that goes on drops checkpoints, also while one is fetched.
     private const int Attempts = 3;
 
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(5);
+
     /// <summary>The newest checkpoint that is whole here, or can be had from other nodes.</summary>
     /// <param name="progress">Is told that it is fetched.</param>
     /// <exception cref="ElasticException">There is no such run, it has no checkpoint, or nobody here has one.</exception>
@@ -122,8 +124,13 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
             var round = Math.Max(0, checkpoint.Version - 1);
             var settings = SettingsInForce.At(run, round);
             var layout = Architectures.LayoutOf(settings.Model);
-            await node.Context.Fetcher.FetchSetAsync(
+            var fetching = node.Context.Fetcher.FetchSetAsync(
                 new BlobStore(Path.Combine(folder, "blobs")), checkpoint.Parameters, layout.TrainedLength, layout.FrozenLength, cancel);
+            var before = node.Context.Fetcher.ReceivedBytes;
+            while (await Task.WhenAny(fetching, Task.Delay(BetweenLines, CancellationToken.None)) != fetching)
+                progress.Report($"this node has received {ByteSize.Text(node.Context.Fetcher.ReceivedBytes - before)}; the parameters have "
+                    + ByteSize.Text((double)layout.Length * sizeof(float)));
+            await fetching;
             var corpus = await node.Context.Corpora.OpenAsync(run.Corpus!.Value, run.Manifest, cancel);
             // A person may have put a chat template into the run's folder here, for a corpus that has no copy of it.
             foreach (var file in CheckpointContent.FilesOfTokenizer.Where(f => File.Exists(Path.Combine(node.Paths.Run(run.Id), f))))

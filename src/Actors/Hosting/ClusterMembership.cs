@@ -94,6 +94,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
         return _system != ended;
     }
 
+    /// <summary>Why the newest attempt to join came to nothing, for people; null where it has joined, or nothing was said.</summary>
+    public string? Trouble { get; private set; }
+
     /// <summary>Ends when this process has seen no seed in the cluster for so long.</summary>
     public async Task WithoutSeedsAsync(TimeSpan span, CancellationToken cancel)
     {
@@ -149,6 +152,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
                         return;
                     }
 
+                    Trouble = null;
                     var stopped = Enter();
                     _joined.TrySetResult();
                     attempt = 0;
@@ -215,8 +219,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException or TimeoutException or ElasticException)
         {
-            if (e is ElasticException)
-                _context.Say(e.Message);
+            Trouble = e is ElasticException ? e.Message : null;
+            if (Trouble is { } trouble)
+                _context.Say(trouble);
             else if (way is not null && !_ending.IsCancellationRequested)
                 _context.Say($"no seed answers at {string.Join(", ", way.Named)} (attempt {attempt + 1}): "
                     + $"{await _context.Contacts.DiagnoseAsync(way, _ending.Token)}; trying again");

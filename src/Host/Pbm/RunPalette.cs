@@ -239,6 +239,8 @@ internal sealed class RunPalette
     {
         var view = await FindAsync(call.Required(StopName), "stop", cancel);
         var run = view.Name;
+        if (view.Phase == RunPhase.Finished)
+            throw new ElasticException($"run {run} is finished; more rounds begin with pbm run start -n {run} -s run.rounds=NUMBER");
         if (await _control.StopAsync(run, call.Origin, cancel) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         var isStopped = view.Phase == RunPhase.Stopped;

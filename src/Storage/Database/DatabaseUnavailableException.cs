@@ -16,7 +16,11 @@ public sealed class DatabaseUnavailableException : DbException
 
     public DatabaseUnavailableException(string message, Exception inner) : base(message, inner) { }
 
-    internal DatabaseUnavailableException(Exception cause) : base(cause.Message, cause) { }
+    internal DatabaseUnavailableException(Exception cause) : base(Words(cause), cause) { }
+
+    // SQLITE_FULL.
+    private static string Words(Exception cause) => cause is SqliteException { SqliteErrorCode: 13 }
+        ? $"the disk of the journal is full ({cause.Message.TrimEnd('.')}): free some space there" : cause.Message;
 
     /// <summary>Whether the same call may succeed later: see <see cref="DatabaseCalls.MayPass"/>.</summary>
     public override bool IsTransient => InnerException is { } cause && DatabaseCalls.MayPass(cause);

@@ -44,8 +44,11 @@ public sealed class QuestionsSpecs : IDisposable
         var e = await Assert.ThrowsAsync<UnavailableException>(
             () => Of(lost: 1000).AskAsync<int>([Part], TimeSpan.FromSeconds(0.5), default));
         Assert.Contains("the supervisor did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<UnavailableException>(
-            () => new Questions(() => null, TimeSpan.FromSeconds(0.2)).AskAsync<int>([Part], Deadline, default));
+        foreach (var trouble in new[] { null, "the disk is full" })
+            Assert.Equal(
+                $"this process is just joining the cluster again: {trouble ?? "try again in a moment"}",
+                (await Assert.ThrowsAsync<UnavailableException>(() => new Questions(() => null, TimeSpan.FromSeconds(0.2), () => trouble)
+                    .AskAsync<int>([Part], Deadline, default))).Message);
     }
 
     private static IWireMessage Part => new RunsQuery.Nodes();

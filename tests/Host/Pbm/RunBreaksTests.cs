@@ -28,6 +28,10 @@ public sealed class RunBreaksTests
         Assert.Equal(["run tiny takes no break; see it go: pbm run watch -n tiny"], await Lines("resume"));
         _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Stopped }]]);
         Assert.Equal(["run tiny is stopped already; pbm run start -n tiny goes on with it"], await Lines("stop"));
+        _cluster.RunsByTurns = new([[FakeCluster.Tiny with { Phase = RunPhase.Finished }]]);
+        Assert.Equal(
+            "run tiny is finished; more rounds begin with pbm run start -n tiny -s run.rounds=NUMBER",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("stop"))).Message);
     }
 
     [Fact]

@@ -19,6 +19,8 @@ public sealed class DatabaseCallsTests(Databases databases) : TemporaryFolder
         Assert.IsType<SqliteException>(refused.InnerException);
         Assert.True((await FailAsync(Enough, cancel => throw new SqliteException("locked", 5))).IsTransient);
         Assert.True((await FailAsync(Enough, cancel => throw new IOException("cut"))).IsTransient);
+        var full = await FailAsync(Enough, cancel => throw new SqliteException("database or disk is full.", 13));
+        Assert.Equal("the disk of the journal is full (database or disk is full): free some space there", full.Message);
 
         var slow = await FailAsync(TimeSpan.FromMilliseconds(1), cancel => Task.Delay(Timeout.Infinite, cancel));
         Assert.Equal(($"{Database} did not answer within 0.001 s", true), (slow.Message, slow.IsTransient));
