@@ -31,10 +31,12 @@ public static class CorpusIdentity
         AppendNumber(hash, BitConverter.DoubleToInt64Bits(settings.HeldOut));
         var named = new List<SourceFile>();
         var readings = new List<(int File, string Reading)>();
-        foreach (var file in files)
+        // As many at once as there are cores: damage of compressed files is found by unpacking them.
+        var each = new (Digest Content, IReadOnlyList<string> Reading)[files.Count];
+        Parallels.For(files.Count, Environment.ProcessorCount, i => each[i] = OfFile(files[i] with { Cancel = cancel }), cancel);
+        foreach (var (file, (content, reading)) in files.Zip(each))
         {
             AppendText(hash, file.Name);
-            var (content, reading) = OfFile(file with { Cancel = cancel });
             hash.AppendData(Convert.FromHexString(content.Hex));
             readings.AddRange(reading.Select(line => (named.Count, line)));
             named.Add(file with { Content = content });
@@ -71,13 +73,13 @@ public static class CorpusIdentity
     /// <summary>The digest of a file's bytes, and what is special in how it is read.</summary>
     internal static (Digest Content, IReadOnlyList<string> Reading) OfFile(SourceFile file)
     {
-        var survey = new LineSurvey();
-        var content = new Digest(Convert.ToHexStringLower(HashOf(file, survey)));
-        return (content, [.. ReadingOf(file, survey)]);
+        var (survey, packing) = (new LineSurvey(), new PackingSurvey(file));
+        var content = new Digest(Convert.ToHexStringLower(HashOf(file, survey, packing)));
+        return (content, [.. ReadingOf(file, survey, packing)]);
     }
 
     // What decides the documents of a file besides its name and bytes. The first versions read files differently where it says "2".
-    private static IEnumerable<string> ReadingOf(SourceFile file, LineSurvey survey)
+    private static IEnumerable<string> ReadingOf(SourceFile file, LineSurvey survey, PackingSurvey packing)
     {
         var isJson = file.Format == DocumentFormat.JsonLines;
         if (file is { Format: DocumentFormat.Text, Packing: Packing.None } && survey.HasLongLines)
@@ -96,8 +98,8 @@ public static class CorpusIdentity
         if ((isJson || file.Format is DocumentFormat.Parquet or DocumentFormat.Csv or DocumentFormat.Arrow or DocumentFormat.Tar
                 or DocumentFormat.Zip) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
-        if (survey.HasJoinedXz)
-            yield return "xz 2: all streams of a file are read";
+        foreach (var line in packing.Lines())
+            yield return line;
         // Of a packed one nothing can be said without unpacking it.
         if (file.Format == DocumentFormat.Arrow && (file.Packing != Packing.None || ArrowFiles.ReadsMoreThanBefore(file)))
             yield return "arrow 2: a batch may have as many rows as the file has bytes";
@@ -142,20 +144,19 @@ public static class CorpusIdentity
             yield return "warc 3: charsets of heads are those of the web; what follows a body of gzip is passed over";
     }
 
-    private static byte[] HashOf(SourceFile file, LineSurvey survey)
+    private static byte[] HashOf(SourceFile file, LineSurvey survey, PackingSurvey packing)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using var stream = file.OpenRead();
+        using var stream = new Hashed(file.OpenRead(), hash);
+        packing.AddGzip(stream);
         var buffer = new byte[1 << 16];
         for (var isFirst = true; stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false) is var count and > 0; isFirst = false)
         {
-            hash.AppendData(buffer, 0, count);
             if (isFirst)
                 survey.Begin(buffer.AsSpan(0, count));
             if (file is { Format: DocumentFormat.Text or DocumentFormat.Xml, Packing: Packing.None })
                 survey.Add(buffer.AsSpan(0, count));
-            if (file.Packing == Packing.Xz)
-                survey.AddXz(buffer.AsSpan(0, count));
+            packing.Add(buffer.AsSpan(0, count));
         }
         return hash.GetHashAndReset();
     }
@@ -173,5 +174,23 @@ public static class CorpusIdentity
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
         hash.AppendData(bytes);
+    }
+
+    /// <summary>The bytes of a file, which are hashed as they are read.</summary>
+    private sealed class Hashed(Stream bytes, IncrementalHash hash) : ReadOnlyStream
+    {
+        public override int Read(Span<byte> buffer)
+        {
+            var read = bytes.Read(buffer);
+            hash.AppendData(buffer[..read]);
+            return read;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                bytes.Dispose();
+            base.Dispose(disposing);
+        }
     }
 }

@@ -4,7 +4,6 @@ namespace Elastic.Corpus;
 internal sealed class LineSurvey
 {
     private long _lineBytes;
-    private byte[] _lastOfXz = [];
 
     /// <summary>There is a line that <see cref="TextPieces"/> may have to cut.</summary>
     public bool HasLongLines { get; private set; }
@@ -14,9 +13,6 @@ internal sealed class LineSurvey
     /// counts, too.
     /// </summary>
     public bool HasOtherReferences { get; private set; }
-
-    /// <summary>A stream of xz ends, and another one begins behind it.</summary>
-    public bool HasJoinedXz { get; private set; }
 
     /// <summary>It is text in UTF-16 without a byte order mark, where it is text.</summary>
     public bool IsUnmarkedUtf16 { get; private set; }
@@ -37,16 +33,6 @@ internal sealed class LineSurvey
             bytes = bytes[(end + 1)..];
             _lineBytes = 0;
         }
-    }
-
-    /// <param name="bytes">Those of a file of xz in their order, of which all but the last are a multiple of four.</param>
-    public void AddXz(ReadOnlySpan<byte> bytes)
-    {
-        // Streams and what lies between them are multiples of four: one ends with "YZ", or with zeros behind it, where the next one begins.
-        for (var at = 0; at + 4 <= bytes.Length && !HasJoinedXz; at += 4)
-            HasJoinedXz = bytes[at] == 0xFD && bytes[(at + 1)..].StartsWith("7zX"u8)
-                && (at > 0 ? bytes[(at - 2)..at] : _lastOfXz) is [(byte)'Y', (byte)'Z'] or [0, 0];
-        _lastOfXz = bytes.Length < 2 ? [] : [.. bytes[^2..]];
     }
 
     private void AddReferences(ReadOnlySpan<byte> bytes)
