@@ -22,6 +22,9 @@ internal sealed class JoinedStreams(Stream bytes, byte[] mark, int padding, Func
             if (_unpacked is null)
             {
                 var start = _packed.Peek(mark.Length);
+                // A file of no bytes holds nothing, as in every packing.
+                if (start.IsEmpty)
+                    return 0;
                 if (!start.SequenceEqual(mark))
                     throw start.Length < mark.Length ? CutShort() : new InvalidDataException("the file does not begin as its name says");
             }

@@ -232,6 +232,19 @@ public class JsonFaultsTests
                 .Contains("xz 2: all streams of a file are read"));
     }
 
+    [Fact]
+    public void Packed_files_of_no_bytes_hold_nothing_and_lose_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var ending in new[] { "gz", "zst", "bz2", "xz" })
+            folder.Write($"in/empty.jsonl.{ending}", "");
+        folder.Write("in/text.jsonl", "{\"text\": \"one\"}\n");
+        var files = CorpusSources.Find(Corpora.Settings(folder["in"]), allFormats: true, rejects: null, CancellationToken.None).Files;
+        Assert.Equal(5, files.Count);
+        Assert.Equal("one", Assert.Single(files.SelectMany(file => DocumentReader.Read(file, _statistics))).Text);
+        Assert.Equal(0, _statistics.MalformedRecords);
+    }
+
     [Theory]
     [InlineData("utf-16", "utf-8")]
     [InlineData("utf-16BE", "utf-8")]
