@@ -138,9 +138,18 @@ internal sealed class PackedFile : ReadOnlyStream
 
     private sealed class ToDamage(PackedFile bytes, ReadStatistics statistics) : ReadOnlyStream
     {
+        private long _position;
+
         public bool IsOver { get; private set; }
 
         public long NotUnpacked => bytes.NotUnpacked;
+
+        // Bytes that were given, unpacked.
+        public override long Position
+        {
+            get => _position;
+            set => base.Position = value;
+        }
 
         public override int Read(Span<byte> buffer)
         {
@@ -148,7 +157,9 @@ internal sealed class PackedFile : ReadOnlyStream
                 return 0;
             try
             {
-                return bytes.Read(buffer);
+                var read = bytes.Read(buffer);
+                _position += read;
+                return read;
             }
             catch (InvalidDataException e)
             {

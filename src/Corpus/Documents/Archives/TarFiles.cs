@@ -6,6 +6,8 @@ namespace Elastic.Corpus;
 /// <summary>Reads .tar: its files in their order, each as its name says. Links lead nowhere.</summary>
 internal static class TarFiles
 {
+    private const int BlockBytes = 512;
+
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         var licences = new Lazy<ArchiveLicences>(() => LicencesOf(file));
@@ -33,8 +35,12 @@ internal static class TarFiles
     {
         using var bytes = PackedFile.OpenToDamage(file, statistics);
         using var tar = new TarReader(bytes, leaveOpen: true);
-        while (Next(tar, bytes, file, statistics) is { } entry)
+        // Where the next header lies; in a file that is not packed the library knows that.
+        var next = bytes.CanSeek ? -1 : 0L;
+        while (Next(tar, bytes, next, file, statistics) is { } entry)
         {
+            if (!bytes.CanSeek)
+                next = bytes.Position + (entry.DataStream is null ? 0 : (entry.Length + BlockBytes - 1) / BlockBytes * BlockBytes);
             if (entry.EntryType is TarEntryType.SymbolicLink or TarEntryType.HardLink)
                 links?.Add((OneLine.Of(entry.Name, 200), MemberNames.HashOf(TargetOf(entry))));
             else if (entry.DataStream is { } data)
@@ -56,7 +62,7 @@ internal static class TarFiles
         return isSymbolic && entry.LinkName.StartsWith('/') || parts.Any(p => p.StartsWith('.')) ? "" : string.Join('/', parts);
     }
 
-    private static TarEntry? Next(TarReader tar, Stream bytes, SourceFile file, ReadStatistics statistics)
+    private static TarEntry? Next(TarReader tar, Stream bytes, long next, SourceFile file, ReadStatistics statistics)
     {
         try
         {
@@ -65,12 +71,13 @@ internal static class TarFiles
         catch (Exception e) when (e is not (ElasticException or OutOfMemoryException or OperationCanceledException))
         {
             var reason = $"the archive ends or breaks here, and the rest of it is lost: {e.Message}";
-            // Where it cannot be unpacked, that is counted already.
+            // Where it cannot be unpacked, that is counted already. Some writers leave the two blocks out that end an archive.
             if (PackedFile.IsDamaged(bytes))
                 statistics.CountMalformed(file, 0, reason);
-            else
-                statistics.CountRest(
-                    file, 0, reason, e is EndOfStreamException ? null : PackedFile.LeftOf(bytes));
+            else if (e is not EndOfStreamException)
+                statistics.CountRest(file, 0, reason, PackedFile.LeftOf(bytes));
+            else if (bytes.CanSeek || bytes.Position != next)
+                statistics.CountRest(file, 0, reason, null);
             return null;
         }
     }

@@ -119,6 +119,31 @@ public sealed class ArchiveTests : IDisposable
         Assert.Equal("b.tar", _statistics.Malformed[^1].File);
     }
 
+    // Go's writer leaves the two blocks of zeros out where nobody closes it.
+    [Theory]
+    [InlineData("a.tar")]
+    [InlineData("a.tar.gz")]
+    public void A_tar_may_end_without_the_blocks_that_end_it_and_nowhere_else(string name)
+    {
+        var whole = Archive("whole.tar", [("a.txt", "one"), ("b.txt", new string('x', 700))]);
+        var end = whole.Length - 1024;
+        Assert.Equal(2, Read(name, Packed(whole)).Count);
+        Assert.Equal(2, Read(name, Packed(whole[..end])).Count);
+        Assert.Empty(_statistics.Malformed);
+        // In the data of the last member, where a block of it ends too, in what fills its last block, and in its header.
+        foreach (var cut in new[] { end - 600, end - 512, end - 100, end - 1024 - 100 })
+            Refusal.Says("is cut short or damaged, and how much of it is lost is not known", () => Read(name, Packed(whole[..cut])));
+
+        byte[] Packed(byte[] tar)
+        {
+            using var memory = new MemoryStream();
+            using (Stream packed = name.EndsWith("gz", StringComparison.Ordinal)
+                ? new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true) : new BufferedStream(memory))
+                packed.Write(tar);
+            return memory.ToArray();
+        }
+    }
+
     [Theory]
     [InlineData("a.txt.bz2", Bzip2, "packed\npacked\n")]
     [InlineData("a.txt.xz", Xz, "packed\n")]
