@@ -1,4 +1,6 @@
+using System.Formats.Tar;
 using System.IO.Compression;
+using System.Text;
 using Elastic.Corpus.Build;
 
 namespace Elastic.Corpus.Tests.Build;
@@ -143,7 +145,9 @@ public sealed class DecontaminateTests : IDisposable
                 using var entry = new StreamWriter(zip.CreateEntry("a.txt").Open());
                 entry.Write(text);
             }
-        Assert.Equal(Identity(_folders.Write("set.txt", Question + " and more")), Identity(_folders["sets"]));
+        Tar("a.txt");
+        var other = _folders.Write("set.txt", Question + " and more");
+        Assert.Equal(Identity(other), Identity(_folders["sets"]));
 
         // What is named alone is meant, and may be a pipe.
         Refusal.Says($"{empty} has no bytes, so that nothing would be looked for", () => Identity(empty));
@@ -156,6 +160,24 @@ public sealed class DecontaminateTests : IDisposable
         }
         Refusal.Says("1 record of", () => Identity(_folders["sets"]));
         Refusal.Says("b.questions has no format that is read)", () => Identity(_folders["sets"]));
+        File.Delete(_folders["sets/twice.zip"]);
+        Tar("/a.txt");
+        Refusal.Says("1 records of", () => Identity(_folders["sets"]));
+        Refusal.Says("to-a.txt is a link)", () => Identity(_folders["sets"]));
+
+        // Names as most programs write them, a link to a link, and one to what is empty.
+        void Tar(string target)
+        {
+            using var file = File.Create(_folders["sets/links.tar"]);
+            using var tar = new TarWriter(file);
+            foreach (var (name, to) in new[] { ("to-link.txt", "to-empty.txt"), ("to-empty.txt", "empty.txt"), ("to-a.txt", target) })
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.SymbolicLink, $"./{name}") { LinkName = to });
+            tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "./empty.txt"));
+            tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "./a.txt")
+            {
+                DataStream = new MemoryStream(Encoding.ASCII.GetBytes(Question)),
+            });
+        }
     }
 
     private static List<string> Plain(List<string> texts, string[] sets, string text)

@@ -12,26 +12,19 @@ internal static class TarFiles
     {
         var licences = new Lazy<ArchiveLicences>(() => LicencesOf(file));
         var expansion = Expansion.Of(file);
-        var names = new HashSet<ulong>();
-        var links = new List<(string Name, ulong Target)>();
-        foreach (var (path, length, bytes) in Entries(file, statistics, links))
+        var names = new TarNames(file, statistics);
+        foreach (var (path, length, bytes) in Entries(file, statistics, names))
         {
-            if (!names.Add(MemberNames.HashOf(path)))
-                statistics.CountNamed(file, $"{OneLine.Of(path, 200)} is there more than once; each is read");
+            names.Add(path);
             foreach (var document in Members.ReadByName(
                 file, path, length, () => bytes, () => licences.Value, expansion, statistics))
                 yield return document;
         }
-        // A link may lie before its member.
-        foreach (var (name, target) in links)
-            if (names.Contains(target))
-                statistics.CountNamed(file, $"{name} is a link");
-            else
-                statistics.CountUnread(file, $"{name} is a link");
+        names.CountLinks();
     }
 
     private static IEnumerable<(string Path, long Length, Stream Bytes)> Entries(
-        SourceFile file, ReadStatistics statistics, List<(string Name, ulong Target)>? links = null)
+        SourceFile file, ReadStatistics statistics, TarNames? names = null)
     {
         using var bytes = PackedFile.OpenToDamage(file, statistics);
         using var tar = new TarReader(bytes, leaveOpen: true);
@@ -42,24 +35,12 @@ internal static class TarFiles
             if (!bytes.CanSeek)
                 next = bytes.Position + (entry.DataStream is null ? 0 : (entry.Length + BlockBytes - 1) / BlockBytes * BlockBytes);
             if (entry.EntryType is TarEntryType.SymbolicLink or TarEntryType.HardLink)
-                links?.Add((OneLine.Of(entry.Name, 200), MemberNames.HashOf(TargetOf(entry))));
+                names?.AddLink(entry);
             else if (entry.DataStream is { } data)
                 yield return (entry.Name, entry.Length, data);
+            else if (entry.EntryType is TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.Directory)
+                names?.AddEmpty(entry.Name);
         }
-    }
-
-    // The member that a link leads to: from its own folder where it is symbolic, from that of the archive otherwise.
-    private static string TargetOf(TarEntry entry)
-    {
-        var parts = new List<string>();
-        var isSymbolic = entry.EntryType == TarEntryType.SymbolicLink;
-        foreach (var part in isSymbolic ? $"{entry.Name}/../{entry.LinkName}".Split('/') : entry.LinkName.Split('/'))
-            if (part == ".." && parts.Count > 0)
-                parts.RemoveAt(parts.Count - 1);
-            else if (part is not ("" or "."))
-                parts.Add(part);
-        // What begins with a dot is not read.
-        return isSymbolic && entry.LinkName.StartsWith('/') || parts.Any(p => p.StartsWith('.')) ? "" : string.Join('/', parts);
     }
 
     private static TarEntry? Next(TarReader tar, Stream bytes, long next, SourceFile file, ReadStatistics statistics)

@@ -16,7 +16,7 @@ internal static class ZipFiles
         var names = new HashSet<ulong>();
         foreach (var entry in zip.Entries.Where(e => !e.FullName.EndsWith('/') && e.Length > 0))
         {
-            if (!names.Add(MemberNames.HashOf(entry.FullName)))
+            if (!names.Add(MemberNames.HashOf(Members.NameOf(entry.FullName))))
                 statistics.CountNamed(file, $"{OneLine.Of(entry.FullName, 200)} is there more than once; each is read");
             foreach (var document in Members.ReadByName(
                 file, entry.FullName, entry.Length, () => Bytes(entry, file, expansion), () => licences.Value, expansion, statistics))

@@ -144,6 +144,25 @@ public sealed class ArchiveTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Links_of_a_tar_are_followed_in_the_archive_and_no_more_of_them_are_kept_than_memory_has_room_for()
+    {
+        var file = CorpusSources.Resolve([_folder.Write("a.tar", [])]).Single();
+        var names = new TarNames(file, _statistics, most: 200);
+        names.AddLink(new PaxTarEntry(TarEntryType.SymbolicLink, "before.txt") { LinkName = "sub/../first.txt" });
+        names.Add("./a.txt");
+        names.AddEmpty("empty/");
+        foreach (var (name, target) in new[] { ("first.txt", "a.txt"), ("sub/b.txt", "../a.txt"), ("c", "./empty"), ("d.txt", "/a.txt") })
+            names.AddLink(new PaxTarEntry(TarEntryType.SymbolicLink, $"./{name}") { LinkName = target });
+        names.AddLink(new PaxTarEntry(TarEntryType.HardLink, "e.txt") { LinkName = "./a.txt" });
+        for (var i = 0; i < 300; i++)
+            names.AddLink(new PaxTarEntry(TarEntryType.SymbolicLink, $"{i}") { LinkName = "a.txt" });
+        names.CountLinks();
+        // Of 306 links 106 are too many to be followed, and one leads out of the archive.
+        Assert.Equal((306, 199), (_statistics.UnreadRecords, _statistics.NamedRecords));
+        Assert.Equal("a.tar ./d.txt is a link; a.tar another link; a.tar another link", _statistics.UnreadReasons());
+    }
+
     [Theory]
     [InlineData("a.txt.bz2", Bzip2, "packed\npacked\n")]
     [InlineData("a.txt.xz", Xz, "packed\n")]
