@@ -24,10 +24,13 @@ public sealed class ReadStatistics
     /// <summary>Malformed records that are kept with place and reason; the rest is only counted.</summary>
     public const int MalformedKept = 100;
 
+    // Of the reasons, in a message of one line.
+    private const int ReasonsShown = 3;
+
     private readonly List<MalformedRecord> _malformed = [];
     private readonly SortedDictionary<string, long> _repaired = new(StringComparer.Ordinal);
     private readonly List<MalformedRecord> _unread = [];
-    private readonly HashSet<int> _named = [];
+    private readonly List<MalformedRecord> _notRead = [];
     private long _listed;
 
     /// <summary>Documents read.</summary>
@@ -117,25 +120,30 @@ public sealed class ReadStatistics
 
     internal void CountUnread(SourceFile file, string reason)
     {
-        UnreadRecords++;
-        if (_unread.Count < MalformedKept)
-            _unread.Add(new MalformedRecord(file.Name, 0, reason));
+        Name(file, reason);
+        if (_notRead.Count < ReasonsShown)
+            _notRead.Add(new MalformedRecord(file.Name, 0, reason));
     }
 
     /// <summary>Counts what is named with the unread and of which all is read: two members of one name, a link to a member.</summary>
     internal void CountNamed(SourceFile file, string reason)
     {
         NamedRecords++;
-        if (_unread.Count < MalformedKept)
-            _named.Add(_unread.Count);
-        CountUnread(file, reason);
+        Name(file, reason);
     }
 
-    /// <summary>The first reasons for which text is not read, of those that are kept; empty where there is none.</summary>
-    internal string UnreadReasons() => string.Join("; ", _unread.Where((_, i) => !_named.Contains(i)).Take(3));
+    private void Name(SourceFile file, string reason)
+    {
+        UnreadRecords++;
+        if (_unread.Count < MalformedKept)
+            _unread.Add(new MalformedRecord(file.Name, 0, reason));
+    }
+
+    /// <summary>The first reasons for which text is not read, for a message; empty where there is none.</summary>
+    internal string UnreadReasons() => string.Join("; ", _notRead);
 
     /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>
-    internal string Reasons() => string.Join("; ", _malformed.Take(3));
+    internal string Reasons() => string.Join("; ", _malformed.Take(ReasonsShown));
 
     /// <summary>The files with sequences that were not UTF-8, one per line, those with the most first.</summary>
     internal string RepairedText() => string.Concat(

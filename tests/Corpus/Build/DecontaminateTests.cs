@@ -180,6 +180,21 @@ public sealed class DecontaminateTests : IDisposable
         }
     }
 
+    [Fact]
+    public void What_is_not_read_is_named_however_much_is_only_there_twice()
+    {
+        var path = _folders.Texts("train.jsonl", [Words("a", 100)]);
+        var sets = _folders["sets.zip"];
+        using (var zip = ZipFile.Open(sets, ZipArchiveMode.Create))
+            for (var i = 0; i < ReadStatistics.MalformedKept + 3; i++)
+            {
+                using var entry = new StreamWriter(zip.CreateEntry(i == ReadStatistics.MalformedKept + 2 ? "b.questions" : "a.txt").Open());
+                entry.Write(Question);
+            }
+        Refusal.Says("b.questions has no format that is read)",
+            () => Manifests.Of([("a", path)], $"decontaminate against={sets}").Stages[0].Identity);
+    }
+
     private static List<string> Plain(List<string> texts, string[] sets, string text)
     {
         // Words of one letter: a run of four words is seven characters, at even places.
