@@ -23,7 +23,7 @@ internal static class ArrowFiles
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var bytes = file.OpenRead();
-        var (start, end) = ArrowMessages.Find(bytes, out var damage);
+        var (start, end) = ArrowMessages.Find(bytes, out var damage, out var isCutShort);
         if (!ArrowMessages.BeginWithSchema(bytes, start))
             throw new RejectedFileException($"{file.Shown} does not say in its first message which columns it has, as a file of Arrow must "
                 + "(Arrow's library for JavaScript leaves that out): write it as a stream, or leave it out");
@@ -57,7 +57,7 @@ internal static class ArrowFiles
                 number++;
             }
         if (damage.Length > 0)
-            statistics.CountMalformed(file, 0, $"{damage}, and the rest of the file is lost", file.Length - end);
+            statistics.CountRest(file, 0, $"{damage}, and the rest of the file is lost", isCutShort ? null : file.Length - end);
     }
 
     /// <summary>Whether a batch has more rows than earlier versions took for possible, which left it out.</summary>

@@ -76,8 +76,8 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
             else if (line.IndexOf(':', StringComparison.Ordinal) is var colon and > 0)
                 head.TryAdd(last = line[..colon].Trim(), line[(colon + 1)..].Trim());
         }
-        var (lost, _) = _bytes.SkipToRecord(long.MaxValue);
-        Reject(NameOf(head), $"its head does not end within {ReadLimits.HeadBytes} bytes", lost);
+        var (lost, atRecord) = _bytes.SkipToRecord(long.MaxValue);
+        Reject(NameOf(head), $"its head does not end within {ReadLimits.HeadBytes} bytes", lost, !atRecord && lost <= left);
         return null;
     }
 
@@ -94,7 +94,7 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
         {
             var (skipped, atRecord) = _bytes.SkipToRecord(length);
             Reject(name, atRecord && skipped < length ? $"its Content-Length of {length} is wrong: another record begins before"
-                : $"it has {length} bytes, and at most {ReadLimits.RecordBytes} are read", skipped);
+                : $"it has {length} bytes, and at most {ReadLimits.RecordBytes} are read", skipped, !atRecord && skipped < length);
             return null;
         }
         var block = _bytes.Take((int)length);
@@ -102,16 +102,18 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
             return block;
         var isShort = block.Length < length;
         _bytes.Return(block);
-        var (lost, _) = _bytes.SkipToRecord(long.MaxValue);
+        var (lost, isAtNext) = _bytes.SkipToRecord(long.MaxValue);
         Reject(name, isShort ? $"its Content-Length of {length} is wrong, or the file is cut short: there are {block.Length} bytes"
-            : $"its Content-Length of {length} is wrong: the record does not end there", lost);
+            : $"its Content-Length of {length} is wrong: the record does not end there", lost, isShort && !isAtNext);
         return null;
     }
 
-    private void Reject(string name, string why, long bytes)
+    // Of a record that goes on where the file ends nobody knows what follows it. Of one that cannot be unpacked that is said already.
+    private void Reject(string name, string why, long bytes, bool isCutShort = false)
     {
         _rejected++;
-        statistics.CountMalformed(file, _number, $"the record{(name.Length == 0 ? "" : $" of {name}")} is left out: {why}", bytes);
+        statistics.CountRest(file, _number, $"the record{(name.Length == 0 ? "" : $" of {name}")} is left out: {why}",
+            isCutShort && !PackedFile.IsDamaged(stream) ? null : bytes);
     }
 
     private static string NameOf(Dictionary<string, string> head) =>

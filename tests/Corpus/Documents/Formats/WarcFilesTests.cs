@@ -170,6 +170,21 @@ public sealed class WarcFilesTests : IDisposable
         Assert.Contains("the rest of the file is lost: ", _statistics.Malformed[0].Reason, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(9)]
+    [InlineData(200)]
+    public void A_file_that_is_not_compressed_and_ends_in_a_record_is_refused_unless_a_build_goes_on(int missing)
+    {
+        var warc = new Warc().Record("resource", "http://a.example/1", "text/plain", "the first"u8)
+            .Record("resource", "http://a.example/2", "text/plain", "the second"u8);
+        Refusal.Says("a.warc is cut short or damaged, and how much of it is lost is not known",
+            () => Read("a.warc", warc.Plain[..^missing], new()));
+        var file = CorpusSources.Resolve([_folder["a.warc"]]).Single();
+        file = file with { Reading = file.Reading with { PassesOverRejects = true } };
+        Assert.Equal("the first", Assert.Single(DocumentReader.Read(file, _statistics)).Text);
+        Assert.StartsWith("a.warc:2 the record", Assert.Single(_statistics.Malformed).ToString(), StringComparison.Ordinal);
+    }
+
     private static string Encoded(string coding) => $"Content-Type: text/plain\r\nContent-Encoding: {coding}";
 
     private const CompressionLevel Best = CompressionLevel.SmallestSize;
