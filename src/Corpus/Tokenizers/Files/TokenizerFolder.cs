@@ -115,10 +115,12 @@ internal static class TokenizerFolder
             numbers.TryAdd(name, number.AsNumber(0, Messages.Settings.ModelSettings.MostVocabulary - 1));
         var ordinary = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (name, token) in root?.Find("added_tokens_decoder")?.Properties() ?? [])
+        {
             if (!token.Flag("special", false))
                 ordinary.Add(token.Text("content"));
-            else if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
                 numbers.TryAdd(token.Text("content"), number);
+        }
         string?[] named =
         [
             .. new[] { root, Part(map, folder, SpecialTokens) }.SelectMany(
