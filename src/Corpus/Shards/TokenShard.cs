@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.IO.MemoryMappedFiles;
-using System.Runtime.InteropServices;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Corpora;
@@ -16,13 +15,14 @@ namespace Elastic.Corpus;
 public readonly record struct ShardDocument(long StartToken, long Tokens, int Bytes, string Source);
 
 /// <summary>
-/// Reads a token shard, or one of llm.c, through a memory map. Checks each 64 KiB page when it is first read; llm.c has no hashes.
-/// Thread-safe.
+/// Reads a token shard, or one of llm.c, through a memory map, or without one. Checks each 64 KiB page when it is first read; llm.c has no
+/// hashes. Thread-safe.
 /// </summary>
 public sealed class TokenShard : IDisposable
 {
-    private readonly MemoryMappedFile _map;
-    private readonly MemoryMappedViewAccessor _view;
+    // Null where the file is opened for each reading.
+    private readonly MemoryMappedFile? _map;
+    private readonly MemoryMappedViewAccessor? _view;
     private readonly string _path;
     private readonly ShardHeader? _header;
     private readonly long _tokensOffset;
@@ -34,13 +34,13 @@ public sealed class TokenShard : IDisposable
     // Read when first asked for. Threads may read them twice, with the same result.
     private List<ShardSource>? _sources;
 
-    private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens, long length)
+    private TokenShard(string path, MemoryMappedFile? map, ShardHeader? header, long tokens, long length)
     {
         (_path, _map, _header, TokenCount, _length) = (path, map, header, tokens, length);
         _vocabulary = header?.VocabularySize ?? Gpt2Merges.Count + 1;
         (_tokensOffset, _tokenWidth) = header is null ? (LlmcShard.HeaderSize, sizeof(ushort)) : (ShardHeader.Size, header.TokenWidth);
         _checked = new bool[header?.Pages ?? 0];
-        _view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        _view = map?.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
     }
 
     /// <summary>Tokens in the file.</summary>
@@ -53,7 +53,16 @@ public sealed class TokenShard : IDisposable
     public string Tokenizer => _header?.Tokenizer ?? Gpt2Tokenizer.Name;
 
     /// <exception cref="ElasticException">The file is missing, no token shard, of another version, cut short or damaged.</exception>
-    public static TokenShard Open(string path)
+    public static TokenShard Open(string path) => Open(path, isMapped: true);
+
+    /// <summary>
+    /// Opens a shard that holds neither a map nor a descriptor, of which a process may have some ten thousand: its file is opened again for
+    /// each reading, which takes some 10 µs, where a map that stays takes 4 and one that is made for it, with its checks, 50 and more.
+    /// </summary>
+    /// <exception cref="ElasticException">See <see cref="Open(string)"/>; a reading throws it where the file has gone since.</exception>
+    public static TokenShard OpenUnmapped(string path) => Open(path, isMapped: false);
+
+    private static TokenShard Open(string path, bool isMapped)
     {
         if (!File.Exists(path))
             throw new ElasticException($"token shard {path} is missing: {CorpusManifest.Remedy(path)}");
@@ -61,7 +70,7 @@ public sealed class TokenShard : IDisposable
         var start = new byte[Math.Min(file.Length, LlmcShard.HeaderSize)];
         file.ReadExactly(start);
         if (LlmcShard.HasMagic(start))
-            return Map(file, null, LlmcShard.ParseTokens(start, file.Length, path, CorpusManifest.Remedy(path)));
+            return Of(file, isMapped, null, LlmcShard.ParseTokens(start, file.Length, path, CorpusManifest.Remedy(path)));
         if (start.Length < sizeof(ulong) || BinaryPrimitives.ReadUInt64LittleEndian(start) != ShardHeader.Magic)
             throw new ElasticException($"{path} is not a token shard: its first bytes are neither Elastic's nor those of llm.c");
         if (start.Length < ShardHeader.Size)
@@ -69,7 +78,7 @@ public sealed class TokenShard : IDisposable
         var header = ShardHeader.Parse(start.AsSpan(0, ShardHeader.Size), path);
         if (file.Length != header.FileLength)
             throw Truncated(path, header.FileLength, file.Length, CorpusManifest.Remedy(path));
-        var shard = Map(file, header, header.Tokens);
+        var shard = Of(file, isMapped, header, header.Tokens);
         try
         {
             shard.CheckPageTable();
@@ -169,7 +178,7 @@ public sealed class TokenShard : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start, TokenCount - into.Length);
-        using var bytes = Mapped(_tokensOffset + start * _tokenWidth, checked(into.Length * _tokenWidth));
+        using var bytes = BytesAt(_tokensOffset + start * _tokenWidth, checked(into.Length * _tokenWidth));
         CheckPages(bytes.Offset, bytes.Span.Length);
         if (_tokenWidth == sizeof(ushort))
             for (var i = 0; i < into.Length; i++)
@@ -219,7 +228,7 @@ public sealed class TokenShard : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(document);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
         var sources = _sources ??= Sources();
-        using var entry = Mapped(_header!.DocumentsOffset + (long)document * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
+        using var entry = BytesAt(_header!.DocumentsOffset + (long)document * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
         CheckPages(entry.Offset, entry.Span.Length);
         var source = BinaryPrimitives.ReadInt32LittleEndian(entry.Span[12..]);
         return source >= 0 && source < sources.Count
@@ -233,7 +242,7 @@ public sealed class TokenShard : IDisposable
     {
         if (_header is null)
             return [];
-        using var bytes = Mapped(_header.DocumentsOffset, checked((int)(_header.PagesOffset - _header.DocumentsOffset)));
+        using var bytes = BytesAt(_header.DocumentsOffset, checked((int)(_header.PagesOffset - _header.DocumentsOffset)));
         CheckPages(bytes.Offset, bytes.Span.Length);
         var sources = ReadSources(bytes.Span[(int)(_header.SourcesOffset - _header.DocumentsOffset)..]);
         var documents = new ShardDocument[_header.Documents];
@@ -255,8 +264,8 @@ public sealed class TokenShard : IDisposable
     /// <summary>Readers of other threads finish their block first; later ones get an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
-        _view.Dispose();
-        _map.Dispose();
+        _view?.Dispose();
+        _map?.Dispose();
     }
 
     internal static ElasticException Truncated(string path, long expected, long actual, string remedy) =>
@@ -265,13 +274,13 @@ public sealed class TokenShard : IDisposable
     internal static ElasticException Damaged(string path, long from, long to) =>
         new($"{path} is damaged: bytes {from} to {to - 1} do not match their hash; delete the corpus folder and build it again");
 
-    private static TokenShard Map(FileStream file, ShardHeader? header, long tokens) =>
-        new(file.Name, MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read), header, tokens,
-            file.Length);
+    private static TokenShard Of(FileStream file, bool isMapped, ShardHeader? header, long tokens) => new(
+        file.Name, isMapped ? MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read) : null,
+        header, tokens, file.Length);
 
     private List<ShardSource> Sources()
     {
-        using var bytes = Mapped(_header!.SourcesOffset, checked((int)(_header.PagesOffset - _header.SourcesOffset)));
+        using var bytes = BytesAt(_header!.SourcesOffset, checked((int)(_header.PagesOffset - _header.SourcesOffset)));
         CheckPages(bytes.Offset, bytes.Span.Length);
         return ReadSources(bytes.Span);
     }
@@ -293,7 +302,7 @@ public sealed class TokenShard : IDisposable
 
     private long StartOf(int document)
     {
-        using var bytes = Mapped(_header!.DocumentsOffset + (long)document * ShardHeader.DocumentSize, sizeof(long));
+        using var bytes = BytesAt(_header!.DocumentsOffset + (long)document * ShardHeader.DocumentSize, sizeof(long));
         CheckPages(bytes.Offset, bytes.Span.Length);
         var start = BinaryPrimitives.ReadInt64LittleEndian(bytes.Span);
         return start >= 0 && start <= TokenCount
@@ -314,7 +323,7 @@ public sealed class TokenShard : IDisposable
 
     private void CheckPageTable()
     {
-        using var table = Mapped(_header!.PagesOffset, checked((int)(_header.FileLength - _header.PagesOffset)));
+        using var table = BytesAt(_header!.PagesOffset, checked((int)(_header.FileLength - _header.PagesOffset)));
         if (XxHash3.HashToUInt64(table.Span) != _header.PageTableHash)
             throw Damaged(_path, _header.PagesOffset, _header.FileLength);
     }
@@ -334,39 +343,35 @@ public sealed class TokenShard : IDisposable
     {
         var from = ShardHeader.Size + page * ShardHeader.PageSize;
         var to = Math.Min(from + ShardHeader.PageSize, header.PagesOffset);
-        using var bytes = Mapped(from, (int)(to - from));
-        using var expected = Mapped(header.PagesOffset + page * sizeof(ulong), sizeof(ulong));
+        using var bytes = BytesAt(from, (int)(to - from));
+        using var expected = BytesAt(header.PagesOffset + page * sizeof(ulong), sizeof(ulong));
         if (XxHash3.HashToUInt64(bytes.Span) != BinaryPrimitives.ReadUInt64LittleEndian(expected.Span))
             throw Damaged(_path, from, to);
         Volatile.Write(ref _checked[page], true);
     }
 
     // Outside of the file there is other memory, or none: reading it ends the process.
-    private MappedBytes Mapped(long offset, int length)
+    private ShardBytes BytesAt(long offset, int length)
     {
-        return offset >= 0 && length >= 0 && offset <= _length - length
-            ? new MappedBytes(_view, offset, length)
-            : throw new InvariantException($"{_path} has {_length} bytes, and {length} bytes from {offset} on were to be read");
+        if (offset < 0 || length < 0 || offset > _length - length)
+            throw new InvariantException($"{_path} has {_length} bytes, and {length} bytes from {offset} on were to be read");
+        return _view is null ? new ShardBytes(Read(offset, length), offset) : new ShardBytes(_view, offset, length);
     }
 
-    // A piece of the map that stays mapped while it is read, even if another thread disposes of the shard.
-    private readonly unsafe ref struct MappedBytes
+    private byte[] Read(long offset, int length)
     {
-        private readonly SafeBuffer _handle;
-
-        public MappedBytes(MemoryMappedViewAccessor view, long offset, int length)
+        var bytes = new byte[length];
+        try
         {
-            byte* start = null;
-            Offset = offset;
-            _handle = view.SafeMemoryMappedViewHandle;
-            _handle.AcquirePointer(ref start);
-            Span = new ReadOnlySpan<byte>(start + view.PointerOffset + offset, length);
+            using var file = File.OpenHandle(_path);
+            for (var read = 0; read < length;)
+                read += RandomAccess.Read(file, bytes.AsSpan(read), offset + read) is var count and > 0 ? count
+                    : throw Truncated(_path, _length, RandomAccess.GetLength(file), CorpusManifest.Remedy(_path));
+            return bytes;
         }
-
-        public long Offset { get; }
-
-        public ReadOnlySpan<byte> Span { get; }
-
-        public void Dispose() => _handle.ReleasePointer();
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"token shard {_path} cannot be read ({e.Message.TrimEnd('.')}): {CorpusManifest.Remedy(_path)}", e);
+        }
     }
 }

@@ -54,7 +54,7 @@ public sealed class ChainAudit
                   "restore journal.db from a copy");
 
         var corpus = Open(paths, started.Corpus);
-        using var shards = new AuditedShards(corpus, AuditedShards.MostOpen);
+        using var shards = new AuditedShards(corpus, AuditedShards.MostMapped);
         try
         {
             shards.OpenEach(cancel);
