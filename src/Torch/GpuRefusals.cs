@@ -23,6 +23,6 @@ internal sealed class GpuRefusals
         return true;
     }
 
-    /// <summary>The device has done a whole step, or an evaluation.</summary>
+    /// <summary>The device has done a whole step, an evaluation, or a token of a text.</summary>
     public void End(DeviceId device) => _inARow.TryRemove(device, out _);
 }

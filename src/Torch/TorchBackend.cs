@@ -29,9 +29,10 @@ public sealed class TorchBackend : IDeviceBackend
 
     // Null for libtorch's CPU.
     private readonly IGpus? _gpus;
-    private readonly GpuRefusals _refusals = new();
+    private readonly GpuRefusals _refusals;
 
-    internal TorchBackend(string kind, IGpus? gpus) => (Kind, _gpus) = (kind, gpus);
+    internal TorchBackend(string kind, IGpus? gpus, GpuRefusals? refusals = null) =>
+        (Kind, _gpus, _refusals) = (kind, gpus, refusals ?? new GpuRefusals());
 
     /// <inheritdoc/>
     public string Kind { get; }

@@ -161,7 +161,10 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             ArgumentNullException.ThrowIfNull(optimizer);
             if (slice.Tiles == 0 && Vectors[VectorSet.Parameters] is PiecedVector)
+            {
+                _refusals.End(Id);
                 return true;                                           // a stage that updates nothing has no piece of the moments
+            }
             string[] names = [VectorSet.Parameters, .. optimizer.Vectors];
             _updated = names.ToDictionary(name => name, name => Near(name, slice, optimizer));
             Update(_updated, slice, optimizer, step);
@@ -279,7 +282,9 @@ internal sealed partial class TorchDevice : TrainingDevice
         {
             using var scope = NewDisposeScope();
             using var noGradient = no_grad();
-            return Run(TapePurpose.Generation, all).to(CPU).data<float>().ToArray();
+            var logits = Run(TapePurpose.Generation, all).to(CPU).data<float>().ToArray();
+            _refusals.End(Id);
+            return logits;
         });
     }
 

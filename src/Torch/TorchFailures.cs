@@ -3,6 +3,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Model.Training;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -45,6 +46,9 @@ internal sealed partial class TorchDevice
         CudaException { IsPassing: true } => new InvalidOperationException(e.Message, e),
         // They do not say why. What finds no memory may have looked for it on a context that is gone.
         AttentionException or ExternalException when LossOf(ask) is { } loss => Lost(device, loss),
+        // Products of cublasLt: whoever began them has asked the GPU.
+        AttentionException or InvalidOperationException { InnerException: CublasLtException { MayBeLoss: true } } =>
+            Refusal(device, e, refusals),
         ExternalException when IsOfCuda(e) => Refusal(device, e, refusals),
         _ => null,
     };
@@ -90,10 +94,10 @@ internal sealed partial class TorchDevice
         var words = FirstLine(e);
         if (words.Contains("cublasCreate", StringComparison.Ordinal))
             return new InsufficientMemoryException(words, e);
+        const string Remedy = "where its memory did not suffice, lower batch.micro";
         return !IsOfTheCall(words) && refusals.IsOneTooMany(device)
-            ? Lost(device, $"it answers, and has refused work {GpuRefusals.Most} times in a row ({words})")
-            : new InvalidOperationException(
-                $"{device} answers, and has refused work ({words}): where its memory did not suffice, lower batch.micro", e);
+            ? Lost(device, $"it answers, and has refused work {GpuRefusals.Most} times in a row ({words}): {Remedy}")
+            : new InvalidOperationException($"{device} answers, and has refused work ({words}): {Remedy}", e);
     }
 
     // cublasStatus_t: what every GPU would refuse.

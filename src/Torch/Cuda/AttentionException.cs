@@ -6,5 +6,4 @@ namespace Elastic.Torch.Cuda;
 /// </summary>
 /// <param name="pass">"forward" or "backward".</param>
 internal sealed class AttentionException(string pass) : Exception(
-    $"FlashAttention-2 of libtorch failed in its {pass} pass, and libtorch has said why on standard error: " +
-    "where the memory of the GPU did not suffice, take a smaller batch.micro");
+    $"FlashAttention-2 of libtorch failed in its {pass} pass, and libtorch has said why on standard error");

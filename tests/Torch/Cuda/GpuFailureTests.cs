@@ -8,6 +8,7 @@ using Elastic.Model.Tests;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Torch.Cuda;
+using Elastic.Torch.Cuda.CublasLt;
 using Elastic.Torch.Native;
 
 namespace Elastic.Torch.Tests.Cuda;
@@ -30,6 +31,7 @@ public sealed class GpuFailureTests : IDisposable
 
     public void Dispose()
     {
+        FakeFlash.Reset();
         FakeGpu.Shared.AnswerToFunction(0);
         FakeGpu.Shared.Lose(Gpu, -1);
         FakeGpu.Shared.Lose(Other, -1);
@@ -66,43 +68,107 @@ public sealed class GpuFailureTests : IDisposable
         Assert.True(Assert.Throws<DeviceFailedException>(() => Fail(new CudaException(700, "an illegal address"))).IsLost);
     }
 
-    [Fact]
-    public async Task A_GPU_that_refuses_each_piece_of_work_is_taken_for_lost_unless_a_step_succeeds_in_between()
+    [Theory]
+    [InlineData("a product of libtorch's", "a step")]
+    [InlineData("a product", "a stage's step without an update")]
+    [InlineData("attention", "losses")]
+    [InlineData("a product", "logits")]
+    [InlineData("opening", "a step")]
+    public async Task A_GPU_that_refuses_each_piece_of_work_is_taken_for_lost_unless_a_step_succeeds_in_between(string work, string success)
     {
-        var refusals = new GpuRefusals();
-        const string Refused = "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(handle)`";
+        var (refusals, products) = (new GpuRefusals(), new FakeCublasLt());
+        var (batches, id) = (Samples.MicroBatches(Samples.Tiny(), 1, 2, 0), new DeviceId($"cuda:{Gpu}"));
+        using var gpus = new FakeGpus(Gpu + 1, null, products);
+        var backend = new TorchBackend("cuda", gpus, refusals);
+        using var vectors = new ReplicaVectors(
+            Architectures.LayoutOf(Samples.Tiny()), length => new TorchVector(length, TorchSharp.torch.CPU, 0));
         // As each attempt does.
-        TorchDevice Open() => new(
-            new DeviceId($"cuda:{Gpu}"), TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(Gpu), Gpu,
-            refusals: refusals);
+        TorchDevice Open(DeviceProducts? by = null)
+        {
+            var device = new TorchDevice(
+                id, TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(Gpu), Gpu,
+                flash: FakeFlash.New(), products: by, refusals: refusals);
+            device.Attach(vectors);
+            return device;
+        }
+        Exception Refused()
+        {
+            switch (work)
+            {
+                case "opening":
+                    products.FailNext(14);
+                    return Assert.ThrowsAny<Exception>(
+                        () => backend.Open(id, Architectures.Open(Samples.Tiny()), 0, 1, RecomputeMode.None));
+                case "attention":
+                    FakeFlash.Refuses = "forward";
+                    break;
+                case "a product":
+                    products.Fail(0, 13);
+                    break;
+                default:
+                    return Attempt("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(handle)`");
+            }
+            using var device = Open(products.On(Gpu));
+            device.NarrowSlice(Slice.Split(vectors.Layout, 1)[0], Precision.Bf16);
+            var failure = Assert.ThrowsAny<Exception>(() => device.Accumulate(batches, default, Precision.Bf16, 1));
+            FakeFlash.Refuses = null;
+            return failure;
+        }
         Exception Attempt(string words)
         {
             using var device = Open();
             return Assert.ThrowsAny<Exception>(() => device.Use<bool>(() => throw new NativeException(words)));
         }
-        for (var i = 0; i < 2; i++)
-            Assert.IsType<InvalidOperationException>(Attempt(Refused));
-        using (var device = Open())
-        using (var vectors = new ReplicaVectors(
-            Architectures.LayoutOf(Samples.Tiny()), length => new TorchVector(length, TorchSharp.torch.CPU, 0)))
+        void MayPass(Exception failure)
         {
-            device.Attach(vectors);
-            var threads = new[] { new InlineDevice(device) };
-            var step = new TrainingStep(
-                threads, new LocalCollective(threads), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Fp32);
-            await step.RunAsync(Samples.MicroBatches(Samples.Tiny(), 1, 2, 0), default, 1e-2, 1);
+            Assert.IsType<InvalidOperationException>(failure);
+            Assert.Contains("answers, and has refused work (", failure.Message, StringComparison.Ordinal);
+            Assert.EndsWith("where its memory did not suffice, lower batch.micro", failure.Message, StringComparison.Ordinal);
+        }
+        for (var i = 0; i < 2; i++)
+            MayPass(Refused());
+        using (var device = Open())
+        {
+            await SucceedAsync(device);
         }
         for (var i = 0; i < 2; i++)
         {
             // What any GPU would refuse is not this one's fault, however often.
-            Assert.IsType<InvalidOperationException>(Attempt("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasGemmEx(handle)`"));
-            Assert.IsType<InvalidOperationException>(Attempt(Refused));
+            MayPass(Attempt("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasGemmEx(handle)`"));
+            MayPass(Refused());
         }
-        var loss = Assert.IsType<DeviceFailedException>(Attempt(Refused));
-        Assert.Equal((new DeviceId($"cuda:{Gpu}"), true), (loss.Device, loss.IsLost));
-        Assert.Contains("answers, and has refused work 3 times in a row (CUDA error", loss.Message, StringComparison.Ordinal);
+        var loss = Assert.IsType<DeviceFailedException>(Refused());
+        Assert.Equal((id, true), (loss.Device, loss.IsLost));
+        Assert.Contains("answers, and has refused work 3 times in a row (", loss.Message, StringComparison.Ordinal);
+        Assert.EndsWith("where its memory did not suffice, lower batch.micro", loss.Message, StringComparison.Ordinal);
         // Whoever adds it again has its word that it is well.
-        Assert.IsType<InvalidOperationException>(Attempt(Refused));
+        MayPass(Refused());
+
+        async Task SucceedAsync(TorchDevice device)
+        {
+            var threads = new[] { new InlineDevice(device) };
+            switch (success)
+            {
+                case "losses":
+                    device.Losses(batches[0]);
+                    break;
+                case "logits":
+                    device.Logits([], [1, 2, 3]);
+                    break;
+                case "a step":
+                    var step = new TrainingStep(
+                        threads, new LocalCollective(threads), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Fp32);
+                    await step.RunAsync(batches, default, 1e-2, 1);
+                    break;
+                default:
+                    using (var part = new ReplicaVectors(vectors.Layout, length => new PiecedVector(length, [])))
+                    {
+                        device.Attach(part);
+                        device.UpdateSlice(default, new AdamW(Samples.Optimizer()), new OptimizerStep(1e-2, 1, 1));
+                    }
+                    break;
+            }
+        }
     }
 
     [Theory]
