@@ -171,7 +171,7 @@ public sealed class TorchBackend : IDeviceBackend
         var gpu = NumberOf(device);
         var place = _gpus.PlaceOf(gpu);
         return AskForProducts(gpu, null) is { } products
-            ? new ProductTimes(products, place).OfGpt2(rows, 768, 50257, 20)
+            ? DeviceBackends.Ask(() => new ProductTimes(products, place).OfGpt2(rows, 768, 50257, 20))
             : throw new ElasticException($"{device}: cublasLt is of no use here: {GpuProducts.Describe(gpu)}");
     }
 
@@ -187,16 +187,19 @@ public sealed class TorchBackend : IDeviceBackend
             throw new ElasticException($"{device}: libtorch's CPU has no kernels to measure: name a GPU, e.g. cuda:0");
         if (device.Parts is { Part: not null })
             throw new ElasticException($"{device}: kernels are measured on a whole GPU: use cuda:{NumberOf(device)}");
-        using var open = Open(device, Architectures.Open(model), 0, 1, RecomputeMode.None);
-        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => Allocate(device, length));
-        return new StepProfile(open, _gpus.Driver, NumberOf(device)).Run(model, vectors, Precision.Bf16, rows, microBatches);
+        return DeviceBackends.Ask(() =>
+        {
+            using var open = Open(device, Architectures.Open(model), 0, 1, RecomputeMode.None);
+            using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => Allocate(device, length));
+            return new StepProfile(open, _gpus.Driver, NumberOf(device)).Run(model, vectors, Precision.Bf16, rows, microBatches);
+        });
     }
 
     /// <inheritdoc/>
     public void Measure(IReadOnlyList<DeviceId> devices) => _gpus?.Measure([.. devices.Select(NumberOf).Distinct()]);
 
     // Outside of work, which would be tried again.
-    private DeviceProducts? AskForProducts(int gpu, GpuStream? stream) => DeviceProducts.Ask(() => _gpus!.ProductsOf(gpu, stream));
+    private DeviceProducts? AskForProducts(int gpu, GpuStream? stream) => DeviceBackends.Ask(() => _gpus!.ProductsOf(gpu, stream));
 
     // Every call to a GPU that is lost fails.
     private void Ask(int gpu)

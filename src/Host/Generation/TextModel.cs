@@ -115,33 +115,8 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     }
 
     /// <summary>A device with the parameters, to be used by the calling thread. Devices on the CPU share one copy.</summary>
-    public OpenedDevice Open(DeviceId id, int threads)
-    {
-        var backend = DeviceBackends.Of(id);
-        var device = backend.Open(id, Architecture, 0, threads, RecomputeMode.None);
-        ReplicaVectors? copy = null;
-        try
-        {
-            if (backend.Kind != "cpu")
-            {
-                copy = new ReplicaVectors(Vectors.Layout, length => backend.Allocate(id, length));
-                const int Piece = 1 << 24;
-                for (var first = 0L; first < Vectors.Layout.Length; first += Piece)
-                {
-                    copy.CopyFrom(VectorSet.Parameters, first, Vectors.Floats(
-                        VectorSet.Parameters, first, (int)Math.Min(Piece, Vectors.Layout.Length - first)));
-                }
-            }
-            device.Attach(copy ?? Vectors);
-            return new OpenedDevice(device, copy);
-        }
-        catch
-        {
-            device.Dispose();
-            copy?.Dispose();
-            throw;
-        }
-    }
+    /// <exception cref="ElasticException">There is no such device, it cannot be had, or its memory is short.</exception>
+    public OpenedDevice Open(DeviceId id, int threads) => DeviceBackends.Ask(() => OpenOf(id, threads));
 
     /// <summary>The run's copy of the chat template that came with its tokenizer; null where it was trained without.</summary>
     /// <exception cref="ElasticException">The copy is not there, or cannot be read.</exception>
@@ -159,6 +134,40 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     }
 
     public void Dispose() => Vectors.Dispose();
+
+    private OpenedDevice OpenOf(DeviceId id, int threads)
+    {
+        var backend = DeviceBackends.Of(id);
+        var device = backend.Open(id, Architecture, 0, threads, RecomputeMode.None);
+        ReplicaVectors? copy = null;
+        try
+        {
+            if (backend.Kind != "cpu")
+            {
+                copy = new ReplicaVectors(Vectors.Layout, length => backend.Allocate(id, length));
+                device.Use(() => Copy(copy));
+            }
+            device.Attach(copy ?? Vectors);
+            return new OpenedDevice(device, copy);
+        }
+        catch
+        {
+            device.Dispose();
+            copy?.Dispose();
+            throw;
+        }
+    }
+
+    private bool Copy(ReplicaVectors into)
+    {
+        const int Piece = 1 << 24;
+        for (var first = 0L; first < Vectors.Layout.Length; first += Piece)
+        {
+            into.CopyFrom(VectorSet.Parameters, first, Vectors.Floats(
+                VectorSet.Parameters, first, (int)Math.Min(Piece, Vectors.Layout.Length - first)));
+        }
+        return true;
+    }
 }
 
 /// <summary>A device that writes, and the copy of the parameters that it has for itself.</summary>

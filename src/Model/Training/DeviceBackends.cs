@@ -108,6 +108,28 @@ public static class DeviceBackends
             backend.Measure([.. devices.Where(d => d.Parts?.Kind == backend.Kind)]);
     }
 
+    /// <summary>
+    /// What somebody asks of a device who does not work: a step would be tried again, or go on elsewhere, after what ends a question.
+    /// </summary>
+    /// <exception cref="ElasticException">The device is lost, or refuses it now, or its memory is short.</exception>
+    public static T Ask<T>(Func<T> question)
+    {
+        ArgumentNullException.ThrowIfNull(question);
+        try
+        {
+            return question();
+        }
+        // A refusal has its reason within; what has none is a defect.
+        catch (Exception e) when (e is DeviceFailedException or InvalidOperationException { InnerException: not null })
+        {
+            throw new ElasticException(OutOfMemory.Sentence(e), e);
+        }
+        catch (Exception e) when (OutOfMemory.Describe(e) is { } problem)
+        {
+            throw new ElasticException(problem, e);
+        }
+    }
+
     /// <summary>The kind of a device: "cpu:3" is a slot on the CPU, "cuda:1" the second GPU.</summary>
     /// <exception cref="ElasticException">The name is none of these, or the device does not exist.</exception>
     public static IDeviceBackend Of(DeviceId device)

@@ -59,7 +59,7 @@ public sealed class TrainDryRunTests
     [InlineData("none", 2, "node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N")]
     [InlineData("cpu:1,1", 1, "node.devices names device 1 twice: name each once")]
     [InlineData(
-        "cuda:7", 1, "node.devices names cuda:7, but this program was built without devices of this kind; it knows cpu: build it with ")]
+        "cuda:7", 1, "node.devices names cuda:7, but this program was built without devices of this kind; it knows cpu, held: build it ")]
     public async Task Devices_that_training_cannot_have_are_refused(string devices, int exitCode, string why)
     {
         Assert.Equal(exitCode, await Run("--devices", devices));

@@ -219,6 +219,22 @@ public sealed class GpuFailureTests : IDisposable
         Assert.Equal(asked, fake.FunctionsAsked);
     }
 
+    // Nobody tries it again; ErrorReport takes any other exception for a defect.
+    [Theory]
+    [InlineData(46, "cuModuleGetFunction")]
+    [InlineData(CudaException.OutOfMemory, "there is not enough memory (")]
+    [InlineData(719, "cuda:0 is lost to this process: ")]
+    public void What_keeps_somebody_from_a_GPU_who_does_not_work_is_said_in_the_drivers_words(int code, string words)
+    {
+        using var gpus = FakeGpus.Register(1);
+        var (id, backend) = (new DeviceId("cuda:0"), (TorchBackend)DeviceBackends.Find("cuda")!);
+        FakeGpu.Shared.AnswerToFunction(code);
+        var busy = Assert.Throws<ElasticException>(
+            () => DeviceBackends.Ask(() => backend.Open(id, Architectures.Open(Samples.Tiny()), 0, 1, RecomputeMode.None)));
+        Assert.Contains(words, busy.Message, StringComparison.Ordinal);
+        Assert.Equal(busy.Message, Assert.Throws<ElasticException>(() => backend.TimeStep(id, Samples.Tiny(), 1, 1)).Message);
+    }
+
     private void Fail(Exception e) => _device.Use<bool>(() => throw e);
 
     // What TorchSharp throws for an error of libtorch's.

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Torch.Native;
 using static TorchSharp.torch;
@@ -73,26 +72,6 @@ internal sealed class DeviceProducts
     /// and 4 MiB before.
     /// </summary>
     public static long WorkspaceBytesOf((int Major, int Minor) capability) => (capability.Major >= 9 ? 32L : 4L) << 20;
-
-    /// <summary>What somebody asks who does not work: a step would be tried again after what ends a question.</summary>
-    /// <exception cref="ElasticException">Memory is short, the library failed in it, or the GPU is lost.</exception>
-    public static T Ask<T>(Func<T> question)
-    {
-        ArgumentNullException.ThrowIfNull(question);
-        try
-        {
-            return question();
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new ElasticException(e.Message, e);
-        }
-        // The library's, and libtorch's for the workspace.
-        catch (Exception e) when ((e is OutOfMemoryException or ExternalException) && OutOfMemory.Describe(e) is { } problem)
-        {
-            throw new ElasticException(problem, e);
-        }
-    }
 
     /// <summary>The algorithm for a shape; null where libtorch computes it.</summary>
     /// <exception cref="CublasLtException">The library refuses it.</exception>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Elastic.Foundation;
+using Elastic.Model.Training;
 using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
@@ -25,7 +26,7 @@ internal static class GpuProducts
     /// <summary>E.g. "products by cublasLt 120803 on GPU 0, …", or why libtorch computes them.</summary>
     public static string Describe(int gpu)
     {
-        var (products, why) = DeviceProducts.Ask(() => Find(gpu, 0));
+        var (products, why) = DeviceBackends.Ask(() => Find(gpu, 0));
         return products is null ? $"libtorch's products on GPU {gpu}: {why}" : ReferenceProducts.Describe(products);
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Elastic.Model.Training;
 
 namespace Elastic.Torch.Cuda.CublasLt;
 
@@ -24,7 +25,7 @@ internal static class ReferenceProducts
     public static string DigestOf(DeviceProducts products)
     {
         ArgumentNullException.ThrowIfNull(products);
-        var lines = Shapes.Select(shape => $"{shape}: {DeviceProducts.Ask(() => products.Choose(shape))?.ToString() ?? "none"}\n");
+        var lines = Shapes.Select(shape => $"{shape}: {DeviceBackends.Ask(() => products.Choose(shape))?.ToString() ?? "none"}\n");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))))[..12];
     }
 
@@ -35,7 +36,7 @@ internal static class ReferenceProducts
         return string.Create(
             CultureInfo.InvariantCulture,
             $"products by cublasLt {products.Version} on GPU {products.Gpu}, choices {DigestOf(products)}, " +
-            $"{Shapes.Count(shape => DeviceProducts.Ask(() => products.Choose(shape)) is not null)} of {Shapes.Count} shapes");
+            $"{Shapes.Count(shape => DeviceBackends.Ask(() => products.Choose(shape)) is not null)} of {Shapes.Count} shapes");
     }
 
     private static IEnumerable<ProductShape> Layers() =>
