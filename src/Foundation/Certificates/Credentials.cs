@@ -34,7 +34,7 @@ public sealed class Credentials : IDisposable
     {
         (_files, _certificate, _key, _time, _refusals) = (files, certificate, key, time, new RefusalLog(time));
         _state = Read();
-        if (Problem(_state, _state.Own, Now, out _) is { } problem)
+        if (OwnProblem is { } problem)
             throw new ElasticException($"{_certificate} is {problem}");
         _timer = time.CreateTimer(_ =>
         {
@@ -46,8 +46,8 @@ public sealed class Credentials : IDisposable
     /// <summary>Who this process is.</summary>
     public Identity Self => _state.Self;
 
-    /// <summary>Why this process's own certificate counts no more, as far as it knows; null where it counts.</summary>
-    public string? OwnProblem => Problem(_state, _state.Own, Now, out _);
+    /// <summary>Why this process's own certificate counts no more, as far as it knows, and what to do; null where it counts.</summary>
+    public string? OwnProblem => Problem(_state, _state.Own, _state.Self, Now, _files);
 
     /// <summary>The time at which this process's certificate expires.</summary>
     public DateTimeOffset Expires => CertificateAuthority.EndOf(_state.Own);
@@ -145,7 +145,7 @@ public sealed class Credentials : IDisposable
     {
         if (!IsIssued(state.Authority, shown, out identity))
             return "a certificate that this cluster's authority has not issued";
-        return Problem(state, shown, identity!, now);
+        return Problem(state, shown, identity!, now, null);
     }
 
     /// <summary>True where the authority has issued the certificate, even if it counts no more.</summary>
@@ -162,14 +162,14 @@ public sealed class Credentials : IDisposable
         return identity is not null;
     }
 
-    // Of a certificate that the authority has issued.
-    private static string? Problem(State state, X509Certificate2 shown, Identity holder, DateTimeOffset now)
+    // Of a certificate that the authority has issued; "own" is the folder of this process's.
+    private static string? Problem(State state, X509Certificate2 shown, Identity holder, DateTimeOffset now, CertificateFiles? own)
     {
         if (state.Revocations.Revoked.ContainsKey(shown.SerialNumber))
-            return $"the certificate of {holder}, which was revoked";
+            return $"the certificate of {holder}, which was revoked{(own is null ? "" : $": {Expiry.AfterRevocation(own, holder)}")}";
         var (begins, ends) = (new DateTimeOffset(shown.NotBefore).ToUniversalTime(), CertificateAuthority.EndOf(shown));
         if (now > ends)
-            return $"the certificate of {holder}, which expired on {Expiry.Text(ends)}: {Expiry.Anew}";
+            return $"the certificate of {holder}, which expired on {Expiry.Text(ends)}: {Expiry.Anew(own)}";
         return now < begins
             ? $"the certificate of {holder}, which is valid from {Expiry.Text(begins)} on: see the clocks of both machines"
             : null;
@@ -230,12 +230,12 @@ public sealed class Credentials : IDisposable
 
         var (state, now) = (_state, Now);
         _open.Close(shown => Counts(state, shown, now));
-        Report(problem ?? Problem(state, state.Own, state.Self, now) switch
+        Report(problem ?? Problem(state, state.Own, state.Self, now, _files) switch
         {
             { } own => $"others refuse this process: it shows {own}",
             null => Openness(),
         });
-        if (Expiry.WarningOf($"{state.Self}", Expires, now) is { } warning && (_warned is null || now - _warned >= WarnsEvery))
+        if (Expiry.WarningOf($"{state.Self}", Expires, now, _files) is { } warning && (_warned is null || now - _warned >= WarnsEvery))
         {
             _warned = now;
             Say(warning);
@@ -259,7 +259,7 @@ public sealed class Credentials : IDisposable
 
     // The handshake has looked at the whole certificate; this is asked of each connection every few seconds.
     private static string? Counts(State state, X509Certificate2 shown, DateTimeOffset now) =>
-        CertificateAuthority.IdentityOf(shown) is { } holder ? Problem(state, shown, holder, now) : "no certificate of this cluster";
+        CertificateAuthority.IdentityOf(shown) is { } holder ? Problem(state, shown, holder, now, null) : "no certificate of this cluster";
 
     // Each problem once.
     private void Report(string? problem)

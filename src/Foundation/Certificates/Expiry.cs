@@ -8,14 +8,31 @@ public static class Expiry
 
     /// <summary>The warning; null while the end is more than a week ahead.</summary>
     /// <param name="whose">E.g. "worker gpu7-3k9v2mq7".</param>
-    public static string? WarningOf(string whose, DateTimeOffset expires, DateTimeOffset now) =>
-        now >= expires ? $"the certificate of {whose} expired on {Text(expires)}: nobody takes it any more, and no seed renews it; {Anew}"
-        : expires - now <= Warning ? $"the certificate of {whose} expires in {InDays(expires, now)} ({Text(expires)}): on its machine, "
-            + "elastic certs renew --seed HOST:PORT, while the process runs"
-        : null;
+    /// <param name="own">The folder of the certificate; null where it is on another machine.</param>
+    public static string? WarningOf(string whose, DateTimeOffset expires, DateTimeOffset now, CertificateFiles? own) =>
+        now >= expires ? $"the certificate of {whose} expired on {Text(expires)}: nobody takes it any more"
+            + $"{(own is { CanIssue: true } ? "" : ", and no seed renews it")}; {Anew(own)}"
+        : expires - now > Warning ? null
+        : $"the certificate of {whose} expires in {InDays(expires, now)} ({Text(expires)}): "
+            + (own is { CanIssue: true } ? Anew(own) : "on its machine, elastic certs renew --seed HOST:PORT, while the process runs"
+                + (own is null ? " (without --seed where the authority's key is)" : ""));
 
-    /// <summary>How somebody gets a certificate whose own counts no more.</summary>
-    internal const string Anew = "a join token (elastic certs token) gets another one";
+    /// <summary>How somebody gets a certificate whose own has expired: where the authority's key is, no seed is needed.</summary>
+    /// <param name="own">The folder of the certificate; null where it is on another machine.</param>
+    internal static string Anew(CertificateFiles? own) => own switch
+    {
+        { CanIssue: true } => $"elastic certs renew --certs {own.Folder} renews it",
+        null => $"{Token}, or elastic certs renew on its machine where the authority's key is",
+        _ => Token,
+    };
+
+    /// <summary>How somebody gets a certificate whose own was revoked.</summary>
+    internal static string AfterRevocation(CertificateFiles own, Identity holder) => own.CanIssue
+        ? $"elastic certs node {holder.Name} --role {Identity.Text(holder.Role)} --certs {own.Folder} --out DIR makes another one, to be "
+            + "copied over it with its key"
+        : Token;
+
+    private const string Token = "a join token (elastic certs token) gets another one";
 
     /// <summary>"3 days", "1 day", "5 hours".</summary>
     public static string InDays(DateTimeOffset expires, DateTimeOffset now) => (expires - now) switch

@@ -21,14 +21,14 @@ internal static class CertificateFindings
         {
             using var credentials = isNode ? Credentials.OfNode(files, time) : Credentials.OfPerson(files, time);
             var now = time.GetUtcNow();
-            return Expiry.WarningOf($"{credentials.Self}", credentials.Expires, now) is { } warning
+            return Expiry.WarningOf($"{credentials.Self}", credentials.Expires, now, files) is { } warning
                 ? new Finding("certificate", warning.Split(": ")[0], warning.Split(": ", 2)[1])
                 : new Finding("certificate",
                     $"{credentials.Self} in {files.Folder}, for {Expiry.InDays(credentials.Expires, now)} more");
         }
         catch (ElasticException e)
         {
-            return new Finding("certificate", e.Message, "elastic certs show --certs DIR shows what is there");
+            return new Finding("certificate", e.Message, $"elastic certs show --certs {files.Folder} shows what is there");
         }
     }
 }

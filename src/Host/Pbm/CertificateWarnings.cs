@@ -9,7 +9,7 @@ internal static class CertificateWarnings
     /// <summary>A sentence for each, the most urgent one first.</summary>
     public static IEnumerable<string> Of(IEnumerable<NodeView> nodes, DateTimeOffset now) => nodes
         .Select(n => (Node: n, Expires: ExpiryOf(n))).Where(n => n.Expires is not null).OrderBy(n => n.Expires)
-        .Select(n => Expiry.WarningOf($"{n.Node.Address} ({n.Node.Node})", n.Expires!.Value, now)).OfType<string>();
+        .Select(n => Expiry.WarningOf($"{n.Node.Address} ({n.Node.Node})", n.Expires!.Value, now, own: null)).OfType<string>();
 
     /// <summary>The time at which the node's certificate expires; null where it has none.</summary>
     public static DateTimeOffset? ExpiryOf(NodeView node) => node.CertificateExpires is > 0 and var seconds

@@ -81,6 +81,29 @@ public sealed class RenewalTests : JoinScene
         Assert.Equal(new Identity("gpu1", Role.Worker), credentials.Self);
     }
 
+    // On this machine a token leads nowhere: its seed, which alone gives certificates, does not start.
+    [Fact]
+    public async Task Where_the_authority_s_key_is_an_expired_certificate_or_a_revoked_one_is_told_with_what_makes_another_one_there()
+    {
+        var (time, said) = (new ManualTime(), new List<string>());
+        using var running = Credentials.OfNode(SeedFiles, time);
+        running.Say = said.Add;
+        var renewed = $"elastic certs renew --certs {SeedFiles.Folder} renews it";
+        time.Advance(CertificateAuthority.Validity - TimeSpan.FromDays(2));
+        Assert.EndsWith($"): {renewed}", Assert.Single(said), StringComparison.Ordinal);
+        time.Advance(TimeSpan.FromDays(3));
+        Assert.EndsWith($"Z: {renewed}", running.OwnProblem, StringComparison.Ordinal);
+        Assert.EndsWith($"Z: nobody takes it any more; {renewed}",
+            Expiry.WarningOf("seed seed1", running.Expires, time.GetUtcNow(), SeedFiles), StringComparison.Ordinal);
+        Assert.EndsWith($"Z: {renewed}", Assert.Throws<ElasticException>(() => Credentials.OfNode(SeedFiles, time)).Message,
+            StringComparison.Ordinal);
+
+        using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
+            issuer.Revoke("seed1");
+        Assert.Contains($"which was revoked: elastic certs node seed1 --role seed --certs {SeedFiles.Folder} --out DIR makes another one",
+            Assert.Throws<ElasticException>(() => Credentials.OfNode(SeedFiles, TimeProvider.System)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_certificate_that_cannot_be_read_costs_no_key_whether_a_token_brings_another_one_or_not()
     {
@@ -167,7 +190,8 @@ public sealed class RenewalTests : JoinScene
         running.Take(issuer.SignedRevocations!);
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(1, running.Revocations.Number);
-        Assert.Equal(["others refuse this process: it shows the certificate of worker gpu1, which was revoked"], said);
+        Assert.Equal(["others refuse this process: it shows the certificate of worker gpu1, which was revoked: a join token (elastic "
+            + "certs token) gets another one"], said);
     }
 
     [Fact]

@@ -46,7 +46,7 @@ public sealed class NodeFindingsTests : TemporaryFolder
         Assert.All(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(84))), f =>
         {
             Assert.EndsWith("Z)", f.Text, StringComparison.Ordinal);
-            Assert.StartsWith("on its machine, elastic certs renew", f.Remedy, StringComparison.Ordinal);
+            Assert.Equal($"elastic certs renew --certs {files.Folder} renews it", f.Remedy);
         });
         Assert.All(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(91))), f => Assert.NotNull(f.Remedy));
         await File.WriteAllTextAsync(files.Key, "");

@@ -69,7 +69,7 @@ internal static class CertsShow
                 var (whose, ends) = (Subject(certificate), CertificateAuthority.EndOf(certificate));
                 yield return $"{Path.GetFileName(path),-13}{whose}, serial {certificate.SerialNumber}, "
                     + State(certificate.SerialNumber, ends, revoked, now);
-                if (!revoked.Revoked.ContainsKey(certificate.SerialNumber) && Expiry.WarningOf(whose, ends, now) is { } warning)
+                if (!revoked.Revoked.ContainsKey(certificate.SerialNumber) && Expiry.WarningOf(whose, ends, now, files) is { } warning)
                     yield return warning;
             }
 

@@ -136,8 +136,8 @@ internal static class CertsTokens
                 parsed.GetValue(tokenFile)!, Console.In, parsed.InvocationConfiguration.Error.WriteLine);
             if (File.Exists(files.Of(token.Role).Certificate))
                 throw new ElasticException(
-                    $"{files.Of(token.Role).Certificate} is there already: elastic certs renew renews it, and --certs names "
-                    + "another folder");
+                    $"{files.Of(token.Role).Certificate} is there already: elastic certs renew renews it while it counts; name "
+                    + "another folder with --certs, or delete one that has expired or was revoked");
             var isNode = new Identity("", token.Role).IsNode;
             if (isNode && parsed.GetValue(name) is not null)
                 throw new SettingsException([
