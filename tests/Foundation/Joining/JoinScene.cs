@@ -34,9 +34,11 @@ public abstract class JoinScene : TemporaryFolder, IAsyncLifetime
         Dispose();
     }
 
-    private protected SeedPort Start(CertificateFiles files, TimeProvider? time = null, bool joins = true)
+    /// <param name="between">Another port than that of the control plane.</param>
+    private protected SeedPort Start(
+        CertificateFiles files, TimeProvider? time = null, bool joins = true, Func<Credentials, Transport>? between = null)
     {
-        _seeds.Add(new SeedPort(files, time ?? TimeProvider.System, joins));
+        _seeds.Add(new SeedPort(files, time ?? TimeProvider.System, joins, between));
         return _seeds[^1];
     }
 
@@ -80,12 +82,13 @@ public abstract class JoinScene : TemporaryFolder, IAsyncLifetime
         private readonly Transport _transport;
         private readonly Task _accepting;
 
-        public SeedPort(CertificateFiles files, TimeProvider time, bool joins)
+        public SeedPort(CertificateFiles files, TimeProvider time, bool joins, Func<Credentials, Transport>? between)
         {
             Credentials = Credentials.OfNode(files, time);
             Credentials.Say = Said.Enqueue;
             // How long a request may take is the test's to say, by its clock: the real one goes on, on a busy machine, too.
-            _transport = TlsTransport.BetweenNodes(Credentials, joins ? new JoinServer(Credentials).ServeAsync : null) with
+            _transport = (between?.Invoke(Credentials)
+                ?? TlsTransport.BetweenNodes(Credentials, joins ? new JoinServer(Credentials).ServeAsync : null)) with
             {
                 Handshake = TimeSpan.FromMinutes(5),
             };
