@@ -71,7 +71,7 @@ public sealed class CertificateAuthority : IDisposable
     /// <param name="names">Host names and addresses, for a seed.</param>
     /// <returns>PEM.</returns>
     /// <exception cref="ElasticException">
-    /// The name is none, the key is of another kind, or a certificate that is no seed's is to have host names.
+    /// The name is none, the key is of another kind, a certificate that is no seed's is to have host names, or the authority has expired.
     /// </exception>
     public string Issue(
         PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity, IReadOnlyList<string>? names = null)
@@ -92,12 +92,14 @@ public sealed class CertificateAuthority : IDisposable
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(
             [new Oid("1.3.6.1.5.5.7.3.1", "server"), new Oid("1.3.6.1.5.5.7.3.2", "client")], false));
-        var end = now + validity;
-        if (end > EndOf(_certificate))
-            end = EndOf(_certificate);
+        var (authoritys, last) = (new DateTimeOffset(_certificate.NotBefore).ToUniversalTime(), EndOf(_certificate));
+        if (now >= last)
+            throw new ElasticException($"the authority expired on {Expiry.Text(last)}: {Expiry.NewCluster}");
         // A clock that was set back must not keep a machine from joining.
-        var authoritys = new DateTimeOffset(_certificate.NotBefore).ToUniversalTime();
-        using var certificate = request.Create(_certificate, now - Early > authoritys ? now - Early : authoritys, end, Serial());
+        var (begin, end) = (now - Early > authoritys ? now - Early : authoritys, now + validity < last ? now + validity : last);
+        if (begin >= end)
+            throw new ElasticException($"the authority is valid from {Expiry.Text(authoritys)} on: see this machine's clock");
+        using var certificate = request.Create(_certificate, begin, end, Serial());
         return certificate.ExportCertificatePem();
     }
 

@@ -17,6 +17,20 @@ public static class Expiry
             + (own is { CanIssue: true } ? Anew(own) : "on its machine, elastic certs renew --seed HOST:PORT, while the process runs"
                 + (own is null ? " (without --seed where the authority's key is)" : ""));
 
+    /// <summary>
+    /// The warning of the authority's own end, which no certificate outlives: from the time on at which those that it issues become shorter.
+    /// Null before.
+    /// </summary>
+    public static string? AuthoritysWarningOf(DateTimeOffset expires, DateTimeOffset now) =>
+        now >= expires ? $"the authority expired on {Text(expires)}: {NewCluster}"
+        : expires - now <= CertificateAuthority.Validity
+            ? $"the authority expires in {InDays(expires, now)} ({Text(expires)}), and all certificates with it: {NewCluster}"
+        : null;
+
+    /// <summary>What to do where nobody can issue anything any more.</summary>
+    internal const string NewCluster =
+        "elastic certs init --certs DIR makes another one, from which every machine gets its certificate anew";
+
     /// <summary>How somebody gets a certificate whose own has expired: where the authority's key is, no seed is needed.</summary>
     /// <param name="own">The folder of the certificate; null where it is on another machine.</param>
     internal static string Anew(CertificateFiles? own) => own switch

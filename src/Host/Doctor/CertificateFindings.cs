@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 
@@ -12,7 +14,22 @@ internal static class CertificateFindings
         if (!Directory.Exists(files.Folder))
             return [];
         return [.. new[] { (files.Certificate, IsNode: true), (files.Admin, IsNode: false) }
-            .Where(f => File.Exists(f.Item1)).Select(f => Of(files, f.IsNode, time))];
+            .Where(f => File.Exists(f.Item1)).Select(f => Of(files, f.IsNode, time)), .. OfAuthority(files, time.GetUtcNow())];
+    }
+
+    // Of one that cannot be read, the findings above speak.
+    private static IEnumerable<Finding> OfAuthority(CertificateFiles files, DateTimeOffset now)
+    {
+        try
+        {
+            using var authority = X509Certificate2.CreateFromPem(File.ReadAllText(files.Authority));
+            return Expiry.AuthoritysWarningOf(CertificateAuthority.EndOf(authority), now)?.Split(": ", 2) is [var what, var remedy]
+                ? [new Finding("certificate", what, remedy)] : [];
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
     private static Finding Of(CertificateFiles files, bool isNode, TimeProvider time)

@@ -139,6 +139,23 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
         Assert.NotEqual(certificate, await File.ReadAllTextAsync(SeedFiles.Certificate));
     }
 
+    [Theory]
+    [InlineData(3650, "the authority expired on ", ": elastic certs init --certs DIR makes another one")]
+    [InlineData(-3, "the authority is valid from ", " on: see this machine's clock")]
+    public async Task An_authority_that_has_come_to_its_end_or_not_begun_is_told_with_what_to_do(int age, string what, string remedy)
+    {
+        await Run("certs", "init", "--data-dir", Seed);
+        File.Delete(SeedFiles.Authority);
+        File.Delete(SeedFiles.AuthorityKey);
+        CertificateAuthority.Create(SeedFiles, DateTimeOffset.UtcNow.AddDays(-age)).Dispose();
+        string[] node = ["certs", "node", "gpu7", "--role", "worker", "--days", "1", "--out", Path.Combine(Folder, "gpu7")];
+        Assert.Equal(ExitCodes.Failed, await Run([.. node, "--data-dir", Seed]));
+        Assert.StartsWith($"error: {what}", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains(remedy, _error.ToString(), StringComparison.Ordinal);
+        await Run("certs", "show", "--data-dir", Seed);
+        Assert.Equal(age > 0, _output.ToString().Contains(what, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_machine_joins_with_a_token_and_renews_its_certificate_at_the_seed()
     {

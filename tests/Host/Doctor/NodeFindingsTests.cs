@@ -49,6 +49,9 @@ public sealed class NodeFindingsTests : TemporaryFolder
             Assert.Equal($"elastic certs renew --certs {files.Folder} renews it", f.Remedy);
         });
         Assert.All(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(91))), f => Assert.NotNull(f.Remedy));
+        Assert.Contains(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(3600))), f =>
+            f.Text.StartsWith("the authority expires in 49 days (", StringComparison.Ordinal)
+            && f.Remedy!.StartsWith("elastic certs init --certs DIR makes another one", StringComparison.Ordinal));
         await File.WriteAllTextAsync(files.Key, "");
         Assert.NotNull(CertificateFindings.Of(files, TimeProvider.System).First().Remedy);
     }

@@ -63,6 +63,8 @@ internal static class CertsShow
         yield return $"{files.Folder}{(files.CanIssue ? ", with the authority's key" : "")}";
         yield return $"authority    fingerprint {Issuer.FingerprintOf(authority).Short}, until "
             + Day(CertificateAuthority.EndOf(authority));
+        if (Expiry.AuthoritysWarningOf(CertificateAuthority.EndOf(authority), now) is { } ending)
+            yield return ending;
         foreach (var (path, certificate) in Own(files))
             using (certificate)
             {
