@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Reflection;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;
@@ -41,6 +42,17 @@ internal sealed class SeedConnection : IAsyncDisposable
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             deadline.CancelAfter(deadlines.Connect);
             opened = await transport.ConnectAsync(address, deadline.Token);
+        }
+        catch (TlsException e)
+        {
+            throw PbmException.Unreachable(e.Failure switch
+            {
+                TlsFailure.Foreign => $"{e.Message}: it is of another cluster, whose certificates --certs names, or no seed's pbm port: "
+                    + "correct HOST:PORT",
+                TlsFailure.CountsNotHere => e.Message,
+                _ => $"{e.Message}: name the pbm port that elastic seed prints; a seed without certificates wants the token in its "
+                    + "pbm-token (--token-file FILE)",
+            }, e);
         }
         catch (Exception e) when (e is SocketException or IOException or OperationCanceledException)
         {

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm.Tests;
@@ -16,6 +17,22 @@ public sealed class ClientTests
         Assert.Contains("elastic seed", pbm.Error, StringComparison.Ordinal);
         Assert.Contains("ELASTIC_PBM", pbm.Error, StringComparison.Ordinal);
         Assert.Empty(pbm.Output);
+    }
+
+    [Theory]
+    [InlineData(TlsFailure.Foreign, "x: it is of another cluster, whose certificates --certs names, or no seed's pbm port")]
+    [InlineData(TlsFailure.NoTls, "x: name the pbm port that elastic seed prints")]
+    [InlineData(TlsFailure.CountsNotHere, "x\n")]
+    public async Task What_shows_no_certificate_of_this_cluster_is_told_from_where_nobody_listens(TlsFailure failure, string why)
+    {
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun
+        {
+            Transport = new() { AsClientAsync = (_, _, _) => throw new TlsException("x", failure, new IOException()), IsEncrypted = true },
+        };
+        Assert.Equal(ExitCodes.Unreachable, await pbm.RunAsync(seed.Address.ToString(), "animal", "list"));
+        Assert.StartsWith($"error: {why}", pbm.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("no seed answers", pbm.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 
 namespace Elastic.Actors.Hosting;
 
@@ -28,13 +29,25 @@ internal static class SeedDiagnosis
         {
             return $"the name {seed.Host} has no address here: correct it, or give the seed's address";
         }
-        catch (Exception e) when (e is SocketException or IOException)
+        catch (SocketException e)
         {
             return $"nothing listens there ({e.Message}): start the seed, or correct --seed";
         }
+        catch (IOException e)
+        {
+            return (e as TlsException)?.Failure switch
+            {
+                TlsFailure.Foreign => $"{e.Message}: it is of another cluster (name its certificates with --certs, or correct --seed), or "
+                    + $"another port: {ControlPort}",
+                TlsFailure.CountsNotHere => e.Message,
+                _ => $"{e.Message}: {ControlPort}; a seed without certificates takes no process that has some",
+            };
+        }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return "it does not answer: see whether that machine runs, and whether a firewall is in between";
+            return transport.IsEncrypted && await ListensAsync(seed, knock, cancel)
+                ? $"something listens there that says nothing in TLS: {ControlPort}; a seed without certificates takes no process that has some"
+                : "it does not answer: see whether that machine runs, and whether a firewall is in between";
         }
 
         using (connection)
@@ -54,6 +67,21 @@ internal static class SeedDiagnosis
                     + $"the cluster is just removing a dead member, or the seed has another name than {seed}, with which it was started "
                     + "as --host: give it as the seed prints it",
             };
+        }
+    }
+
+    private static async Task<bool> ListensAsync(Endpoint seed, TimeSpan knock, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(knock);
+        try
+        {
+            (await Transport.Plain.ConnectAsync(seed, limit.Token)).Dispose();
+            return true;
+        }
+        catch (Exception e) when (e is SocketException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            return false;
         }
     }
 

@@ -12,6 +12,8 @@ namespace Elastic.Foundation.Certificates;
 /// <remarks>Any thread uses it: the state is replaced whole.</remarks>
 public sealed class Credentials : IDisposable
 {
+    internal const string NotIssued = "a certificate that this cluster's authority has not issued";
+
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan WarnsEvery = TimeSpan.FromDays(1);
 
@@ -144,7 +146,7 @@ public sealed class Credentials : IDisposable
     private static string? Problem(State state, X509Certificate2 shown, DateTimeOffset now, out Identity? identity)
     {
         if (!IsIssued(state.Authority, shown, out identity))
-            return "a certificate that this cluster's authority has not issued";
+            return NotIssued;
         return Problem(state, shown, identity!, now, null);
     }
 

@@ -188,10 +188,11 @@ public sealed class TlsTransport
             return stream;
         }
 
-        public IOException Failure(Exception e, Endpoint endpoint) => new(
+        public TlsException Failure(Exception e, Endpoint endpoint) => new(
             Problem is not null
                 ? $"{endpoint} has shown {Problem}"
                 : $"no encrypted connection with {endpoint} ({e.Message}): it speaks no TLS, or does not take this process's certificate",
+            Problem == Credentials.NotIssued ? TlsFailure.Foreign : Problem is null ? TlsFailure.NoTls : TlsFailure.CountsNotHere,
             e);
     }
 }

@@ -94,6 +94,28 @@ public sealed class SeedAddressSpecs : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_seed_of_another_cluster_and_a_port_without_tls_are_not_taken_for_one_where_nothing_listens()
+    {
+        using var authority = new TestAuthority(Path.Combine(Folder, "authority"));
+        using var stranger = new TestAuthority(Path.Combine(Folder, "stranger"));
+        using var worker = Credentials.OfNode(authority.Issue("worker", Role.Worker), TimeProvider.System);
+        using var foreign = Credentials.OfNode(stranger.Issue("seed", Role.Seed), TimeProvider.System);
+        using var late = Credentials.OfNode(authority.Issue("late", Role.Seed, DateTimeOffset.UtcNow.AddDays(-3), TimeSpan.FromDays(1)),
+            new Behind(TimeSpan.FromDays(2.5)));
+        var own = TlsTransport.BetweenNodes(worker);
+        Assert.Contains("has not issued: it is of another cluster (name its certificates with --certs, or correct --seed)",
+            await WhyThereAsync(own, TlsTransport.BetweenNodes(foreign), Deadline));
+        Assert.Contains("has shown the certificate of seed late, which expired on ",
+            await WhyThereAsync(own, TlsTransport.BetweenNodes(late), Deadline));
+        // A plain control plane says nothing to a handshake that it does not understand.
+        Assert.StartsWith("something listens there that says nothing in TLS: --seed takes the control port",
+            await WhyThereAsync(own, null, TimeSpan.FromSeconds(1)));
+        await using var seed = await StartAsync("seed", NodeDuty.Seed());
+        var plain = await SeedDiagnosis.OfAsync(seed.HttpEndpoint, own, Deadline, CancellationToken.None);
+        Assert.Contains("it speaks no TLS, or does not take this process's certificate: --seed takes the control port", plain);
+    }
+
+    [Fact]
     public async Task A_worker_that_is_given_a_data_plane_as_its_seed_says_so()
     {
         await using var seed = await StartAsync("seed", NodeDuty.Seed());
@@ -118,6 +140,41 @@ public sealed class SeedAddressSpecs : TemporaryFolder
     {
         var seed = new Endpoint("no-such-host.invalid", 4053);
         Assert.Equal([seed], await SeedNames.OfAsync(seed, default));
+    }
+
+    private sealed class Behind(TimeSpan by) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UtcNow - by;
+    }
+
+    // Asks a listener that accepts as "server" does; null: it reads and says nothing.
+    private static async Task<string> WhyThereAsync(Transport client, Transport? server, TimeSpan knock)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var ended = new CancellationTokenSource(Deadline);
+        var serving = ServeAsync();
+        var why = await SeedDiagnosis.OfAsync(
+            new Endpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port), client, knock, CancellationToken.None);
+        await ended.CancelAsync();
+        await serving;
+        return why;
+
+        async Task ServeAsync()
+        {
+            try
+            {
+                using var accepted = await listener.AcceptTcpClientAsync(ended.Token);
+                if (server is null)
+                    await accepted.GetStream().CopyToAsync(Stream.Null, ended.Token);
+                else
+                    await (await server.AcceptAsync(accepted.GetStream(), ended.Token)).DisposeAsync();
+            }
+            catch (Exception e) when (e is IOException or OperationCanceledException)
+            {
+                // The client hangs up, or is refused.
+            }
+        }
     }
 
     private static Task<string> WhyAsync(Endpoint seed, TimeSpan? knock = null) =>

@@ -67,11 +67,12 @@ public sealed class TlsTransportTests : TemporaryFolder
         using var worker = Node("w1", Role.Worker);
         using var listener = Listen();
         var plain = AcceptAsync(listener, Transport.Plain);
-        var connecting = Assert.ThrowsAsync<IOException>(
+        var connecting = Assert.ThrowsAsync<TlsException>(
             async () => await TlsTransport.BetweenNodes(worker).ConnectAsync(EndpointOf(listener), Deadline));
         await using (var accepted = await plain)
             await accepted.WriteAsync("HTTP/1.1 400 Bad Request\r\n\r\n"u8.ToArray(), Deadline);
         Assert.Contains("speaks no TLS, or does not take this process's certificate", (await connecting).Message, StringComparison.Ordinal);
+        Assert.Equal(TlsFailure.NoTls, (await connecting).Failure);
     }
 
     [Fact]
@@ -99,7 +100,7 @@ public sealed class TlsTransportTests : TemporaryFolder
         // A worker that listens where pbm looks for a seed.
         using var listener = Listen();
         var accepting = AcceptAsync(listener, TlsTransport.BetweenNodes(worker));
-        var why = await Assert.ThrowsAsync<IOException>(
+        var why = await Assert.ThrowsAsync<TlsException>(
             async () => await TlsTransport.ForPbm(admin).ConnectAsync(EndpointOf(listener), Deadline));
         Assert.Contains("has shown the certificate of worker w1, which is not for this port", why.Message, StringComparison.Ordinal);
         await Assert.ThrowsAnyAsync<IOException>(() => accepting);
@@ -289,7 +290,7 @@ public sealed class TlsTransportTests : TemporaryFolder
     {
         using var listener = Listen();
         var accepting = AcceptAsync(listener, TlsTransport.BetweenNodes(server));
-        var why = await Assert.ThrowsAsync<IOException>(
+        var why = await Assert.ThrowsAsync<TlsException>(
             async () => await TlsTransport.BetweenNodes(client).ConnectAsync(EndpointOf(listener), Deadline));
         Assert.Contains(because, why.Message, StringComparison.Ordinal);
         await Assert.ThrowsAnyAsync<IOException>(() => accepting);
