@@ -12,17 +12,19 @@ internal sealed class SeedConnection : IAsyncDisposable
     public static readonly string Version =
         typeof(SeedConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
+    private const string ItRuns = "whether its process runs";
+
     private readonly Endpoint _address;
     private readonly Connection _connection;
     private readonly PbmStream _stream;
     private readonly PbmDeadlines _deadlines;
-    // What else to look at where this seed closes the connection; empty once it has answered.
-    private string _hint;
+    // What to look at where this seed closes the connection or is silent.
+    private string _doubts;
     private bool _isBroken;
 
-    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines, string hint)
+    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines, string doubts)
     {
-        (_address, _connection, _deadlines, _hint) = (address, connection, deadlines, hint);
+        (_address, _connection, _deadlines, _doubts) = (address, connection, deadlines, doubts);
         _stream = new PbmStream(connection.Stream);
     }
 
@@ -63,10 +65,11 @@ internal sealed class SeedConnection : IAsyncDisposable
                 + $"start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
-        var connection = new SeedConnection(address, opened, deadlines, isKnown ? ""
-            // Before the first answer, a seed that wants certificates looks just like one that ends.
-            : transport.Credentials is null ? " and whether it wants a certificate (--certs DIR)"
-            : " and whether its log says that it refuses your certificate");
+        var connection = new SeedConnection(address, opened, deadlines, isKnown ? ItRuns
+            // Before the first answer, a seed that wants certificates looks just like one that ends, and so does another port of its.
+            : $"whether this is the pbm port that it prints, {ItRuns}, and "
+                + (transport.Credentials is null ? "whether it wants a certificate (--certs DIR)"
+                    : "whether its log says that it refuses your certificate"));
         try
         {
             await connection.GreetAsync(token, cancel);
@@ -132,7 +135,7 @@ internal sealed class SeedConnection : IAsyncDisposable
     {
         await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version, token), cancel);
         var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
-        _hint = "";
+        _doubts = ItRuns;
         if (hello.Speaks != PbmMessage.Protocol)
             throw PbmException.Failed(
                 $"this pbm ({Version}) speaks version {PbmMessage.Protocol} of the protocol, " +
@@ -210,8 +213,8 @@ internal sealed class SeedConnection : IAsyncDisposable
         _isBroken = true;
         return PbmException.Unreachable(e is OperationCanceledException
             ? $"the seed at {_address} has said nothing for {_deadlines.Silence.TotalSeconds:0} s: "
-                + "see whether its process runs, then try again"
-            : $"the connection to the seed at {_address} was closed: see whether its process runs{_hint}, then try again", e);
+                + $"see {_doubts}, then try again"
+            : $"the connection to the seed at {_address} was closed: see {_doubts}, then try again", e);
     }
 
     private PbmException Foreign(Exception? e = null)

@@ -36,6 +36,18 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public async Task A_seed_that_hangs_up_before_its_first_answer_may_be_another_port()
+    {
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun();
+        var playing = seed.PlayAsync((_, _) => Task.CompletedTask);
+        Assert.Equal(ExitCodes.Unreachable, await pbm.RunAsync(seed.Address.ToString(), "animal", "list"));
+        await playing;
+        Assert.StartsWith($"error: the connection to the seed at {seed.Address} was closed: see whether this is the pbm port that it prints, "
+            + "whether its process runs, and whether it wants a certificate", pbm.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_help_explains_pbm_even_where_nobody_listens()
     {
         var address = ScriptedSeed.Nobody.ToString();

@@ -63,7 +63,9 @@ internal static class SeedDiagnosis
                 _ when transport.Credentials?.OwnProblem is { } problem => $"this process shows {problem}",
                 _ => "something listens there and does not let this process in: "
                     + (transport.IsEncrypted
-                        ? "the seed may refuse its certificate, as one that was revoked, which the seed's output says; or " : "either ")
+                        ? $"it is another port than a control port ({ControlPort}); or the seed refuses its certificate, as one that was "
+                            + "revoked, which the seed's output says (start again with a new token: --token-file); or "
+                        : "either ")
                     + $"the cluster is just removing a dead member, or the seed has another name than {seed}, with which it was started "
                     + "as --host: give it as the seed prints it",
             };

@@ -115,6 +115,19 @@ public sealed class SeedAddressSpecs : TemporaryFolder
         Assert.Contains("it speaks no TLS, or does not take this process's certificate: --seed takes the control port", plain);
     }
 
+    // The first guess for a worker that names a port of its seed which is not for nodes: pbm's, or the dashboard's.
+    [Fact]
+    public async Task Where_a_certificate_is_refused_the_port_is_told_first_and_then_what_a_revoked_one_needs()
+    {
+        using var authority = new TestAuthority(Path.Combine(Folder, "authority"));
+        using var worker = Credentials.OfNode(authority.Issue("worker", Role.Worker), TimeProvider.System);
+        using var seed = Credentials.OfNode(authority.Issue("seed", Role.Seed), TimeProvider.System);
+        var why = await WhyThereAsync(TlsTransport.BetweenNodes(worker), TlsTransport.ForPbm(seed), Deadline);
+        Assert.StartsWith("something listens there and does not let this process in: it is another port than a control port (--seed takes",
+            why);
+        Assert.Contains("one that was revoked, which the seed's output says (start again with a new token: --token-file)", why);
+    }
+
     [Fact]
     public async Task A_worker_that_is_given_a_data_plane_as_its_seed_says_so()
     {
