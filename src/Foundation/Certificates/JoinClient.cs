@@ -220,10 +220,16 @@ public static class JoinClient
     private static X509Certificate2 Pinned(JoinGreeting greeting, JoinToken token, X509Certificate2 shown, Endpoint seed)
     {
         var authority = X509Certificate2.CreateFromPem(greeting.Authority);
-        if (Issuer.FingerprintOf(authority) != token.Pin)
+        var fingerprint = Issuer.FingerprintOf(authority);
+        // What people compare is the beginning.
+        if (fingerprint != token.Pin && fingerprint.Short == token.Pin.Short)
+            throw new ElasticException(
+                $"this join token was not copied whole: its fingerprint of the authority begins as that of {seed} does, and ends otherwise; "
+                + "nothing was sent. Copy it again, or ask for another one (elastic certs token)");
+        if (fingerprint != token.Pin)
             throw new ElasticException(
                 $"{seed} is of another cluster than this join token: its authority has the fingerprint "
-                + $"{Issuer.FingerprintOf(authority).Short}, the token's has {token.Pin.Short}; nothing was sent to it. See "
+                + $"{fingerprint.Short}, the token's has {token.Pin.Short}; nothing was sent to it. See "
                 + "--seed, or ask for a token there (elastic certs token)");
         if (CertificateAuthority.EndOf(shown) is var ends && ends <= TimeProvider.System.GetUtcNow())
             throw new ElasticException(

@@ -100,6 +100,17 @@ public sealed class JoiningTests : JoinScene
     }
 
     [Fact]
+    public async Task A_token_that_differs_at_its_end_alone_was_not_copied_whole()
+    {
+        var token = await TokenAsync();
+        var damaged = token with { Pin = new Digest(token.Pin.Hex[..^1] + (token.Pin.Hex[^1] == '0' ? '1' : '0')) };
+        var refusal = await RefusalAsync(damaged, "gpu1");
+        Assert.StartsWith("this join token was not copied whole", refusal, StringComparison.Ordinal);
+        Assert.DoesNotContain(token.Pin.Short, refusal, StringComparison.Ordinal);
+        await JoinAsync(token, "gpu1");
+    }
+
+    [Fact]
     public async Task Only_a_seed_is_believed_though_the_authority_is_the_right_one()
     {
         var token = await TokenAsync(uses: 2);
