@@ -23,9 +23,6 @@ internal sealed class GzipFile(Stream bytes, bool passesOverRest = false) : Read
     private long _length;
     private bool _isBehindFirst, _isOver;
 
-    /// <summary>Whether zeros behind a member were passed over.</summary>
-    public bool HasZeros { get; private set; }
-
     public override int Read(Span<byte> buffer)
     {
         while (!buffer.IsEmpty && (_member is not null || Begins()))
@@ -82,7 +79,7 @@ internal sealed class GzipFile(Stream bytes, bool passesOverRest = false) : Read
 
     private void PassOverZeros()
     {
-        for (; _packed.Peek(1) is [0]; HasZeros = true)
+        while (_packed.Peek(1) is [0])
             _packed.Skip(1);
     }
 

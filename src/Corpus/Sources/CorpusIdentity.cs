@@ -31,7 +31,7 @@ public static class CorpusIdentity
         AppendNumber(hash, BitConverter.DoubleToInt64Bits(settings.HeldOut));
         var named = new List<SourceFile>();
         var readings = new List<(int File, string Reading)>();
-        // As many at once as there are cores: damage of compressed files is found by unpacking them.
+        // As many at once as there are cores.
         var each = new (Digest Content, IReadOnlyList<string> Reading)[files.Count];
         Parallels.For(files.Count, Environment.ProcessorCount, i => each[i] = OfFile(files[i] with { Cancel = cancel }), cancel);
         foreach (var (file, (content, reading)) in files.Zip(each))
@@ -147,11 +147,11 @@ public static class CorpusIdentity
     private static byte[] HashOf(SourceFile file, LineSurvey survey, PackingSurvey packing)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using var stream = new Hashed(file.OpenRead(), hash);
-        packing.AddGzip(stream);
+        using var stream = file.OpenRead();
         var buffer = new byte[1 << 16];
         for (var isFirst = true; stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false) is var count and > 0; isFirst = false)
         {
+            hash.AppendData(buffer, 0, count);
             if (isFirst)
                 survey.Begin(buffer.AsSpan(0, count));
             if (file is { Format: DocumentFormat.Text or DocumentFormat.Xml, Packing: Packing.None })
@@ -174,23 +174,5 @@ public static class CorpusIdentity
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
         hash.AppendData(bytes);
-    }
-
-    /// <summary>The bytes of a file, which are hashed as they are read.</summary>
-    private sealed class Hashed(Stream bytes, IncrementalHash hash) : ReadOnlyStream
-    {
-        public override int Read(Span<byte> buffer)
-        {
-            var read = bytes.Read(buffer);
-            hash.AppendData(buffer[..read]);
-            return read;
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-                bytes.Dispose();
-            base.Dispose(disposing);
-        }
     }
 }

@@ -2,7 +2,7 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// What the bytes of a packed file tell of how earlier versions read it, found while they are hashed. What a program packs in one go is
-/// read as it always was; and so are whole members of gzip, one directly behind the other.
+/// read as it always was.
 /// </summary>
 internal sealed class PackingSurvey(SourceFile file)
 {
@@ -18,36 +18,7 @@ internal sealed class PackingSurvey(SourceFile file)
     // The last bytes, which the next ones may go on with.
     private byte[] _last = [];
     private long _length;
-    private bool _isJoined, _isAtEndOfXz, _isGzipOther;
-
-    /// <summary>
-    /// Reads a file of gzip as far as it can be unpacked, and no other one: damage shows in no other way. That takes as long as unpacking
-    /// it does, which is ten times as long as hashing it.
-    /// </summary>
-    /// <param name="bytes">Those of the file, from the first one.</param>
-    public void AddGzip(Stream bytes)
-    {
-        if (file.Packing != Packing.Gzip || _isOtherAnyway)
-            return;
-        using var members = new GzipFile(bytes);
-        try
-        {
-            using var unpacked = Expansion.Of(file).Bound(file, members);
-            var buffer = new byte[1 << 16];
-            while (unpacked.Read(buffer) > 0)
-            {
-            }
-            _isGzipOther = members.HasZeros;
-        }
-        catch (RejectedFileException)
-        {
-            // It becomes too much, which whoever reads it says.
-        }
-        catch (Exception e) when (e is InvalidDataException or IOException)
-        {
-            _isGzipOther = true;
-        }
-    }
+    private bool _isJoined, _isAtEndOfXz;
 
     /// <param name="bytes">The next ones of a file of xz or bzip2, of which all but the last are a multiple of four.</param>
     public void Add(ReadOnlySpan<byte> bytes)
@@ -62,7 +33,8 @@ internal sealed class PackingSurvey(SourceFile file)
     /// <summary>What is special in how the file is read; nothing of most.</summary>
     public IEnumerable<string> Lines()
     {
-        if (_isGzipOther)
+        // Whether it is damaged nobody sees without unpacking it, which takes ten times as long as hashing it, at each start of a run.
+        if (file.Packing == Packing.Gzip && !_isOtherAnyway)
             yield return "gzip 2: members behind zeros are read, and of a damaged one what could be unpacked";
         if (file.Packing == Packing.Xz && _isJoined)
             yield return "xz 2: all streams of a file are read";

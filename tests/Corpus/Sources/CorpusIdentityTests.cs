@@ -47,8 +47,7 @@ public class CorpusIdentityTests
 
     // "{"text": "one"}\n" in each packing, by Python. The ids are those of versions that read what is not whole in another way.
     [Theory]
-    [InlineData("gz", "H4sIAAAAAAACA6tWKkmtKFGyUlDKz0tVquUCAG0D0QYQAAAA",
-        "9dc8735197fe40f97a03e94b6739577bb233ee945546055edcfa312585096d13",
+    [InlineData("gz", "H4sIAAAAAAACA6tWKkmtKFGyUlDKz0tVquUCAG0D0QYQAAAA", null,
         "a3451f05eb52fb40881d541d00a92a68a87298484526704d9fa03b3765c6bf66",
         "40207d5aaf3e362b6007aa6117c38f62336311b15c1ee8842e1b2d39c93e2abe",
         "30f6f471f016ba725095fed482b88733b66ab66e081d76790d9829acaf308e18")]
@@ -60,10 +59,14 @@ public class CorpusIdentityTests
         "af4be021c3d3958a3329be1e09041b1a9419dc134ff9fd8777af420472329a35", null,
         "132ab3742ef756a5bc95d7b6fc9217e75c5cb4ee80d9b191142db1793f9ffca1", null)]
     public void A_packed_file_that_is_whole_keeps_its_id_and_one_that_is_read_otherwise_now_has_another(
-        string ending, string base64, string whole, string? withZeros, string withRest, string? withWrongSum)
+        string ending, string base64, string? whole, string? withZeros, string withRest, string? withWrongSum)
     {
         var bytes = Convert.FromBase64String(base64);
-        Assert.Equal(whole, IdOf(ending, bytes));
+        // Of gzip nobody sees which it is without unpacking it.
+        if (whole is not null)
+            Assert.Equal(whole, IdOf(ending, bytes));
+        else
+            Assert.NotEqual("9dc8735197fe40f97a03e94b6739577bb233ee945546055edcfa312585096d13", IdOf(ending, bytes));
         // Zeros may lie behind xz, and always could.
         if (withZeros is not null)
             Assert.NotEqual(withZeros, IdOf(ending, [.. bytes, .. new byte[8]]));
@@ -75,16 +78,12 @@ public class CorpusIdentityTests
 
     [Theory]
     [InlineData("gz", "H4sIAAAAAAACA6tWKkmtKFGyUlDKz0tVquUCAG0D0QYQAAAA", "H4sIAAAAAAACA6tWKkmtKFGyUlAqKc9XquUCAKLkjW0QAAAA",
-        "d18b9b2ab2a56bd20fb90d7a71398fe4de534392279fb1bdc59c4dc8e8dd4420", true)]
+        "d18b9b2ab2a56bd20fb90d7a71398fe4de534392279fb1bdc59c4dc8e8dd4420")]
     [InlineData("bz2", "QlpoOTFBWSZTWQYpkAgAAAdZgAAQUAAAEAIBhEogADEA000EA0aaKza3SOpQFPi7kinChIAxTIBA",
         "QlpoOTFBWSZTWYqW+CMAAAdZgAAQUAAAEAIAhMogADEA000EJtAeqE4VuTwmQL4u5IpwoSEVLfBG",
-        "62eced43c99b41ece47b1cc69aa43f0149b04a139b8a34bcb3feb5cbe6fe27c4", false)]
-    public void Members_of_gzip_that_are_joined_were_always_read_and_of_streams_of_bzip2_nobody_knows(
-        string ending, string first, string second, string before, bool isKept)
-    {
-        byte[] joined = [.. Convert.FromBase64String(first), .. Convert.FromBase64String(second)];
-        Assert.Equal(isKept, IdOf(ending, joined) == before);
-    }
+        "62eced43c99b41ece47b1cc69aa43f0149b04a139b8a34bcb3feb5cbe6fe27c4")]
+    public void Joined_files_have_another_id(string ending, string first, string second, string before) =>
+        Assert.NotEqual(before, IdOf(ending, [.. Convert.FromBase64String(first), .. Convert.FromBase64String(second)]));
 
     // What separates streams may lie on the border of two blocks of bytes.
     [Fact]
