@@ -174,7 +174,7 @@ internal sealed class ReplicaRound(NodeRun run, RunSetup setup, Compute order, i
     private async Task ComputeOnAsync(DeviceGroup devices)
     {
         context.Activity.Does("attaches its devices");
-        await devices.AttachAsync(setup.Settings, _memory.Vectors);
+        await _memory.TrainOnAsync(devices, setup.Settings);
         (_devices, _step) = (devices, _stage is null
             ? devices.Step(setup, run.Faults.Deadlines?.Invoke(), () => _memory.Mirror) : _stage.Step(devices, _memory, context.Stop));
     }

@@ -1,3 +1,4 @@
+using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Actors.Tests.Work;
 using Elastic.Coordination;
@@ -20,7 +21,7 @@ public sealed class ReplicaMemoriesTests : TemporaryFolder
         backend.Memory = (1 << 10, 1L << 40);
         DeviceId[] devices = [new("roomy:0")];
         using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
-        var (run, said) = (OpenedRun.Of(Folder, fetcher).Setup, new List<string>());
+        var (run, said) = (OpenedRun.Of(Folder, fetcher, sources: "books").Setup, new List<string>());
         using var memories = new ReplicaMemories(said.Add);
         var replica = new Compute(0, 0, Version, null, null, run.Plan.At(0));
 
@@ -40,6 +41,25 @@ public sealed class ReplicaMemoriesTests : TemporaryFolder
         memories.GiveBack(trained);
         Assert.Same(trained, memories.Take(run, devices, 1, replica));
         Assert.Single(said);
+        // As with each window of a corpus that grows: other settings would be checked, those of the same text are the same.
+        memories.GiveBack(trained);
+        backend.Memory = (1 << 10, 1 << 10);
+        Assert.Same(trained, memories.Take(OpenedRun.Of(Folder, fetcher, sources: "books").Setup, devices, 1, replica));
+        Assert.Single(said);
+    }
+
+    [Fact]
+    public async Task Memory_that_a_replica_has_taken_is_that_of_the_devices_to_which_it_has_moved()
+    {
+        using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
+        var run = OpenedRun.Of(Folder, fetcher).Setup;
+        using var memories = new ReplicaMemories(_ => { });
+        var memory = memories.Take(
+            run, [new("cpu:0"), new("cpu:1")], 1, new Compute(0, 0, Version, null, null, run.Plan.At(0)));
+        Assert.Equal(new Trained(run.Settings, 2), memory.TrainedWith);
+        // Of one micro-batch a step one device computes, and the others lend their threads.
+        await memory.TrainOnAsync(new DeviceGroup([], 8), run.Settings);
+        Assert.Equal(new Trained(run.Settings, 8), memory.TrainedWith);
     }
 
     [Fact]

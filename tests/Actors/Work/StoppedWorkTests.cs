@@ -73,6 +73,6 @@ public sealed class StoppedWorkTests : TemporaryFolder
     }
 
     private static DeviceContext Devices(ReplicaMemory memory, WorkActivity activity, CancellationToken stop) => new(
-        new DeviceGroup([]), new DeviceMoves(), memory, activity, _ => { }, () => { },
+        new DeviceGroup([], 0), new DeviceMoves(), memory, activity, _ => { }, () => { },
         _ => throw new InvalidOperationException("no device is there to be lost"), stop, CancellationToken.None);
 }

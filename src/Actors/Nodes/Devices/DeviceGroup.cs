@@ -10,7 +10,8 @@ using Elastic.Model.Vectors;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>The devices that work on one replica together. Their number changes which one does what, never a bit of the result.</summary>
-internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
+/// <param name="given">How many devices the work has, with those that only lend these their threads.</param>
+internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices, int given)
 {
     // Of a part of a text that is scored: rows of about the same length in it go through the network together.
     private const int TokensOfAPart = 4 * MicroBatchGroups.EnoughRows;
@@ -23,6 +24,9 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
 
     /// <summary>How many there are.</summary>
     public int Count => devices.Count;
+
+    /// <summary>How many there are with those that only lend these their threads.</summary>
+    public int Given => given;
 
     /// <summary>How the run's model is split over these devices.</summary>
     public SplitInUse SplitOf(RunSetup setup) => setup.Splits.Over(devices.Count);

@@ -52,7 +52,8 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
     public DeviceGroup Group(IReadOnlyList<DeviceId> devices, int pieces)
     {
         var threads = LentThreads.Of(devices.Count, ThreadsPerDevice, pieces);
-        return new DeviceGroup([.. devices.Zip(threads, (d, t) => new TrainerThread(d, Of(d), t, context.Faults.BeforeDeviceWork))]);
+        return new DeviceGroup(
+            [.. devices.Zip(threads, (d, t) => new TrainerThread(d, Of(d), t, context.Faults.BeforeDeviceWork))], devices.Count);
     }
 
     /// <summary>A device is lost, and may go on some time with what it read of the others.</summary>

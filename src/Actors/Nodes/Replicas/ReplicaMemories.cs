@@ -29,7 +29,7 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
         {
             var trained = _all.Where(m => m is { Location: Cpu, Memory: { TrainedWith: not null, Share: null } }).ToList();
             var busy = trained.Where(m => _inUse.Contains(m.Memory)).ToList();
-            return [.. (busy.Count > 0 ? busy : trained).Select(m => (m.Run, m.Memory.TrainedWith!.Value.Settings))];
+            return [.. (busy.Count > 0 ? busy : trained).Select(m => (m.Run, m.Memory.TrainedWith!.Settings))];
         }
     }
 
@@ -56,7 +56,7 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 
         // What has room for training keeps it, but settings that change in mid-run may need more; what was made for an evaluation holds the
         // parameters alone.
-        if (replica is not null && memory.TrainedWith?.Settings != setup.Settings)
+        if (replica is not null && MemoryOf(memory.TrainedWith?.Settings) != MemoryOf(setup.Settings))
         {
             if (devices[0].IsCpu)
                 CheckMemory(setup, memory.TrainedWith, share, devices.Count, threads);
@@ -64,7 +64,7 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
                 _gpus.Check(setup, devices, share);
         }
         if (replica is not null)
-            memory.TrainedWith = (setup.Settings, devices.Count);
+            memory.TrainedWith = new(setup.Settings, devices.Count);
         _inUse.Add(memory);
         return memory;
     }
@@ -84,6 +84,11 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
     /// <summary>Frees memory that is not in use. Work that outlives its actor still reads the rest, which the finalizer frees.</summary>
     public void Dispose() => Free(_ => true);
 
+    // What of the settings decides how much memory training takes. Each reading of a text gives the same; of all settings it would not,
+    // among which are lists (corpus.sources) that equal only themselves.
+    private static (ModelSettings, BatchSettings, OptimizerSettings, RunSettings)? MemoryOf(TrainingSettings? settings) =>
+        settings is null ? null : (settings.Model, settings.Batch, settings.Optimizer, settings.Run);
+
     // Null where one node computes the replica.
     private static StageShare? StageOf(RunSetup setup, WorkContent work)
     {
@@ -94,12 +99,11 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run. What training with the settings before has taken is free for it.
-    private static void CheckMemory(
-        RunSetup setup, (TrainingSettings Settings, int Devices)? before, StageShare? share, int devices, int threads)
+    private static void CheckMemory(RunSetup setup, Trained? before, StageShare? share, int devices, int threads)
     {
         var whole = share is null ? PlanOf(setup.Settings, devices) : null;
         var needed = share is null ? 0 : BytesOfStage(setup.Settings, devices);
-        var taken = before is not var (settings, had) ? 0
+        var taken = before is not (var settings, var had) ? 0
             : share is null ? PlanOf(settings, had).Memory.Bytes : BytesOfStage(settings, had);
         if (Problem() is null)
             return;

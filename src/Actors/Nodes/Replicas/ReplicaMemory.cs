@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Elastic.Actors.Nodes.Devices;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -9,6 +10,9 @@ using Elastic.Model.Vectors;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes.Replicas;
+
+/// <summary>With which settings a replica was trained, and on how many devices.</summary>
+internal sealed record Trained(TrainingSettings Settings, int Devices);
 
 /// <summary>
 /// The flat vectors of one replica in a device's memory, and the digests of the stored vectors that they hold, so that a vector that is
@@ -35,10 +39,10 @@ internal sealed class ReplicaMemory(
     public ReplicaVectors Mirror => _mirror ??= New(layout, device, offload);
 
     /// <summary>
-    /// With which settings a replica was trained here last, and on how many devices, so that what training with them allocates is there; null
-    /// where none was.
+    /// With which settings a replica was trained here last, and on how many devices, so that what training with them allocates is there;
+    /// null where none was.
     /// </summary>
-    public (TrainingSettings Settings, int Devices)? TrainedWith { get; set; }
+    public Trained? TrainedWith { get; set; }
 
     /// <summary>True where the memory is this device's own, and is lost with it: that of a GPU.</summary>
     public bool IsOf(DeviceId other) => !device.IsCpu && device.Whole() == other.Whole();
@@ -114,6 +118,13 @@ internal sealed class ReplicaMemory(
         string[] all = [.. moments, VectorSet.Parameters];
         var stored = await GatherAsync(blobs, stage, all);
         return (await TellAsync(stage, stored is null ? [] : [blobs.PutSet(SetOf(stored, all))], 1))[0];
+    }
+
+    /// <summary>Attaches devices that train the replica from now on, and notes how many they are.</summary>
+    public async Task TrainOnAsync(DeviceGroup devices, TrainingSettings settings)
+    {
+        await devices.AttachAsync(settings, Vectors);
+        TrainedWith = new(settings, devices.Given);
     }
 
     /// <summary>Forgets which stored vectors the memory holds: the vectors are about to change.</summary>
