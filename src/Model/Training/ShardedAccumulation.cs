@@ -22,7 +22,7 @@ internal sealed class ShardedAccumulation(
     public async Task<IReadOnlyList<double>> RunAsync(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
-        var began = time.GetTimestamp();
+        using var all = new WaitDeadline(time, WaitDeadline.None);
         var vocabulary = (await ranks.RunAsync("preparation", deadlines.Most, (d, rank) =>
         {
             d.BeginShards(slices[rank]);
@@ -49,7 +49,7 @@ internal sealed class ShardedAccumulation(
                     turn.Length == count ? deadlines.After : null);
                 var buckets = made.OfType<PassBucket>().ToList();
                 // To go over a bucket takes no longer than to make it.
-                await collective.ReduceBucketAsync(buckets, deadlines.After(time.GetElapsedTime(began)));
+                await collective.ReduceBucketAsync(buckets, deadlines.After(all.Waited));
                 losses.AddRange(buckets.SelectMany(b => b.Losses));
                 if (buckets[0].Scattered is not null)
                     break;

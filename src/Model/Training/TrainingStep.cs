@@ -141,12 +141,12 @@ public sealed class TrainingStep
             await NarrowAsync();
 
         // Accumulate and reduce: each owner gets its slice of the sum over all micro-batches.
-        var began = _time.GetTimestamp();
+        using var passes = new WaitDeadline(_time, WaitDeadline.None);
         var (losses, deadline, squares) = await (
-            _apart is not null ? SumApartAsync(_apart, microBatches, seed, scale?.Value ?? 1, began)
-            : _pipelines is not null ? SumInStagesAsync(_pipelines, microBatches, seed, scale?.Value ?? 1, began)
-            : _shards is not null ? SumInShardsAsync(_shards, microBatches, seed, scale?.Value ?? 1, began)
-            : SumAsync(microBatches, seed, scale?.Value ?? 1, began));
+            _apart is not null ? SumApartAsync(_apart, microBatches, seed, scale?.Value ?? 1, passes)
+            : _pipelines is not null ? SumInStagesAsync(_pipelines, microBatches, seed, scale?.Value ?? 1, passes)
+            : _shards is not null ? SumInShardsAsync(_shards, microBatches, seed, scale?.Value ?? 1, passes)
+            : SumAsync(microBatches, seed, scale?.Value ?? 1, passes));
         var loss = losses.Sum() / microBatches[0].StepTargets;
 
         // Norm and clip: over all tiles, in tile order. An overflow on any device makes the norm infinite, or no number.
@@ -183,7 +183,7 @@ public sealed class TrainingStep
 
     // Each device, or group of devices, sums the gradients of its range of micro-batches, along the tree as far as they are neighbours;
     // then each owner sums its slice of all devices' subtree roots, in tree order.
-    private async Task<Gradient> SumAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+    private async Task<Gradient> SumAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, WaitDeadline passes)
     {
         var accumulated = _groups.Count > 0 ? await SumInGroupsAsync(microBatches, seed, lossScale) : await _ranks.RunAsync(
             "forward and backward pass", _deadlines.Most,
@@ -191,26 +191,26 @@ public sealed class TrainingStep
             // A device without a micro-batch ends at once, and says nothing of the others.
             microBatches.Count >= _devices.Count ? _deadlines.After : null);
         // A sum of the vector takes no longer than a pass through the network.
-        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        var deadline = _deadlines.After(passes.Waited);
         var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
         return new Gradient([.. accumulated.SelectMany(a => a.Losses)], deadline, squares);
     }
 
     // Each group of devices has the sum of its range of micro-batches, as one device has it above.
     private async Task<Gradient> SumInStagesAsync(
-        PipelineAccumulation pipelines, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+        PipelineAccumulation pipelines, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, WaitDeadline passes)
     {
         var (losses, roots) = await pipelines.RunAsync(microBatches, seed, _precision, lossScale);
-        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        var deadline = _deadlines.After(passes.Waited);
         return new Gradient(losses, deadline, await _collective.ReduceScatterAsync(roots, microBatches.Count, _slices, deadline));
     }
 
     // Here are the sums of one stage's parameters; the losses are the last stage's.
     private async Task<Gradient> SumApartAsync(
-        ApartStage apart, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+        ApartStage apart, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, WaitDeadline passes)
     {
         var (losses, roots) = await apart.RunAsync(microBatches, seed, _precision, lossScale);
-        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        var deadline = _deadlines.After(passes.Waited);
         return new Gradient(losses, deadline, await apart.ReduceScatterAsync([roots], microBatches.Count, _slices, deadline));
     }
 
@@ -233,10 +233,10 @@ public sealed class TrainingStep
 
     // Each owner has its slice of all micro-batches already.
     private async Task<Gradient> SumInShardsAsync(
-        ShardedAccumulation shards, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+        ShardedAccumulation shards, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, WaitDeadline passes)
     {
         var losses = await shards.RunAsync(microBatches, seed, _precision, lossScale);
-        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        var deadline = _deadlines.After(passes.Waited);
         var squares = await _ranks.RunAsync("fold", deadline, (d, rank) => d.FoldSlice(d.Roots, microBatches.Count, _slices[rank]));
         return new Gradient(losses, deadline, [.. squares.SelectMany(s => s)]);
     }

@@ -8,6 +8,11 @@ namespace Elastic.Model.Training;
 /// </summary>
 public sealed class WaitDeadline : IDisposable
 {
+    /// <summary>
+    /// No limit: who only measures. It looks all the while, so that a standstill is no part of <see cref="Waited"/>, whoever else looks.
+    /// </summary>
+    public static readonly TimeSpan None = TimeSpan.MaxValue;
+
     /// <summary>The time between two looks, as a rule.</summary>
     internal static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
 

@@ -5,6 +5,7 @@ using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Tests.Splits;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Step;
@@ -163,6 +164,47 @@ public class ChangingDevicesTests
         clock.Advance(TimeSpan.FromHours(5));
         clock.Pass(StepDeadlines.Default.Most);
         Assert.True((await Assert.ThrowsAsync<DeviceFailedException>(() => running)).IsLost);
+        hung.Release();
+    }
+
+    // What a pass took is the measure of what comes after it in the same step: a part below 0 counts a device's works from the step's end.
+    [Theory]
+    [InlineData(1, 1, -2, "reduce-scatter")]
+    [InlineData(2, 1, 2, "reduce-scatter of a bucket")]
+    [InlineData(2, 1, -2, "fold")]
+    [InlineData(1, 2, -2, "reduce-scatter")]
+    public async Task Hours_in_which_a_process_stood_still_in_a_pass_are_no_time_for_a_device_that_hangs_after_it(
+        int zero, int stages, int part, string what)
+    {
+        var model = PrecisionTests.Kinds["gpt2"];
+        using var vectors = Samples.Initialized(model);
+        using var pool = new DevicePool(model, 2);
+        await pool.AttachAsync(vectors);
+        var clock = new HandClock();
+        var hung = new TroubledDevice(pool.Devices[0]);
+        var (slow, other) = (new TroubledDevice(hung), new CountedDevice(pool.Devices[1]));
+        IDeviceThread[] devices = [slow, other];
+        var step = new TrainingStep(
+            devices, new LocalCollective(devices, clock), vectors.Layout, new AdamW(Settings), 1, time: clock, zero: zero, stages: stages);
+        // In the first one stages are opened.
+        await TakeAsync(step, model, 0);
+        var (before, beforeOfOther) = (hung.Works, other.Ended);
+        await TakeAsync(step, model, 1);
+        slow.HangsIn = slow.Works;
+        hung.HangsIn = hung.Works + (part < 0 ? hung.Works - before : 0) + part;
+        // What it gets done puts the deadline off.
+        var idle = other.WhenEnded(other.Ended + (part < 0 ? other.Ended - beforeOfOther : 0) + part + 1);
+        var running = TakeAsync(step, model, 2);
+        await slow.Hangs;
+        clock.Advance(TimeSpan.FromHours(5));
+        Assert.False(running.IsCompleted);
+        slow.Release();
+        await hung.Hangs;
+        await idle;
+        clock.Pass(TimeSpan.FromMinutes(3));
+        var lost = await Assert.ThrowsAsync<DeviceFailedException>(() => running.WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.StartsWith($"rank 0 of 2 (cpu:0) did not end its {what} within 1", lost.Message, StringComparison.Ordinal);
+        Assert.True(lost.IsLost);
         hung.Release();
     }
 
