@@ -43,8 +43,8 @@ public sealed class ClientTests
         var playing = seed.PlayAsync((_, _) => Task.CompletedTask);
         Assert.Equal(ExitCodes.Unreachable, await pbm.RunAsync(seed.Address.ToString(), "animal", "list"));
         await playing;
-        Assert.StartsWith($"error: the connection to the seed at {seed.Address} was closed: see whether this is the pbm port that it prints, "
-            + "whether its process runs, and whether it wants a certificate", pbm.Error, StringComparison.Ordinal);
+        Assert.StartsWith($"error: the connection to the seed at {seed.Address} was closed: see whether this is the pbm port that it "
+            + "prints, whether its process runs, and whether it wants a certificate", pbm.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,6 +13,7 @@ internal static class SeedDiagnosis
     /// <summary>A process that is there answers at once; the control plane says nothing to what is not Akka.</summary>
     public static readonly TimeSpan Knock = TimeSpan.FromSeconds(2);
 
+    private const string NoPlain = "a seed without certificates takes no process that has some";
     private const string ControlPort = "--seed takes the control port of a seed, which the seed prints: \"seed HOST:PORT is up\"";
 
     /// <param name="knock">How long an answer is waited for, to each question.</param>
@@ -40,13 +41,13 @@ internal static class SeedDiagnosis
                 TlsFailure.Foreign => $"{e.Message}: it is of another cluster (name its certificates with --certs, or correct --seed), or "
                     + $"another port: {ControlPort}",
                 TlsFailure.CountsNotHere => e.Message,
-                _ => $"{e.Message}: {ControlPort}; a seed without certificates takes no process that has some",
+                _ => $"{e.Message}: {ControlPort}; {NoPlain}",
             };
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             return transport.IsEncrypted && await ListensAsync(seed, knock, cancel)
-                ? $"something listens there that says nothing in TLS: {ControlPort}; a seed without certificates takes no process that has some"
+                ? $"something listens there that says nothing in TLS: {ControlPort}; {NoPlain}"
                 : "it does not answer: see whether that machine runs, and whether a firewall is in between";
         }
 

@@ -18,8 +18,8 @@ public static class Expiry
                 + (own is null ? " (without --seed where the authority's key is)" : ""));
 
     /// <summary>
-    /// The warning of the authority's own end, which no certificate outlives: from the time on at which those that it issues become shorter.
-    /// Null before.
+    /// The warning of the authority's own end, which no certificate outlives: from the time on at which those that it issues become
+    /// shorter. Null before.
     /// </summary>
     public static string? AuthoritysWarningOf(DateTimeOffset expires, DateTimeOffset now) =>
         now >= expires ? $"the authority expired on {Text(expires)}: {NewCluster}"

@@ -105,9 +105,9 @@ public sealed class Issuer : IDisposable
             ?? throw new ElasticException("this is no certificate of this cluster");
         if (Revocations.Revoked.ContainsKey(present.SerialNumber))
             throw new ElasticException(
-                $"the certificate of {identity} was revoked: a join token (elastic certs token) gets another one, and where the authority's "
-                + $"key is, elastic certs node {identity.Name} --role {Identity.Text(identity.Role)} --out DIR makes one, to be copied over "
-                + "it with its key");
+                $"the certificate of {identity} was revoked: a join token (elastic certs token) gets another one, and where the "
+                + $"authority's key is, elastic certs node {identity.Name} --role {Identity.Text(identity.Role)} --out DIR makes one, to "
+                + "be copied over it with its key");
         return Issue(
             present.PublicKey, identity, CertificateAuthority.Validity, how, CertificateNames.Join(CertificateNames.Of(present), more));
     }

@@ -224,8 +224,8 @@ public static class JoinClient
         // What people compare is the beginning.
         if (fingerprint != token.Pin && fingerprint.Short == token.Pin.Short)
             throw new ElasticException(
-                $"this join token was not copied whole: its fingerprint of the authority begins as that of {seed} does, and ends otherwise; "
-                + "nothing was sent. Copy it again, or ask for another one (elastic certs token)");
+                $"this join token was not copied whole: its fingerprint of the authority begins as that of {seed} does, and ends "
+                + "otherwise; nothing was sent. Copy it again, or ask for another one (elastic certs token)");
         if (fingerprint != token.Pin)
             throw new ElasticException(
                 $"{seed} is of another cluster than this join token: its authority has the fingerprint "

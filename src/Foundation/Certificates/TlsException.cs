@@ -13,7 +13,9 @@ public enum TlsFailure
     NoTls,
 }
 
-/// <summary>A process listens there, and there is no encrypted connection with it. Whoever knows what the port should be says what to do.</summary>
+/// <summary>
+/// A process listens there, and there is no encrypted connection with it. Whoever knows what the port should be says what to do.
+/// </summary>
 public sealed class TlsException(string message, TlsFailure failure, Exception inner) : IOException(message, inner)
 {
     public TlsFailure Failure => failure;
