@@ -39,6 +39,8 @@ internal static class PbmCommandLine
             return ExitCodes.Done;
         }
 
+        if (credentials?.OpenKey is { } open)
+            console.Error.WriteLine(TerminalText.Printable(open));
         await using var session = new Session(
             address, console, deadlines, given ?? (credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials)),
             () => credentials is null ? OwnToken.Read(line.TokenFile, address) : null);

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Messages.Pbm;
@@ -33,6 +35,45 @@ public sealed class ClientTests
         Assert.Equal(ExitCodes.Unreachable, await pbm.RunAsync(seed.Address.ToString(), "animal", "list"));
         Assert.StartsWith($"error: {why}", pbm.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("no seed answers", pbm.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_person_s_key_that_others_can_read_is_told()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such modes");
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        try
+        {
+            var files = new CertificateFiles(Path.Combine(folder, "ann"));
+            using (var authority = CertificateAuthority.Create(new CertificateFiles(folder), DateTimeOffset.UtcNow))
+            using (var key = ECDsa.Create(ECCurve.NamedCurves.nistP256))
+            {
+                CertificateFiles.MakeFolder(files.Folder);
+                CertificateFiles.WriteSecret(files.AdminKey, key.ExportPkcs8PrivateKeyPem());
+                CertificateFiles.WritePublic(files.Authority, authority.CertificatePem);
+                CertificateFiles.WritePublic(files.Admin, authority.Issue(
+                    new PublicKey(key), new Identity("ann", Role.Admin), DateTimeOffset.UtcNow, CertificateAuthority.Validity));
+            }
+
+            async Task<string> ErrorAsync()
+            {
+                using var error = new StringWriter();
+                Assert.Equal(ExitCodes.Unreachable, await PbmCommandLine.RunAsync(
+                    [ScriptedSeed.Nobody.ToString(), "--certs", files.Folder, "run", "list"], null,
+                    new PbmConsole(TextReader.Null, TextWriter.Null, error, false), new Interruption()));
+                return error.ToString();
+            }
+
+            Assert.StartsWith("error: no seed answers", await ErrorAsync(), StringComparison.Ordinal);
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(files.AdminKey, UnixFileMode.UserRead | UnixFileMode.OtherRead);
+            Assert.StartsWith($"{files.AdminKey} is open to other users (mode 0404), who can speak in the name of admin ann: chmod 600 ",
+                await ErrorAsync(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

@@ -45,6 +45,21 @@ public sealed record CertificateFiles(string Folder)
     public (string Certificate, string Key) Of(Role role) =>
         role is Role.Seed or Role.Worker ? (Certificate, Key) : (Admin, AdminKey);
 
+    /// <summary>What is said of a key that others can read. It is used all the same: the secrets of containers have such modes.</summary>
+    /// <param name="can">What they can do with it.</param>
+    /// <returns>Null where nobody else can read it, or it is not there, as while it is replaced.</returns>
+    public static string? OpennessOf(string key, string can)
+    {
+        try
+        {
+            return PrivateFiles.ProblemOf(key) is { } open ? $"{open}, who can {can}: chmod 600 {key}" : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Makes a folder that only its owner can enter; one that is there stays as it is.</summary>
     public static void MakeFolder(string path)
     {

@@ -51,6 +51,10 @@ public sealed class Credentials : IDisposable
     /// <summary>Why this process's own certificate counts no more, as far as it knows, and what to do; null where it counts.</summary>
     public string? OwnProblem => Problem(_state, _state.Own, _state.Self, Now, _files);
 
+    /// <summary>Which key in the folder others can read, and what to do; null for none.</summary>
+    public string? OpenKey => CertificateFiles.OpennessOf(_key, $"speak in the name of {_state.Self}")
+        ?? CertificateFiles.OpennessOf(_files.AuthorityKey, "make any certificate");
+
     /// <summary>The time at which this process's certificate expires.</summary>
     public DateTimeOffset Expires => CertificateAuthority.EndOf(_state.Own);
 
@@ -235,27 +239,12 @@ public sealed class Credentials : IDisposable
         Report(problem ?? Problem(state, state.Own, state.Self, now, _files) switch
         {
             { } own => $"others refuse this process: it shows {own}",
-            null => Openness(),
+            null => OpenKey,
         });
         if (Expiry.WarningOf($"{state.Self}", Expires, now, _files) is { } warning && (_warned is null || now - _warned >= WarnsEvery))
         {
             _warned = now;
             Say(warning);
-        }
-    }
-
-    // Used all the same: the secrets of containers have such modes.
-    private string? Openness()
-    {
-        try
-        {
-            return PrivateFiles.ProblemOf(_key) is { } open
-                ? $"{open}, who can speak in the name of {_state.Self}: chmod 600 {_key}"
-                : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;                                               // it is being replaced: the next look tells
         }
     }
 

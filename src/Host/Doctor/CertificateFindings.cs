@@ -38,7 +38,7 @@ internal static class CertificateFindings
         {
             using var credentials = isNode ? Credentials.OfNode(files, time) : Credentials.OfPerson(files, time);
             var now = time.GetUtcNow();
-            return Expiry.WarningOf($"{credentials.Self}", credentials.Expires, now, files) is { } warning
+            return (Expiry.WarningOf($"{credentials.Self}", credentials.Expires, now, files) ?? credentials.OpenKey) is { } warning
                 ? new Finding("certificate", warning.Split(": ")[0], warning.Split(": ", 2)[1])
                 : new Finding("certificate",
                     $"{credentials.Self} in {files.Folder}, for {Expiry.InDays(credentials.Expires, now)} more");

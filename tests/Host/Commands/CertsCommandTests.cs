@@ -157,6 +157,25 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
     }
 
     [Fact]
+    public async Task Who_renews_a_certificate_is_told_of_keys_that_others_can_read()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such modes");
+        await Run("certs", "init", "--data-dir", Seed);
+        await Run("certs", "renew", "--data-dir", Seed);
+        Assert.Empty(_error.ToString());
+        if (!OperatingSystem.IsWindows())
+            foreach (var key in new[] { SeedFiles.AdminKey, SeedFiles.AuthorityKey })
+                File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        Assert.Equal(ExitCodes.Done, await Run("certs", "renew", "--data-dir", Seed));
+        var lines = _error.ToString().TrimEnd().Split('\n');
+        Assert.StartsWith($"{SeedFiles.AdminKey} is open to other users (mode 0640), who can speak in the name of admin ", lines[0],
+            StringComparison.Ordinal);
+        Assert.Equal(
+            $"{SeedFiles.AuthorityKey} is open to other users (mode 0640), who can make any certificate: chmod 600 "
+            + SeedFiles.AuthorityKey, lines[1]);
+    }
+
+    [Fact]
     public async Task A_machine_joins_with_a_token_and_renews_its_certificate_at_the_seed()
     {
         await Run("certs", "init", "--data-dir", Seed);

@@ -52,6 +52,12 @@ public sealed class NodeFindingsTests : TemporaryFolder
         Assert.Contains(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(3600))), f =>
             f.Text.StartsWith("the authority expires in 49 days (", StringComparison.Ordinal)
             && f.Remedy!.StartsWith("elastic certs init --certs DIR makes another one", StringComparison.Ordinal));
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(files.AuthorityKey, UnixFileMode.UserRead | UnixFileMode.OtherRead);
+            Assert.All(CertificateFindings.Of(files, TimeProvider.System), f => Assert.Equal($"chmod 600 {files.AuthorityKey}", f.Remedy));
+        }
+
         await File.WriteAllTextAsync(files.Key, "");
         Assert.NotNull(CertificateFindings.Of(files, TimeProvider.System).First().Remedy);
     }

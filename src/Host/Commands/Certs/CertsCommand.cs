@@ -156,7 +156,13 @@ internal static class CertsCommand
                 var ends = CertificateAuthority.EndOf(renewed);
                 output.Say($"renewed {files.Of(kind).Certificate}: valid until {CertsShow.Day(ends)}");
                 certificates.Add(new JsonObject { ["file"] = files.Of(kind).Certificate, ["expires"] = ends });
+                if (CertificateFiles.OpennessOf(files.Of(kind).Key, $"speak in the name of {CertificateAuthority.IdentityOf(renewed)}")
+                    is { } open)
+                    await parsed.InvocationConfiguration.Error.WriteLineAsync(open);
             }
+
+            if (CertificateFiles.OpennessOf(files.AuthorityKey, "make any certificate") is { } all)
+                await parsed.InvocationConfiguration.Error.WriteLineAsync(all);
 
             if (more.Count > 0 && await WithoutAsync(files, more, cancel) is { Length: > 0 } without)
                 throw new ElasticException(
