@@ -133,7 +133,7 @@ internal static class ServeCommand
         {
             var credentials = Credentials.OfNode(files, TimeProvider.System);
             credentials.Say = say;
-            say($"mutual TLS as {credentials.Self}: clients show a certificate of role admin or reader");
+            say($"mutual TLS as {credentials.Self}: clients show a certificate of role admin, reader or seed");
             return credentials;
         }
         if (!request.IsInsecure)

@@ -255,6 +255,14 @@ public sealed class CertsCommandTests : TemporaryFolder, IDisposable
         Assert.DoesNotContain("password", $"{_output}{_error}", StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Serve_names_every_role_that_it_lets_in()
+    {
+        await Run("certs", "init", "--data-dir", Seed);
+        Assert.Equal(ExitCodes.NotFound, await Run("serve", "--run", "none", "--host", "192.0.2.1", "--data-dir", Seed));
+        Assert.Contains("clients show a certificate of role admin, reader or seed\n", _output.ToString(), StringComparison.Ordinal);
+    }
+
     private async Task<int> Run(params string[] args)
     {
         (_output, _error) = (new StringWriter(), new StringWriter());

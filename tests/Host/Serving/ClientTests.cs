@@ -103,6 +103,30 @@ public sealed class ClientTests
         }
     }
 
+    [Fact]
+    public async Task A_seed_s_certificate_is_believed_by_a_client_that_knows_the_authority()
+    {
+        var (curl, folder) = (Curl, Directory.CreateTempSubdirectory("elastic-test-").FullName);
+        try
+        {
+            using var authority = new TestAuthority(folder);
+            using var credentials = Credentials.OfNode(
+                authority.Issue("seed", Role.Seed, names: ["localhost", "127.0.0.1"]), TimeProvider.System);
+            await using var served = await Served.StartAsync(transport: TlsTransport.ForPbm(credentials));
+            foreach (var role in new[] { Role.Admin, Role.Seed })
+            {
+                var files = authority.Issue($"{role}", role);
+                Assert.Contains("letters", await RunAsync(
+                    curl, served, "{}", "https", ["--cacert", files.Authority, "--cert", files.Certificate, "--key", files.Key]),
+                    StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     private static string Curl
     {
         get
