@@ -5,6 +5,7 @@ using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Host.Generation;
 using Elastic.Host.Serving;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
@@ -68,6 +69,9 @@ internal static class ServeCommand
                 problems.Add($"--host {parsed.GetValue(host)}: {problem}");
             if (parsed.GetValue(devices) == "none")
                 problems.Add("--devices none: serving needs at least one, e.g. auto");
+            // Checks the rule of node.devices; the defaults break no other rule.
+            var node = NodeSettings.Defaults with { Devices = parsed.GetValue(devices)! };
+            problems.AddRange(node.Problems().Select(p => $"{p} (--devices)"));
             if (problems.Count > 0)
                 throw new SettingsException(problems);
             var output = parsed.InvocationConfiguration.Output;
@@ -102,7 +106,7 @@ internal static class ServeCommand
 
     private static async Task ServeAsync(Request request, Action<string> say, CancellationToken cancel)
     {
-        var devices = DeviceNames.Parse(request.Devices);
+        var devices = DeviceNames.Parse(request.Devices, "--devices");
         using var credentials = await CredentialsAsync(request, say, cancel);
         using var model = request.Load();
         model.RefuseMasked();

@@ -34,6 +34,8 @@ public sealed class UsageTests : IDisposable
     [InlineData("seed", "--host", "[::]")]
     [InlineData("seed", "--set", "run.seed=1")]
     [InlineData("train", "--devices", "none")]
+    [InlineData("serve", "--run", "a", "--devices", "bogus")]
+    [InlineData("serve", "--run", "a", "--devices", "cpu:0")]
     [InlineData("train", "--set", "run.stages=2")]
     [InlineData("train", "--set", "run.needs=big", "--set", "node.labels=small")]
     [InlineData("train", "--config", "/proc/self/mem")]
@@ -70,6 +72,16 @@ public sealed class UsageTests : IDisposable
         var lines = _error.ToString().TrimEnd().Split('\n');
         Assert.Equal(6, lines.Length);
         Assert.Contains(lines, l => l.Contains("\"gpu\"", StringComparison.Ordinal) && l.EndsWith("(--devices)", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Serve_tells_wrong_devices_as_other_commands_do_and_with_the_rest()
+    {
+        await Run("serve", "--run", "a", "--devices", "bogus", "--port", "70000", "--data-dir", DataDir);
+        var lines = _error.ToString().TrimEnd().Split('\n');
+        Assert.Equal(2, lines.Length);
+        Assert.Contains(
+            lines, l => l.Contains("\"bogus\"", StringComparison.Ordinal) && l.EndsWith("(--devices)", StringComparison.Ordinal));
     }
 
     [Theory]
