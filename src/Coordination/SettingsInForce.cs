@@ -85,12 +85,13 @@ public static class SettingsInForce
     }
 
     // The sample that it ends with where it counts in epochs; null where nobody has said another length than the settings have.
-    private static TrainingSettings WithLength(RunState run, TrainingSettings settings, (int Rounds, long? Samples)? length) => length switch
-    {
-        (_, { } samples) => settings with { Run = settings.Run with { Rounds = null, Epochs = EpochsOf(run, samples) } },
-        (var rounds, null) => settings with { Run = settings.Run with { Rounds = rounds, Epochs = null } },
-        null => settings,
-    };
+    private static TrainingSettings WithLength(RunState run, TrainingSettings settings, (int Rounds, long? Samples)? length) =>
+        length switch
+        {
+            (_, { } samples) => settings with { Run = settings.Run with { Rounds = null, Epochs = EpochsOf(run, samples) } },
+            (var rounds, null) => settings with { Run = settings.Run with { Rounds = rounds, Epochs = null } },
+            null => settings,
+        };
 
     // A start may know the blocks of the corpus before its builder says that it is complete. A change does not count in epochs before that,
     // so it was a start that did.

@@ -125,8 +125,12 @@ public sealed class SegmentRequestTests
         Assert.Equal(12, SettingsInForce.Newest(run).Run.Rounds);
 
         // Epochs are told by the sample that the run was to end with.
-        var epochs = At(1) with { Settings = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 2 } }), Blocks = 300, Samples = 300 };
-        epochs = epochs with { Extensions = [new RunExtension(3, 7, 13, 300, 600)] };
+        var epochs = At(1) with
+        {
+            Settings = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 2 } }),
+            Blocks = 300,
+            Extensions = [new RunExtension(3, 7, 13, 300, 600)],
+        };
         Assert.Equal([(0, 1), (3, 2)], SettingsInForce.History(epochs).Select(h => (h.Round, h.Settings.Run.Epochs!.Value)));
     }
 

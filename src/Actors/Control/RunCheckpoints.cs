@@ -81,8 +81,8 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
                 {
                     if (attempt < Attempts && (await RunAsync(name, cancel)).Checkpoints is [.., { Version: var now }] && now != newest)
                         break;
-                    passedOver.Add($"round {checkpoint.Version} is passed over: it is not whole on this seed, and of the nodes that are here "
-                        + e.Message);
+                    passedOver.Add($"round {checkpoint.Version} is passed over: it is not whole on this seed, and of the nodes that are "
+                        + $"here {e.Message}");
                 }
             }
             if (passedOver.Count == run.Checkpoints.Count)

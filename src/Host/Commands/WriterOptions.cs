@@ -58,7 +58,8 @@ internal sealed class WriterOptions
         foreach (var option in new[] { _model, _adapter })
             if (parsed.GetValue(option) is { } named && !Directory.Exists(named))
                 throw File.Exists(named)
-                    ? new ElasticException($"{option.Name} {named} is a file: name the folder that it is in, for a checkpoint the one above")
+                    ? new ElasticException(
+                        $"{option.Name} {named} is a file: name the folder that it is in, for a checkpoint the one above")
                     : new NotFoundException($"{option.Name} {named}: there is no such folder");
         return parsed.GetValue(_model) is { } folder
             ? TextModel.OfAnyFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter), notice)

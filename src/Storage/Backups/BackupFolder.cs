@@ -37,7 +37,8 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         if (!Directory.Exists(to.Root) || File.Exists(manifest))
             return;
         var others = Directory.EnumerateFileSystemEntries(to.Root)
-            .Where(e => !DurableFile.IsTemporaryOf(to.Journal, e) && !DurableFile.IsTemporaryOf(manifest, e)).Select(e => Path.GetFileName(e));
+            .Where(e => !DurableFile.IsTemporaryOf(to.Journal, e) && !DurableFile.IsTemporaryOf(manifest, e))
+            .Select(e => Path.GetFileName(e));
         if (others.FirstOrDefault(name => !BeforeEnd.Contains(name) && name[0] != '.') is { } other)
             throw new ElasticException($"{to.Root} is no backup, and not empty ({other} is there): name another folder, or a new one");
     }

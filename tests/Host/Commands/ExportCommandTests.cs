@@ -50,7 +50,8 @@ public sealed class ExportCommandTests : TemporaryFolder
                 await File.ReadAllBytesAsync(Path.Combine(Out + "2", Path.GetFileName(file)), TestContext.Current.CancellationToken));
         string[] how = ["--prompt", "Gets", "--tokens", "40", "--data-dir", data];
         Assert.Equal(
-            (await Run(["generate", "--run", ExchangedModel.Run, .. how])).Output, (await Run(["generate", "--model", fetched, .. how])).Output);
+            (await Run(["generate", "--run", ExchangedModel.Run, .. how])).Output,
+            (await Run(["generate", "--model", fetched, .. how])).Output);
 
         Assert.Contains(
             "is the folder of a run, which has its own tokenizer: leave the other out",

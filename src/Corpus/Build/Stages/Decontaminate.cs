@@ -129,8 +129,8 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         foreach (var file in found.Files)
         {
             if (file.Length == 0 && named.Contains(file.Path))
-                throw new ElasticException($"decontaminate.against: {file.Path} has no bytes, so that nothing would be looked for: a pipe is "
-                    + "not read; name a file with the text");
+                throw new ElasticException($"decontaminate.against: {file.Path} has no bytes, so that nothing would be looked for: a pipe "
+                    + "is not read; name a file with the text");
             var statistics = new ReadStatistics();
             foreach (var document in DocumentReader.Read(file, statistics))
                 grams.UnionWith(new WordRuns(document.Text).Of(settings.Words).Select(g => g.Hash));
