@@ -162,7 +162,7 @@ public sealed class DecontaminateTests : IDisposable
         Refusal.Says("b.questions has no format that is read)", () => Identity(_folders["sets"]));
         File.Delete(_folders["sets/twice.zip"]);
         Tar("/a.txt");
-        Refusal.Says("1 records of", () => Identity(_folders["sets"]));
+        Refusal.Says("1 record of", () => Identity(_folders["sets"]));
         Refusal.Says("to-a.txt is a link)", () => Identity(_folders["sets"]));
 
         // Names as most programs write them, a link to a link, and one to what is empty.
