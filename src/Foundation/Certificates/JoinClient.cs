@@ -9,13 +9,11 @@ namespace Elastic.Foundation.Certificates;
 /// <summary>A machine's side of joining and of renewal: it gets a certificate from a seed, and writes its files.</summary>
 public static class JoinClient
 {
-    // A seed that is there answers at once. A node's start waits for one that is not.
-    private static readonly TimeSpan Knock = TimeSpan.FromSeconds(5);
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5));
 
     /// <summary>
     /// Gets a node its certificate, and tries again while no seed answers. Files that are there and usable are left alone, so that a
-    /// process can always be started with its token; where every seed that answers refuses them, the token is tried once.
+    /// process can always be started with its token.
     /// </summary>
     /// <param name="role">What the token must be for.</param>
     /// <param name="name">The node's id; not asked for where a certificate is there, since the id is then the certificate's.</param>
@@ -33,15 +31,15 @@ public static class JoinClient
         if (files.AreThere)
         {
             if (ProblemOf(files) is not { } problem)
-            {
-                if (await IsRefusedAsync(seeds, files, cancel))
-                    await AskOnceAsync(seeds, token, role, name, files, say, cancel);
                 return;
-            }
             say($"{problem}; asking for another one with the join token");
         }
 
-        var shown = TokenFor(role, token);
+        var shown = token();
+        if (shown.Role != role)
+            throw new ElasticException(
+                $"this join token is for a {Identity.Text(shown.Role)}, not for a {Identity.Text(role)}: "
+                + $"ask for another one (elastic certs token --role {Identity.Text(role)})");
         string? said = null;
         for (var attempt = 0; ; attempt++)
         {
@@ -60,68 +58,6 @@ public static class JoinClient
             }
         }
     }
-
-    // A node that was revoked has not got the list, since nobody talks to it: it takes its certificate for a good one, and each seed hangs
-    // up. One that hangs up for another reason gives no second certificate either, since the name is taken, and counts no use of the token.
-    private static async Task AskOnceAsync(
-        IReadOnlyList<Endpoint> seeds, Func<JoinToken> token, Role role, Func<string> name, CertificateFiles files, Action<string> say,
-        CancellationToken cancel)
-    {
-        say($"no seed takes {files.Certificate}, as if it had been revoked: asking for another one with the join token");
-        var why = "";
-        foreach (var seed in seeds)
-        {
-            try
-            {
-                await AskAsync(seed, TokenFor(role, token), name(), files, say, cancel);
-                return;
-            }
-            catch (ElasticException e)
-            {
-                why = e.Message;
-            }
-        }
-
-        say($"{why}; going on with the certificate that is here");
-    }
-
-    private static async Task<bool> IsRefusedAsync(IReadOnlyList<Endpoint> seeds, CertificateFiles files, CancellationToken cancel)
-    {
-        using var credentials = Credentials.OfNode(files, TimeProvider.System);
-        var takes = await Task.WhenAll(seeds.Select(seed => TakesAsync(seed, credentials, cancel)));
-        return takes.Contains(false) && !takes.Contains(true);
-    }
-
-    // Whether a seed takes the certificate: it greets whoever may have one renewed. Null where no seed's certificate is shown there.
-    private static async Task<bool?> TakesAsync(Endpoint seed, Credentials credentials, CancellationToken cancel)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(Knock);
-        try
-        {
-            using var connection = await TlsTransport.ForRenewal(credentials).ConnectAsync(seed, limit.Token);
-            try
-            {
-                await JoinProtocol.ReadAsync<JoinGreeting>(connection.Stream, JoinProtocol.MostRequestBytes, limit.Token);
-                return true;
-            }
-            catch (IOException)
-            {
-                return false;                                         // the handshake is over here before the seed has looked
-            }
-        }
-        catch (Exception e) when (e is SocketException or IOException or InvalidDataException or OperationCanceledException)
-        {
-            cancel.ThrowIfCancellationRequested();
-            return null;
-        }
-    }
-
-    private static JoinToken TokenFor(Role role, Func<JoinToken> token) => token() is var shown && shown.Role == role
-        ? shown
-        : throw new ElasticException(
-            $"this join token is for a {Identity.Text(shown.Role)}, not for a {Identity.Text(role)}: "
-            + $"ask for another one (elastic certs token --role {Identity.Text(role)})");
 
     /// <summary>Asks one seed once for a certificate.</summary>
     /// <param name="name">A node's id, or what a person is called.</param>

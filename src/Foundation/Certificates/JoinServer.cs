@@ -43,11 +43,6 @@ public sealed class JoinServer
             if (!busy)
                 await AnswerAsync(peer, limit.Token);
         }
-        catch (EndOfStreamException e) when (peer.Peer is not null)
-        {
-            // It has only looked whether its certificate counts.
-            throw new IOException(e.Message, e);
-        }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
             if (peer.Peer is null)

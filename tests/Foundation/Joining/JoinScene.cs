@@ -34,11 +34,9 @@ public abstract class JoinScene : TemporaryFolder, IAsyncLifetime
         Dispose();
     }
 
-    /// <param name="between">Another port than that of the control plane.</param>
-    private protected SeedPort Start(
-        CertificateFiles files, TimeProvider? time = null, bool joins = true, Func<Credentials, Transport>? between = null)
+    private protected SeedPort Start(CertificateFiles files, TimeProvider? time = null, bool joins = true)
     {
-        _seeds.Add(new SeedPort(files, time ?? TimeProvider.System, joins, between));
+        _seeds.Add(new SeedPort(files, time ?? TimeProvider.System, joins));
         return _seeds[^1];
     }
 
@@ -82,13 +80,12 @@ public abstract class JoinScene : TemporaryFolder, IAsyncLifetime
         private readonly Transport _transport;
         private readonly Task _accepting;
 
-        public SeedPort(CertificateFiles files, TimeProvider time, bool joins, Func<Credentials, Transport>? between)
+        public SeedPort(CertificateFiles files, TimeProvider time, bool joins)
         {
             Credentials = Credentials.OfNode(files, time);
             Credentials.Say = Said.Enqueue;
             // How long a request may take is the test's to say, by its clock: the real one goes on, on a busy machine, too.
-            _transport = (between?.Invoke(Credentials)
-                ?? TlsTransport.BetweenNodes(Credentials, joins ? new JoinServer(Credentials).ServeAsync : null)) with
+            _transport = TlsTransport.BetweenNodes(Credentials, joins ? new JoinServer(Credentials).ServeAsync : null) with
             {
                 Handshake = TimeSpan.FromMinutes(5),
             };

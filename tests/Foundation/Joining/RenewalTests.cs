@@ -157,56 +157,6 @@ public sealed class RenewalTests : JoinScene
         Assert.Empty(Directory.GetFiles(files.Folder, "*.drawn"));
     }
 
-    // Nobody hands the list to a node whose connections all are refused.
-    [Fact]
-    public async Task A_node_that_does_not_know_that_it_was_revoked_gets_another_certificate_with_a_new_token_at_its_next_start()
-    {
-        var used = await TokenAsync();
-        await JoinAsync(used, "gpu1");
-        var (files, time, said) = (FilesOf("gpu1"), new ManualTime(), new List<string>());
-        var before = SerialOf(files);
-        var seed = Start(SeedFiles, time);
-        Task StartNodeAsync(Func<JoinToken> token) =>
-            JoinClient.JoinAsync([seed.Endpoint], token, Role.Worker, () => "gpu1", files, said.Add, Cancel);
-        await StartNodeAsync(() => throw new InvalidOperationException("read"));
-        await UntilAsync("the node had hung up", () => seed.Refused.Count == 1);
-        Assert.Empty(seed.Said);
-
-        using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
-            issuer.Revoke("gpu1");
-        time.Advance(TimeSpan.FromSeconds(2));
-        await StartNodeAsync(() => used);
-        Assert.Equal($"no seed takes {files.Certificate}, as if it had been revoked: asking for another one with the join token", said[0]);
-        Assert.Contains("used up or withdrawn", said[1], StringComparison.Ordinal);
-        Assert.EndsWith("; going on with the certificate that is here", said[1], StringComparison.Ordinal);
-        await StartNodeAsync(() => throw new ElasticException("the join token cannot be read"));
-        Assert.StartsWith("the join token cannot be read; going on", said[^1], StringComparison.Ordinal);
-        Assert.Equal(before, SerialOf(files));
-
-        var another = await TokenAsync();
-        await StartNodeAsync(() => another);
-        Assert.NotEqual(before, SerialOf(files));
-        using var own = Credentials.OfNode(files, TimeProvider.System);
-        Assert.Equal(1, own.Revocations.Number);
-    }
-
-    // A port that refuses nodes looks the same.
-    [Fact]
-    public async Task A_certificate_that_counts_stays_where_something_else_than_a_seed_s_control_plane_refuses_it()
-    {
-        await JoinAsync(await TokenAsync(), "gpu1");
-        var (files, said, token) = (FilesOf("gpu1"), new List<string>(), await TokenAsync());
-        var before = SerialOf(files);
-        var other = Start(SeedFiles, joins: false, between: c => TlsTransport.ForPbm(c));
-        await JoinClient.JoinAsync([other.Endpoint], () => token, Role.Worker, () => "gpu1", files, said.Add, Cancel);
-        Assert.Contains("by the port of its control plane", said[^1], StringComparison.Ordinal);
-        await JoinClient.JoinAsync([other.Endpoint, Seed.Endpoint], () => token, Role.Worker, () => "gpu1", files, said.Add, Cancel);
-        Assert.Equal(2, said.Count);
-        Assert.Equal(before, SerialOf(files));
-        using var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel);
-        Assert.Single(issuer.OpenTokens);
-    }
-
     [Fact]
     public async Task A_revoked_certificate_is_not_renewed_once_the_running_seed_has_noticed_the_list()
     {
