@@ -6,8 +6,10 @@ namespace Elastic.Messages;
 /// <summary>What people call a run, e.g. "tiny": a label, which a later run may have, too.</summary>
 public readonly record struct RunName
 {
+    internal const int MostCharacters = 64;
+
     /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
-    public RunName(string value) => Value = Identifier.Checked(value, nameof(RunName), 64);
+    public RunName(string value) => Value = Identifier.Checked(value, nameof(RunName), MostCharacters);
 
     public string Value { get; }
 
@@ -21,8 +23,7 @@ public readonly record struct RunName
 /// </summary>
 public readonly record struct RunId
 {
-    /// <summary>An id is no longer.</summary>
-    public const int MostCharacters = 80;
+    private const int MostCharacters = 80;
 
     /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
     public RunId(string value) => Value = Identifier.Checked(value, nameof(RunId), MostCharacters);
@@ -30,7 +31,13 @@ public readonly record struct RunId
     public string Value { get; }
 
     /// <summary>The run's name.</summary>
-    public RunName Name => new(Value.LastIndexOf('-') is var drawn and > 0 ? Value[..drawn] : Value);
+    public RunName Name => new(NameOf(Value));
+
+    /// <summary>Whether a text is the id of a run, with the name of one.</summary>
+    public static bool IsId(string? text) =>
+        Identifier.IsValid(text, MostCharacters) && Identifier.IsValid(NameOf(text!), RunName.MostCharacters);
+
+    private static string NameOf(string id) => id.LastIndexOf('-') is var drawn and > 0 ? id[..drawn] : id;
 
     /// <summary>The job that orders of this run belong to.</summary>
     public JobId Job => new(Value);

@@ -89,8 +89,14 @@ public sealed class BackupFolderTests : TemporaryFolder
         Directory.CreateDirectory(Path.Combine(Copy.Root, "lost+found"));
         await File.WriteAllTextAsync(DurableFile.TemporaryPath(Copy.Journal), "half a journal");
         await new BackupFolder(Copy).BeginAsync(default);
+        await File.WriteAllTextAsync(Copy.Journal, "a journal without its manifest");
+        var beside = DurableFile.TemporaryPath(Copy.Journal) + "-journal";
+        await File.WriteAllTextAsync(beside, "SQLite's");
+        await new BackupFolder(Copy).BeginAsync(default);
+        Assert.False(File.Exists(beside));
 
         await BackUpAsync(1);
+        Assert.DoesNotContain(Directory.GetFiles(Copy.Root), f => f.EndsWith("begun", StringComparison.Ordinal));
         await File.WriteAllTextAsync(Path.Combine(Copy.Root, "notes.txt"), "of who made it");
         await new BackupFolder(Copy).BeginAsync(default);
     }

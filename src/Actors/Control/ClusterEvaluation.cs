@@ -22,6 +22,8 @@ public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest,
 
     internal PlacedCheckpoint? Place { get; init; }
 
+    internal string? CorpusManifest { get; init; }
+
     /// <inheritdoc/>
     public void Dispose() => Place?.Dispose();
 }
@@ -41,12 +43,12 @@ internal sealed class ClusterEvaluation(ElasticNode node)
             var manifest = CheckpointManifest.Read(place.Path);
             var settings = manifest.ReadSettings();
             var tokenizer = Tokenizer.OpenStored(manifest.Tokenizer, place.Folder);
-            var corpus = new Digest(manifest.Corpus);
-            if (CorpusManifestOf(corpus) is null)
-                await node.Context.Corpora.OpenAsync(corpus, place.CorpusManifest, cancel);
+            // Of one that is still being built, the part that is finished.
+            var corpus = await node.Context.Corpora.OpenAsync(new Digest(manifest.Corpus), place.CorpusManifest, cancel);
             return new EvaluatedCheckpoint(new RunId(manifest.Run), manifest, settings, tokenizer)
             {
                 Place = place,
+                CorpusManifest = corpus.ManifestPath,
                 Chat = settings.Corpus.ChatTemplate == ChatTemplate.Tokenizer ? ChatFolder.Stored(place.Folder, tokenizer) : null,
             };
         }
@@ -90,8 +92,10 @@ internal sealed class ClusterEvaluation(ElasticNode node)
     {
         var (manifest, blobs) = (checkpoint.Manifest, new BlobStore(Path.Combine(checkpoint.Place!.Folder, "blobs"), readOnly: true));
         var parameters = new Digest(manifest.Parameters);
+        if (checkpoint.Place.IsFetched)
+            Move(blobs, store, parameters);
         // A copy: the run drops its checkpoints as it goes on.
-        if (!store.CopySet(parameters, blob => blobs.Has(blob) ? blobs.Read(blob) : null))
+        else if (!store.CopySet(parameters, blob => blobs.Has(blob) ? blobs.Read(blob) : null))
             throw new ElasticException(
                 $"the checkpoint {manifest.Version} of run {checkpoint.Run.Name} was dropped for a newer one: give the command again");
         return new EvaluationRequest.Score(job)
@@ -99,8 +103,7 @@ internal sealed class ClusterEvaluation(ElasticNode node)
             Origin = origin,
             Settings = SettingsText.Write(WithoutFiles(checkpoint.Settings)),
             Corpus = new Digest(manifest.Corpus),
-            Manifest = store.Put(File.ReadAllBytes(CorpusManifestOf(new Digest(manifest.Corpus)) ?? throw new ElasticException(
-                $"the corpus {manifest.Corpus[..12]} of the run is not on this seed any more: give the command again"))),
+            Manifest = store.Put(File.ReadAllBytes(checkpoint.CorpusManifest!)),
             Parameters = parameters,
             Source = node.HttpEndpoint.ToString(),
             Arithmetic = null,
@@ -110,16 +113,20 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         };
     }
 
+    // Nobody else has a use for what was fetched.
+    private static void Move(BlobStore from, BlobStore to, Digest set)
+    {
+        foreach (var blob in from.BlobsOf(set).Append(set).Distinct().ToList())
+        {
+            var temporary = to.TemporaryPath(blob);
+            File.Move(from.PathOf(blob), temporary);
+            to.Adopt(blob, temporary);
+        }
+    }
+
     // What the run reads is no part of an evaluation, and may be thousands of names.
     private static TrainingSettings WithoutFiles(TrainingSettings settings) => settings with
     {
         Corpus = settings.Corpus with { Sources = [], Validation = [], Include = [], Exclude = [] },
     };
-
-    // Null where it is not here.
-    private string? CorpusManifestOf(Digest corpus)
-    {
-        string[] folders = [node.Paths.Corpus(corpus), node.Paths.FetchedCorpus(corpus)];
-        return folders.Select(f => Path.Combine(f, CorpusManifest.FileName)).FirstOrDefault(File.Exists);
-    }
 }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Coordination;
+using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -54,6 +55,9 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
     // A run that goes on drops checkpoints, also while one is fetched.
     private const int Attempts = 3;
 
+    // Of the disk, for what the node writes meanwhile.
+    private const long LeftFree = 1L << 30;
+
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(5);
 
     /// <summary>The newest checkpoint that is whole here, or can be had from other nodes.</summary>
@@ -61,6 +65,7 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
     /// <exception cref="ElasticException">There is no such run, it has no checkpoint, or nobody here has one.</exception>
     public async Task<PlacedCheckpoint> NewestAsync(RunName name, IProgress<string> progress, CancellationToken cancel)
     {
+        await FetchFromNodesAsync(cancel);
         for (var attempt = 1; ; attempt++)
         {
             var run = await RunAsync(name, cancel);
@@ -88,6 +93,18 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
             if (passedOver.Count == run.Checkpoints.Count)
                 throw new ElasticException($"no checkpoint of run {name} is whole on this seed, or on the nodes that are here "
                     + $"({string.Join("; ", passedOver)}): start the nodes that took them, or wait for the next one");
+        }
+    }
+
+    // Where the supervisors do not answer, what is here may do.
+    private async Task FetchFromNodesAsync(CancellationToken cancel)
+    {
+        try
+        {
+            node.Agent.Tell(new NodeAgent.FetchFrom([.. (await nodes(cancel)).Select(n => n.Endpoint)]));
+        }
+        catch (UnavailableException)
+        {
         }
     }
 
@@ -119,11 +136,17 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
         var folder = node.Paths.FetchedCheckpoint(run.Id, Identifier.Drawn(RandomNumberGenerator.GetBytes(Identifier.DrawnBytes)));
         try
         {
-            node.Agent.Tell(new NodeAgent.FetchFrom([.. (await nodes(cancel)).Select(n => n.Endpoint)]));
             progress.Report($"fetches round {checkpoint.Version} of run {run.Name} from the nodes that have it");
             var round = Math.Max(0, checkpoint.Version - 1);
             var settings = SettingsInForce.At(run, round);
             var layout = Architectures.LayoutOf(settings.Model);
+            // The journal may lie on the same disk.
+            var (needed, free) = ((double)layout.Length * sizeof(float), new DriveInfo(node.Paths.Root).AvailableFreeSpace - LeftFree);
+            if (needed > free)
+                throw new ElasticException($"the parameters of run {run.Name} take {ByteSize.Text(needed)}, and {node.Paths.Root} has "
+                    + $"{ByteSize.Text(Math.Max(0, free))} for them: free some space, or ask the seed that has the checkpoint");
+            Directory.CreateDirectory(folder);
+            var corpus = await TokenizerAsync(run, folder, cancel);
             var fetching = node.Context.Fetcher.FetchSetAsync(
                 new BlobStore(Path.Combine(folder, "blobs")), checkpoint.Parameters, layout.TrainedLength, layout.FrozenLength, cancel);
             var before = node.Context.Fetcher.ReceivedBytes;
@@ -131,14 +154,9 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
                 progress.Report($"this node has received {ByteSize.Text(node.Context.Fetcher.ReceivedBytes - before)}; the parameters have "
                     + ByteSize.Text((double)layout.Length * sizeof(float)));
             await fetching;
-            var corpus = await node.Context.Corpora.OpenAsync(run.Corpus!.Value, run.Manifest, cancel);
-            // A person may have put a chat template into the run's folder here, for a corpus that has no copy of it.
-            foreach (var file in CheckpointContent.FilesOfTokenizer.Where(f => File.Exists(Path.Combine(node.Paths.Run(run.Id), f))))
-                File.Copy(Path.Combine(node.Paths.Run(run.Id), file), Path.Combine(folder, file));
-            await node.Context.Corpora.CopyTokenizerAsync(corpus, folder, cancel);
             var path = CheckpointFiles.Write(Path.Combine(folder, "checkpoints"), new CheckpointManifest(
                 1, run.Id.Value, checkpoint.Version, settings.Model.Signature,
-                run.Changes.Exists(c => c.FromRound <= round) ? SettingsText.Write(settings) : run.Settings!, run.Corpus.Value.Hex,
+                run.Changes.Exists(c => c.FromRound <= round) ? SettingsText.Write(settings) : run.Settings!, run.Corpus!.Value.Hex,
                 corpus.Manifest.Tokenizer, checkpoint.Fingerprint.Hex, checkpoint.Parameters.Hex,
                 [.. checkpoint.InnerStates.Select(s => s.Hex)], checkpoint.TokensSeen, checkpoint.ChainHead.Hex,
                 CheckpointManifest.BlobFolder));
@@ -151,6 +169,25 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
                 throw new ElasticException($"there is no room for round {checkpoint.Version} of run {run.Name} in {folder} ({e.Message}): "
                     + "free some space, or ask the seed that has it", e);
             throw;
+        }
+    }
+
+    // Before the parameters, of which there may be many gigabytes: a checkpoint is nothing without it.
+    private async Task<BuiltCorpus> TokenizerAsync(RunState run, string folder, CancellationToken cancel)
+    {
+        try
+        {
+            var corpus = await node.Context.Corpora.OpenAsync(run.Corpus!.Value, run.Manifest, cancel);
+            // A person may have put a chat template into the run's folder here, for a corpus that has no copy of it.
+            foreach (var file in CheckpointContent.FilesOfTokenizer.Where(f => File.Exists(Path.Combine(node.Paths.Run(run.Id), f))))
+                File.Copy(Path.Combine(node.Paths.Run(run.Id), file), Path.Combine(folder, file));
+            await node.Context.Corpora.CopyTokenizerAsync(corpus, folder, cancel);
+            return corpus;
+        }
+        catch (BlobLostException e)
+        {
+            throw new ElasticException($"the corpus of run {run.Name}, which has its tokenizer, is not on this seed, and of the nodes that "
+                + $"are here {e.Message}: ask the seed that has the checkpoint, or build the corpus again", e);
         }
     }
 }

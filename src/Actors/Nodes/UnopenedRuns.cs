@@ -19,7 +19,7 @@ internal sealed class UnopenedRuns
         if (!Directory.Exists(context.Paths.Runs))
             return;
         foreach (var name in Directory.EnumerateDirectories(context.Paths.Runs).Select(Path.GetFileName))
-            if (Identifier.IsValid(name, RunId.MostCharacters))
+            if (RunId.IsId(name))
             {
                 var run = new RunId(name!);
                 _stores[run] = new BlobStore(context.Paths.Blobs(run), readOnly: true);

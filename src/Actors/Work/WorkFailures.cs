@@ -20,7 +20,7 @@ internal static class WorkFailures
     private static (string Why, WorkFailure Kind) Describe(Exception cause) => cause switch
     {
         var e when DiskSpace.IsExhausted(e) => (
-            $"the disk is full ({e.Message}): free some space on its machine, and it goes on by itself; nothing that was committed is lost",
+            $"the disk is full ({e.Message}): free some space on its machine; nothing that was committed is lost",
             WorkFailure.Exhausted),
         var e when OutOfMemory.Describe(e) is { } why => (why, WorkFailure.Exhausted),
         ElasticException { InnerException: { } inner } e when DiskSpace.IsExhausted(inner) => (e.Message, WorkFailure.Exhausted),

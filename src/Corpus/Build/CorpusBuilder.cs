@@ -121,23 +121,25 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             foreach (var part in missing.Where(p => p.File.Part is not null))
                 fresh[part.OfFile] = part;
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            // Every byte of them is hashed: nobody waits for that.
+            // Every byte of them is hashed: nobody waits for that, unless it fails.
             var noting = Task.Factory.StartNew(
-                () => Found?.Invoke([.. all[true]], stop.Token), stop.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+                () => Note([.. all[true]], stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             try
             {
                 watch.Enter(BuildWatch.Reads);
                 if (missing.Count > 0)
                     Others(missing, piece =>
                     {
-                        Read(piece, watch, cancel);
+                        Read(piece, watch, stop.Token);
                         over[piece.Identity] = true;
-                    }, cancel);
+                    }, stop.Token);
             }
             catch
             {
                 stop.Cancel();
                 ((IAsyncResult)noting).AsyncWaitHandle.WaitOne();
+                if (!cancel.IsCancellationRequested && noting.Exception?.InnerException is { } failed and not OperationCanceledException)
+                    System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failed);
                 throw;
             }
             if (!noting.IsCompleted)
@@ -167,6 +169,20 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         }
         rejects.AddRange(pieces.Select(p => p.OfFile).Distinct().Where(changed.ContainsKey).Select(id => changed[id]));
         return pieces.FindAll(p => !changed.ContainsKey(p.OfFile));
+    }
+
+    // Its failure ends what others read meanwhile.
+    private void Note(IReadOnlyList<SourcePiece> pieces, CancellationTokenSource stop)
+    {
+        try
+        {
+            Found?.Invoke(pieces, stop.Token);
+        }
+        catch
+        {
+            stop.Cancel();
+            throw;
+        }
     }
 
     private void Guarded(SourcePiece piece, ConcurrentDictionary<Digest, string> changed, Action read)

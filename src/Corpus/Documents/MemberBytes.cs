@@ -27,6 +27,9 @@ internal sealed class MemberBytes : IDisposable
     /// <summary>The name of the file on the disk that they are from.</summary>
     public string OuterName { get; }
 
+    /// <summary>They end at damage of what they were unpacked from, which is counted.</summary>
+    public bool IsDamaged { get; private init; }
+
     /// <summary>How many there are.</summary>
     public long Length => _file?.Length ?? _memory.Length;
 
@@ -51,7 +54,7 @@ internal sealed class MemberBytes : IDisposable
                 ((Stream?)file ?? memory).Write(buffer.AsSpan(0, count));
             }
             file?.Flush();
-            return new MemberBytes(memory, file, outer, expansion);
+            return new MemberBytes(memory, file, outer, expansion) { IsDamaged = PackedFile.IsDamaged(stream) };
         }
         catch (Exception e)
         {

@@ -43,7 +43,7 @@ public static class Expiry
     /// <summary>How somebody gets a certificate whose own was revoked.</summary>
     internal static string AfterRevocation(CertificateFiles own, Identity holder) => own.CanIssue
         ? $"elastic certs node {holder.Name} --role {Identity.Text(holder.Role)} --certs {own.Folder} --out DIR makes another one, to be "
-            + "copied over it with its key"
+            + $"copied over it with its key; elastic certs renew --certs {own.Folder} then gives it this machine's names"
         : Token;
 
     private const string Token = "a join token (elastic certs token) gets another one";

@@ -107,7 +107,7 @@ public sealed class Issuer : IDisposable
             throw new ElasticException(
                 $"the certificate of {identity} was revoked: a join token (elastic certs token) gets another one, and where the "
                 + $"authority's key is, elastic certs node {identity.Name} --role {Identity.Text(identity.Role)} --out DIR makes one, to "
-                + "be copied over it with its key");
+                + "be copied over it with its key (all with --certs FOLDER where that is another one)");
         return Issue(
             present.PublicKey, identity, CertificateAuthority.Validity, how, CertificateNames.Join(CertificateNames.Of(present), more));
     }

@@ -21,9 +21,20 @@ internal static class RunEvaluation
         IClusterControl control, RunName run, IReadOnlyList<string> files, int? stride, Origin origin,
         [EnumeratorCancellation] CancellationToken cancel)
     {
-        var (placing, fetched) = Said.Begin(4, progress => control.CheckpointAsync(run, progress, cancel), default);
-        await foreach (var line in fetched)
-            yield return Progress(line);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var (placing, fetched) = Said.Begin(4, progress => control.CheckpointAsync(run, progress, stop.Token), default);
+        var isOver = false;
+        try
+        {
+            await foreach (var line in fetched)
+                yield return Progress(line);
+            isOver = true;
+        }
+        finally
+        {
+            if (!isOver)
+                await Said.EndAsync(placing, stop);
+        }
         using var checkpoint = await placing;
         foreach (var line in checkpoint.PassedOver)
             yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["notice"] = line });
@@ -33,7 +44,6 @@ internal static class RunEvaluation
                 $"run {run} is of a {model.Architecture}, which does not go on with a text: its scores are those of its held-out part, "
                 + $"which pbm run status -n {run} shows");
         var text = new EvaluatedText("--data", files, checkpoint.Settings.Corpus, checkpoint.Chat, model.Context, stride);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var (scoring, said) = Said.Begin(64, progress => ScoreAsync(control, checkpoint, text, origin, progress, stop.Token), cancel);
         try
         {

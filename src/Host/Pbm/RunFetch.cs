@@ -16,9 +16,20 @@ internal static class RunFetch
     public static async IAsyncEnumerable<PbmLine> LinesAsync(
         IClusterControl control, RunView run, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var (placing, said) = Said.Begin(4, progress => control.PlaceCheckpointAsync(run.Name, progress, cancel), default);
-        await foreach (var line in said)
-            yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["progress"] = line });
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var (placing, said) = Said.Begin(4, progress => control.PlaceCheckpointAsync(run.Name, progress, stop.Token), default);
+        var isOver = false;
+        try
+        {
+            await foreach (var line in said)
+                yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["progress"] = line });
+            isOver = true;
+        }
+        finally
+        {
+            if (!isOver)
+                await Said.EndAsync(placing, stop);
+        }
         using var place = await placing;
         foreach (var line in place.PassedOver)
             yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["notice"] = line });

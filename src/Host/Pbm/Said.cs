@@ -30,5 +30,16 @@ internal sealed class Said(ChannelWriter<string> lines) : IProgress<string>
         }
     }
 
+    /// <summary>Ends work that was begun and whose result nobody takes any more.</summary>
+    /// <param name="stop">What the work was given.</param>
+    public static async Task EndAsync<T>(Task<T> work, CancellationTokenSource stop)
+        where T : IDisposable
+    {
+        await stop.CancelAsync();
+        await ((Task)work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (work.IsCompletedSuccessfully)
+            (await work).Dispose();
+    }
+
     public void Report(string value) => lines.TryWrite(value);
 }

@@ -18,20 +18,27 @@ internal sealed class AuditedShards(BuiltCorpus corpus, int mostMapped) : IDispo
 
     private readonly TokenShard?[] _shards = new TokenShard?[corpus.TrainShards.Count];
 
+    private TokenShard? _last;
+
     /// <summary>How often a shard was opened.</summary>
     public int Openings { get; private set; }
 
-    /// <summary>A shard.</summary>
+    /// <summary>A shard, until the next one is asked for.</summary>
     /// <exception cref="ElasticException">It is missing or damaged.</exception>
     public TokenShard this[int index]
     {
         get
         {
-            if (_shards[index] is { } known)
-                return known;
-            Openings++;
-            var path = corpus.ShardPath(corpus.TrainShards[index]);
-            return _shards[index] = index < mostMapped ? TokenShard.Open(path) : TokenShard.OpenUnmapped(path);
+            if (_shards[index] is not { } shard)
+            {
+                Openings++;
+                var path = corpus.ShardPath(corpus.TrainShards[index]);
+                shard = _shards[index] = index < mostMapped ? TokenShard.Open(path) : TokenShard.OpenUnmapped(path);
+            }
+            // A sample is several readings of one shard.
+            if (_last != shard)
+                _last?.Rest();
+            return _last = shard;
         }
     }
 

@@ -10,8 +10,11 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     private readonly HashSet<string> _copied = new(StringComparer.Ordinal);
     private bool _isMade;
 
-    // What a backup has that did not come to its end, and what a disk has by itself.
-    private static readonly string[] BeforeEnd = ["runs", "corpora", "lost+found", "System Volume Information"];
+    // What a backup of an earlier version has that did not come to its end, and what a disk has by itself.
+    private static readonly string[] BeforeEnd = ["runs", "corpora", "lost+found", "System Volume Information", "$RECYCLE.BIN"];
+
+    // There from the beginning to the end of a backup.
+    private string Mark => Path.Combine(to.Root, ".backup-begun");
 
     /// <inheritdoc/>
     public override string ToString() => to.Root;
@@ -23,7 +26,10 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         CheckIsNothingElse();
         _isMade |= !Directory.Exists(to.Root);
         Directory.CreateDirectory(to.Root);
+        File.WriteAllBytes(Mark, []);
         DurableFile.RemoveTemporaries(to.Root);                         // of a backup that did not come to its end
+        foreach (var beside in Directory.EnumerateFiles(to.Root, $"{Path.GetFileName(to.Journal)}.*.tmp-*"))
+            File.Delete(beside);                                        // what SQLite had beside its copy
         return Task.CompletedTask;
     }
 
@@ -33,11 +39,9 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         if (File.Exists(to.NodeId))
             throw new ElasticException($"{to.Root} is the data directory of a node, and a backup would replace its journal: name another "
                 + "folder");
-        var manifest = Path.Combine(to.Root, BackupManifest.FileName);
-        if (!Directory.Exists(to.Root) || File.Exists(manifest))
+        if (!Directory.Exists(to.Root) || File.Exists(Path.Combine(to.Root, BackupManifest.FileName)) || File.Exists(Mark))
             return;
-        var others = Directory.EnumerateFileSystemEntries(to.Root)
-            .Where(e => !DurableFile.IsTemporaryOf(to.Journal, e) && !DurableFile.IsTemporaryOf(manifest, e))
+        var others = Directory.EnumerateFileSystemEntries(to.Root).Where(e => !DurableFile.IsTemporaryOf(to.Journal, e))
             .Select(e => Path.GetFileName(e));
         if (others.FirstOrDefault(name => !BeforeEnd.Contains(name) && name[0] != '.') is { } other)
             throw new ElasticException($"{to.Root} is no backup, and not empty ({other} is there): name another folder, or a new one");
@@ -48,8 +52,8 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     {
         try
         {
-            if (_isMade && Directory.Exists(to.Root) && !Directory.EnumerateFileSystemEntries(to.Root).Any())
-                Directory.Delete(to.Root);
+            if (_isMade && Directory.Exists(to.Root) && Directory.EnumerateFileSystemEntries(to.Root).All(e => e == Mark))
+                Directory.Delete(to.Root, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -97,6 +101,7 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
         }
 
         DurableFile.WriteDurably(Path.Combine(to.Root, BackupManifest.FileName), manifest.ToBytes());
+        File.Delete(Mark);
         foreach (var (run, version, store, blobs) in kept)
             CheckpointFiles.RetainOnly(to.Checkpoints(run), store, version, blobs);
         return Task.CompletedTask;

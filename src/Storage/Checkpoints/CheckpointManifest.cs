@@ -78,7 +78,7 @@ public sealed record CheckpointManifest(
             return $"its {name} {(name.EndsWith('s') && name != "corpus" ? "are" : "is")} no digest";
         if (InnerStates is null || Run is null || Model is null || Settings is null || Tokenizer is null)
             return "a field is missing: run, model, settings, tokenizer and innerStates are needed";
-        if (!Identifier.IsValid(Run, RunId.MostCharacters))
+        if (!RunId.IsId(Run))
             return "its run is no id of a run";
         if (Version < 0 || TokensSeen < 0)
             return $"its version {Version} or tokensSeen {TokensSeen} is below 0";

@@ -53,6 +53,23 @@ public sealed class RunCheckpointsSpecs : IDisposable
         using (var evaluated = await second.Control.CheckpointAsync(name, Progress(), deadline.Token))
             Assert.Equal((4, "a"), (evaluated.Manifest.Version, evaluated.Run.Name.Value));
 
+        // Whatever else is there: without its tokenizer it is nothing, and its parameters are not fetched.
+        await using (var third = await StartAsync("third", "none", deadline.Token))
+        {
+            var moved = Path.Combine(_tiny.Root, "moved");
+            Directory.Move(first.Paths.Corpora, moved);
+            foreach (var seed in new[] { second, third })
+                if (Directory.Exists(seed.Paths.FetchedCorpora))
+                    Directory.Delete(seed.Paths.FetchedCorpora, recursive: true);
+            while ((await third.Control.NodesAsync(deadline.Token)).Length < 3)
+                await Task.Delay(20, deadline.Token);
+            Assert.StartsWith("the corpus of run a, which has its tokenizer, is not on this seed, and of the nodes that are here blob ",
+                (await Assert.ThrowsAsync<ElasticException>(
+                    () => third.Control.PlaceCheckpointAsync(name, Progress(), deadline.Token))).Message, StringComparison.Ordinal);
+            Assert.Empty(Directory.GetDirectories(third.Paths.Evaluations));
+            Directory.Move(moved, first.Paths.Corpora);
+        }
+
         // The newest one is damaged on the only node that has it: the one before it is given, and that is said.
         var newest = CheckpointManifest.Read(own.Path);
         File.Delete(new BlobStore(Path.Combine(own.Folder, "blobs"), readOnly: true).PathOf(new Digest(newest.Parameters)));

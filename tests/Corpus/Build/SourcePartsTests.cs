@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Corpus.Build;
@@ -113,19 +112,11 @@ public sealed class SourcePartsTests : IDisposable
         var pieces = bytes.Chunk(777);
         return name switch
         {
-            "a.jsonl.gz" => [.. pieces.SelectMany(Gzip)],
+            "a.jsonl.gz" => [.. pieces.SelectMany(TestBytes.Gzip)],
             "a.jsonl.zst" => [.. pieces.SelectMany(piece => new Compressor().Wrap(piece).ToArray())],
             "a.parquet" => await ParquetOf(lines),
             _ => bytes,
         };
-    }
-
-    private static byte[] Gzip(byte[] bytes)
-    {
-        using var memory = new MemoryStream();
-        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest))
-            gzip.Write(bytes);
-        return memory.ToArray();
     }
 
     private static async Task<byte[]> ParquetOf(List<string> texts)

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -144,7 +143,7 @@ public sealed class MutatedFilesTests : IDisposable
             $"<!DOCTYPE html><html><head><title>T</title></head><body><h1>H</h1><p>{Prose}</p><pre>a\n b</pre>"
             + "<table><tr><td>c</table></body>"),
         "a.jsonl" => Encoding.UTF8.GetBytes(Lines()),
-        "a.jsonl.gz" => Gzip(Encoding.UTF8.GetBytes(Lines())),
+        "a.jsonl.gz" => TestBytes.Gzip(Encoding.UTF8.GetBytes(Lines())),
         "a.jsonl.zst" => new Compressor().Wrap(Encoding.UTF8.GetBytes(Lines())).ToArray(),
         "a.csv" => Encoding.UTF8.GetBytes("id,text\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},\"row {i},\nof é\"\n"))),
         "a.arrow" => Formats.TableTests.Arrow(isFile: false, isLarge: true),
@@ -156,12 +155,4 @@ public sealed class MutatedFilesTests : IDisposable
     private static string Lines() => string.Concat(Enumerable.Range(0, 40).Select(i =>
         $"{{\"text\": \"document {i} \\ud83d\\ude00 \\n é\", \"meta\": {{\"pile_set_name\": \"Books\"}}, "
         + "\"list\": [1, {\"a\": null}]}\n"));
-
-    private static byte[] Gzip(byte[] bytes)
-    {
-        using var memory = new MemoryStream();
-        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest))
-            gzip.Write(bytes);
-        return memory.ToArray();
-    }
 }

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 
 namespace Elastic.Corpus.Tests;
@@ -121,7 +120,7 @@ public sealed class UnmarkedUtf16Tests : IDisposable
     public void What_comes_before_early_damage_is_read()
     {
         var lines = string.Concat(Enumerable.Range(0, 60).Select(i => $"{{\"text\": \"text {i * 7919 % 997}\"}}\n"));
-        var whole = Gzip(Encoding.UTF8.GetBytes(lines));
+        var whole = TestBytes.Gzip(Encoding.UTF8.GetBytes(lines));
         var file = CorpusSources.Resolve([_folder.Write("a.jsonl.gz", whole[..(whole.Length * 2 / 3)])]).Single();
         file = file with { Reading = file.Reading with { PassesOverRejects = true } };
         var documents = DocumentReader.Read(file, _statistics).ToList();
@@ -131,13 +130,5 @@ public sealed class UnmarkedUtf16Tests : IDisposable
     }
 
     private SourceFile FileOf(string name, byte[] content) => CorpusSources.Find(Corpora.Settings(
-        _folder.Write(name, name.EndsWith(".gz", StringComparison.Ordinal) ? Gzip(content) : content))).Files.Single();
-
-    private static byte[] Gzip(byte[] bytes)
-    {
-        using var memory = new MemoryStream();
-        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest))
-            gzip.Write(bytes);
-        return memory.ToArray();
-    }
+        _folder.Write(name, name.EndsWith(".gz", StringComparison.Ordinal) ? TestBytes.Gzip(content) : content))).Files.Single();
 }

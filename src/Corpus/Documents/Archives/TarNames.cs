@@ -19,7 +19,7 @@ internal sealed class TarNames(SourceFile file, ReadStatistics statistics, int m
     private const int LongestChain = 40;
 
     private readonly HashSet<ulong> _names = [];
-    private readonly List<(ulong Name, ulong Target)> _links = [];
+    private readonly List<(ulong Name, ulong? Target)> _links = [];
     private readonly List<string> _shown = [];
     private long _more;
 
@@ -60,7 +60,7 @@ internal sealed class TarNames(SourceFile file, ReadStatistics statistics, int m
         {
             found = false;
             for (var i = 0; i < isRead.Length; i++)
-                if (!isRead[i] && _names.Contains(_links[i].Target))
+                if (!isRead[i] && _links[i].Target is { } target && _names.Contains(target))
                     (isRead[i], found) = (true, true);
             // Links to these are found next.
             for (var i = 0; i < isRead.Length; i++)
@@ -81,23 +81,21 @@ internal sealed class TarNames(SourceFile file, ReadStatistics statistics, int m
 
     private static ulong HashOf(string path) => MemberNames.HashOf(string.Join('/', PartsOf(Members.NameOf(path))));
 
-    // Where a link leads to: from its own folder where it is symbolic, from that of the archive otherwise.
-    private static ulong TargetOf(TarEntry entry)
+    // Where a link leads to: from its own folder where it is symbolic, from that of the archive otherwise. Null where that is no member.
+    private static ulong? TargetOf(TarEntry entry)
     {
         var isSymbolic = entry.EntryType == TarEntryType.SymbolicLink;
         var parts = PartsOf(isSymbolic ? $"{Members.NameOf(entry.Name)}/../{entry.LinkName}" : Members.NameOf(entry.LinkName));
         // What begins with a dot is not read.
-        return isSymbolic && entry.LinkName.StartsWith('/') || parts.Exists(p => p.StartsWith('.')) ? Nothing
+        return isSymbolic && entry.LinkName.StartsWith('/') || parts.Exists(p => p.StartsWith('.')) ? null
             : MemberNames.HashOf(string.Join('/', parts));
     }
-
-    private static readonly ulong Nothing = MemberNames.HashOf("");
 
     private static List<string> PartsOf(string path)
     {
         var parts = new List<string>();
         foreach (var part in path.Split('/'))
-            if (part == ".." && parts.Count > 0)
+            if (part == ".." && parts is [.., not ".."])
                 parts.RemoveAt(parts.Count - 1);
             else if (part is not ("" or "."))
                 parts.Add(part);

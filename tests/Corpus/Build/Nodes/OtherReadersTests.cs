@@ -88,6 +88,24 @@ public sealed class OtherReadersTests : IDisposable
     }
 
     [Fact]
+    public void What_keeps_a_build_from_noting_what_is_here_ends_the_reading_of_others_at_once()
+    {
+        var store = new PieceStore(_folders["pieces"]);
+        store.Read(SourcePiece.Of(Manifest, 0, PartSize.Default, []).First(), Manifest, CancellationToken.None);
+        var builder = new CorpusBuilder(Manifest, store, _folders["texts"])
+        {
+            Found = (_, _) => throw new IOException("the disk cannot read it"),
+            Others = (_, _, cancel) =>
+            {
+                Assert.True(cancel.WaitHandle.WaitOne(TimeSpan.FromMinutes(1)));
+                cancel.ThrowIfCancellationRequested();
+            },
+        };
+        Assert.Equal(
+            "the disk cannot read it", Assert.Throws<IOException>(() => builder.Run(1, null, CancellationToken.None)).Message);
+    }
+
+    [Fact]
     public void A_source_that_is_to_stop_at_rejects_stops_with_the_first_piece_that_comes_with_one()
     {
         File.AppendAllText(Path.Combine(_folders["in"], "0.jsonl"), "{broken\n");

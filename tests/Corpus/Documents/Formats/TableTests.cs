@@ -174,6 +174,17 @@ public sealed class TableTests : IDisposable
         Assert.Equal($"a.arrow {why}, and the rest of the file is lost", Assert.Single(_statistics.Malformed).ToString());
     }
 
+    [Fact]
+    public void Arrow_whose_packing_is_damaged_keeps_the_batches_before_and_is_not_taken_for_cut_short()
+    {
+        var bytes = Arrow(isFile: false, isLarge: false);
+        var end = bytes.Length - 40;
+        byte[] behind = [.. TestBytes.Gzip(bytes[end..])];
+        behind.AsSpan(10, 8).Fill(0xFF);
+        Assert.Equal(3, Read("a.arrow.gz", [.. TestBytes.Gzip(bytes[..end]), .. behind]).Count);
+        Assert.Contains("the compressed data ends or breaks here", _statistics.Malformed[0].Reason, StringComparison.Ordinal);
+    }
+
     // Two batches of four rows, of which one has no text.
     internal static byte[] Arrow(bool isFile, bool isLarge)
     {
