@@ -19,9 +19,11 @@ public sealed class UnreachableScenarios : ClusterScenario
         ClusterNode[] behind = [Cluster.Worker("a", launch: wall), Cluster.Worker("b", launch: wall)];
         await Cluster.StartAsync(behind);
         await File.WriteAllLinesAsync(refused, behind.Select(n => n.HttpEndpoint));
-        await Cluster.StartRunAsync(Short);
+        // Longer than a node rests that could fetch nothing at first: by chance the other one begins alone.
+        string[] longer = ["run.rounds=16"];
+        await Cluster.StartRunAsync(longer);
 
-        var events = await Cluster.SameAsUndisturbedAsync(seed, Short);
+        var events = await Cluster.SameAsUndisturbedAsync(seed, longer);
         Assert.DoesNotContain(events, e => e is RunEvent.RolledBack or RunEvent.NodeQuarantined);
         var computed = events.OfType<RunEvent.ReplicaComputed>().Select(e => e.Node).ToHashSet();
         Assert.All(behind, n => Assert.Contains(n.Id, computed));

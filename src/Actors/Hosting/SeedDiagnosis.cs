@@ -65,7 +65,8 @@ internal static class SeedDiagnosis
                 _ => "something listens there and does not let this process in: "
                     + (transport.IsEncrypted
                         ? $"it is another port than a control port ({ControlPort}); or the seed refuses its certificate, as one that was "
-                            + "revoked, which the seed's output says (delete node.pem and node.key, and start with a new token: --token-file); or "
+                            + "revoked, which the seed's output says (delete node.pem and node.key, and start with a new token: "
+                            + "--token-file); or "
                         : "either ")
                     + $"the cluster is just removing a dead member, or the seed has another name than {seed}, with which it was started "
                     + "as --host: give it as the seed prints it",

@@ -57,7 +57,9 @@ internal static class ArrowFiles
                 number++;
             }
         if (damage.Length > 0)
-            statistics.CountRest(file, 0, $"{damage}, and the rest of the file is lost", isCutShort && file.Member is not { IsDamaged: true } ? null : file.Length - end);
+            statistics.CountRest(
+                file, 0, $"{damage}, and the rest of the file is lost",
+                isCutShort && file.Member is not { IsDamaged: true } ? null : file.Length - end);
     }
 
     /// <summary>Whether a batch has more rows than earlier versions took for possible, which left it out.</summary>

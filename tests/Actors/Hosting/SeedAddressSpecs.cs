@@ -125,7 +125,9 @@ public sealed class SeedAddressSpecs : TemporaryFolder
         var why = await WhyThereAsync(TlsTransport.BetweenNodes(worker), TlsTransport.ForPbm(seed), Deadline);
         Assert.StartsWith("something listens there and does not let this process in: it is another port than a control port (--seed takes",
             why);
-        Assert.Contains("one that was revoked, which the seed's output says (delete node.pem and node.key, and start with a new token", why);
+        Assert.Contains(
+            "one that was revoked, which the seed's output says (delete node.pem and node.key, and start with a new token", why,
+            StringComparison.Ordinal);
     }
 
     [Fact]
