@@ -23,18 +23,8 @@ internal static class RunEvaluation
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var (placing, fetched) = Said.Begin(4, progress => control.CheckpointAsync(run, progress, stop.Token), default);
-        var isOver = false;
-        try
-        {
-            await foreach (var line in fetched)
-                yield return Progress(line);
-            isOver = true;
-        }
-        finally
-        {
-            if (!isOver)
-                await Said.EndAsync(placing, stop);
-        }
+        await foreach (var line in Said.OrEnd(placing, fetched, stop))
+            yield return Progress(line);
         using var checkpoint = await placing;
         foreach (var line in checkpoint.PassedOver)
             yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["notice"] = line });

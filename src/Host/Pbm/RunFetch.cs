@@ -18,18 +18,8 @@ internal static class RunFetch
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var (placing, said) = Said.Begin(4, progress => control.PlaceCheckpointAsync(run.Name, progress, stop.Token), default);
-        var isOver = false;
-        try
-        {
-            await foreach (var line in said)
-                yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["progress"] = line });
-            isOver = true;
-        }
-        finally
-        {
-            if (!isOver)
-                await Said.EndAsync(placing, stop);
-        }
+        await foreach (var line in Said.OrEnd(placing, said, stop))
+            yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["progress"] = line });
         using var place = await placing;
         foreach (var line in place.PassedOver)
             yield return new PbmLine(line, new JsonObject { ["run"] = run.Name.Value, ["notice"] = line });

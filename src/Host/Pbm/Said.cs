@@ -30,15 +30,30 @@ internal sealed class Said(ChannelWriter<string> lines) : IProgress<string>
         }
     }
 
-    /// <summary>Ends work that was begun and whose result nobody takes any more.</summary>
+    /// <summary>
+    /// The lines of work whose result is to be disposed of; where they are not read to their end, nobody takes the result either.
+    /// </summary>
     /// <param name="stop">What the work was given.</param>
-    public static async Task EndAsync<T>(Task<T> work, CancellationTokenSource stop)
+    public static async IAsyncEnumerable<string> OrEnd<T>(Task<T> work, IAsyncEnumerable<string> lines, CancellationTokenSource stop)
         where T : IDisposable
     {
-        await stop.CancelAsync();
-        await ((Task)work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (work.IsCompletedSuccessfully)
-            (await work).Dispose();
+        var isOver = false;
+        try
+        {
+            await foreach (var line in lines)
+                yield return line;
+            isOver = true;
+        }
+        finally
+        {
+            if (!isOver)
+            {
+                await stop.CancelAsync();
+                await ((Task)work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (work.IsCompletedSuccessfully)
+                    (await work).Dispose();
+            }
+        }
     }
 
     public void Report(string value) => lines.TryWrite(value);

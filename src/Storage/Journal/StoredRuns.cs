@@ -1,6 +1,7 @@
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Storage;
@@ -46,28 +47,16 @@ public static class StoredRuns
     /// <summary>The newest run of that name as all its events say; null where there is none.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
     /// <exception cref="DatabaseUnavailableException">The database cannot be read.</exception>
-    public static async Task<RunState?> StateAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
-    {
-        ArgumentNullException.ThrowIfNull(database);
-        if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
-            return null;
-        var run = (await JournalReader.ReadAsync(database, listed.Run, cancel)).Aggregate(RunState.Empty(listed.Run), Run.Apply);
-        return run.Exists ? run : null;
-    }
+    public static Task<RunState?> StateAsync(DatabaseAddress database, RunName name, CancellationToken cancel) =>
+        NewestAsync(database, name, JournalReader.ReadAsync, cancel);
 
     /// <summary>
     /// The newest run of that name, of whose state nothing but settings, corpus and checkpoints is right: nothing else is read. Null where
     /// there is none.
     /// </summary>
     /// <inheritdoc cref="StateAsync" path="/exception"/>
-    public static async Task<RunState?> CheckpointsAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
-    {
-        ArgumentNullException.ThrowIfNull(database);
-        if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
-            return null;
-        var run = (await JournalReader.ReadCheckpointsAsync(database, listed.Run, cancel)).Aggregate(RunState.Empty(listed.Run), Run.Apply);
-        return run.Exists ? run : null;
-    }
+    public static Task<RunState?> CheckpointsAsync(DatabaseAddress database, RunName name, CancellationToken cancel) =>
+        NewestAsync(database, name, JournalReader.ReadCheckpointsAsync, cancel);
 
     /// <summary>The newest run of that name; null where there is none, also in a database that no seed has used yet.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
@@ -77,17 +66,24 @@ public static class StoredRuns
         ArgumentNullException.ThrowIfNull(database);
         try
         {
-            if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
-                return null;
-            var run = (await JournalReader.ReadSettingsAsync(database, listed.Run, cancel))
-                .Aggregate(RunState.Empty(listed.Run), Run.Apply);
-            return run.Exists
-                ? new RememberedRun(listed.Run, SettingsInForce.AtStart(run), run.Corpus!.Value) { Newest = SettingsInForce.Newest(run) }
+            return await NewestAsync(database, name, JournalReader.ReadSettingsAsync, cancel) is { } run
+                ? new RememberedRun(run.Id, SettingsInForce.AtStart(run), run.Corpus!.Value) { Newest = SettingsInForce.Newest(run) }
                 : null;
         }
         catch (DatabaseUnavailableException e) when (e.IsUnused || database.IsMissing)
         {
             return null;
         }
+    }
+
+    private static async Task<RunState?> NewestAsync(
+        DatabaseAddress database, RunName name, Func<DatabaseAddress, RunId, CancellationToken, Task<IReadOnlyList<RunEvent>>> read,
+        CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
+            return null;
+        var run = (await read(database, listed.Run, cancel)).Aggregate(RunState.Empty(listed.Run), Run.Apply);
+        return run.Exists ? run : null;
     }
 }
