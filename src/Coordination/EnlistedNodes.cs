@@ -43,6 +43,7 @@ internal sealed class EnlistedNodes(
     public void Rest(NodeId node, string why)
     {
         context.Health.MarkUnhealthy(node, why, context.Now);
+        context.Warn($"{context.Names(node)} rests: {why}");
         context.Send(node, new NodeCommand.Exclude(context.Id, why));
         attempts.Without(view => view.PutDown(node));
         Review();

@@ -48,11 +48,10 @@ internal sealed class FailedWork(
         if (context.Health.IsUnhealthy(report.Node))
             return;
         inventory.Forget(report.Node);
-        context.Warn($"{context.Names(report.Node)} cannot open the run: {report.Why}");
         if (context.View.Nodes.Keys.All(n => n == report.Node || !context.IsOfUse(n)) && !context.Settings.GoesOn)
             context.Fail(report.Why);
         else
-            nodes.Rest(report.Node, report.Why);
+            nodes.Rest(report.Node, $"it cannot open the run: {report.Why}");
     }
 
     // The work rests where it failed, before it is given out again.

@@ -42,6 +42,8 @@ internal sealed class RunOutlook(
     public RunView Show(string? notice) => context.Plan is { } plan
         ? progress.View(context.Run, plan, context.View, Phase, context.Now) with
         {
+            Devices = context.View.Nodes.Where(n => !context.Health.IsUnhealthy(n.Key)).Sum(n => n.Value.Devices.Length),
+            Resting = context.Health.Resting(context.Now),
             WaitsFor = WaitsFor,
             Notice = notice,
             Failure = context.Failure,

@@ -132,7 +132,6 @@ public sealed class RunProgress
             Priority = plan.Priority,
             Needs = [.. plan.Needs],
             Nodes = view.Nodes.Count,
-            Devices = view.DeviceCount,
         };
     }
 }

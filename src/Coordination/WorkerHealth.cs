@@ -1,5 +1,7 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Coordination;
 
@@ -9,6 +11,9 @@ public sealed class WorkerHealth
     // A full disk may be cleared: the node is tried again after this long, and after twice as long each time that it fails again.
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(30);
+
+    // Nobody reads more, and a view must fit a message.
+    private const int MostShown = 20;
 
     private readonly Dictionary<NodeId, NodeReport.Enlist> _reports = [];
     private readonly Dictionary<NodeId, (string Why, TimeSpan Until)> _unhealthy = [];
@@ -54,6 +59,14 @@ public sealed class WorkerHealth
     }
 
     public bool IsUnhealthy(NodeId node) => _unhealthy.ContainsKey(node);
+
+    /// <summary>The nodes that rest, for people.</summary>
+    public RestingNode[] Resting(TimeSpan now) =>
+    [
+        .. _unhealthy.OrderBy(r => r.Value.Until).ThenBy(r => r.Key.Value, StringComparer.Ordinal).Take(MostShown)
+            .Select(r => new RestingNode(
+                r.Key, Of(r.Key)?.Address ?? r.Key.Value, OneLine.Of(r.Value.Why), Math.Max(0, (r.Value.Until - now).TotalSeconds))),
+    ];
 
     /// <summary>The arithmetic of most devices; null while there is no device.</summary>
     /// <param name="needs">Labels that a node must have to count; null where every node counts.</param>

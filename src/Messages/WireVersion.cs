@@ -7,5 +7,5 @@ public static class WireVersion
     /// One more whenever a wire message is added, goes, or changes a field (Hyperion reads fields in the order of their names), and
     /// whenever something else is signed.
     /// </summary>
-    public const int Current = 11;
+    public const int Current = 12;
 }

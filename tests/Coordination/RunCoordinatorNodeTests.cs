@@ -270,9 +270,16 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
         Assert.Null(Coordinator.Failure);
         Assert.Contains("Exclude", Sent(A));
         Assert.Equal([B], Coordinator.View.Workers);
-        After(31);
+        Assert.Contains(Outputs.OfType<RunOutput.Notice>(), n => n.Text == $"{A}:7000 ({A}) rests: the disk is full");
+        After(10);
+        Step(new RunInput.Tick());
+        var resting = Coordinator.Show();
+        Assert.Equal([new RestingNode(A, $"{A}:7000", "the disk is full", 20)], resting.Resting);
+        Assert.Equal((2, 1), (resting.Nodes, resting.Devices));
+        After(21);
         Step(new RunInput.Tick());
         Assert.Equal([A, B], Coordinator.View.Workers);
+        Assert.Equal((0, 2), (Coordinator.Show().Resting.Length, Coordinator.Show().Devices));
     }
 
     [Fact]

@@ -36,6 +36,10 @@ internal static class RunJson
         ["priority"] = view.Priority,
         ["nodes"] = view.Nodes,
         ["devices"] = view.Devices,
+        ["resting"] = new JsonArray([.. view.Resting.Select(r => new JsonObject
+        {
+            ["node"] = r.Node.Value, ["address"] = r.Address, ["why"] = r.Why, ["secondsLeft"] = JsonNumber.Finite(r.SecondsLeft),
+        })]),
         ["waitsFor"] = view.WaitsFor,
         ["notice"] = view.Notice,
         ["failure"] = view.Failure,

@@ -88,6 +88,9 @@ internal static class RunLines
         }.Where(part => part.Length > 0));
     }
 
+    /// <summary>Why a node rests, and how long still; e.g. "for another 4m 10s: the disk is full".</summary>
+    public static string Rest(RestingNode node) => $"for another {Units.Duration(TimeSpan.FromSeconds(node.SecondsLeft))}: {node.Why}";
+
     public static string Loss(RunView view) => view.TrainLoss is { } loss ? $"loss {loss:0.0000}" : "";
 
     /// <summary>The newest score; with its round, where later rounds are committed since.</summary>

@@ -49,7 +49,8 @@ internal static class RunExplanation
             var work = WorkOf(run.RunId, node).ToList();
             yield return new PbmLine(
                 $"node {node.Address} ({node.State}, {(node.Devices.Length == 0 ? "no device" : NodePalette.Devices(node.Devices))}): "
-                + (work.Count == 0 ? "nothing of this run" : string.Join("; ", work)),
+                + (work.Count == 0 ? "nothing of this run" : string.Join("; ", work))
+                + (run.Resting.FirstOrDefault(r => r.Node == node.Node) is { } rests ? $"; it rests {RunLines.Rest(rests)}" : ""),
                 new JsonObject
                 {
                     ["node"] = node.Address,

@@ -34,6 +34,7 @@ internal static class RunStatus
             ("checkpoint", run.Checkpoint ?? ""),
             ("priority", run.Priority == 0 ? "" : $"{run.Priority}"),
             ("needs", string.Join(", ", run.Needs)),
+            .. run.Resting.Select(r => ("resting", $"node {r.Address}, {RunLines.Rest(r)}")),
             ("nodes", $"{run.Nodes}, with {run.Devices} {(run.Devices == 1 ? "device" : "devices")}"),
         ];
         var width = facts.Max(f => f.Name.Length) + 3;

@@ -34,6 +34,11 @@ public enum RunPhase
 /// <param name="Changes">Lines like "optimizer.learning-rate: 0.002 -> 0.001".</param>
 public sealed record RunSegment(int FromRound, long FromSample, long FromStep, string[] Changes) : IWireMessage;
 
+/// <summary>A node that could not do its work, or not open the run, and is given nothing of it for a while.</summary>
+/// <param name="Address">By which people know it.</param>
+/// <param name="SecondsLeft">After so many seconds it is tried again.</param>
+public sealed record RestingNode(NodeId Node, string Address, string Why, double SecondsLeft) : IWireMessage;
+
 /// <summary>What a person sees of a run at one moment. Losses are in nats per token.</summary>
 public sealed record RunView : ISaidBySeed
 {
@@ -116,7 +121,11 @@ public sealed record RunView : ISaidBySeed
 
     public int Nodes { get; init; }
 
+    /// <summary>Of all its nodes together, those that rest left out.</summary>
     public int Devices { get; init; }
+
+    /// <summary>Nodes that rest, first those that are tried again first; not all of many.</summary>
+    public RestingNode[] Resting { get; init; } = [];
 
     /// <summary>The run of the highest gets devices first.</summary>
     public int Priority { get; init; }

@@ -121,6 +121,16 @@ public sealed class DisplayTests
     }
 
     [Fact]
+    public void Nodes_that_rest_are_shown_with_their_reason_and_the_time_that_is_left()
+    {
+        var view = View with { Resting = [new RestingNode(new("b-8h2m4xyq"), "10.0.0.2:4053", "the disk is full", 29.6)] };
+        Assert.Contains("resting       node 10.0.0.2:4053, for another 30s: the disk is full", RunStatus.Lines(view));
+        Assert.Equal(
+            """[{"node":"b-8h2m4xyq","address":"10.0.0.2:4053","why":"the disk is full","secondsLeft":29.6}]""",
+            JsonNode.Parse(RunJson.Write(view))!["resting"]!.ToJsonString());
+    }
+
+    [Fact]
     public void The_header_names_run_config_and_model()
     {
         var settings = ConfigurationLoader.Load(new(["tiny"], [])).Training;
@@ -192,7 +202,7 @@ public sealed class DisplayTests
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
             "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "segments", "checkpoint",
-            "checkpointVersion", "priority", "nodes", "devices",
+            "checkpointVersion", "priority", "nodes", "devices", "resting",
             "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 

@@ -34,7 +34,14 @@ public sealed class ExplainingPaletteTests
     [Fact]
     public async Task Why_says_what_the_run_waits_for_who_has_which_work_how_long_rounds_take_and_what_went_wrong()
     {
-        _cluster.Runs = [FakeCluster.Tiny with { WaitsFor = "nodes to hand over: w3" }];
+        _cluster.Runs =
+        [
+            FakeCluster.Tiny with
+            {
+                WaitsFor = "nodes to hand over: w3",
+                Resting = [new RestingNode(new("b-8h2m4xyq"), "10.0.0.2:4053", "the disk is full", 250)],
+            },
+        ];
         Observe(
             new PhaseDuration(Tiny, 3, RunPhase.Computing, 4), new PhaseDuration(Tiny, 3, RunPhase.Averaging, 0.5),
             new PhaseDuration(Tiny, 4, RunPhase.Computing, 2), new NodeLost(Worker, "it says nothing"),
@@ -50,7 +57,7 @@ public sealed class ExplainingPaletteTests
                 "it waits for nodes to hand over: w3",
                 "priority 0, place 1 in the queue, computes on 0 of 2 devices that may compute for it",
                 "node 10.0.0.1:4053 (up, cpu:0): compute 5 replica 0",
-                "node 10.0.0.2:4053 (suspected, no device): nothing of this run",
+                "node 10.0.0.2:4053 (suspected, no device): nothing of this run; it rests for another 4m 10s: the disk is full",
                 "of the last rounds, each took, in the middle: computing 3.00 s, averaging 0.50 s",
                 "what happened lately:",
                 "  12:00:04Z node 10.0.0.1:4053 is lost: it says nothing",

@@ -140,6 +140,7 @@ function state(v) {
         + (v.bitsPerByte == null ? '' : `, ${v.bitsPerByte.toFixed(3)} bits per byte`)
         + (v.scoredRound !== v.round ? `, after round ${v.scoredRound}` : '')],
       ['nodes', `${v.nodes}, with ${v.devices} ${v.devices === 1 ? 'device' : 'devices'}`],
+      ...v.resting.map(r => ['resting', `node ${r.address}, for another ${Math.ceil(r.secondsLeft)} s: ${r.why}`]),
       ['waits for', v.waitsFor], ['failure', v.failure && h('span', { class: 'bad-text' }, v.failure)], ['notice', v.notice],
       ['fingerprint', v.fingerprint && h('span', { class: 'mono' }, v.fingerprint)],
       ['checkpoint', v.checkpoint && h('span', { class: 'mono' }, v.checkpoint)],
