@@ -41,6 +41,30 @@ public sealed class TrainerActorSpecs : TemporaryFolder
         Task<TrainerReply> AskAsync(TrainerCommand command) => trainer.Ask<TrainerReply>(command, Deadline);
     }
 
+    // What it was opened for decides, which another learning rate in mid-run is no part of.
+    [Fact]
+    public async Task A_device_stays_open_where_settings_change_that_it_is_not_opened_with()
+    {
+        var settings = TinySettings.Of("a");
+        using var system = ActorSystem.Create("trainers", AkkaSettings.ForDevices(new DataPaths(Folder)));
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
+        var trainer = system.ActorOf(TrainerActor.Props(new DeviceId("cpu:0")));
+        var first = await DeviceForAsync(settings);
+        Assert.Same(first, await DeviceForAsync(With(o => o with { LearningRate = 0.5, Kind = "muon" })));
+        var smooth = await DeviceForAsync(With(o => o with { LabelSmoothing = 0.25 }));
+        Assert.NotSame(first, smooth);
+        Assert.NotSame(smooth, await DeviceForAsync(settings));
+
+        TrainingSettings With(Func<OptimizerSettings, OptimizerSettings> change) =>
+            settings with { Optimizer = change(settings.Optimizer) };
+
+        async Task<object> DeviceForAsync(TrainingSettings settings)
+        {
+            await trainer.Ask<TrainerReply>(new TrainerCommand.Attach(settings, vectors, 1), Deadline);
+            return (await trainer.Ask<TrainerReply>(new TrainerCommand.Work(device => device), Deadline)).Value!;
+        }
+    }
+
     [Fact]
     public async Task A_device_that_gets_on_may_take_hours_for_a_piece_of_work_and_one_that_does_not_is_lost()
     {

@@ -16,7 +16,7 @@ internal sealed class TrainerActor : ReceiveActor
 {
     private readonly DeviceId _id;
     private TrainingDevice? _device;
-    private (ModelSettings, OptimizerSettings, RecomputeMode, int Threads) _model;
+    private (ModelSettings, double LabelSmoothing, RecomputeMode, int Threads) _opened;
     private bool _isReadByOthers;
 
     public TrainerActor(DeviceId id)
@@ -40,9 +40,8 @@ internal sealed class TrainerActor : ReceiveActor
 
     private TrainingDevice DeviceFor(TrainingSettings settings, int threads)
     {
-        var recompute = settings.Batch.Recompute;
-        var model = (settings.Model, settings.Optimizer, recompute, threads);
-        if (_device is not null && _model == model)
+        var wanted = (settings.Model, settings.Optimizer.LabelSmoothing, settings.Batch.Recompute, threads);
+        if (_device is not null && _opened == wanted)
             return _device;
         if (_isReadByOthers)
             _device?.Retire();
@@ -50,9 +49,9 @@ internal sealed class TrainerActor : ReceiveActor
             _device?.Dispose();
         _isReadByOthers = false;
         _device = null;                                               // in case making the next device fails
-        _model = model;
+        _opened = wanted;
         return _device = DeviceBackends.Of(_id).Open(
-            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, threads, recompute);
+            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, threads, settings.Batch.Recompute);
     }
 
     // A failure is an answer, too: the asker gives the work back, and the device stays.
