@@ -217,7 +217,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     private PiecedVector NewSum()
     {
         var sum = (PiecedVector)Group.Sum(_own.Count, () => new PiecedVector(device.Places.TrainedLength, []));
-        var ranges = _parameters.RangesOwnedBy(number).Where(r => r.First < sum.Length);
+        var ranges = _parameters.RangesOwnedBy(number);
         var rows = HasRows && device.Apart is { } table ? device.NewVector(table.Offset, table.Count) : null;
         _own[sum] = new PiecedVector(sum.Length, [.. ranges.Select(r => device.NewVector(r.First, r.Count))], rows);
         sum.Include(_own[sum]);

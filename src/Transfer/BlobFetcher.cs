@@ -99,18 +99,19 @@ public sealed class BlobFetcher : IDisposable
         await FetchFrozenAsync(store, content, frozen, set, cancel);
     }
 
-    /// <summary>
-    /// Downloads some chunks of a set, where the store lacks them, and the set's own bytes. Of a model that trains all of it.
-    /// </summary>
+    /// <summary>Downloads some chunks of a set, where the store lacks them, and the set's own bytes.</summary>
     /// <param name="chunks">By vector, the numbers of chunks of it.</param>
-    /// <inheritdoc cref="FetchVectorAsync" path="/exception|/param[@name='elements']"/>
+    /// <param name="frozenChunks">Numbers of chunks of the frozen parameters; null where none are needed.</param>
+    /// <inheritdoc cref="FetchVectorAsync" path="/exception|/param[@name='elements' or @name='frozen']"/>
     public async Task FetchChunksAsync(
-        BlobStore store, Digest set, IReadOnlyList<(string Vector, IReadOnlyList<int> Chunks)> chunks, long elements,
-        CancellationToken cancel)
+        BlobStore store, Digest set, IReadOnlyList<(string Vector, IReadOnlyList<int> Chunks)> chunks,
+        IReadOnlyList<int>? frozenChunks, long elements, long frozen, CancellationToken cancel)
     {
         await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
-        var content = store.ReadSet(set, elements, 0);
+        var content = store.ReadSet(set, elements, frozen);
         await FetchAsync(store, chunks.SelectMany(c => c.Chunks.Select(chunk => content[c.Vector].Chunks[chunk])), set, cancel);
+        if (frozenChunks is not null)
+            await FetchFrozenAsync(store, content, frozen, set, cancel, frozenChunks);
     }
 
     /// <summary>Downloads the frozen parameters of a set, where the store lacks them, and nothing else of it but its own bytes.</summary>
@@ -151,13 +152,15 @@ public sealed class BlobFetcher : IDisposable
             blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _peers.Limits.Total, CancellationToken = cancel },
             async (digest, stop) => await FetchOneAsync(store, digest, set, VectorManifest.MostChunkBytes, stop));
 
-    // Peers that have the set have its frozen parameters.
-    private async Task FetchFrozenAsync(BlobStore store, VectorSet content, long frozen, Digest set, CancellationToken cancel)
+    // Peers that have the set have its frozen parameters. All chunks of them, where none are named.
+    private async Task FetchFrozenAsync(
+        BlobStore store, VectorSet content, long frozen, Digest set, CancellationToken cancel, IReadOnlyList<int>? chunks = null)
     {
         if (content.Frozen is not { } digest)
             return;
         await FetchOneAsync(store, digest, set, VectorSet.MostBytes, cancel);
-        await FetchAsync(store, store.ReadSet(digest, frozen, 0)[VectorSet.FrozenParameters].Chunks, set, cancel);
+        var all = store.ReadSet(digest, frozen, 0)[VectorSet.FrozenParameters].Chunks;
+        await FetchAsync(store, chunks is null ? all : chunks.Select(chunk => all[chunk]), set, cancel);
     }
 
     private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, long mostBytes, CancellationToken cancel)

@@ -41,9 +41,12 @@ internal sealed class StagePool(ModelSettings model, int count, bool hasKernels)
 
     /// <summary>All steps, each split as <paramref name="splitOf"/> says; all elements of parameters and moments.</summary>
     /// <param name="before">Called before each step, with its number.</param>
+    /// <param name="optimizer">Null for AdamW.</param>
     public async Task<float[]> TrainAsync(
-        Precision precision, Func<int, (int Devices, int Stages, int Chunks)> splitOf, Func<int, Task>? before = null)
+        Precision precision, Func<int, (int Devices, int Stages, int Chunks)> splitOf, Func<int, Task>? before = null,
+        IOptimizer? optimizer = null)
     {
+        optimizer ??= new AdamW(Settings);
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => new TorchVector(length, CPU));
         Initialization.Fill(vectors, 7);
         for (var i = 0; i < count; i++)
@@ -54,7 +57,7 @@ internal sealed class StagePool(ModelSettings model, int count, bool hasKernels)
             var (devices, stages, chunks) = splitOf(number);
             List<DeviceThread> taken = [.. Devices.Take(devices)];
             await TakeAsync(new TrainingStep(
-                taken, new LocalCollective(taken), vectors.Layout, new AdamW(Settings), 1, precision, stages: stages, chunks: chunks),
+                taken, new LocalCollective(taken), vectors.Layout, optimizer, 1, precision, stages: stages, chunks: chunks),
                 model, number);
         }
         return [.. Names.SelectMany(name => Samples.Values(vectors[name]))];

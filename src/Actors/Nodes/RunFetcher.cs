@@ -32,12 +32,23 @@ internal sealed class RunFetcher(BlobStore store, FlatLayout layout, BlobLocatio
     public Task FetchParametersAsync(Digest set, CancellationToken cancel) =>
         Others.FetchVectorAsync(store, set, VectorSet.Parameters, layout.TrainedLength, layout.FrozenLength, cancel);
 
-    /// <summary>Fetches the chunks of some vectors of a set that hold what a stage needs, where they are missing here.</summary>
+    /// <summary>
+    /// Fetches the chunks of the parameters of a set that hold what a stage needs, frozen ones too, where they are missing here.
+    /// </summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchShareAsync(Digest set, IEnumerable<string> vectors, StageShare share, CancellationToken cancel) =>
+    public Task FetchShareAsync(Digest set, StageShare share, CancellationToken cancel) => FetchShareAsync(
+        set, [VectorSet.Parameters], share, [.. VectorStore.ChunksOf(share.Frozen, layout.TrainedLength)], cancel);
+
+    /// <summary>Fetches the chunks of a replica's inner state that hold what a stage needs, where they are missing here.</summary>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
+    public Task FetchShareAsync(Digest set, IEnumerable<string> moments, StageShare share, CancellationToken cancel) =>
+        FetchShareAsync(set, moments, share, null, cancel);
+
+    private Task FetchShareAsync(
+        Digest set, IEnumerable<string> vectors, StageShare share, IReadOnlyList<int>? frozen, CancellationToken cancel) =>
         Others.FetchChunksAsync(
-            store, set, [.. vectors.Select(v => (v, (IReadOnlyList<int>)[.. VectorStore.ChunksOf(share.RangesOf(v))]))],
-            layout.TrainedLength, cancel);
+            store, set, [.. vectors.Select(v => (v, (IReadOnlyList<int>)[.. VectorStore.ChunksOf(share.RangesOf(v))]))], frozen,
+            layout.TrainedLength, layout.FrozenLength, cancel);
 
     /// <summary>
     /// Brings the blobs of a vector set's parameters that are missing here, where other stores of this process may have them, whose blobs

@@ -195,7 +195,10 @@ internal sealed class ReplicaRound(NodeRun run, RunSetup setup, Compute order, i
         {
             if (_memory.Share is { } share)
             {
-                await run.Fetcher.FetchShareAsync(parameters, [VectorSet.Parameters], share, stop);
+                await run.Fetcher.FetchShareAsync(parameters, share, stop);
+                // A hand-over, which the first stage stores, stands for all frozen parameters.
+                if (stageNumber == 0)
+                    await run.Fetcher.FetchFrozenAsync(parameters, stop);
                 if (fetched is { } theirs)
                     await run.Fetcher.FetchShareAsync(theirs, setup.InnerVectors, share, stop);
                 return true;
@@ -211,8 +214,12 @@ internal sealed class ReplicaRound(NodeRun run, RunSetup setup, Compute order, i
     private long MissingBytes(Digest parameters, Digest? fetched)
     {
         if (_memory.Share is { } share)
-            return sizeof(float) * (fetched is null ? [VectorSet.Parameters] : (string[])[VectorSet.Parameters, .. setup.InnerVectors])
-                .Sum(vector => share.RangesOf(vector).Sum(r => r.Count));
+        {
+            var its = stageNumber == 0 ? setup.Layout.FrozenLength : share.Frozen.Sum(r => r.Count);
+            return sizeof(float) * ((fetched is null ? [VectorSet.Parameters] : (string[])[VectorSet.Parameters, .. setup.InnerVectors])
+                .Sum(vector => share.RangesOf(vector).Sum(r => r.Count)) + (_memory.Frozen is null ? its : 0));
+        }
+
         var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
             + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : setup.Optimizer.Vectors.Count);
         var frozen = _memory.Frozen is null && !run.Blobs.IsThere(parameters) ? setup.Layout.FrozenLength : 0;

@@ -78,12 +78,6 @@ public sealed record TrainingSettings : SettingsGroup
         if (Corpus.Order == CorpusOrder.Stream && Run.Epochs is null && Evaluation.MayEndRuns)
             yield return "evaluation.patience and evaluation.target-loss end a run by its scores, and with corpus.order = stream it "
                 + "depends on when the build ends which versions are scored: leave them out, or use run.epochs, which waits for the build";
-        if (Run.Stages > 1 && Optimizer.Kind != "adamw")
-            yield return $"run.stages = {Run.Stages} with optimizer.kind = {Optimizer.Kind}, which updates whole matrices: no stage has "
-                + "all of a matrix; use adamw, or run.stages = 1";
-        if (Run.Stages > 1 && Model.Lora.IsUsed)
-            yield return $"run.stages = {Run.Stages} with model.lora-rank = {Model.Lora.Rank}: each node would have all frozen parameters; "
-                + "leave the adapters out, or use run.stages = 1";
         if (Run.Stages > 1 && Optimizer.MirrorSlices)
             yield return $"run.stages = {Run.Stages} with optimizer.mirror-slices = true: a stage has one device and no neighbour that "
                 + "could keep a copy; leave it out, or use run.stages = 1";

@@ -101,7 +101,7 @@ public sealed class AdapterFolder : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(fingerprint);
         var (adapted, tensors) = Matched(model, fingerprint);
-        var vectors = Adapters.Beside(network, adapted, null);
+        var vectors = Adapters.Beside(network, adapted);
         try
         {
             foreach (var parameter in ParametersOf(adapted))

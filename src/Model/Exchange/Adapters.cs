@@ -43,16 +43,13 @@ public static class Adapters
         return network;
     }
 
-    /// <summary>A model with adapters that has the weights of a model without.</summary>
+    /// <summary>A model with adapters of zeros that has the weights of a model without.</summary>
     /// <param name="network">Parameters of <paramref name="model"/> without adapters, in this machine's memory.</param>
-    /// <param name="seed">From which the adapters are drawn; null for zeros.</param>
-    public static ReplicaVectors Beside(ReplicaVectors network, ModelSettings model, ulong? seed)
+    public static ReplicaVectors Beside(ReplicaVectors network, ModelSettings model)
     {
         ArgumentNullException.ThrowIfNull(network);
         var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
         _ = vectors.Parameters;
-        if (seed is { } drawnFrom)
-            Initialization.Fill(vectors, drawnFrom);
         foreach (var segment in network.Layout.Segments)
             Copy(network, vectors, segment.Name);
         return vectors;

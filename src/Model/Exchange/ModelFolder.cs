@@ -132,11 +132,11 @@ public sealed class ModelFolder : IDisposable
 
     /// <summary>Looks whether tensors that are one parameter have the same elements.</summary>
     /// <exception cref="ElasticException">They differ, or a file is not readable any more.</exception>
-    internal void CheckTies() => _match.CheckTies();
+    public void CheckTies() => _match.CheckTies();
 
     /// <summary>Reads elements of a parameter as fp32.</summary>
     /// <exception cref="ElasticException">A weight is no finite number, or a file is not readable any more.</exception>
-    internal void Read(string parameter, long first, Span<float> into) => _match.Read(parameter, first, into);
+    public void Read(string parameter, long first, Span<float> into) => _match.Read(parameter, first, into);
 
     // The elements of the flat vector from a place on, where a tensor is; what lies between the tensors is left as it is.
     private void Read(long first, Span<float> into)

@@ -62,12 +62,12 @@ public sealed class ApartStage : ICollective
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _awake = WaitDeadline.Awake(_time);
         _layout = vectors.Layout;
-        StageParameters.CheckApart(_layout);
         _parameters = new StageParameters(architecture, _layout, links.Count);
         _group = group ?? NewGroup(architecture, links.Count);
         // A stage that owns nothing, as the first one that reads a tied embedding alone, takes steps all the same, of an empty slice.
         Slices = StageParameters.RunsOf(_parameters.OwnedBy(number)) is { Count: > 0 } runs ? runs : [default];
         Borrowed = StageParameters.RunsOf(_parameters.Copies.Where(c => c.Reader == number).Select(c => c.Parameter));
+        Frozen = StageParameters.RunsOf(_parameters.HeldBy(number).Where(s => !s.Parameter.IsTrained));
     }
 
     /// <summary>True where a stage was asked to stop before the end of the last step: all stages know it after the same step.</summary>
@@ -78,6 +78,9 @@ public sealed class ApartStage : ICollective
 
     /// <summary>The runs of parameters that this stage reads, and another stage updates.</summary>
     public IReadOnlyList<Slice> Borrowed { get; }
+
+    /// <summary>The runs of frozen parameters that this stage reads.</summary>
+    public IReadOnlyList<Slice> Frozen { get; }
 
     /// <summary>The parameters that this stage updates, by offset.</summary>
     public IEnumerable<Segment> Own => _parameters.OwnedBy(_number);
@@ -90,15 +93,8 @@ public sealed class ApartStage : ICollective
     public void Initialize(ulong seed) => Initialization.Fill(_vectors, seed, _parameters.HeldBy(_number));
 
     /// <summary>The inner steps of the replica, for this stage.</summary>
-    /// <exception cref="ElasticException">The optimizer updates whole matrices.</exception>
-    public TrainingStep Step(IOptimizer optimizer, double clip, Precision? precision = null)
-    {
-        ArgumentNullException.ThrowIfNull(optimizer);
-        if (optimizer.Granularity != UpdateGranularity.Tiles)
-            throw new ElasticException("stages in several processes update tiles: use optimizer.kind = adamw, or train in one process");
-        return new TrainingStep(
-            [.. Slices.Select(_ => _device)], this, _layout, optimizer, clip, precision, _deadlines, _time, apart: this);
-    }
+    public TrainingStep Step(IOptimizer optimizer, double clip, Precision? precision = null) => new(
+        [.. Slices.Select(_ => _device)], this, _layout, optimizer, clip, precision, _deadlines, _time, apart: this);
 
     /// <summary>The passes of all micro-batches through this stage.</summary>
     /// <returns>

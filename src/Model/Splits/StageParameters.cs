@@ -8,7 +8,7 @@ namespace Elastic.Model.Splits;
 /// <summary>
 /// Which stage has which parameters, where each stage has memory of its own: a process, or a GPU. The owner of a parameter is the stage
 /// whose operations write its gradient: it sums, clips and updates it. Another stage that reads it, as the first one a tied embedding,
-/// has a copy.
+/// has a copy. Frozen parameters have no owner: each stage that reads them has them.
 /// </summary>
 public sealed class StageParameters
 {
@@ -40,8 +40,8 @@ public sealed class StageParameters
                     Invariant.Holds(owner < 0 || owner == stage, $"the gradient of {name} is of one stage, but for rows summed apart");
                     owner = stage;
                 }
-                if (operation.SumsRowsApart && RowsFrom < 0)
-                    (RowsFrom, Table) = (stage, layout[operation.Parameters[0]]);
+                if (RowsFrom < 0 && operation.SumsRowsApart && layout[operation.Parameters[0]] is { Parameter.IsTrained: true } table)
+                    (RowsFrom, Table) = (stage, table);
             }
         }
         for (var i = 0; i < _owners.Length; i++)
@@ -60,15 +60,6 @@ public sealed class StageParameters
         }
     }
 
-    /// <summary>Refuses what stages in processes of their own do not train.</summary>
-    /// <exception cref="ElasticException">Some parameters are frozen.</exception>
-    public static void CheckApart(FlatLayout layout)
-    {
-        ArgumentNullException.ThrowIfNull(layout);
-        if (layout.FrozenLength > 0)
-            throw new ElasticException("an adapter of a frozen model is not trained by stages in several processes: train it in one");
-    }
-
     /// <summary>What each computes.</summary>
     public IReadOnlyList<TapeStage> Stages { get; }
 
@@ -82,19 +73,20 @@ public sealed class StageParameters
     public int RowsTo { get; } = -1;
 
     /// <summary>What a stage owns, by offset.</summary>
-    public IEnumerable<Segment> OwnedBy(int stage) => _layout.Segments.Where((_, i) => _owners[i] == stage);
+    public IEnumerable<Segment> OwnedBy(int stage) =>
+        _layout.Segments.Where((segment, i) => segment.Parameter.IsTrained && _owners[i] == stage);
 
-    /// <summary>What a stage owns or reads, by offset.</summary>
+    /// <summary>What a stage owns or reads, frozen parameters too, by offset.</summary>
     public IEnumerable<Segment> HeldBy(int stage) => _layout.Segments.Where((_, i) => _readers[i].Contains(stage));
 
     /// <summary>The elements that each stage owns, as runs of parameters that follow one another, with the zeros between them.</summary>
-    public IEnumerable<(int Owner, long First, long Count)> Owners => Runs(_owners);
+    public IEnumerable<(int Owner, long First, long Count)> Owners => Runs(_owners).Where(r => r.First < _layout.TrainedLength);
 
     /// <summary>The elements that a stage owns.</summary>
     public IEnumerable<(long First, long Count)> RangesOwnedBy(int stage) =>
         Owners.Where(r => r.Owner == stage).Select(r => (r.First, r.Count));
 
-    /// <summary>The elements that a stage owns or reads.</summary>
+    /// <summary>The elements that a stage owns or reads. No run of them is both of trained parameters and of frozen ones.</summary>
     public IEnumerable<(long First, long Count)> RangesHeldBy(int stage) =>
         Runs([.. _readers.Select(r => r.Contains(stage) ? 1 : 0)]).Where(r => r.Owner == 1).Select(r => (r.First, r.Count));
 
@@ -113,8 +105,8 @@ public sealed class StageParameters
     }
 
     /// <summary>What an owner sends to another stage after each update.</summary>
-    public IEnumerable<(Segment Parameter, int Owner, int Reader)> Copies => _layout.Segments.SelectMany(
-        (segment, i) => _readers[i].Where(r => r != _owners[i]).Select(reader => (segment, _owners[i], reader)));
+    public IEnumerable<(Segment Parameter, int Owner, int Reader)> Copies => _layout.Segments.SelectMany((segment, i) => _readers[i]
+        .Where(r => segment.Parameter.IsTrained && r != _owners[i]).Select(reader => (segment, _owners[i], reader)));
 
     /// <summary>The runs of tiles that hold some of these parameters.</summary>
     public static IReadOnlyList<Slice> RunsOf(IEnumerable<Segment> parameters)
@@ -174,18 +166,20 @@ public sealed class StageParameters
         return sums;
     }
 
-    // Consecutive segments of one number.
+    // Consecutive segments of one number, all of them trained or all frozen.
     private IEnumerable<(int Owner, long First, long Count)> Runs(int[] numbers)
     {
         for (int first = 0, end; first < numbers.Length; first = end)
         {
             end = first + 1;
-            while (end < numbers.Length && numbers[end] == numbers[first])
+            while (end < numbers.Length && numbers[end] == numbers[first] && IsTrained(end) == IsTrained(first))
                 end++;
             var start = _layout.Segments[first].Offset;
             yield return (numbers[first], start, _layout.Segments[end - 1].End - start);
         }
     }
+
+    private bool IsTrained(int segment) => _layout.Segments[segment].Parameter.IsTrained;
 
     // Of its elements; those of padded rows have no gradient.
     private static IEnumerable<int> TilesOf(Segment segment)

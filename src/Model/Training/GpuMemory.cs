@@ -65,7 +65,7 @@ public static class GpuMemory
             IEnumerable<int> pieces = Enumerable.Range(0, inUse.Chunks).Select(c => c * inUse.Stages + device % inUse.Stages);
             var held = parts is null ? layout.Length : pieces.Sum(p => parts.HeldBy(p).Sum(s => s.Count));
             var summed = sums[device / inUse.Stages] * (parts is null ? (double)layout.TrainedLength
-                : pieces.Sum(p => Trained(parts.OwnedBy(p)))) + (parts is null ? 0 : (double)layout.TrainedLength / devices.Count);
+                : pieces.Sum(p => parts.OwnedBy(p).Sum(s => s.Count))) + (parts is null ? 0 : (double)layout.TrainedLength / devices.Count);
             return new TrainingMemory(
                 (double)held * ((isHome ? 0 : sizeof(float)) + (precision.IsNarrow ? NarrowBytes : 0)),
                 summed * sizeof(float), activations[device % inUse.Stages]);
@@ -80,7 +80,7 @@ public static class GpuMemory
         var (architecture, optimizer) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer));
         var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var parts = new StageParameters(architecture, layout, stages);
-        var (held, owned) = ((double)parts.HeldBy(stage).Sum(s => s.Count), (double)Trained(parts.OwnedBy(stage)));
+        var (held, owned) = ((double)parts.HeldBy(stage).Sum(s => s.Count), (double)parts.OwnedBy(stage).Sum(s => s.Count));
         var sums = MostSums(0, settings.Batch.MicroBatches);
         return new TrainingMemory(
             held * (sizeof(float) + (precision.IsNarrow ? NarrowBytes : 0)) + owned * optimizer.Vectors.Count * sizeof(float),
@@ -145,8 +145,6 @@ public static class GpuMemory
             : 0;
         return [.. plans.Select((plan, stage) => plan.Bytes - plan.LogitBytes + (stage == stages - 1 ? logits + head : 0))];
     }
-
-    private static long Trained(IEnumerable<Segment> segments) => segments.Where(s => s.Parameter.IsTrained).Sum(s => s.Count);
 
     private static string StagesOf(TrainingSettings settings) => settings.Run.Stages > 1
         ? $"use more run.stages ({settings.Run.Stages})"

@@ -43,7 +43,6 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
         var whole = TrainingPlan.OfReplica(settings, stages, threads, split: new ReplicaSplit(1, stages));
         var (architecture, optimizer) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer));
         var layout = new FlatLayout(architecture.Parameters);
-        StageParameters.CheckApart(layout);
         var (parameters, precision) = (
             new StageParameters(architecture, layout, stages), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var passes = PassPlan.OfStages(

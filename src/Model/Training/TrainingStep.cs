@@ -23,7 +23,7 @@ public sealed class TrainingStep
     private readonly ICollective _collective;
     private readonly IOptimizer _optimizer;
     private readonly IReadOnlyList<Slice> _slices;
-    private readonly Slice _frozen;
+    private readonly IReadOnlyList<Slice> _frozen;
     private readonly double _clip;
     private readonly Precision _precision;
     private readonly StepDeadlines _deadlines;
@@ -95,7 +95,7 @@ public sealed class TrainingStep
         _shards = zero == 2 && stages == 1 && tensor == 1
             ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
         _mirror = mirror;
-        _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
+        _frozen = apart?.Frozen ?? [new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile))];
     }
 
     /// <summary>
@@ -254,7 +254,7 @@ public sealed class TrainingStep
         if (_mirror is { } mirror)
         {
             IReadOnlyList<string> names = [VectorSet.Parameters, .. _optimizer.Vectors];
-            var frozen = _isFrozenMirrored ? default : _frozen;
+            var frozen = _isFrozenMirrored ? default : _frozen[0];
             await _ranks.RunAsync("mirroring", _deadlines.Most, (d, rank) =>
             {
                 d.CopySlice(_slices[(rank + 1) % _slices.Count], names, mirror);
@@ -270,10 +270,11 @@ public sealed class TrainingStep
     // What is frozen stays as it is: it is rounded once.
     private async Task NarrowAsync()
     {
-        if (!_isFrozenNarrow && _frozen.Count > 0)
+        if (!_isFrozenNarrow && _frozen.Any(f => f.Count > 0))
             await OnFirstAsync("rounding frozen weights", d =>
             {
-                d.NarrowSlice(_frozen, _precision);
+                foreach (var slice in _frozen)
+                    d.NarrowSlice(slice, _precision);
                 return true;
             });
         _isFrozenNarrow = true;

@@ -17,11 +17,13 @@ public readonly record struct HiddenMatrix(long First, int Rows, int Columns, lo
     public long Count => (long)Rows * Columns;
 
     /// <summary>
-    /// The trained ones of a slice, which cuts none (<see cref="UpdateGranularity.WholeMatrices"/>), in the order of the vector.
+    /// The trained ones of a slice, in the order of the vector. A slice cuts none (<see cref="UpdateGranularity.WholeMatrices"/>), but that
+    /// of a stage in a process of its own, which has all of its own ones: what it cuts is another stage's, and left out.
     /// </summary>
     public static IEnumerable<HiddenMatrix> In(FlatLayout layout, Slice slice)
     {
-        foreach (var segment in SegmentsIn(layout, slice.First, slice.First + slice.Count))
+        var (first, end) = (slice.First, slice.First + slice.Count);
+        foreach (var segment in SegmentsIn(layout, first, end).Where(s => s.Offset >= first && s.Offset + s.Count <= end))
         {
             var (rows, columns, matrices) = (checked((int)segment.Shape[0]), segment.Shape[1], segment.Parameter.HiddenMatrices);
             for (var i = 0; i < matrices; i++)

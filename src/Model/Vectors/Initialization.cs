@@ -51,6 +51,14 @@ public static class Initialization
         }
     }
 
+    /// <summary>Elements of one parameter, as <see cref="Fill(ReplicaVectors, ulong)"/> has them.</summary>
+    /// <param name="first">The first of them, counted in the parameter.</param>
+    public static void Fill(ParameterSpec parameter, ulong seed, long first, Memory<float> into)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        Draw(into, first, parameter, seed);
+    }
+
     /// <summary>
     /// A parameter's elements, as <see cref="Fill(ReplicaVectors, ulong)"/> has them; of one that is not too long for an array.
     /// </summary>

@@ -52,12 +52,15 @@ public static class VectorStore
         return new VectorManifest(length, chunks);
     }
 
-    /// <summary>Stores the set of the frozen parameters; null where all are trained.</summary>
-    public static Digest? PutFrozen(this BlobStore blobs, ReplicaVectors vectors)
+    /// <summary>Stores the set of the frozen parameters, likewise; null where all are trained.</summary>
+    /// <param name="make">Fills elements of the parameters from this one on.</param>
+    public static Digest? PutFrozen(this BlobStore blobs, FlatLayout layout, Action<long, Memory<float>> make)
     {
-        ArgumentNullException.ThrowIfNull(vectors);
-        return FrozenSet(vectors.Layout, (first, count) => blobs.PutElements(vectors, VectorSet.Parameters, first, count)) is { } set
-            ? blobs.PutSet(set) : null;
+        ArgumentNullException.ThrowIfNull(layout);
+        return layout.FrozenLength == 0 ? null : blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.FrozenParameters] = blobs.PutMade(layout.TrainedLength, layout.FrozenLength, make),
+        }));
     }
 
     /// <summary>The fingerprint that a version of these parameters has.</summary>
@@ -121,14 +124,33 @@ public static class VectorStore
     public static void ReadRanges(
         this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name, IReadOnlyList<(long First, long Count)> ranges)
     {
-        ArgumentNullException.ThrowIfNull(vector);
         ArgumentNullException.ThrowIfNull(into);
-        var length = into.Layout.TrainedLengthOf(name);
+        blobs.ReadRanges(vector, into, name, ranges, 0, into.Layout.TrainedLengthOf(name));
+    }
+
+    /// <summary>Reads some elements of the set of the frozen parameters, likewise.</summary>
+    /// <param name="ranges">By their places in the parameters.</param>
+    /// <inheritdoc cref="ReadFrozen" path="/exception"/>
+    public static void ReadFrozenRanges(
+        this BlobStore blobs, Digest set, ReplicaVectors into, IReadOnlyList<(long First, long Count)> ranges)
+    {
+        ArgumentNullException.ThrowIfNull(into);
+        blobs.ReadRanges(
+            blobs.ReadSet(set)[VectorSet.FrozenParameters], into, VectorSet.Parameters, ranges, into.Layout.TrainedLength,
+            into.Layout.FrozenLength);
+    }
+
+    // Of a vector that begins at this element of the one into which it is read.
+    private static void ReadRanges(
+        this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name, IReadOnlyList<(long First, long Count)> ranges,
+        long origin, long length)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
         Check(vector, name, length);
         var staging = new float[Math.Min(length, VectorManifest.ChunkElements)];
-        foreach (var chunk in ChunksOf(ranges))
+        foreach (var chunk in ChunksOf(ranges, origin))
         {
-            var (start, count) = ((long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk));
+            var (start, count) = (origin + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk));
             blobs.Read(vector.Chunks[chunk], MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
             foreach (var (first, elements) in ranges)
             {
@@ -140,15 +162,19 @@ public static class VectorStore
     }
 
     /// <summary>The chunks that hold some of these elements, in order.</summary>
-    /// <inheritdoc cref="ReadRanges" path="/param"/>
-    public static IEnumerable<int> ChunksOf(IEnumerable<(long First, long Count)> ranges) => ranges.Where(r => r.Count > 0)
-        .SelectMany(r =>
+    /// <param name="ranges">First elements and numbers of them.</param>
+    /// <param name="origin">The element with which the first chunk begins.</param>
+    public static IEnumerable<int> ChunksOf(IEnumerable<(long First, long Count)> ranges, long origin = 0) =>
+        ranges.Where(r => r.Count > 0).SelectMany(r =>
         {
-            var first = (int)(r.First / VectorManifest.ChunkElements);
-            return Enumerable.Range(first, (int)((r.First + r.Count - 1) / VectorManifest.ChunkElements) - first + 1);
+            var first = (int)((r.First - origin) / VectorManifest.ChunkElements);
+            return Enumerable.Range(first, (int)((r.First - origin + r.Count - 1) / VectorManifest.ChunkElements) - first + 1);
         }).Distinct().Order();
 
-    private static void Check(VectorManifest vector, string name, long length)
+    /// <summary>Looks whether a stored vector is one of this model.</summary>
+    /// <param name="length">Elements that it has to have.</param>
+    /// <inheritdoc cref="ReadVector" path="/exception[@cref='ElasticException']"/>
+    internal static void Check(VectorManifest vector, string name, long length)
     {
         if (vector.Elements != length)
             throw new ElasticException(

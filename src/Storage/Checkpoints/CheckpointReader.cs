@@ -1,7 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
-using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;
@@ -55,29 +54,16 @@ public static class CheckpointReader
     {
         ArgumentNullException.ThrowIfNull(manifest);
         ArgumentNullException.ThrowIfNull(model);
-        if (manifest.Model != model.Signature)
-            throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, " +
-                                       $"and the settings ask for {model.Signature}; " +
-                                       "set the model.* keys to the checkpoint's, or take another checkpoint");
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var blobs = new BlobStore(Path.Combine(folder, CheckpointManifest.BlobFolder), readOnly: true);
-        var ((parameters, frozen), layout) = (ParametersOf(path, manifest, blobs), Architectures.LayoutOf(model));
-        if (frozen is null && layout.FrozenLength > 0)
-            throw new ElasticException($"{path} was written by an earlier version of Elastic, which kept frozen weights among the trained "
-                + "ones: export its model with that version, and start from the folder");
-        var isOfModel = parameters.Elements == layout.TrainedLength;
-        if (isOfModel && parameters.Chunks.FirstOrDefault(c => !blobs.Has(c)) is { Hex: not null } missing)
-            throw new BlobLostException(missing, $"is missing ({blobs.PathOf(missing)})");
+        var parameters = CheckpointParameters.Find(path, manifest, model);
+        var layout = parameters.Layout;
         var (needed, free) = ((double)layout.Length * sizeof(float), MachineMemory.Now().FreeBytes);
-        if (isOfModel && needed > free)
+        if (needed > free)
             throw new ElasticException($"the parameters of {path} take {ByteSize.Text(needed)} of memory, and {ByteSize.Text(free)} are " +
                                        "free: free some memory, or take a checkpoint of a smaller model");
         var vectors = new ReplicaVectors(layout);
         try
         {
-            blobs.ReadVector(parameters, vectors, VectorSet.Parameters);
-            if (frozen is { } set)
-                blobs.ReadFrozen(set, vectors);
+            parameters.ReadInto(vectors);
             return vectors;
         }
         catch
@@ -96,20 +82,5 @@ public static class CheckpointReader
         return parameters.Fingerprint.Hex == manifest.Fingerprint ? null
             : $"{path} says that its parameters have the fingerprint {manifest.Fingerprint[..12]}, and they have "
                 + $"{parameters.Fingerprint.Short}: one of them is damaged; take another checkpoint";
-    }
-
-    private static (VectorManifest Trained, Digest? Frozen) ParametersOf(string path, CheckpointManifest manifest, BlobStore blobs)
-    {
-        try
-        {
-            var set = blobs.ReadSet(new Digest(manifest.Parameters));
-            if (Difference(path, manifest, set) is { } difference)
-                throw new ElasticException(difference);
-            return (set[VectorSet.Parameters], set.Frozen);
-        }
-        catch (InvalidDataException e)
-        {
-            throw new ElasticException($"{path} names parameters that are none ({e.Message}): take another checkpoint", e);
-        }
     }
 }

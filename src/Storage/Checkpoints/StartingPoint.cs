@@ -4,7 +4,6 @@ using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Exchange;
 using Elastic.Model.Networks;
-using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;
 
@@ -29,29 +28,42 @@ public static class StartingPoint
     }
 
     /// <summary>
-    /// Reads the weights into memory, once they are known to be those of <c>model.init-digest</c>. Where adapters are to be trained and the
-    /// weights have none, these are drawn.
+    /// Opens the weights, once they are known to be those of <c>model.init-digest</c>. Where adapters are to be trained and the weights
+    /// have none, these are drawn.
     /// </summary>
     /// <param name="seed">The run's.</param>
-    /// <exception cref="ElasticException">There are none, they are of another model, or others; or memory is short.</exception>
-    /// <exception cref="IOException">A blob of a checkpoint is missing or damaged.</exception>
-    public static ReplicaVectors Load(ModelSettings model, ulong seed)
+    /// <exception cref="ElasticException">There are none, they are of another model, or others.</exception>
+    /// <exception cref="IOException">A blob of a checkpoint is missing.</exception>
+    public static StartingWeights Open(ModelSettings model, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(model);
         var path = model.Init ?? throw new ArgumentException("the settings name no weights", nameof(model));
-        var found = ModelIn(path, model);
-        var read = Read(path, found);
-        try
+        if (Differs(model, FingerprintOf(path, model)) is { } why)
+            throw new ElasticException(why);
+        if (AdapterFolder.IsAt(path))
         {
-            if (Differs(model, read.FingerprintOf()) is { } why)
-                throw new ElasticException(why);
-            return found == model ? read : WithAdapters(read, model, seed);
+            var (adapter, folder) = OpenAdapter(path, model);
+            return Opened(() =>
+            {
+                var (own, read) = adapter.Beside(folder, model);
+                return new StartingWeights(own, read, adapter, folder);
+            }, adapter, folder);
         }
-        catch
+
+        var (layout, network) = (Architectures.LayoutOf(model), ModelIn(path, model));
+        if (!Directory.Exists(path))
         {
-            read.Dispose();
-            throw;
+            var stored = CheckpointParameters.Find(path, CheckpointManifest.Read(path), network);
+            return StartingWeights.Beside(stored.Layout, (name, first, into) => stored.Read(name, first, into.Span), layout, seed);
         }
+
+        var its = Open(path, network);
+        return Opened(() =>
+        {
+            its.CheckTies();
+            return StartingWeights.Beside(
+                Architectures.LayoutOf(network), (name, first, into) => its.Read(name, first, into.Span), layout, seed, its);
+        }, its);
     }
 
     /// <summary>What people should know of the weights that a new run starts from, a sentence each.</summary>
@@ -76,25 +88,16 @@ public static class StartingPoint
         }
     }
 
-    private static ReplicaVectors Read(string path, ModelSettings model)
+    private static StartingWeights Opened(Func<StartingWeights> open, params IDisposable[] files)
     {
-        if (AdapterFolder.IsAt(path))
-            return ReadAdapter(path, model);
-        if (!Directory.Exists(path))
-            return CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), model);
-        using var folder = Open(path, model);
-        return folder.Load();
-    }
-
-    // The adapter and the network beside which it was trained are one set of weights, with one fingerprint.
-    private static ReplicaVectors ReadAdapter(string path, ModelSettings model)
-    {
-        var (adapter, folder) = OpenAdapter(path, model);
-        using (adapter)
-        using (folder)
+        try
         {
-            using var network = folder.Load();
-            return adapter.Load(network, model, folder.Fingerprint).Vectors;
+            return open();
+        }
+        catch
+        {
+            Array.ForEach(files, f => f.Dispose());
+            throw;
         }
     }
 
@@ -145,13 +148,6 @@ public static class StartingPoint
     private static ModelSettings ModelIn(string path, ModelSettings model) =>
         model.Lora.IsUsed && !AdapterFolder.IsAt(path) && (Directory.Exists(path) || CheckpointManifest.Read(path).Model != model.Signature)
             ? model.WithoutAdapters() : model;
-
-    private static ReplicaVectors WithAdapters(ReplicaVectors network, ModelSettings model, ulong seed)
-    {
-        var vectors = Adapters.Beside(network, model, seed);
-        network.Dispose();
-        return vectors;
-    }
 
     /// <summary>Says that weights are not those of <c>model.init-digest</c>; null where they are, or the settings have none.</summary>
     /// <param name="found">Fingerprint of the weights that were read.</param>

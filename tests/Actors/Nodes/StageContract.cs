@@ -21,11 +21,19 @@ public abstract class StageContract(string devices) : IDisposable
     }
 
     // Three nodes, two stages. In the middle of the second round a node that has one is lost.
-    [Fact]
-    public async Task Two_nodes_with_a_stage_each_give_the_fingerprint_of_one_also_when_one_is_lost_in_the_middle_of_a_round()
+    [Theory]
+    [InlineData("adamw", 0)]
+    [InlineData("adamw", 2)]
+    [InlineData("muon", 0)]
+    public async Task Two_nodes_with_a_stage_each_give_the_fingerprint_of_one_also_when_one_is_lost_in_the_middle_of_a_round(
+        string optimizer, int rank)
     {
         var settings = TinyRun.Settings("a", rounds: 3);
-        settings = settings with { Model = settings.Model with { Layers = 2 } };
+        settings = settings with
+        {
+            Model = settings.Model with { Layers = 2, Lora = settings.Model.Lora with { Rank = rank } },
+            Optimizer = settings.Optimizer with { Kind = optimizer },
+        };
         var (steps, lost) = (new ConcurrentDictionary<(string Node, int Round), int>(), new TaskCompletionSource<string>());
         var nodes = new Dictionary<string, ElasticNode>();
         await using var seed = nodes["seed"] = await StartAsync("seed", NodeDuty.Seed());

@@ -31,7 +31,8 @@ internal static class ExchangedModel
         (fill ?? (v => Initialization.Fill(v, seed)))(vectors);
         var parameters = blobs.PutVector(vectors, VectorSet.Parameters);
         var set = blobs.PutSet(new VectorSet(
-            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }, blobs.PutFrozen(vectors)));
+            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters },
+            blobs.PutFrozen(vectors.Layout, (first, into) => vectors.CopyTo(VectorSet.Parameters, first, into.Span))));
         var fingerprint = vectors.FingerprintOf().Hex;
         var some = Digest.Of("some"u8).Hex;
         Directory.CreateDirectory(Path.Combine(run, "checkpoints"));

@@ -32,6 +32,29 @@ public sealed class VectorStoreTests : TemporaryFolder
             refusal.Message);
     }
 
+    // Of a stage: from the first chunk and from the second, and nothing else.
+    [Fact]
+    public void Ranges_of_frozen_parameters_are_read_from_the_chunks_that_hold_them()
+    {
+        var model = TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 };
+        var layout = Architectures.LayoutOf(model with { Lora = model.Lora with { Rank = 2 } });
+        using var all = new ReplicaVectors(layout);
+        Initialization.Fill(all, 7);
+        var set = PutFrozen(all)!.Value;
+        Assert.Equal(2, _blobs.ReadSet(set)[VectorSet.FrozenParameters].Chunks.Count);
+        (long First, long Count)[] ranges =
+        [
+            (layout.TrainedLength + 5, 100), (layout.TrainedLength + VectorManifest.ChunkElements - 3, 1000),
+        ];
+        using var some = new ReplicaVectors(layout);
+        _blobs.ReadFrozenRanges(set, some, ranges);
+        var expected = new float[layout.Length];
+        foreach (var (first, count) in ranges)
+            all.Floats(VectorSet.Parameters, first, (int)count).CopyTo(expected.AsSpan((int)first));
+        Assert.Equal(expected, some.Floats(VectorSet.Parameters, 0, (int)layout.Length).ToArray());
+        Assert.Equal([0, 1], VectorStore.ChunksOf(ranges, layout.TrainedLength));
+    }
+
     [Fact]
     public void A_vector_of_another_type_is_refused()
     {
@@ -224,7 +247,7 @@ public sealed class VectorStoreTests : TemporaryFolder
     public void Frozen_parameters_are_a_set_that_stays_as_long_as_a_version_names_it()
     {
         using var vectors = Filled(Adapted);
-        var frozen = _blobs.PutFrozen(vectors)!.Value;
+        var frozen = PutFrozen(vectors)!.Value;
         var version = PutVersion(vectors, frozen);
         var next = 1f;
         vectors.CopyFrom(VectorSet.Parameters, 5, new ReadOnlySpan<float>(ref next));
@@ -252,8 +275,11 @@ public sealed class VectorStoreTests : TemporaryFolder
         }
         Assert.Contains("has frozen parameters, and this model has none", Assert.Throws<InvalidDataException>(
             () => _blobs.ReadSet(later, Adapted.TrainedLength, 0)).Message, StringComparison.Ordinal);
-        Assert.Null(_blobs.PutFrozen(Filled(Small)));
+        Assert.Null(PutFrozen(Filled(Small)));
     }
+
+    private Digest? PutFrozen(ReplicaVectors vectors) => _blobs.PutFrozen(
+        vectors.Layout, (first, into) => vectors.CopyTo(VectorSet.Parameters, first, into.Span));
 
     private Digest PutVersion(ReplicaVectors vectors, Digest frozen) => _blobs.PutSet(new VectorSet(
         new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = _blobs.PutVector(vectors, VectorSet.Parameters) }, frozen));

@@ -29,7 +29,7 @@ internal sealed class ReplicaMemory(
     private bool _isReadByOthers;
 
     public ReplicaVectors Vectors { get; private set; } = share is { } part
-        ? new(layout, (name, length) => DeviceBackends.Of(device).Allocate(device, length, part.RangesOf(name)))
+        ? new(layout, (name, length) => DeviceBackends.Of(device).Allocate(device, length, part.PlacesIn(name)))
         : New(layout, device, offload);
 
     /// <summary>What is here; null for all of it.</summary>
@@ -62,7 +62,10 @@ internal sealed class ReplicaMemory(
         if (stored.Frozen is { } frozen && Frozen != frozen)
         {
             Frozen = null;
-            blobs.ReadFrozen(frozen, Vectors);
+            if (share is null)
+                blobs.ReadFrozen(frozen, Vectors);
+            else
+                blobs.ReadFrozenRanges(frozen, Vectors, share.Frozen);
             Frozen = frozen;
         }
         Load(blobs, VectorSet.Parameters, stored);
@@ -105,7 +108,10 @@ internal sealed class ReplicaMemory(
     {
         var stored = await GatherAsync(blobs, stage, [VectorSet.Parameters, .. moments]);
         var sets = await TellAsync(
-            stage, stored is null ? [] : [blobs.PutSet(SetOf(stored, [VectorSet.Parameters])), blobs.PutSet(SetOf(stored, moments))], 2);
+            stage, stored is null ? [] :
+            [
+                blobs.PutSet(SetOf(stored, [VectorSet.Parameters], null)), blobs.PutSet(SetOf(stored, moments, null)),
+            ], 2);
         return (sets[0], (InnerState = sets[1]).Value);
     }
 
@@ -117,7 +123,7 @@ internal sealed class ReplicaMemory(
     {
         string[] all = [.. moments, VectorSet.Parameters];
         var stored = await GatherAsync(blobs, stage, all);
-        return (await TellAsync(stage, stored is null ? [] : [blobs.PutSet(SetOf(stored, all))], 1))[0];
+        return (await TellAsync(stage, stored is null ? [] : [blobs.PutSet(SetOf(stored, all, Frozen))], 1))[0];
     }
 
     /// <summary>Attaches devices that train the replica from now on, and notes how many they are.</summary>
@@ -211,8 +217,8 @@ internal sealed class ReplicaMemory(
         return [.. (await stage.TellStoredAsync(bytes)).Chunk(Digest.Length).Select(set => new Digest(Convert.ToHexStringLower(set)))];
     }
 
-    private static VectorSet SetOf(Dictionary<string, VectorManifest> stored, IEnumerable<string> names) =>
-        new(names.ToDictionary(name => name, name => stored[name]));
+    private static VectorSet SetOf(Dictionary<string, VectorManifest> stored, IEnumerable<string> names, Digest? frozen) =>
+        new(names.ToDictionary(name => name, name => stored[name]), frozen);
 
     // Of a stage only what is here: the rest is zeros, and has no memory.
     private void Clear(string name)

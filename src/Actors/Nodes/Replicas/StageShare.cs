@@ -14,13 +14,12 @@ internal sealed class StageShare : IDisposable
 
     /// <param name="number">Number of the stage.</param>
     /// <param name="count">How many stages there are.</param>
-    /// <exception cref="Foundation.ElasticException">Some parameters are frozen.</exception>
     public StageShare(IArchitecture architecture, FlatLayout layout, int number, int count)
     {
-        StageParameters.CheckApart(layout);
         var parameters = new StageParameters(architecture, layout, count);
         (_architecture, Number, Count) = (architecture, number, count);
-        (_owned, _held) = ([.. parameters.RangesOwnedBy(number)], [.. parameters.RangesHeldBy(number)]);
+        var held = parameters.RangesHeldBy(number).ToLookup(range => range.First < layout.TrainedLength);
+        (_owned, _held, Frozen) = ([.. parameters.RangesOwnedBy(number)], [.. held[true]], [.. held[false]]);
     }
 
     /// <summary>Number of the stage.</summary>
@@ -32,13 +31,22 @@ internal sealed class StageShare : IDisposable
     /// <summary>The stage's sums of gradients and activations, which it keeps from one round to the next.</summary>
     public PipelineGroup Group => _group ??= ApartStage.NewGroup(_architecture, Count);
 
-    /// <summary>Elements of a vector that the stage has, by first element. The loss scale has each stage, all of it.</summary>
+    /// <summary>Elements of the frozen part of the parameters that the stage has, by first element.</summary>
+    public IReadOnlyList<(long First, long Count)> Frozen { get; }
+
+    /// <summary>
+    /// Elements of a vector's trained part that the stage has, by first element. The loss scale has each stage, all of it.
+    /// </summary>
     public IReadOnlyList<(long First, long Count)> RangesOf(string vector) => vector switch
     {
         VectorSet.Parameters => _held,
         VectorSet.LossScale => [(0, VectorSet.LossScaleElements)],
         _ => _owned,
     };
+
+    /// <summary>Elements of a vector that take memory here: those of its trained part, and of the parameters the frozen ones.</summary>
+    public IReadOnlyList<(long First, long Count)> PlacesIn(string vector) =>
+        vector == VectorSet.Parameters ? [.. RangesOf(vector), .. Frozen] : RangesOf(vector);
 
     /// <summary>True for the same stage of as many.</summary>
     public bool IsSameAs(StageShare? other) => other is not null && (other.Number, other.Count) == (Number, Count);
