@@ -48,6 +48,6 @@ internal static class EarlyStopping
         else if (plan.Patience > 0 && scored.ScoresSinceBest >= plan.Patience)
             yield return new RunEvent.RunEndedEarly(run.Id, score.Version, string.Create(CultureInfo.InvariantCulture,
                 $"evaluation.patience = {plan.Patience} scores in a row were no better than {scored.BestScore!.LossNats:0.####}, that of "
-                + $"version {scored.BestScore.Version}"));
+                + $"version {scored.BestScore.Version}{(scored.BestScore.Version > 0 ? ", whose checkpoint is kept" : "")}"));
     }
 }

@@ -162,7 +162,7 @@ public sealed record RunPlan
         IReadOnlyList<SegmentShape> changes) => new()
         {
             Timeline = new Timeline(RunLength.Segments(ShapeOf(settings), end, extensions, changes)),
-            Context = settings.Model.Context,
+            Context = settings.SampleTokens,
             Elements = elements,
             EvaluateEvery = heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0,
             CheckpointEvery = settings.Checkpoint.EveryRounds,

@@ -230,9 +230,15 @@ public sealed record RunState
     /// <summary>True when the newest version is scored, or need not be.</summary>
     public bool IsScored(RunPlan plan) => !plan.Evaluates(Round) || Score?.Version == Round;
 
-    /// <summary>True when the newest version is durable, or need not be.</summary>
+    /// <summary>
+    /// True when the newest version is durable, or need not be: where scores end the run, the best one is, whichever round it comes from.
+    /// </summary>
     public bool IsDurable(RunPlan plan) =>
-        (!plan.Checkpoints(Round) && CheckpointAsked != Round) || Checkpoints.Any(c => c.Version == Round);
+        (!plan.Checkpoints(Round) && CheckpointAsked != Round && !(Round > 0 && Round == BestKept(plan)))
+        || Checkpoints.Any(c => c.Version == Round);
+
+    /// <summary>The version whose checkpoint is kept because no other score was better; null where scores do not end the run.</summary>
+    public int? BestKept(RunPlan plan) => plan.Patience > 0 ? BestScore?.Version : null;
 
     /// <summary>
     /// The vector sets without which the run cannot go on from where it is: the version, the inner states, this round's work.

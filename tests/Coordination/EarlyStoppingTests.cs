@@ -42,7 +42,7 @@ public sealed class EarlyStoppingTests
         Assert.Empty(EarlyStopping.After(run, Plan with { Patience = 2 }, new VersionScore(2, 4.1, 1)));
         var end = Assert.IsType<RunEvent.RunEndedEarly>(
             Assert.Single(EarlyStopping.After(run, Plan with { Patience = 2 }, new VersionScore(3, 4.2, 1))));
-        Assert.Equal("evaluation.patience = 2 scores in a row were no better than 4, that of version 1", end.Why);
+        Assert.Equal("evaluation.patience = 2 scores in a row were no better than 4, that of version 1, whose checkpoint is kept", end.Why);
     }
 
     [Fact]

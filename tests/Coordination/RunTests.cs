@@ -350,6 +350,26 @@ public sealed class RunTests
         Assert.Equal([6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
     }
 
+    // Where scores end the run: who wants the best version has no other way to it.
+    [Fact]
+    public void The_best_version_is_made_durable_whichever_round_it_comes_from_and_kept_beside_the_newest()
+    {
+        var plan = PlanOf(replicas: 2, rounds: 40, chunks: 2) with { Patience = 3, CheckpointEvery = 10 };
+        var run = Fold(
+            Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with
+        { Round = 8, Version = Version(8), BestScore = new VersionScore(2, 3, 4) };
+        Assert.True(run.IsDurable(plan));
+        var decision = Decide(run, Stored(A, CheckpointOf(run)), plan);
+        Assert.Equal([2, 6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
+
+        run = run with { BestScore = new VersionScore(8, 2, 3) };
+        Assert.False(run.IsDurable(plan));
+        Assert.True(run.IsDurable(plan with { Patience = 0 }));
+        run = Fold(run, [.. Decide(run, Stored(A, CheckpointOf(run)), plan).Events]);
+        Assert.Equal([6, 8], run.Checkpoints.Select(c => c.Version));
+        Assert.True(run.IsDurable(plan));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -119,7 +119,7 @@ public class TrainingMemoryTests
     public void What_fits_under_no_setting_says_what_is_left_of_the_model()
     {
         var wide = Of(Samples.Tiny() with { Width = 1 << 14, Heads = 64, Layers = 20 }, sequences: 1, micro: 1);
-        Assert.Contains("lower model.width (16384), model.layers (20) or model.context (16)",
+        Assert.Contains("lower model.width (16384), model.layers (20) or corpus.sample-tokens (16)",
             TrainingPlan.OfReplica(wide, 1, 1).Problem(1e9), StringComparison.Ordinal);
         var few = Of(Samples.Model(12, 4, 64, 64, 97), sequences: 64, micro: 64);
         var plan = TrainingPlan.OfReplica(few, 1, 1);

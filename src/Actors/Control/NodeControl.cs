@@ -58,7 +58,10 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
             return await StreamAsync(settings, known, origin, progress, cancel);
         var corpus = (known is { } id ? node.OpenCorpus(id) : null)
             ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
-        return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
+        settings = Resolve(settings, corpus);
+        if (await CutDocuments.NoticeAsync(settings, corpus) is { } cut)
+            progress.Report(cut);
+        return await node.StartRunAsync(settings, corpus, origin);
     }
 
     /// <inheritdoc/>

@@ -252,7 +252,7 @@ internal sealed class ReplicaRound(NodeRun run, RunSetup setup, Compute order, i
                 var loss = await take(_step!);
                 var took = Stopwatch.GetElapsedTime(began);
                 NodeMeters.Step(run.Id, took);
-                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(rows, setup.Settings.Model.Context));
+                run.PieceTimes.Note(took * _devices.Count, PieceTimes.ElementsOf(rows, setup.Settings.SampleTokens));
                 return loss;
             }
             catch (DeviceFailedException e) when (

@@ -45,7 +45,7 @@ internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
 
         var scores = await context.Devices.EvaluateAsync(
             setup.Architecture.Batching.MicroBatches(samples, settings.Batch.Micro), sources,
-            run.Faults.Deadlines?.Invoke(), run.PieceTimes, settings.Model.Context, context.Stop);
+            run.Faults.Deadlines?.Invoke(), run.PieceTimes, settings.SampleTokens, context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
         var score = HeldOutScore.Of(scores, setup.Corpus);

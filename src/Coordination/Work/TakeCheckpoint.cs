@@ -60,9 +60,12 @@ public sealed class TakeCheckpointWork : WorkKind
 
     public override int? StoresFor(WorkKey key) => null;
 
-    private static IEnumerable<RunEvent> Outdated(RunState run, RunPlan plan) =>
-        run.Checkpoints.Take(run.Checkpoints.Count + 1 - plan.CheckpointsKept)
-            .Select(c => new RunEvent.CheckpointDropped(run.Id, c.Version));
+    // With one more. The best one of before stays beside the newest as long as it is the best.
+    private static IEnumerable<RunEvent> Outdated(RunState run, RunPlan plan)
+    {
+        var others = run.Checkpoints.Where(c => c.Version != run.BestKept(plan)).ToList();
+        return others.Take(others.Count + 1 - plan.CheckpointsKept).Select(c => new RunEvent.CheckpointDropped(run.Id, c.Version));
+    }
 
     // Prefers seeds: they are meant to stay.
     private static IEnumerable<NodeId> Keepers(ClusterView view)

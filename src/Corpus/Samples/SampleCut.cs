@@ -5,7 +5,7 @@ using Elastic.Messages.Settings;
 namespace Elastic.Corpus;
 
 /// <summary>Where in a shard its samples lie. All have the same length, so that any of them can be read by itself.</summary>
-/// <param name="Context">T: tokens the model sees at once.</param>
+/// <param name="Context">T: tokens the model sees at once in training.</param>
 public sealed record SampleCut(SampleKind Kind, int Context)
 {
     /// <summary>Pieces of one sample that are told apart by source: what a message of the control plane holds with their names.</summary>
@@ -15,7 +15,7 @@ public sealed record SampleCut(SampleKind Kind, int Context)
     public static SampleCut Of(TrainingSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return new SampleCut(settings.Corpus.Samples, settings.Model.Context);
+        return new SampleCut(settings.Corpus.Samples, settings.SampleTokens);
     }
 
     /// <summary>

@@ -100,6 +100,22 @@ internal static class CommonOptions
 
     public static Option<string?> RunName(string description) => new("--run") { Description = description, HelpName = "NAME" };
 
+    /// <summary>Which checkpoint of a run; null for the newest.</summary>
+    public static Option<int?> Round()
+    {
+        var option = new Option<int?>("--round")
+        {
+            Description = "The checkpoint after this round of the run, where it is kept. Default: the newest.",
+            HelpName = "N",
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int?>() is < 1 and var given)
+                result.AddError($"--round {given}: use the number of a round, from 1 on");
+        });
+        return option;
+    }
+
     public static Option<string> RequiredRunName(string description) =>
         new("--run") { Description = description, HelpName = "NAME", Required = true };
 

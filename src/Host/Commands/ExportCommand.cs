@@ -43,20 +43,21 @@ internal static class ExportCommand
             Description = "Writes the adapter alone (model.lora-rank), as a folder that PEFT opens beside the model that it was trained "
                 + "with. Without it, the adapter is added to the weights.",
         };
-        var (dataDir, json) = (CommonOptions.DataDir(), CommandOutput.Option());
+        var (round, dataDir, json) = (CommonOptions.Round(), CommonOptions.DataDir(), CommandOutput.Option());
 
         var command = new TeachingCommand("export",
-            "Writes the newest checkpoint of a run as a Hugging Face folder: config.json, model.safetensors and the tokenizer's files. "
-            + "Works also while the run still trains.",
+            "Writes a checkpoint of a run, the newest one, as a Hugging Face folder: config.json, model.safetensors and the tokenizer's "
+            + "files. Works also while the run still trains.",
             """
             elastic export --run tiny --out tiny-model
             elastic export --run books --out books-model --dtype bf16                half the size
+            elastic export --run books --round 15 --out books-15                     another checkpoint than the newest
             elastic export --run fine --out fine-adapter --adapter                   what LoRA has trained, some megabytes
             elastic export --run books --out s3://bucket/books                       to a store; elastic train --init takes it from there
             elastic export --model fetched --out books-model                         of pbm run fetch -n books -o fetched
             python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
             """)
-        { run, fetched, folder, type, adapter, dataDir, json };
+        { run, fetched, round, folder, type, adapter, dataDir, json };
         command.Validators.Add(parsed =>
         {
             if (parsed.GetValue(run) is null == parsed.GetValue(fetched) is null)
@@ -71,7 +72,8 @@ internal static class ExportCommand
                 using var target = await FolderTarget.OpenAsync(parsed.GetValue(folder)!, "a model", cancel);
                 var place = target.Folder;
                 NewFolder.CheckFree(place, folder.Name);
-                using var checkpoint = await Task.Run(() => CheckpointReader.LoadNewest(root), cancel).WaitAsync(cancel);
+                using var checkpoint = await Task.Run(
+                    () => CheckpointReader.Load(root, parsed.GetValue(round)), cancel).WaitAsync(cancel);
                 foreach (var passed in checkpoint.Passed)
                     error.WriteLine($"passed over {passed}");
                 var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));

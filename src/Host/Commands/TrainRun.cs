@@ -83,6 +83,8 @@ internal sealed class TrainRun
         foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model))
             .Concat(SettingsWithoutEffect.Of(settings)).Concat(SettingsWithoutEffect.Of(_request.Settings.Node)))
             Say(notice);
+        if (!corpus.IsGrowing && await CutDocuments.NoticeAsync(settings, corpus) is { } cut)
+            Say(cut);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"), _request.Changes);
         _folder = _data.Run(
             reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));

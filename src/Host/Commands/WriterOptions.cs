@@ -8,12 +8,13 @@ namespace Elastic.Host.Commands;
 internal sealed class WriterOptions
 {
     private readonly Option<string?> _run, _model, _adapter, _tokenizer;
+    private readonly Option<int?> _round = CommonOptions.Round();
 
     /// <param name="what">What the model is to do, e.g. "writes".</param>
     /// <param name="isRequired">False where the command has uses without a model, and says itself where it needs one.</param>
     public WriterOptions(Command command, string what, bool isRequired = true)
     {
-        _run = CommonOptions.RunName($"The run whose newest checkpoint {what}.");
+        _run = CommonOptions.RunName($"The run whose checkpoint {what}.");
         _model = new Option<string?>("--model")
         {
             Description = $"A Hugging Face folder (config.json and safetensors) whose model {what}, in place of a run; or a folder that "
@@ -32,6 +33,7 @@ internal sealed class WriterOptions
         };
         command.Options.Add(_run);
         command.Options.Add(_model);
+        command.Options.Add(_round);
         command.Options.Add(_adapter);
         command.Options.Add(_tokenizer);
         command.Validators.Add(parsed =>
@@ -43,6 +45,8 @@ internal sealed class WriterOptions
                 parsed.AddError($"name what {what}: either a run with --run NAME, or a folder with --model DIR");
             if (parsed.GetValue(_tokenizer) is not null && parsed.GetValue(_model) is null)
                 parsed.AddError("--tokenizer belongs to --model: a run has its own");
+            if (parsed.GetValue(_round) is not null && !isRun && !isModel)
+                parsed.AddError("--round belongs to --run, or to --model with a folder that pbm run fetch has made");
             if (parsed.GetValue(_adapter) is not null && parsed.GetValue(_model) is null)
                 parsed.AddError("--adapter belongs to --model: a run has its own");
         });
@@ -62,7 +66,9 @@ internal sealed class WriterOptions
                         $"{option.Name} {named} is a file: name the folder that it is in, for a checkpoint the one above")
                     : new NotFoundException($"{option.Name} {named}: there is no such folder");
         return parsed.GetValue(_model) is { } folder
-            ? TextModel.OfAnyFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter), notice)
-            : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);
+            ? TextModel.OfAnyFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter), notice, parsed.GetValue(_round))
+            : TextModel.OfRun(
+                CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice,
+                parsed.GetValue(_round));
     }
 }

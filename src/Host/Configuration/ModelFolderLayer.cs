@@ -16,7 +16,7 @@ internal static class ModelFolderLayer
 {
     private const string InitKey = "model.init", VocabularyKey = "model.vocabulary", TokenizerKey = "corpus.tokenizer";
     private const string MaskKey = "model.mask-token", BaseKey = "model.init-base";
-    private const string ChatKey = "corpus.chat-template";
+    private const string ChatKey = "corpus.chat-template", ContextKey = "model.context";
 
     /// <summary>The layer; empty where these name no folder.</summary>
     /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
@@ -59,7 +59,8 @@ internal static class ModelFolderLayer
             foreach (var setting in decided)
                 if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting, network))
                     problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
-                        + $"({setting.Where}); leave the key out, or name other weights");
+                        + $"({setting.Where}); leave the key out, or name other weights"
+                        + (other.Key == ContextKey ? $"; shorter samples has corpus.sample-tokens = {other.Text}" : ""));
             // Journals hold the path, and so do orders to other nodes; of what is in a store they hold the address, as it was written.
             return ConfigurationLayer.Of(path,
             [

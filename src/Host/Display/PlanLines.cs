@@ -73,7 +73,7 @@ internal static class PlanLines
         return
         [
             $"run {settings.Run.Name}   config {title}   {settings.Model.Signature}",
-            $"a step   {batch.Sequences} x {settings.Model.Context} tokens in {Units.Many(batch.MicroBatches, "micro-batch")}, "
+            $"a step   {batch.Sequences} x {settings.SampleTokens} tokens in {Units.Many(batch.MicroBatches, "micro-batch")}, "
                 + $"{plan.Together} at a time   {Precision.Of(settings.Run.Precision)}   recompute {Lower(batch.Recompute)}",
         ];
     }

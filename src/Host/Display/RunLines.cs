@@ -23,7 +23,7 @@ internal static class RunLines
         var length = Units.Many(RunPlan.RoundsOf(settings, blocks), "round");
         if (run.Epochs is { } epochs)
             length += $" ({Units.Many(epochs, "epoch")} of {Units.Count(blocks)} blocks)";
-        var tokens = (long)batch.Sequences * settings.Model.Context;
+        var tokens = (long)batch.Sequences * settings.SampleTokens;
         return
         [
             $"run {run.Name}   config {title}   {settings.Model.Signature}",

@@ -34,16 +34,19 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
 
     public IArchitecture Architecture { get; } = Architectures.Open(Settings);
 
-    /// <summary>The newest checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
-    public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice) =>
-        OfRunFolder(data.ExistingRun(run).Root, $"{run}", notice, data.Models);
+    /// <summary>A checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
+    /// <param name="round">After which it was taken; null for the newest.</param>
+    public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice, int? round = null) =>
+        OfRunFolder(data.ExistingRun(run).Root, $"{run}", notice, data.Models, round);
 
-    /// <summary>The newest checkpoint in the folder of a run.</summary>
+    /// <summary>A checkpoint in the folder of a run.</summary>
     /// <param name="name">What to call it.</param>
     /// <param name="models">Where folders of stores are that runs began with; null for nowhere.</param>
-    public static TextModel OfRunFolder(string folder, string name, Action<string> notice, StoredModels? models = null)
+    /// <inheritdoc cref="OfRun" path="/param"/>
+    public static TextModel OfRunFolder(
+        string folder, string name, Action<string> notice, StoredModels? models = null, int? round = null)
     {
-        var checkpoint = CheckpointReader.LoadNewest(folder);
+        var checkpoint = CheckpointReader.Load(folder, round);
         foreach (var passed in checkpoint.Passed)
             notice($"passed over {passed}");
         var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
@@ -66,13 +69,16 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     }
 
     /// <summary>The model of a Hugging Face folder, or of the folder of a run, as <c>pbm run fetch</c> makes them.</summary>
+    /// <param name="round">Which checkpoint of a run; null for the newest.</param>
     /// <inheritdoc cref="OfFolder"/>
-    public static TextModel OfAnyFolder(string path, string? tokenizer, string? adapter, Action<string> notice)
+    public static TextModel OfAnyFolder(
+        string path, string? tokenizer, string? adapter, Action<string> notice, int? round = null)
     {
         if (!IsOfRun(path))
-            return OfFolder(path, tokenizer, adapter);
+            return round is null ? OfFolder(path, tokenizer, adapter) : throw new ElasticException(
+                $"--round {round}: {path} is no folder of a run, and has one model; leave it out");
         return tokenizer is null && adapter is null
-            ? OfRunFolder(path, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), notice)
+            ? OfRunFolder(path, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), notice, round: round)
             : throw new ElasticException(
                 $"{path} is the folder of a run, which has its own {(tokenizer is null ? "adapter" : "tokenizer")}: leave the other out");
     }

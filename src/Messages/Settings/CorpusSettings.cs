@@ -81,13 +81,21 @@ public sealed record CorpusSettings : SettingsGroup
     public required string Tokenizer { get; init; }
 
     [Setting("corpus.samples", SampleKind.Blocks, """
-        blocks: documents one after the other, cut every model.context tokens, as large models are trained. packed: the same blocks, in
-        which no token sees another document than its own. documents: one document a sample, cut or filled up to the context, as models
-        are fine-tuned; what fills up is never scored. pairs: one prompt and its answer a sample. model.architecture = transformer reads
-        them as source and target, each cut or filled up to the context, and bert as two sentences in one context.
+        blocks: documents one after the other, cut every corpus.sample-tokens tokens, as large models are trained. packed: the same
+        blocks, in which no token sees another document than its own. documents: one document a sample, cut or filled up to as many
+        tokens, as models are fine-tuned; what fills up is never scored. pairs: one prompt and its answer a sample. model.architecture =
+        transformer reads them as source and target, each cut or filled up likewise, and bert as two sentences in one context.
         """)]
     [Since(4, SampleKind.Blocks)]
     public required SampleKind Samples { get; init; }
+
+    [Setting("corpus.sample-tokens", 0, """
+        Tokens of a sample, at most model.context; 0 for all of it. Fewer where a model with a long context is fine-tuned on short texts:
+        time and memory grow with each token of a sample, also with what only fills it up. What the model can read stays as it is. For a
+        transformer, of the source and of the target each.
+        """)]
+    [AtLeast(0, Zero = "model.context"), Since(7, 0)]
+    public required int SampleTokens { get; init; }
 
     [Setting("corpus.whole-words", false, """
         bert: hides all pieces of a word or none, as the authors' later models were trained: what is left of a word tells too much of it.

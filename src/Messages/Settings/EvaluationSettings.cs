@@ -21,7 +21,7 @@ public sealed record EvaluationSettings : SettingsGroup
 
     [Setting("evaluation.patience", 0, """
         Early stopping: ends the run when so many scores in a row were no better than the best one before them; 0 never does. The best
-        version's checkpoint is kept where checkpoint.keep reaches back to it. Where this is set, evaluation.every-rounds and
+        version has a checkpoint then, which is kept beside the newest ones. Where this is set, evaluation.every-rounds and
         evaluation.sequences decide the answer, too.
         """)]
     [Between(0, 1_000_000, Zero = "never"), Since(4, 0)]

@@ -107,8 +107,7 @@ public sealed record RunSettings : SettingsGroup
     [Setting("run.stages", 1, """
         Nodes that compute one replica together, each a stage of consecutive layers: for models that one node has no memory for. Such a
         replica needs as many nodes at once, and is lost with any of them; all its stages are then given out anew, from its last hand-over
-        or from the version. For optimizer.kind = adamw and models without adapters. One, because nobody waits for a neighbour then.
-        It changes no weight.
+        or from the version. One, because nobody waits for a neighbour then. It changes no weight.
         """, PartOfAnswer = false)]
     [Between(1, MostStages), Since(6, 1)]
     public required int Stages { get; init; }

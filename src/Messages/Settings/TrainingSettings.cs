@@ -36,6 +36,9 @@ public sealed record TrainingSettings : SettingsGroup
 
     public required EvaluationSettings Evaluation { get; init; }
 
+    /// <summary>T: tokens of a sample.</summary>
+    public int SampleTokens => Corpus.SampleTokens > 0 ? Corpus.SampleTokens : Model.Context;
+
     /// <summary>
     /// What a new run is refused for, besides <see cref="SettingsGroup.Problems"/>: it does no harm, and does not do what whoever sets it
     /// expects. A run that an earlier version of Elastic began with it goes on.
@@ -64,6 +67,11 @@ public sealed record TrainingSettings : SettingsGroup
         if (Corpus.ChatTemplate != ChatTemplate.None && (Model.IsMasked || Corpus.Samples == SampleKind.Pairs))
             yield return $"corpus.chat-template = {SettingKind.Word(Corpus.ChatTemplate)}: conversations are for models that continue a "
                 + $"text, not for model.architecture = \"{Model.Architecture}\" with corpus.samples = {SettingKind.Word(Corpus.Samples)}";
+        if (Corpus.SampleTokens > Model.Context)
+            yield return $"corpus.sample-tokens = {Corpus.SampleTokens} with model.context = {Model.Context}: the model reads no longer "
+                + $"sample; use at most {Model.Context}, or 0";
+        if (Model.IsMasked && Corpus.Samples == SampleKind.Pairs && Corpus.SampleTokens > 0)
+            yield return $"corpus.sample-tokens = {Corpus.SampleTokens}: a pair of sentences has all of model.context; leave it out";
         if (Model.IsMasked && Corpus.Samples == SampleKind.Pairs && Model.Context < LeastPairContext)
             yield return $"model.context = {Model.Context} holds no pair of sentences and the tokens around them: use at least "
                 + $"{LeastPairContext}";
@@ -81,22 +89,23 @@ public sealed record TrainingSettings : SettingsGroup
         if (Run.Stages > 1 && Optimizer.MirrorSlices)
             yield return $"run.stages = {Run.Stages} with optimizer.mirror-slices = true: a stage has one device and no neighbour that "
                 + "could keep a copy; leave it out, or use run.stages = 1";
-        var handed = sizeof(float) * (double)Batch.Micro * Model.Context * Model.Width;
+        var sample = Corpus.SampleTokens > 0 ? $"corpus.sample-tokens = {SampleTokens}" : $"model.context = {SampleTokens}";
+        var handed = sizeof(float) * (double)Batch.Micro * SampleTokens * Model.Width;
         if (Run.Stages > 1 && handed > MostBytesHanded)
             yield return string.Create(CultureInfo.InvariantCulture,
-                $"run.stages = {Run.Stages} with batch.micro = {Batch.Micro}, model.context = {Model.Context} and model.width = "
+                $"run.stages = {Run.Stages} with batch.micro = {Batch.Micro}, {sample} and model.width = "
                 + $"{Model.Width}: a stage would hand its neighbour {handed:0.0e+0} bytes at once, and can hand over "
                 + $"{MostBytesHanded:0.0e+0}; lower batch.micro");
-        var pass = (double)Batch.Micro * (Model.Context + 1.0);
+        var pass = (double)Batch.Micro * (SampleTokens + 1.0);
         if (pass > MostTokensOfPass)
             yield return string.Create(CultureInfo.InvariantCulture,
-                $"batch.micro = {Batch.Micro} with model.context = {Model.Context} are {pass:0.0e+0} tokens in one forward pass: "
+                $"batch.micro = {Batch.Micro} with {sample} are {pass:0.0e+0} tokens in one forward pass: "
                 + $"use at most {MostTokensOfPass:0.0e+0}");
-        var run = (double)Run.Replicas * Run.InnerSteps * Batch.Sequences * Model.Context * (Run.Rounds ?? 1);
+        var run = (double)Run.Replicas * Run.InnerSteps * Batch.Sequences * SampleTokens * (Run.Rounds ?? 1);
         if (run > MostTokens)
             yield return string.Create(CultureInfo.InvariantCulture,
                 $"run.rounds = {Run.Rounds ?? 1} of run.inner-steps = {Run.InnerSteps} with batch.sequences = {Batch.Sequences}, "
-                + $"run.replicas = {Run.Replicas} and model.context = {Model.Context} are {run:0.0e+0} tokens: use at most "
+                + $"run.replicas = {Run.Replicas} and {sample} are {run:0.0e+0} tokens: use at most "
                 + $"{MostTokens:0.0e+0}");
     }
 }

@@ -17,7 +17,7 @@ public sealed record SampleScore(ScoreSum Sum, IReadOnlyList<(string Source, str
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentOutOfRangeException.ThrowIfNotEqual(sources.Count, batch.Rows);
-        var (losses, first) = (device.Losses(batch), device.Architecture.Batching.FirstTarget(device.Architecture.Context));
+        var (losses, first) = (device.Losses(batch), device.Architecture.Batching.FirstTarget(batch.Columns));
         return [.. sources.Select((runs, row) => Of(batch, losses, row, first, runs))];
     }
 

@@ -61,7 +61,7 @@ public sealed record DeviceBudget(
         ArgumentNullException.ThrowIfNull(settings);
         var architecture = Architectures.Open(settings.Model);
         var optimizer = Optimizers.Open(settings.Optimizer);
-        var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
+        var rows = (int)Math.Min((long)settings.Batch.Micro * settings.SampleTokens, int.MaxValue);
         return Of(
             architecture, optimizer.Vectors.Count, Precision.Of(settings.Run.Precision, architecture, optimizer),
             settings.Batch.MicroBatches, rows, devices, zero, offload, settings.Optimizer.MirrorSlices, stages, tensor);

@@ -131,7 +131,7 @@ public static class GpuMemory
     private static double[] ActivationsOf(
         TrainingSettings settings, IArchitecture architecture, Precision precision, int stages, int units, int chunks)
     {
-        var (shape, recompute) = (new BatchShape(1, settings.Batch.Micro, settings.Model.Context), settings.Batch.Recompute);
+        var (shape, recompute) = (new BatchShape(1, settings.Batch.Micro, settings.SampleTokens), settings.Batch.Recompute);
         var plans = stages == 1
             ? [PassPlan.Of(architecture, shape, 1, recompute, precision)]
             : PassPlan.OfStages(architecture, shape, 1, recompute, precision, stages, units, chunks);

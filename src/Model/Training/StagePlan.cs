@@ -46,7 +46,7 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
         var (parameters, precision) = (
             new StageParameters(architecture, layout, stages), Precision.Of(settings.Run.Precision, architecture, optimizer));
         var passes = PassPlan.OfStages(
-            architecture, new BatchShape(whole.Together, settings.Batch.Micro, settings.Model.Context), threads, settings.Batch.Recompute,
+            architecture, new BatchShape(whole.Together, settings.Batch.Micro, settings.SampleTokens), threads, settings.Batch.Recompute,
             precision, stages, whole.Units);
         // As many sums of gradients at a time as the stages of one node's pipeline keep.
         var sums = whole.Vectors.GradientBytes * whole.InUse.Devices / (layout.TrainedLength * sizeof(float));
@@ -81,7 +81,8 @@ public sealed record StagePlan(IReadOnlyList<double> Bytes, double SentBytes, do
     /// <param name="freeBytes">What the process of a node may still take.</param>
     public string? Problem(double freeBytes) => MostBytes <= freeBytes ? null
         : $"stage {Bytes.ToList().IndexOf(MostBytes)} of {Stages} needs {ByteSize.Text(MostBytes)} of memory, and "
-            + $"{ByteSize.Text(freeBytes)} are free: use more run.stages, a smaller batch.micro or model.context, or free some memory";
+            + $"{ByteSize.Text(freeBytes)} are free: use more run.stages, a smaller batch.micro or corpus.sample-tokens, or free some "
+            + "memory";
 
     /// <summary>Powers of two of stages, and what the run says, as far as the network has them; none where it is not computed so.</summary>
     /// <inheritdoc cref="Of" path="/param"/>

@@ -138,7 +138,7 @@ public sealed record TrainingPlan
         var asked = split ?? ReplicaSplit.None;
         var lent = LentThreads.Of(devices, own, batch.MicroBatches * asked.Devices);
         var inUse = SplitInUse.Of(asked, lent.Count, architecture);
-        var (groups, context) = (Math.Max(1, lent.Count / inUse.Devices), settings.Model.Context);
+        var (groups, context) = (Math.Max(1, lent.Count / inUse.Devices), settings.SampleTokens);
         var microBatches = MicroBatchesOf(settings, groups);
         var rows = (int)Math.Min((long)batch.Micro * context, int.MaxValue);
         // With ZeRO-2 all devices reduce together, pass by pass.

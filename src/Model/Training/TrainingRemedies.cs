@@ -32,7 +32,7 @@ public static class TrainingRemedies
             return $"set {string.Join(", or ", enough.Select(Text))}, or free some memory";
         var settings = plan.Settings;
         var smaller = $"lower model.width ({settings.Model.Width}), model.layers ({settings.Model.Layers}) or " +
-                      $"model.context ({settings.Model.Context}), or free some memory";
+                      $"corpus.sample-tokens ({settings.SampleTokens}), or free some memory";
         if (all.Count == 0)
             return smaller;
         var together = Together(plan);

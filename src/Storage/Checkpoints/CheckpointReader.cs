@@ -18,11 +18,21 @@ public static class CheckpointReader
 {
     /// <summary>Loads the newest checkpoint in a run's folder whose parameters are intact.</summary>
     /// <exception cref="ElasticException">There is none.</exception>
-    public static LoadedCheckpoint LoadNewest(string runFolder)
+    public static LoadedCheckpoint LoadNewest(string runFolder) => Load(runFolder, null);
+
+    /// <summary>Loads the checkpoint that was taken after a round; the newest one that is intact where none is named.</summary>
+    /// <exception cref="ElasticException">There is none.</exception>
+    public static LoadedCheckpoint Load(string runFolder, int? round)
     {
-        var passed = new List<string>();
+        var (passed, others) = (new List<string>(), new List<int>());
         foreach (var (path, manifest, problem) in CheckpointFiles.Read(Path.Combine(runFolder, "checkpoints")))
         {
+            if (round is { } wanted && (manifest is null || manifest.Version != wanted))
+            {
+                if (manifest is not null)
+                    others.Add(manifest.Version);
+                continue;
+            }
             if (manifest is null)
             {
                 passed.Add($"{path}: {problem}");
@@ -39,10 +49,13 @@ public static class CheckpointReader
             }
         }
 
-        throw new ElasticException(passed.Count == 0
-            ? $"{runFolder} has no checkpoint: train until the first one, or set checkpoint.every-rounds lower; in a cluster another node "
-                + "may have it: pbm run fetch brings it here"
-            : $"no checkpoint of {runFolder} is whole ({string.Join("; ", passed)}): run train again, it makes new ones");
+        if (passed.Count > 0)
+            throw new ElasticException($"no checkpoint of {runFolder}{(round is null ? "" : $" of round {round}")} is whole "
+                + $"({string.Join("; ", passed)}): run train again, it makes new ones");
+        throw new ElasticException($"{runFolder} has no checkpoint" + (others.Count > 0
+            ? $" of round {round}: it has {(others.Count == 1 ? "that" : "those")} of {string.Join(", ", others.Order())}"
+            : ": train until the first one, or set checkpoint.every-rounds lower; in a cluster another node may have it: pbm run fetch "
+                + "brings it here"));
     }
 
     /// <summary>

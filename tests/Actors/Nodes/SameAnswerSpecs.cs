@@ -48,6 +48,28 @@ public sealed class SameAnswerSpecs : IDisposable
             : settings;
     }
 
+    // No parameter of these models depends on the context.
+    [Theory]
+    [InlineData("llama", SampleKind.Blocks)]
+    [InlineData("llama", SampleKind.Documents)]
+    [InlineData("transformer", SampleKind.Pairs)]
+    public async Task Short_samples_of_a_model_with_a_long_context_give_the_weights_and_the_score_of_one_with_a_short_context(
+        string architecture, SampleKind samples)
+    {
+        var settings = Of(architecture, TinyRun.Settings("a"));
+        settings = settings with { Corpus = settings.Corpus with { Samples = samples } };
+        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "short");
+        settings = settings with
+        {
+            Model = settings.Model with { Context = 4 * settings.Model.Context },
+            Corpus = settings.Corpus with { SampleTokens = settings.Model.Context },
+        };
+        var view = await _tiny.TrainAsync(settings, "cpu:2", data: "long");
+        Assert.Equal((expected.Fingerprint, expected.ValLoss, expected.Tokens), (view.Fingerprint, view.ValLoss, view.Tokens));
+        Assert.NotNull(view.ValLoss);
+        Assert.Equal(expected.SourceScores!, view.SourceScores!);
+    }
+
     [Fact]
     public async Task Scores_by_source_are_sums_of_the_one_score_with_the_same_bits_on_one_and_three_devices()
     {

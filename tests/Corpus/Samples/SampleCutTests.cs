@@ -120,6 +120,27 @@ public sealed class SampleCutTests : IDisposable
         Assert.Equal((7, 3, 2), (shard.Tokens, shard.Bytes, shard.Uncounted));       // bits per byte are of the answers
     }
 
+    // Each has an end of text. "abc" fits; of "abcdef" the "d" is left, of "abcdefgh" nothing that is scored.
+    [Fact]
+    public async Task Documents_that_are_cut_are_counted_and_those_of_which_nothing_is_scored()
+    {
+        var corpus = Answers("byte", [("ab", "c"), ("abc", "def"), ("abcdefg", "h"), ("a", "")]);
+        Assert.Equal(new CutDocuments(4, 2, 1), CutDocuments.Of(corpus, new SampleCut(SampleKind.Documents, 3)));
+        Assert.Equal(new CutDocuments(4, 0, 0), CutDocuments.Of(corpus, new SampleCut(SampleKind.Documents, 8)));
+        Assert.Equal(new CutDocuments(0, 0, 0), CutDocuments.Of(corpus, new SampleCut(SampleKind.Blocks, 3)));
+
+        var settings = TrainingSettings.Defaults with
+        {
+            Corpus = CorpusSettings.Defaults with { Samples = SampleKind.Documents, SampleTokens = 3 },
+        };
+        Assert.Equal(
+            "2 of 4 documents are longer than a sample of 3 tokens, and cut; of 1 all that is scored is behind the cut, so that they "
+                + "teach nothing: use a larger corpus.sample-tokens", await CutDocuments.NoticeAsync(settings, corpus));
+        Assert.Null(await CutDocuments.NoticeAsync(settings with { Corpus = settings.Corpus with { SampleTokens = 8 } }, corpus));
+        File.Delete(corpus.ShardPath(corpus.TrainShards.Single()));
+        Assert.Null(await CutDocuments.NoticeAsync(settings, corpus));
+    }
+
     [Fact]
     public void Pairs_are_cut_or_filled_up_on_both_sides_and_say_where_the_source_ends()
     {

@@ -69,6 +69,25 @@ public sealed class ExportCommandTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_checkpoint_is_chosen_by_its_round()
+    {
+        var (data, fingerprint) = ExchangedModel.Write(Folder);
+        string[] of = ["--run", ExchangedModel.Run, "--data-dir", data];
+        var (code, output, _) = await Run(["export", .. of, "--round", "4", "--out", Out, "--json"]);
+        Assert.Equal((ExitCodes.Done, true), (code, output.Contains(fingerprint, StringComparison.Ordinal)));
+        foreach (var command in new string[][] { ["export", "--out", Out + "2"], ["generate", "--prompt", "a", "--tokens", "2"] })
+        {
+            Assert.Contains(
+                "has no checkpoint of round 5: it has that of 4", (await Run([.. command, .. of, "--round", "5"])).Error,
+                StringComparison.Ordinal);
+            Assert.Equal(ExitCodes.WrongUsage, (await Run([.. command, .. of, "--round", "0"])).Code);
+        }
+        Assert.Contains(
+            "is no folder of a run, and has one model; leave it out",
+            (await Run("generate", "--model", Out, "--round", "4", "--prompt", "a")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_run_that_was_trained_on_conversations_talks_and_so_does_its_export()
     {
         var (data, _) = ExchangedModel.Write(Folder, chat: ChatTemplate.Plain);

@@ -81,6 +81,10 @@ public sealed class SettingsTextTests
     private static readonly string Version6 = Version5.Replace("\"settings\":5", "\"settings\":6", StringComparison.Ordinal)
         .Replace("\"run.priority\"", "\"run.stages\":3,\"run.priority\"", StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 7.</summary>
+    private static readonly string Version7 = Version6.Replace("\"settings\":6", "\"settings\":7", StringComparison.Ordinal)
+        .Replace("\"corpus.whole-words\"", "\"corpus.sample-tokens\":96,\"corpus.whole-words\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -204,6 +208,7 @@ public sealed class SettingsTextTests
                     Encoding = "utf-8",
                     Tokenizer = "gpt2",
                     Samples = SampleKind.Blocks,
+                    SampleTokens = 0,
                     WholeWords = false,
                     Mixture = settings.Corpus.Mixture,
                     Order = CorpusOrder.Shuffle,
@@ -317,9 +322,16 @@ public sealed class SettingsTextTests
     {
         var (settings, fifth) = (SettingsText.Read(Version6), SettingsText.Read(Version5));
         Assert.Equal((3, 1), (settings.Run.Stages, fifth.Run.Stages));
+    }
+
+    [Fact]
+    public void Texts_of_version_7_are_read_as_they_always_were()
+    {
+        var (settings, sixth) = (SettingsText.Read(Version7), SettingsText.Read(Version6));
+        Assert.Equal((96, 0), (settings.Corpus.SampleTokens, sixth.Corpus.SampleTokens));
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version6, SettingsText.Write(settings));
+        Assert.Equal(Version7, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -330,10 +342,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":6", "\"settings\":7",
-        "the run was started by a newer Elastic, whose settings have version 7 (this one knows 6): go on with that version")]
-    [InlineData("\"settings\":6", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":6", "\"settings\":\"6\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":7", "\"settings\":8",
+        "the run was started by a newer Elastic, whose settings have version 8 (this one knows 7): go on with that version")]
+    [InlineData("\"settings\":7", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":7", "\"settings\":\"7\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]

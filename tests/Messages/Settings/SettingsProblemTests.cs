@@ -136,6 +136,25 @@ public sealed class SettingsProblemTests
     }
 
     [Fact]
+    public void Samples_are_no_longer_than_what_the_model_reads_and_have_its_context_where_nothing_is_said()
+    {
+        var settings = TrainingSettings.Defaults with { Model = Model, Corpus = CorpusSettings.Defaults with { SampleTokens = 8 } };
+        Assert.Empty(settings.Problems());
+        Assert.Equal((8, Model.Context), (settings.SampleTokens, (settings with { Corpus = CorpusSettings.Defaults }).SampleTokens));
+        Assert.Equal(
+            $"corpus.sample-tokens = {Model.Context + 1} with model.context = {Model.Context}: the model reads no longer sample; use at "
+                + $"most {Model.Context}, or 0",
+            Assert.Single((settings with { Corpus = settings.Corpus with { SampleTokens = Model.Context + 1 } }).Problems()));
+        var pairs = settings with
+        {
+            Model = Model with { Architecture = "bert", Bert = new BertSettings { MaskToken = 103, ClassToken = null } },
+            Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" },
+        };
+        Assert.Equal(
+            "corpus.sample-tokens = 8: a pair of sentences has all of model.context; leave it out", Assert.Single(pairs.Problems()));
+    }
+
+    [Fact]
     public void What_stages_on_several_nodes_cannot_train_is_refused_with_a_remedy()
     {
         var two = TrainingSettings.Defaults with { Model = Model, Run = RunSettings.Defaults with { Stages = 2 } };

@@ -36,6 +36,17 @@ public sealed class CheckpointReaderTests : TemporaryFolder
     }
 
     [Fact]
+    public void The_checkpoint_of_a_round_is_found_and_of_another_one_the_rounds_that_there_are_are_named()
+    {
+        var manifest = Write();
+        using (var loaded = CheckpointReader.Load(Folder, 1))
+            Assert.Equal(manifest.Fingerprint, loaded.Manifest.Fingerprint);
+        Assert.Equal(
+            $"{Folder} has no checkpoint of round 2: it has that of 1",
+            Assert.Throws<ElasticException>(() => CheckpointReader.Load(Folder, 2)).Message);
+    }
+
+    [Fact]
     public void A_checkpoint_that_lost_its_blobs_names_one()
     {
         var manifest = Write();

@@ -86,8 +86,8 @@ internal sealed class ReplicaMemories(Action<string> warn) : IDisposable
 
     // What of the settings decides how much memory training takes. Each reading of a text gives the same; of all settings it would not,
     // among which are lists (corpus.sources) that equal only themselves.
-    private static (ModelSettings, BatchSettings, OptimizerSettings, RunSettings)? MemoryOf(TrainingSettings? settings) =>
-        settings is null ? null : (settings.Model, settings.Batch, settings.Optimizer, settings.Run);
+    private static (ModelSettings, BatchSettings, OptimizerSettings, RunSettings, int SampleTokens)? MemoryOf(TrainingSettings? settings) =>
+        settings is null ? null : (settings.Model, settings.Batch, settings.Optimizer, settings.Run, settings.SampleTokens);
 
     // Null where one node computes the replica.
     private static StageShare? StageOf(RunSetup setup, WorkContent work)
