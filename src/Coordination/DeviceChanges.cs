@@ -62,15 +62,17 @@ internal sealed class DeviceChanges(NodeCoordinatorContext context, DeviceQueue 
         var isStage = Devices.OrderOf(lost.Work) is { } staged && ComputeWork.Of(staged.Content) is { Stages: [_, ..] };
         var order = Devices.Lose(lost.Work, lost.Device, beginsAnew: run is { IsStopping: false } && !isStage);
         var isLast = Devices.Devices.Count == 0;
+        // A person who waits for the run waits for nothing where no other node has one either.
+        var failed = new WorkFailed($"{lost.Why}; the node has no other device", WorkFailure.Exhausted);
         if (order is not null && isLast)
-            context.Answer(order, new WorkFailed($"{lost.Why}; the node has no other device", WorkFailure.Transient));
+            context.Answer(order, failed);
         else if (order is not null && isStage && run is { IsStopping: false })
             context.Answer(order, new WorkFailed($"{lost.Why}; its replica is computed by several nodes", WorkFailure.Transient));
         else if (order is not null && run is { IsStopping: true })
             context.Pending.Drop(order.Job, order.Key);
         if (isLast)
             foreach (var waiting in Devices.Clear(_ => true))
-                context.Answer(waiting, new WorkFailed($"{lost.Why}; the node has no other device", WorkFailure.Transient));
+                context.Answer(waiting, failed);
         context.Add(new NodeOutput.Say($"device {lost.Device} is lost ({lost.Why}): " + (isLast
             ? "the node has no other; start it again"
             : "its work begins anew on the others; give it back with pbm node devices, or start the node again")));

@@ -24,6 +24,9 @@ public sealed class TorchBackend : IDeviceBackend
     // Raised whenever a change to the code gives other bits on a GPU.
     private const int OperatorsVersion = 5;
 
+    // The same for each model.
+    private const string Opening = "opening";
+
     // More streams than this give a GPU nothing: their kernels fill it.
     private const int MostStreams = 16;
 
@@ -96,15 +99,18 @@ public sealed class TorchBackend : IDeviceBackend
         {
             var place = _gpus.PlaceOf(gpu);
             var stream = StreamOf(device);
-            return _gpus.KernelsOf(gpu, stream) is { } kernels
+            var opened = _gpus.KernelsOf(gpu, stream) is { } kernels
                 ? new TorchDevice(
                     device, place, architecture, labelSmoothing, kernels, gpu, stream, _gpus.AttentionOf(gpu),
                     _gpus.ProductsOf(gpu, stream), recompute, _refusals)
                 : new TorchDevice(device, place, architecture, labelSmoothing, null, gpu, stream, refusals: _refusals);
+            _refusals.NoteDone(device, () => Opening);
+            return opened;
         }
         catch (Exception e)
         {
-            if (TorchDevice.FailureOf(device, e, () => Ask(gpu), _refusals) is { } failure)
+            if (TorchDevice.FailureOf(
+                device, e, () => Ask(gpu), () => _gpus.MemoryOf(gpu).Free, () => _refusals.IsOneTooMany(device, Opening)) is { } failure)
                 throw failure;
             throw;
         }

@@ -127,7 +127,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             {
                 losses.ForEach(l => l.Dispose());
             }
-        });
+        }, microBatches is [var one, ..] ? $"{ShapeOf(one)}" : "");
     }
 
     /// <inheritdoc/>
@@ -177,7 +177,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             _passes?.Copies.Renew(_updated[VectorSet.Parameters]);
             _refusals.End(Id);
             return true;
-        });
+        }, slice.Tiles == 0 ? "nothing" : "");
 
     // What the update of a slice works on: the replica's vector, where this device may write it, or a copy.
     private TorchVector Near(string name, Slice slice, IOptimizer optimizer)
@@ -266,7 +266,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             var losses = Run(TapePurpose.Evaluation, batch).to(CPU).data<double>().ToArray();
             _refusals.End(Id);
             return losses;
-        });
+        }, $"{ShapeOf(batch)}");
     }
 
     /// <inheritdoc/>
@@ -285,7 +285,7 @@ internal sealed partial class TorchDevice : TrainingDevice
             var logits = Run(TapePurpose.Generation, all).to(CPU).data<float>().ToArray();
             _refusals.End(Id);
             return logits;
-        });
+        }, $"{ShapeOf(all)}");
     }
 
     /// <inheritdoc/>

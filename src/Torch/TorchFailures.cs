@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -13,32 +14,40 @@ namespace Elastic.Torch;
 // refused, for want of memory perhaps, a CUDA error as it does an illegal address. The driver knows: every call to a lost GPU fails.
 internal sealed partial class TorchDevice
 {
-    /// <summary>Work of this device, on its thread and stream.</summary>
+    /// <summary>A piece of work of this device, on its thread and stream.</summary>
+    /// <param name="of">Tells pieces of one name apart that may fail for a reason of their own: how much is computed, a stage.</param>
+    /// <param name="name">Its name.</param>
     /// <exception cref="DeviceFailedException">
     /// The GPU is lost: its errors stay with it until the process ends, and the others go on. Memory that did not suffice is no such error.
     /// </exception>
     /// <exception cref="InsufficientMemoryException">The GPU is there, and has no memory for what the driver or cuBLAS needs.</exception>
     /// <exception cref="InvalidOperationException">The GPU is there, and refused the work: another attempt may do it.</exception>
-    internal T OnDevice<T>(Func<T> work)
+    internal T OnDevice<T>(Func<T> work, string of = "", [CallerMemberName] string name = "")
     {
         Enter();
         try
         {
             _stream?.Enter();
-            return work();
+            var result = work();
+            _refusals.NoteDone(Id, Piece);
+            return result;
         }
         catch (Exception e)
         {
-            if (FailureOf(Id, e, Ask, _refusals) is { } failure)
+            if (FailureOf(Id, e, Ask, FreeBytes, () => _refusals.IsOneTooMany(Id, Piece())) is { } failure)
                 throw failure;
             throw;
         }
+
+        long FreeBytes() => _update?.Kernels.FreeBytes ?? long.MaxValue;
+        string Piece() => $"{Architecture.Signature}: {name} {of}";
     }
 
     /// <summary>What a failure on a GPU is to whoever gave the work; null where it is what it says.</summary>
     /// <param name="ask">Calls the GPU: throws where it is lost.</param>
-    /// <param name="refusals">What it has refused before.</param>
-    internal static Exception? FailureOf(DeviceId device, Exception e, Action ask, GpuRefusals refusals) => e switch
+    /// <param name="free">Bytes of the GPU's memory that nobody has, libtorch neither.</param>
+    /// <param name="isOneTooMany">Counts a refusal; true where it counts as a loss.</param>
+    internal static Exception? FailureOf(DeviceId device, Exception e, Action ask, Func<long> free, Func<bool> isOneTooMany) => e switch
     {
         CudaException { IsLost: true } => Lost(device, e),
         // An ElasticException would say that the work must not be tried again.
@@ -48,8 +57,8 @@ internal sealed partial class TorchDevice
         AttentionException or ExternalException when LossOf(ask) is { } loss => Lost(device, loss),
         // Products of cublasLt: whoever began them has asked the GPU.
         AttentionException or InvalidOperationException { InnerException: CublasLtException { MayBeLoss: true } } =>
-            Refusal(device, e, refusals),
-        ExternalException when IsOfCuda(e) => Refusal(device, e, refusals),
+            Refusal(device, e, free, isOneTooMany),
+        ExternalException when IsOfCuda(e) => Refusal(device, e, free, isOneTooMany),
         _ => null,
     };
 
@@ -87,17 +96,33 @@ internal sealed partial class TorchDevice
     private static DeviceFailedException Lost(DeviceId device, string why) =>
         new(device, isLost: true, $"{device} is lost to this process: {why}");
 
-    // Nothing but memory is what a new handle of cuBLAS lacks on a GPU that answers. Other products may lack it, or fail by themselves: a
-    // GPU of which each fails is of no use to the node, whose other GPUs would wait for it.
-    private static Exception Refusal(DeviceId device, Exception e, GpuRefusals refusals)
+    // Nothing but memory is what a new handle of cuBLAS lacks on a GPU that answers. Other products, and attention, lack it where little is
+    // left, or fail by themselves: a GPU that refuses what others do is of no use to the node, whose other GPUs would wait for it.
+    private static Exception Refusal(DeviceId device, Exception e, Func<long> free, Func<bool> isOneTooMany)
     {
         var words = FirstLine(e);
         if (words.Contains("cublasCreate", StringComparison.Ordinal))
             return new InsufficientMemoryException(words, e);
+        var needed = Math.Max(GpuAttention.EnoughBytes, (e as AttentionException)?.Bytes ?? 0);
+        if (!IsOfTheCall(words) && FreeOf(free) is var left && left < needed)
+            return new InsufficientMemoryException($"{device} has {left >> 20} MiB left; {words}", e);
         const string Remedy = "where its memory did not suffice, lower batch.micro";
-        return !IsOfTheCall(words) && refusals.IsOneTooMany(device)
-            ? Lost(device, $"it answers, and has refused work {GpuRefusals.Most} times in a row ({words}): {Remedy}")
+        return !IsOfTheCall(words) && isOneTooMany()
+            ? Lost(device, $"it answers, and has refused {GpuRefusals.Most} times in a row what another GPU does ({words}): {Remedy}")
             : new InvalidOperationException($"{device} answers, and has refused work ({words}): {Remedy}", e);
+    }
+
+    // Who cannot say it is not short of it.
+    private static long FreeOf(Func<long> free)
+    {
+        try
+        {
+            return free();
+        }
+        catch (CudaException)
+        {
+            return long.MaxValue;
+        }
     }
 
     // cublasStatus_t: what every GPU would refuse.

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Kernels;
@@ -42,7 +43,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     {
         var roots = _sums?.Roots ?? [];
         if (Group.IsApart && HasRows && _parameters.RowsTo != number)
-            device.OnDevice(() =>
+            OnDevice(() =>
             {
                 foreach (var root in roots)
                     StageEmbeddings.Gather(_parameters.Table!, _own[root.Gradient].Rows!, MicroBatchesOf(root.Node), root.Scattered);
@@ -67,7 +68,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         _losses.Clear();
         (_units, _seed, _precision, _lossScale) = (units, seed, precision, lossScale);
         // Each stage copies what it reads now, so that few copies wait behind passes of the GPU where that lies.
-        device.OnDevice(() =>
+        OnDevice(() =>
         {
             device.FreeWholeCopies();
             device.ParametersOf([.. _parameters.RangesHeldBy(number)]).Dispose();
@@ -76,7 +77,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     }
 
     /// <inheritdoc/>
-    public override void BeginForward(int unit) => device.OnDevice(() =>
+    public override void BeginForward(int unit) => OnDevice(() =>
     {
         (_unit, _isForward) = (unit, true);
         var batch = BatchOf(unit);
@@ -95,7 +96,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     });
 
     /// <inheritdoc/>
-    public override void BeginBackward(int unit) => device.OnDevice(() =>
+    public override void BeginBackward(int unit) => OnDevice(() =>
     {
         (_unit, _isForward) = (unit, false);
         var slot = SlotOf(unit);
@@ -111,7 +112,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
     });
 
     /// <inheritdoc/>
-    public override bool Advance() => device.OnDevice(() =>
+    public override bool Advance() => OnDevice(() =>
     {
         var slot = SlotOf(_unit);
         if (_isForward)
@@ -136,10 +137,10 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         // The neighbour reads it, on a stream of its own.
         device.WaitFor($"the {(_isForward ? "forward" : "backward")} pass of micro-batch {BatchOf(_unit).Index}");
         return true;
-    });
+    }, _isForward ? "forward" : "backward");
 
     /// <inheritdoc/>
-    public override double[] Add(int unit) => device.OnDevice(() =>
+    public override double[] Add(int unit) => OnDevice(() =>
     {
         var slot = SlotOf(unit);
         if (IsLast)
@@ -164,7 +165,7 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
         var from = isForward ? SlotOf(unit).Made! : _toPrevious[unit % _toPrevious.Length]!;
         using var scope = NewDisposeScope();
         var floats = MemoryMarshal.Cast<byte, float>(into);
-        foreach (var host in device.OnDevice(() => from.Tensors.Select(t => t.X.to(CPU).contiguous()).ToList()))
+        foreach (var host in OnDevice(() => from.Tensors.Select(t => t.X.to(CPU).contiguous()).ToList()))
         {
             new ReadOnlySpan<float>(Native.Dispatcher.Floats(host), (int)host.numel()).CopyTo(floats);
             floats = floats[(int)host.numel()..];
@@ -193,6 +194,9 @@ internal sealed class TorchStage(PipelineGroup group, int number, TorchDevice de
             own.Dispose();
         _losses.ForEach(l => l.Dispose());
     }
+
+    private T OnDevice<T>(Func<T> work, [CallerMemberName] string name = "") => device.OnDevice(
+        work, $"stage {number} of {Group.Stages.Count}, {(_units.Count > 0 ? TorchDevice.ShapeOf(BatchOf(0)) : null)}", name);
 
     private MicroBatch BatchOf(int unit)
     {

@@ -215,7 +215,7 @@ public sealed class NodeDevicesTests
         Begin(mostDevices: 4, [0], replicas: 2);
         var outputs = Step(new NodeInput.DeviceLost(1, new DeviceId("cpu:0"), "it hangs"));
         Assert.All(Sent<WorkResult>(outputs), r => Assert.Equal(
-            new WorkFailed("it hangs; the node has no other device", WorkFailure.Transient), r.Outcome));
+            new WorkFailed("it hangs; the node has no other device", WorkFailure.Exhausted), r.Outcome));
         Assert.Equal(
             [ComputeWork.KeyOf(1, 0), ComputeWork.KeyOf(1, 1)], Sent<WorkResult>(outputs).Select(r => r.Key));
         Assert.Empty(Enlisted(outputs).Devices);

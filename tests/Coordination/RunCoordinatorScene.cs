@@ -12,8 +12,8 @@ public abstract class RunCoordinatorScene
 {
     private readonly Dictionary<NodeId, NodeCommand.Survey> _surveys = [];
 
-    protected RunCoordinatorScene() =>
-        Coordinator = new RunCoordinator(Id, _ => ItsPlan, new CoordinatorSettings(GoesOn: true, TimeSpan.FromSeconds(10)));
+    protected RunCoordinatorScene(bool goesOn = true) =>
+        Coordinator = new RunCoordinator(Id, _ => ItsPlan, new CoordinatorSettings(goesOn, TimeSpan.FromSeconds(10)));
 
     protected RunCoordinator Coordinator { get; }
 

@@ -53,6 +53,10 @@ internal sealed unsafe partial class DeviceKernels
     /// <summary>Copies out of other GPUs' memory, for what the kernels' stream does next.</summary>
     public PeerCopies Copies { get; }
 
+    /// <summary>Bytes of the GPU's memory that nobody has. What libtorch keeps for later is somebody's.</summary>
+    /// <exception cref="CudaException">The GPU is lost.</exception>
+    public long FreeBytes => _driver.MemoryOf(Gpu).Free;
+
     /// <summary>True where the kernels may use the memory of a GPU, this one's own or another's.</summary>
     public bool Reaches(int gpu) => _memory.Includes(gpu);
 

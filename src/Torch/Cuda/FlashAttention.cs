@@ -55,7 +55,7 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
             rule.Ends?.MostQueries ?? q.shape[2], rule.Ends?.MostKeys ?? k.shape[2], 0, rule.IsCausal ? 1 : 0, 0, null,
             rule.Window > 0 ? &left : null, rule.Window > 0 ? &right : null, null, null, &made, &sums, &random, &unused, &weights);
         if (error != 0)
-            throw new AttentionException("forward");
+            throw new AttentionException("forward", Bytes(q));
         Tensor.UnsafeCreateTensor(weights).Dispose();
         var y = Tensor.UnsafeCreateTensor(made);
         return new Attended(
@@ -87,10 +87,13 @@ internal sealed unsafe class FlashAttention(nint forward, nint backward)
         // libtorch has addresses alone: without it a collection could free what it reads.
         GC.KeepAlive(saved);
         if (error != 0)
-            throw new AttentionException("backward");
+            // The three gradients, and that of the queries in fp32 before.
+            throw new AttentionException("backward", 3 * Bytes(q) + Bytes(k) + Bytes(v));
         Tensor Made(nint gradient) => Heads(Tensor.UnsafeCreateTensor(gradient), dy.shape[0]).MoveToOuterDisposeScope();
         return (Made(dq), Made(dk), Made(dv));
     }
+
+    private static long Bytes(Tensor x) => x.numel() * x.ElementSize;
 
     // Channels of all pairs of tokens that see each other; 0 where nobody counts them.
     private static double Pairs(Tensor q, Tensor k, AttentionRule rule)

@@ -13,8 +13,8 @@ namespace Elastic.Torch.Cuda;
 /// </summary>
 internal static class GpuAttention
 {
-    // What a first try takes, several times over: the library's code on the GPU, and some small tensors.
-    private const long EnoughBytes = 256L << 20;
+    /// <summary>What a first try takes, several times over: a library's code on the GPU, and some small tensors.</summary>
+    public const long EnoughBytes = 256L << 20;
 
     // FlashAttention-2 was written for Ampere and what came after it.
     private const int LeastMajor = 8;

@@ -32,6 +32,7 @@ public sealed class GpuFailureTests : IDisposable
     public void Dispose()
     {
         FakeFlash.Reset();
+        FakeGpu.Shared.GiveMemory(70L << 30, 80L << 30);
         FakeGpu.Shared.AnswerToFunction(0);
         FakeGpu.Shared.Lose(Gpu, -1);
         FakeGpu.Shared.Lose(Other, -1);
@@ -74,19 +75,20 @@ public sealed class GpuFailureTests : IDisposable
     [InlineData("attention", "losses")]
     [InlineData("a product", "logits")]
     [InlineData("opening", "a step")]
-    public async Task A_GPU_that_refuses_each_piece_of_work_is_taken_for_lost_unless_a_step_succeeds_in_between(string work, string success)
+    public async Task A_GPU_that_refuses_what_another_one_does_is_taken_for_lost_unless_a_step_succeeds_in_between(
+        string work, string success)
     {
         var (refusals, products) = (new GpuRefusals(), new FakeCublasLt());
         var (batches, id) = (Samples.MicroBatches(Samples.Tiny(), 1, 2, 0), new DeviceId($"cuda:{Gpu}"));
-        using var gpus = new FakeGpus(Gpu + 1, null, products);
+        using var gpus = new FakeGpus(Other + 1, null, products);
         var backend = new TorchBackend("cuda", gpus, refusals);
         using var vectors = new ReplicaVectors(
             Architectures.LayoutOf(Samples.Tiny()), length => new TorchVector(length, TorchSharp.torch.CPU, 0));
         // As each attempt does.
-        TorchDevice Open(DeviceProducts? by = null)
+        TorchDevice Open(DeviceProducts? by = null, int gpu = Gpu)
         {
             var device = new TorchDevice(
-                id, TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(Gpu), Gpu,
+                new DeviceId($"cuda:{gpu}"), TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(gpu), gpu,
                 flash: FakeFlash.New(), products: by, refusals: refusals);
             device.Attach(vectors);
             return device;
@@ -125,21 +127,45 @@ public sealed class GpuFailureTests : IDisposable
             Assert.Contains("answers, and has refused work (", failure.Message, StringComparison.Ordinal);
             Assert.EndsWith("where its memory did not suffice, lower batch.micro", failure.Message, StringComparison.Ordinal);
         }
+        // Another GPU does that work, or other work.
+        void DoElsewhere(bool isSame)
+        {
+            if (work == "opening")
+            {
+                if (isSame)
+                    backend.Open(new DeviceId($"cuda:{Other}"), Architectures.Open(Samples.Tiny()), 0, 1, RecomputeMode.None).Dispose();
+                return;
+            }
+            using var other = Open(gpu: Other);
+            if (isSame == work is "a product of libtorch's")
+                Assert.True(other.Use(() => true));
+            else if (isSame)
+            {
+                other.NarrowSlice(Slice.Split(vectors.Layout, 1)[0], Precision.Bf16);
+                other.Accumulate(batches, default, Precision.Bf16, 1);
+            }
+        }
         for (var i = 0; i < 2; i++)
+        {
             MayPass(Refused());
+            DoElsewhere(isSame: true);
+        }
         using (var device = Open())
         {
             await SucceedAsync(device);
         }
-        for (var i = 0; i < 2; i++)
+        for (var i = 0; i < 4; i++)
         {
+            // What each GPU refuses is not this one's fault, nor is it that of a GPU that is alone.
+            DoElsewhere(isSame: false);
             // What any GPU would refuse is not this one's fault, however often.
             MayPass(Attempt("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasGemmEx(handle)`"));
             MayPass(Refused());
         }
+        DoElsewhere(isSame: true);
         var loss = Assert.IsType<DeviceFailedException>(Refused());
         Assert.Equal((id, true), (loss.Device, loss.IsLost));
-        Assert.Contains("answers, and has refused work 3 times in a row (", loss.Message, StringComparison.Ordinal);
+        Assert.Contains("answers, and has refused 3 times in a row what another GPU does (", loss.Message, StringComparison.Ordinal);
         Assert.EndsWith("where its memory did not suffice, lower batch.micro", loss.Message, StringComparison.Ordinal);
         // Whoever adds it again has its word that it is well.
         MayPass(Refused());
@@ -169,6 +195,51 @@ public sealed class GpuFailureTests : IDisposable
                     break;
             }
         }
+    }
+
+    [Theory]
+    [InlineData("forward")]
+    [InlineData("backward")]
+    [InlineData("a product")]
+    public void What_a_GPU_refuses_that_has_little_memory_left_is_want_of_memory_and_no_loss(string work)
+    {
+        var (refusals, products) = (new GpuRefusals(), new FakeCublasLt());
+        using var vectors = new ReplicaVectors(
+            Architectures.LayoutOf(Samples.Tiny()), length => new TorchVector(length, TorchSharp.torch.CPU, 0));
+        // The other GPU does what this one refuses.
+        void Accumulate(int gpu)
+        {
+            using var device = new TorchDevice(
+                new DeviceId($"cuda:{gpu}"), TorchSharp.torch.CPU, Architectures.Open(Samples.Tiny()), 0, FakeGpu.Shared.Kernels(gpu), gpu,
+                flash: FakeFlash.New(), products: gpu == Gpu && work == "a product" ? products.On(gpu) : null, refusals: refusals);
+            device.Attach(vectors);
+            device.NarrowSlice(Slice.Split(vectors.Layout, 1)[0], Precision.Bf16);
+            device.Accumulate(Samples.MicroBatches(Samples.Tiny(), 1, 2, 0), default, Precision.Bf16, 1);
+        }
+        for (var i = 0; i < 4; i++)
+        {
+            FakeGpu.Shared.GiveMemory(100L << 20, 80L << 30);
+            FakeFlash.Refuses = work;
+            products.Fail(0, 13);
+            var failure = Assert.Throws<InsufficientMemoryException>(() => Accumulate(Gpu));
+            Assert.StartsWith($"cuda:{Gpu} has 100 MiB left; ", failure.Message, StringComparison.Ordinal);
+            Assert.Contains("lower batch.micro", OutOfMemory.Describe(failure), StringComparison.Ordinal);
+            FakeFlash.Refuses = null;
+            Accumulate(Other);
+        }
+    }
+
+    [Fact]
+    public void A_logical_device_shows_nothing_of_another_one_of_its_GPU()
+    {
+        var (refusals, one) = (new GpuRefusals(), new DeviceId("cuda:5#0"));
+        for (var i = 0; i < 2 * GpuRefusals.Most; i++)
+        {
+            Assert.False(refusals.IsOneTooMany(one, "a pass"));
+            refusals.NoteDone(new DeviceId("cuda:5#1"), () => "a pass");
+        }
+        refusals.NoteDone(new DeviceId("cuda:6#1"), () => "a pass");
+        Assert.True(refusals.IsOneTooMany(one, "a pass"));
     }
 
     [Theory]
