@@ -17,8 +17,8 @@ internal static class RunNotices
         RunEvent.SettingsChanged { Extension: { } extension } => context.Run.Changes.IsEmpty
             ? RunRequests.Describe(extension, SettingsText.Read(context.Run.Settings!), RunPlan.Of(context.Run).Timeline)
             : $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}",
-        RunEvent.SegmentPlanned when context.Plan!.Changes is [.., var newest] =>
-            $"settings change from round {newest.FromRound} on: {string.Join("; ", newest.Changes)}",
+        RunEvent.SegmentPlanned { Change: var change } => $"settings change from round {change.FromRound} on: "
+            + string.Join("; ", SettingsInForce.Differences(context.Run, change)),
         RunEvent.RunEndedEarly ended => $"the run ends with version {ended.Version}: {ended.Why}",
         RunEvent.RolledBack rolledBack => rolledBack.Why,
         RunEvent.WorkLost { Replicas.Length: > 0 } lost => $"{lost.Why}: they are computed again",

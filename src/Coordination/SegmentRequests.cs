@@ -64,8 +64,8 @@ public static class SegmentRequests
             string.Create(CultureInfo.InvariantCulture, $"from round {from} on (sample {sample:N0}, step {step:N0} of each replica):"),
             .. SettingsDifference.Between(old, @new).Select(line => $"  {line}"),
         ];
-        if (@new.Optimizer.Schedule != LearningRateSchedule.Constant
-            && before.At(from).ScheduleSteps is var was && after.At(from).ScheduleSteps is var schedule && schedule != was)
+        if (before.At(from).ScheduleSteps is var was && after.At(from).ScheduleSteps is var schedule && schedule != was
+            && @new.Optimizer.FirstStepOfLength(schedule) != long.MaxValue)
             lines.Add(string.Create(CultureInfo.InvariantCulture,
                 $"the schedule of the learning rate spans {schedule:N0} steps from there on, where it spanned {was:N0}"));
         if (@new.Run.Replicas > old.Run.Replicas)

@@ -4,7 +4,11 @@ using Elastic.Messages.Settings;
 namespace Elastic.Coordination;
 
 /// <summary>A run's settings from a round on.</summary>
-public sealed record SettingsFrom(int Round, TrainingSettings Settings);
+public sealed record SettingsFrom(int Round, TrainingSettings Settings)
+{
+    /// <summary>The change that made them so; null for a start.</summary>
+    internal SettingsChange? Change { get; init; }
+}
 
 /// <summary>The settings of a run at each of its rounds: those that it was started with, and what was changed in mid-run.</summary>
 public static class SettingsInForce
@@ -37,21 +41,62 @@ public static class SettingsInForce
     public static IReadOnlyList<SettingsFrom> History(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        // The extension of a change comes with it.
-        var starts = run.Extensions.Where(e => !run.Changes.Exists(c => c.FromRound == e.FromRound && SaysLength(c)));
-        var steps = run.Changes.Select(c => (Round: c.FromRound, c.Settings)).Concat(starts.Select(e => (Round: e.FromRound, Settings: "")))
-            .OrderBy(s => s.Round);
         var settings = AtStart(run);
-        List<SettingsFrom> history =
-            [new(0, WithLength(run, settings, run.Extensions is [var first, ..] ? (first.OldRounds, first.OldSamples) : null))];
-        foreach (var (round, change) in steps)
+        (int, long?)? length = run.Extensions is [var first, ..] ? (first.OldRounds, first.OldSamples) : null;
+        List<SettingsFrom> history = [new(0, WithLength(run, settings, length))];
+        foreach (var (round, change, extension) in Steps(run))
         {
-            settings = PartialSettings.Apply(settings, change);
-            var extension = run.Extensions.FindLast(e => e.FromRound <= round) ?? run.Extensions.FirstOrDefault();
-            history.Add(new(round, WithLength(run, settings, extension is null ? null
-                : extension.FromRound <= round ? (extension.Rounds, extension.Samples) : (extension.OldRounds, extension.OldSamples))));
+            if (change is not null)
+                settings = PartialSettings.Apply(settings, change.Settings);
+            if (extension is not null)
+                length = (extension.Rounds, extension.Samples);
+            history.Add(new(round, WithLength(run, settings, length)) { Change = change });
         }
         return history;
+    }
+
+    // Each change with its own extension, and each extension that is a start's. Changes and extensions are stored apart, each in the order
+    // of their rounds; of one round, a start's is taken to come before the next change.
+    private static IEnumerable<(int Round, SettingsChange? Change, RunExtension? Extension)> Steps(RunState run)
+    {
+        var (settings, searched) = (AtStart(run), 0);
+        var owned = new int[run.Changes.Count];
+        for (var i = 0; i < owned.Length; i++)
+        {
+            var change = run.Changes[i];
+            settings = PartialSettings.Apply(settings, change.Settings);
+            owned[i] = SaysLength(change)
+                ? run.Extensions.FindIndex(searched, e => e.FromRound == change.FromRound && IsOf(run, settings, e)) : -1;
+            searched = Math.Max(searched, owned[i] + 1);
+        }
+        var next = 0;
+        for (var i = 0; i < owned.Length; i++)
+        {
+            var change = run.Changes[i];
+            for (; IsStart(next, change.FromRound); next++)
+                yield return Start(next);
+            yield return (change.FromRound, change, owned[i] < 0 ? null : run.Extensions[owned[i]]);
+            next = Math.Max(next, owned[i] + 1);
+        }
+        for (; IsStart(next, int.MaxValue); next++)
+            yield return Start(next);
+
+        bool IsStart(int at, int round) =>
+            at < run.Extensions.Count && run.Extensions[at].FromRound <= round && !owned.Contains(at);
+        (int, SettingsChange?, RunExtension?) Start(int at) => (run.Extensions[at].FromRound, null, run.Extensions[at]);
+    }
+
+    private static bool IsOf(RunState run, TrainingSettings settings, RunExtension extension) =>
+        RunPlan.SamplesOf(settings, run.Blocks) is { } samples
+            ? extension.Samples == samples : extension.Samples is null && extension.Rounds == settings.Run.Rounds;
+
+    /// <summary>What a change made other than it was before.</summary>
+    /// <param name="change">One of the run's.</param>
+    internal static IReadOnlyList<string> Differences(RunState run, SettingsChange change)
+    {
+        var history = History(run);
+        var at = Enumerable.Range(1, history.Count - 1).First(i => ReferenceEquals(history[i].Change, change));
+        return SettingsDifference.Between(history[at - 1].Settings, history[at].Settings);
     }
 
     /// <summary>The shapes of the segments that the changes begin.</summary>
@@ -74,14 +119,15 @@ public static class SettingsInForce
     internal static RunSegment[] Segments(RunState run, Timeline timeline)
     {
         var history = History(run);
-        return [.. history.Zip(history.Skip(1), (before, now) =>
+        var segments = history.Zip(history.Skip(1), (before, now) =>
         {
             // A score may have ended the run before it.
             var round = Math.Min(now.Round, timeline.Rounds);
             return new RunSegment(
                 now.Round, timeline.SamplesBefore(round), timeline.StepsBefore(round),
                 [.. SettingsDifference.Between(before.Settings, now.Settings)]);
-        })];
+        });
+        return [.. segments.Where(s => s.Changes.Length > 0)];
     }
 
     // The sample that it ends with where it counts in epochs; null where nobody has said another length than the settings have.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using CsCheck;
 using Elastic.Messages.Runs;
 using Elastic.Simulation;
@@ -132,6 +133,51 @@ public sealed class SegmentRequestTests
             Extensions = [new RunExtension(3, 7, 13, 300, 600)],
         };
         Assert.Equal([(0, 1), (3, 2)], SettingsInForce.History(epochs).Select(h => (h.Round, h.Settings.Run.Epochs!.Value)));
+    }
+
+    [Theory]
+    [InlineData("slower, set 30", "optimizer.learning-rate: 0.003 -> 0.001", "run.rounds: 4 -> 30")]
+    [InlineData("slower, set 30, set 20", "optimizer.learning-rate: 0.003 -> 0.001", "run.rounds: 4 -> 30", "run.rounds: 30 -> 20")]
+    [InlineData("start 30, slower", "run.rounds: 4 -> 30", "optimizer.learning-rate: 0.003 -> 0.001")]
+    [InlineData("start 30, set 20", "run.rounds: 4 -> 30", "run.rounds: 30 -> 20")]
+    [InlineData("set 30, start 40, slower", "run.rounds: 4 -> 30", "run.rounds: 30 -> 40", "optimizer.learning-rate: 0.003 -> 0.001")]
+    public void Of_several_changes_that_begin_with_one_round_each_is_told_with_what_it_changed(string asked, params string[] told)
+    {
+        var run = new RunCoordinator(Id, RunPlan.Of, new CoordinatorSettings(GoesOn: true, TimeSpan.FromSeconds(10)));
+        Journal(1).ForEach(run.Replay);
+        IReadOnlyList<RunOutput> Step(RunInput input) => run.Step(input, TimeSpan.Zero, new Random(1));
+        Step(new RunInput.TermBegun(Step(new RunInput.Recovered()).OfType<RunOutput.BeginTerm>().Single().Asking, 1));
+        foreach (var (request, i) in asked.Split(", ").Select((request, i) => (request.Split(' '), i)))
+        {
+            var by = VirtualRun.By(20 + i);
+            var outputs = Step(new RunInput.Asked(request switch
+            {
+                ["start", var rounds] => VirtualRun.Begin(20 + i) with
+                {
+                    Settings = Text(s => s with { Run = s.Run with { Rounds = int.Parse(rounds, CultureInfo.InvariantCulture) } }),
+                },
+                ["set", var rounds] => Set($$"""{"run.rounds":{{rounds}}}""") with { Origin = by },
+                _ => Set(Slower) with { Origin = by },
+            }, this));
+            var notice = Assert.Single(outputs.OfType<RunOutput.Notice>()).Text;
+            if (request[0] == "start")
+                Assert.StartsWith($"the run has {request[1]} rounds from now on, where it had ", notice, StringComparison.Ordinal);
+            else
+                Assert.Equal($"settings change from round 2 on: {told[i]}", notice);
+        }
+        Assert.Equal(told.Select(line => (2, line)), run.Plan!.Changes.Select(c => (c.FromRound, Assert.Single(c.Changes))));
+    }
+
+    [Theory]
+    [InlineData(Messages.Settings.LearningRateSchedule.Cosine, true)]
+    [InlineData(Messages.Settings.LearningRateSchedule.Constant, false)]
+    [InlineData(Messages.Settings.LearningRateSchedule.InverseSquareRoot, false)]
+    public void How_many_steps_the_schedule_spans_is_said_where_it_has_an_end(Messages.Settings.LearningRateSchedule schedule, bool isSaid)
+    {
+        var run = At(1) with { Settings = Text(s => s with { Optimizer = s.Optimizer with { Schedule = schedule, WarmupSteps = 1 } }) };
+        var asked = Set("""{"run.rounds":6}""");
+        var (planned, _) = SegmentRequests.Plan(run, RunPlan.Of(run), asked.Settings, null, asked.Origin);
+        Assert.Equal(isSaid, SegmentRequests.Describe(run, planned!).Any(l => l.StartsWith("the schedule of", StringComparison.Ordinal)));
     }
 
     [Fact]
