@@ -6,6 +6,7 @@ using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Evaluation;
+using Elastic.Model.Networks;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
@@ -32,7 +33,8 @@ public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest,
 /// Has texts scored by the nodes of the cluster: an evaluation as a job of its own. This process keeps what the job needs and serves it;
 /// the supervisors give the pieces to nodes. While this process lives the evaluation goes on, whichever seed supervises; it ends with it.
 /// </summary>
-internal sealed class ClusterEvaluation(ElasticNode node)
+/// <param name="room">For what is copied.</param>
+internal sealed class ClusterEvaluation(ElasticNode node, CheckpointRoom room)
 {
     /// <summary>Opens a checkpoint, and disposes of it where it cannot.</summary>
     /// <exception cref="ElasticException">It cannot be evaluated, and why.</exception>
@@ -71,13 +73,14 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         [EnumeratorCancellation] CancellationToken cancel)
     {
         var job = new RunId($"eval-{checkpoint.Run.Name}-{Identifier.Drawn(RandomNumberGenerator.GetBytes(Identifier.DrawnBytes))}");
+        var folder = node.Paths.Evaluation(job, isAsker: true);
         using var asker = new JobAsker<EvaluationView>(
-            (request, within, stop) => node.AskAsync<EvaluationView>(request, within, stop), node.Context.Blobs,
-            node.Paths.Evaluation(job, isAsker: true), new EvaluationRequest.End(job), progress.Report);
+            (request, within, stop) => node.AskAsync<EvaluationView>(request, within, stop), node.Context.Blobs, folder,
+            new EvaluationRequest.End(job), progress.Report);
         try
         {
-            var request = await Task.Run(() => Request(job, checkpoint, origin, asker.Store), cancel);
-            HashSet<Digest> kept = [.. asker.Store.BlobsOf(request.Parameters), request.Parameters, request.Manifest];
+            var request = await Task.Run(() => Request(job, checkpoint, origin, asker.Store, folder), cancel);
+            HashSet<Digest> kept = [.. asker.Store.ParameterBlobsOf(request.Parameters), request.Manifest];
             var scored = new ScoredPieces(asker, checkpoint.Run.Name, request, kept, progress);
             await foreach (var nats in scored.RunAsync(pieces, cancel))
                 yield return nats;
@@ -88,16 +91,15 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         }
     }
 
-    private EvaluationRequest.Score Request(RunId job, EvaluatedCheckpoint checkpoint, Origin origin, BlobStore store)
+    private EvaluationRequest.Score Request(
+        RunId job, EvaluatedCheckpoint checkpoint, Origin origin, BlobStore store, string folder)
     {
         var (manifest, blobs) = (checkpoint.Manifest, new BlobStore(Path.Combine(checkpoint.Place!.Folder, "blobs"), readOnly: true));
         var parameters = new Digest(manifest.Parameters);
         if (checkpoint.Place.IsFetched)
-            Move(blobs, store, parameters);
-        // A copy: the run drops its checkpoints as it goes on.
-        else if (!store.CopySet(parameters, blob => blobs.Has(blob) ? blobs.Read(blob) : null))
-            throw new ElasticException(
-                $"the checkpoint {manifest.Version} of run {checkpoint.Run.Name} was dropped for a newer one: give the command again");
+            blobs.MoveParameters(parameters, store);
+        else
+            Copy(checkpoint, blobs, store, folder);
         return new EvaluationRequest.Score(job)
         {
             Origin = origin,
@@ -113,15 +115,15 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         };
     }
 
-    // Nobody else has a use for what was fetched.
-    private static void Move(BlobStore from, BlobStore to, Digest set)
+    // The run drops its checkpoints as it goes on.
+    private void Copy(EvaluatedCheckpoint checkpoint, BlobStore from, BlobStore to, string folder)
     {
-        foreach (var blob in from.BlobsOf(set).Append(set).Distinct().ToList())
-        {
-            var temporary = to.TemporaryPath(blob);
-            File.Move(from.PathOf(blob), temporary);
-            to.Adopt(blob, temporary);
-        }
+        using var place = room.Take(
+            $"the parameters of run {checkpoint.Run.Name}, which are copied for the evaluation,",
+            Architectures.LayoutOf(checkpoint.Settings.Model).Length * sizeof(float), folder, "free some space");
+        if (!to.CopyParameters(new Digest(checkpoint.Manifest.Parameters), blob => from.Has(blob) ? from.Read(blob) : null))
+            throw new ElasticException($"the checkpoint {checkpoint.Manifest.Version} of run {checkpoint.Run.Name} was dropped for a newer "
+                + "one: give the command again");
     }
 
     // What the run reads is no part of an evaluation, and may be thousands of names.

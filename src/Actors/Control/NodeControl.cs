@@ -21,7 +21,7 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
-    private readonly ClusterEvaluation _evaluation = new(node);
+    private readonly CheckpointRoom _room = new(node.Paths.Root);
 
     private RunCurves? _curves;
 
@@ -103,16 +103,16 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
 
     /// <inheritdoc/>
     public Task<PlacedCheckpoint> PlaceCheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel) =>
-        new RunCheckpoints(node, NodesAsync).NewestAsync(run, progress, cancel);
+        new RunCheckpoints(node, _room, NodesAsync).NewestAsync(run, progress, cancel);
 
     /// <inheritdoc/>
     public async Task<EvaluatedCheckpoint> CheckpointAsync(RunName run, IProgress<string> progress, CancellationToken cancel) =>
-        await _evaluation.OpenAsync(await PlaceCheckpointAsync(run, progress, cancel), cancel);
+        await Evaluation.OpenAsync(await PlaceCheckpointAsync(run, progress, cancel), cancel);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<double[]> ScoreAsync(
         EvaluatedCheckpoint checkpoint, IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress,
-        CancellationToken cancel) => _evaluation.ScoreAsync(checkpoint, pieces, origin, progress, cancel);
+        CancellationToken cancel) => Evaluation.ScoreAsync(checkpoint, pieces, origin, progress, cancel);
 
     /// <inheritdoc/>
     public async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
@@ -170,6 +170,8 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
 
     /// <inheritdoc/>
     public Task StopBuildAsync(string build, Origin origin, CancellationToken cancel) => node.Builds.StopAsync(build, cancel);
+
+    private ClusterEvaluation Evaluation => new(node, _room);
 
     // Only seeds answer people, and each of them has the database.
     private async Task<T> ReadAsync<T>(Func<DatabaseAddress, Task<T>> read)

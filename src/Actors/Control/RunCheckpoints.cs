@@ -8,7 +8,9 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
@@ -49,14 +51,12 @@ public sealed record PlacedCheckpoint(string Path) : IDisposable
 /// The newest checkpoint of a run on whichever seed is asked: which one it is the journal says, and the manifest is made of it; what this
 /// seed lacks is fetched from the nodes that have it.
 /// </summary>
+/// <param name="room">For what is fetched.</param>
 /// <param name="nodes">The nodes that are here.</param>
-internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, Task<NodeView[]>> nodes)
+internal sealed class RunCheckpoints(ElasticNode node, CheckpointRoom room, Func<CancellationToken, Task<NodeView[]>> nodes)
 {
     // A run that goes on drops checkpoints, also while one is fetched.
     private const int Attempts = 3;
-
-    // Of the disk, for what the node writes meanwhile.
-    private const long LeftFree = 1L << 30;
 
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(5);
 
@@ -140,15 +140,17 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
             var round = Math.Max(0, checkpoint.Version - 1);
             var settings = SettingsInForce.At(run, round);
             var layout = Architectures.LayoutOf(settings.Model);
-            // The journal may lie on the same disk.
-            var (needed, free) = ((double)layout.Length * sizeof(float), new DriveInfo(node.Paths.Root).AvailableFreeSpace - LeftFree);
-            if (needed > free)
-                throw new ElasticException($"the parameters of run {run.Name} take {ByteSize.Text(needed)}, and {node.Paths.Root} has "
-                    + $"{ByteSize.Text(Math.Max(0, free))} for them: free some space, or ask the seed that has the checkpoint");
+            if (WhyNotFetched(run, checkpoint, layout) is { } why)
+                throw new ElasticException(why);
+            using var place = room.Take(
+                $"the parameters of run {run.Name}", layout.Length * sizeof(float), folder,
+                "free some space, or ask the seed that has the checkpoint");
             Directory.CreateDirectory(folder);
             var corpus = await TokenizerAsync(run, folder, cancel);
-            var fetching = node.Context.Fetcher.FetchSetAsync(
-                new BlobStore(Path.Combine(folder, "blobs")), checkpoint.Parameters, layout.TrainedLength, layout.FrozenLength, cancel);
+            // The run alone has a use for an outer momentum.
+            var fetching = node.Context.Fetcher.FetchVectorAsync(
+                new BlobStore(Path.Combine(folder, "blobs")), checkpoint.Parameters, VectorSet.Parameters, layout.TrainedLength,
+                layout.FrozenLength, cancel);
             var before = node.Context.Fetcher.ReceivedBytes;
             while (await Task.WhenAny(fetching, Task.Delay(BetweenLines, CancellationToken.None)) != fetching)
                 progress.Report($"this node has received {ByteSize.Text(node.Context.Fetcher.ReceivedBytes - before)}; the parameters have "
@@ -171,6 +173,12 @@ internal sealed class RunCheckpoints(ElasticNode node, Func<CancellationToken, T
             throw;
         }
     }
+
+    /// <summary>Why the parameters of a checkpoint are not to be had in the layout that its model has today; null where they are.</summary>
+    internal static string? WhyNotFetched(RunState run, Checkpoint checkpoint, FlatLayout layout) => run.Elements == layout.TrainedLength
+        ? null
+        : $"round {checkpoint.Version} of run {run.Name} was written by an earlier version of Elastic, which kept frozen weights among the "
+            + "trained ones: export its model with that version, and start from the folder";
 
     // Before the parameters, of which there may be many gigabytes: a checkpoint is nothing without it.
     private async Task<BuiltCorpus> TokenizerAsync(RunState run, string folder, CancellationToken cancel)

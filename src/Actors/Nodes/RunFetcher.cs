@@ -57,7 +57,7 @@ internal sealed class RunFetcher(BlobStore store, FlatLayout layout, BlobLocatio
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public async Task CopyParametersAsync(Digest set, CancellationToken cancel)
     {
-        if (!await Task.Run(() => store.CopySet(set, FindStored), cancel))
+        if (!await Task.Run(() => store.CopyParameters(set, FindStored), cancel))
             await FetchParametersAsync(set, cancel);
     }
 

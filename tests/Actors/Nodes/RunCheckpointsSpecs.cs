@@ -3,6 +3,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -22,7 +23,8 @@ public sealed class RunCheckpointsSpecs : IDisposable
         var name = new RunName("a");
         await using (var seed = await StartAsync("first", "cpu:1", deadline.Token))
         {
-            var settings = TinyRun.Settings("a") with { Checkpoint = TinyRun.Settings("a").Checkpoint with { EveryRounds = 2, Keep = 2 } };
+            var settings = TinyRun.Settings("a", averaging: AveragingMethod.Nesterov);
+            settings = settings with { Checkpoint = settings.Checkpoint with { EveryRounds = 2, Keep = 2 } };
             var corpus = await seed.BuildCorpusAsync(
                 settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
             Assert.IsType<RunReply.Accepted>(await seed.StartRunAsync(
@@ -48,6 +50,13 @@ public sealed class RunCheckpointsSpecs : IDisposable
             Assert.Equal(
                 CheckpointContent.Of(own.Path).Select(f => (f.Name, Digest.Of(File.ReadAllBytes(f.Path)))),
                 CheckpointContent.Of(fetched.Path).Select(f => (f.Name, Digest.Of(File.ReadAllBytes(f.Path)))));
+            // Nothing but parameters: the outer momentum, which is as large, stays where it is.
+            var (version, blobs) = (new Digest(CheckpointManifest.Read(own.Path).Parameters), BlobsOf(own));
+            Assert.Contains(VectorSet.OuterMomentum, blobs.ReadSet(version).Vectors.Keys);
+            Assert.Equal(
+                blobs.ParameterBlobsOf(version).Select(b => b.Hex).Order(StringComparer.Ordinal),
+                Directory.EnumerateFiles(Path.Combine(fetched.Folder, "blobs"), "*", SearchOption.AllDirectories).Select(Path.GetFileName)
+                    .Order(StringComparer.Ordinal));
         }
         Assert.Empty(Directory.GetDirectories(second.Paths.Evaluations));
         using (var evaluated = await second.Control.CheckpointAsync(name, Progress(), deadline.Token))
@@ -72,7 +81,7 @@ public sealed class RunCheckpointsSpecs : IDisposable
 
         // The newest one is damaged on the only node that has it: the one before it is given, and that is said.
         var newest = CheckpointManifest.Read(own.Path);
-        File.Delete(new BlobStore(Path.Combine(own.Folder, "blobs"), readOnly: true).PathOf(new Digest(newest.Parameters)));
+        File.Delete(BlobsOf(own).PathOf(new Digest(newest.Parameters)));
         foreach (var seed in new[] { first, second })
             using (var older = await seed.Control.PlaceCheckpointAsync(name, Progress(), deadline.Token))
             {
@@ -91,6 +100,8 @@ public sealed class RunCheckpointsSpecs : IDisposable
         Assert.Equal("there is no run b: see pbm run list", (await Assert.ThrowsAsync<ElasticException>(
             () => second.Control.PlaceCheckpointAsync(new RunName("b"), Progress(), deadline.Token))).Message);
     }
+
+    private static BlobStore BlobsOf(PlacedCheckpoint checkpoint) => new(Path.Combine(checkpoint.Folder, "blobs"), readOnly: true);
 
     private Lines Progress() => new(_said);
 
