@@ -27,6 +27,11 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
     /// <summary>The end of a record, and the beginning of the next one behind it.</summary>
     public static ReadOnlySpan<byte> Mark => "\r\n\r\nWARC/1."u8;
 
+    private static ReadOnlySpan<byte> FirstLine => Mark[MarkBefore..];
+
+    // As "WARC/1.1\r".
+    private const int LongestFirstLine = 9;
+
     /// <summary>Bytes of <see cref="Mark"/> before the next record.</summary>
     public const int MarkBefore = 4;
 
@@ -60,8 +65,9 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
     {
         if (!_bytes.Peek(5).SequenceEqual("WARC/"u8) || !_bytes.TryReadLine(ReadLimits.HeadBytes, out _))
         {
+            var isCut = IsBeginningOfHead(_bytes.Peek(LongestFirstLine + 1));
             var (skipped, _) = _bytes.SkipToRecord(long.MaxValue);
-            Reject("", "it does not begin with WARC/1.0 or WARC/1.1", skipped);
+            Reject("", isCut ? "the file is cut short in its first line" : "it does not begin with WARC/1.0 or WARC/1.1", skipped, isCut);
             return null;
         }
         var head = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
@@ -77,9 +83,15 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
                 head.TryAdd(last = line[..colon].Trim(), line[(colon + 1)..].Trim());
         }
         var (lost, atRecord) = _bytes.SkipToRecord(long.MaxValue);
-        Reject(NameOf(head), $"its head does not end within {ReadLimits.HeadBytes} bytes", lost, !atRecord && lost <= left);
+        var isCutShort = !atRecord && lost <= left;
+        Reject(NameOf(head), isCutShort ? "the file is cut short in its head"
+            : $"its head does not end within {ReadLimits.HeadBytes} bytes", lost, isCutShort);
         return null;
     }
+
+    // Whether a file that ends with these bytes ends in the first line of a record.
+    private static bool IsBeginningOfHead(ReadOnlySpan<byte> rest) =>
+        rest.Length <= LongestFirstLine && !rest.Contains((byte)'\n') && (FirstLine.StartsWith(rest) || rest.StartsWith(FirstLine));
 
     private byte[]? ReadBlock(Dictionary<string, string> head)
     {
@@ -101,10 +113,13 @@ internal sealed class WarcRecords(SourceFile file, Stream stream, ReadStatistics
         if (block.Length == length && (_bytes.Peek(Trailer.Length).SequenceEqual(Trailer) || _bytes.Peek(1).IsEmpty))
             return block;
         var isShort = block.Length < length;
+        // Left out although its block is whole, as ever: corpora are named after what is read of their files.
+        var isCutBehind = !isShort && _bytes.Peek(Trailer.Length) is var rest && Trailer.AsSpan().StartsWith(rest);
         _bytes.Return(block);
         var (lost, isAtNext) = _bytes.SkipToRecord(long.MaxValue);
-        Reject(name, isShort ? $"its Content-Length of {length} is wrong, or the file is cut short: there are {block.Length} bytes"
-            : $"its Content-Length of {length} is wrong: the record does not end there", lost, isShort && !isAtNext);
+        Reject(name, isCutBehind ? "the file is cut short in the end of the record"
+            : isShort ? $"its Content-Length of {length} is wrong, or the file is cut short: there are {block.Length} bytes"
+            : $"its Content-Length of {length} is wrong: the record does not end there", lost, isCutBehind || (isShort && !isAtNext));
         return null;
     }
 

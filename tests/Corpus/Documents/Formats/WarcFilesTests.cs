@@ -185,6 +185,31 @@ public sealed class WarcFilesTests : IDisposable
         Assert.StartsWith("a.warc:2 the record", Assert.Single(_statistics.Malformed).ToString(), StringComparison.Ordinal);
     }
 
+    // A file may end behind a block, as some writers end it, and nowhere else.
+    [Theory]
+    [InlineData(5, "the record is left out: the file is cut short in its first line")]
+    [InlineData(3, "the record is left out: the file is cut short in its first line")]
+    [InlineData(9, "the record is left out: the file is cut short in its first line")]
+    [InlineData(60, "the file is cut short in its head")]
+    [InlineData(-1, "the record of http://a.example/2 is left out: the file is cut short in the end of the record")]
+    [InlineData(-2, "the record of http://a.example/2 is left out: the file is cut short in the end of the record")]
+    [InlineData(-3, "the record of http://a.example/2 is left out: the file is cut short in the end of the record")]
+    [InlineData(-4, null)]
+    public void Where_a_file_is_cut_short_is_said(int length, string? why)
+    {
+        var first = new Warc().Record("resource", "http://a.example/1", "text/plain", "the first"u8);
+        var before = first.Plain;
+        var both = first.Record("resource", "http://a.example/2", "text/plain", "the second"u8).Plain;
+        var bytes = both[..(length > 0 ? before.Length + length : both.Length + length)];
+        if (why is null)
+        {
+            Assert.Equal(2, Read("a.warc", bytes, _statistics).Count);
+            return;
+        }
+        Refusal.Says($"a.warc is cut short or damaged, and how much of it is lost is not known (", () => Read("a.warc", bytes, new()));
+        Refusal.Says(why, () => Read("a.warc", bytes, new()));
+    }
+
     private static string Encoded(string coding) => $"Content-Type: text/plain\r\nContent-Encoding: {coding}";
 
     private const CompressionLevel Best = CompressionLevel.SmallestSize;
