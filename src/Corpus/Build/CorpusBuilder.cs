@@ -145,6 +145,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             if (!noting.IsCompleted)
                 watch.Enter(BuildWatch.Finds);
             noting.GetAwaiter().GetResult();
+            // What no node has read is read here.
+            watch.Enter(BuildWatch.Reads);
         }
         try
         {

@@ -140,6 +140,40 @@ public sealed class OtherReadersTests : IDisposable
         Assert.Equal(("gopher-quality", (long)Files), Assert.Single(counts.All));
     }
 
+    [Fact]
+    public void What_nodes_leave_is_read_in_the_phase_that_says_so()
+    {
+        var store = new PieceStore(_folders["pieces"]);
+        store.Read(SourcePiece.Of(Manifest, 0, PartSize.Default, []).First(), Manifest, CancellationToken.None);
+        using var nodesAreDone = new ManualResetEventSlim();
+        var phases = new Phases(seen =>
+        {
+            if (seen is [.., BuildWatch.Reads, BuildWatch.Finds])
+                nodesAreDone.Set();
+        });
+        var builder = new CorpusBuilder(Manifest, store, _folders["texts"])
+        {
+            Found = (_, cancel) => Assert.True(nodesAreDone.Wait(TimeSpan.FromMinutes(1), cancel)),
+            Others = (_, _, _) => { },
+        };
+        builder.Run(1, phases, CancellationToken.None);
+        Assert.Equal(
+            [BuildWatch.Lists, BuildWatch.Finds, BuildWatch.Reads, BuildWatch.Finds, BuildWatch.Reads, BuildWatch.Writes], phases.Seen);
+    }
+
+    private sealed class Phases(Action<List<string>> seen) : IProgress<BuildProgress>
+    {
+        public List<string> Seen { get; } = [];
+
+        public void Report(BuildProgress value)
+        {
+            if (Seen.Count > 0 && Seen[^1] == value.Phase)
+                return;
+            Seen.Add(value.Phase);
+            seen(Seen);
+        }
+    }
+
     private sealed class Last : IProgress<BuildProgress>
     {
         public BuildProgress? Value { get; private set; }
