@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Compression;
 using Apache.Arrow.Ipc;
@@ -23,16 +24,38 @@ internal static class ArrowFiles
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var bytes = file.OpenRead();
-        var (start, end) = ArrowMessages.Find(bytes, out var damage, out var isCutShort);
-        if (!ArrowMessages.BeginWithSchema(bytes, start))
+        var rows = 0L;
+        ArrowExtent? next = ArrowMessages.Find(bytes);
+        while (next is { } stream)
+        {
+            foreach (var document in OfStream(bytes, stream, file, rows, statistics))
+            {
+                rows++;
+                yield return document;
+            }
+            // Nobody sees without unpacking it whether a packed file or a member holds several streams, and a corpus is named after what is
+            // read of its files: there another stream is not read.
+            next = file.Member is null ? ArrowMessages.FindNext(bytes, stream) : null;
+            if (next is null && stream.Rest < stream.Stop)
+                statistics.CountRest(
+                    file, 0, stream.IsFile ? "what follows the messages is not the foot of the file, and is lost"
+                        : "what follows the end of the stream is lost: if that is another one, give it a file of its own",
+                    stream.Stop - stream.Rest);
+        }
+    }
+
+    private static IEnumerable<Document> OfStream(
+        Stream bytes, ArrowExtent stream, SourceFile file, long firstRow, ReadStatistics statistics)
+    {
+        if (!ArrowMessages.BeginWithSchema(bytes, stream.Start))
             throw new RejectedFileException($"{file.Shown} does not say in its first message which columns it has, as a file of Arrow must "
                 + "(Arrow's library for JavaScript leaves that out): write it as a stream, or leave it out");
-        bytes.Position = start;
-        var messages = new UpTo(bytes, end - start);
+        bytes.Position = stream.Start;
+        var messages = new UpTo(bytes, stream.End - stream.Start);
         using var reader = new ArrowStreamReader(
             messages, new BoundedMemory(Math.Max(SmallBuffer, Expansion * file.Length)), new CompressionCodecFactory(),
             leaveOpen: false);
-        var (number, rows) = (0, 0L);
+        var (number, rows) = (0, firstRow);
         foreach (var (batch, length) in Batches(reader, messages, file, statistics))
             using (batch)
             {
@@ -56,17 +79,30 @@ internal static class ArrowFiles
                 }
                 number++;
             }
-        if (damage.Length > 0)
+        if (stream.Problem.Length > 0)
             statistics.CountRest(
-                file, 0, $"{damage}, and the rest of the file is lost",
-                isCutShort && file.Member is not { IsDamaged: true } ? null : file.Length - end);
+                file, 0, $"{stream.Problem}, and the rest of the file is lost",
+                stream.IsCutShort && file.Member is not { IsDamaged: true } ? null : file.Length - stream.End);
     }
 
     /// <summary>Whether a batch has more rows than earlier versions took for possible, which left it out.</summary>
     public static bool ReadsMoreThanBefore(SourceFile file)
     {
         using var bytes = file.OpenRead();
-        return ArrowMessages.MostRows(bytes) > file.Length / sizeof(int);
+        return ArrowMessages.MostRows(bytes, ArrowMessages.Find(bytes)) > file.Length / sizeof(int);
+    }
+
+    /// <summary>Whether another stream with rows follows the end of the first one, which earlier versions passed over.</summary>
+    public static bool IsJoined(SourceFile file)
+    {
+        using var bytes = file.OpenRead();
+        var (stream, isJoined) = ((ArrowExtent?)ArrowMessages.Find(bytes), false);
+        while (!isJoined && stream is { } last)
+        {
+            stream = ArrowMessages.FindNext(bytes, last);
+            isJoined = stream is { } next && ArrowMessages.MostRows(bytes, next) > 0;
+        }
+        return isJoined;
     }
 
     // Whatever the library throws at bytes is a fault of the file: what the disk does not give is an ElasticException already.
@@ -132,9 +168,11 @@ internal static class ArrowFiles
 
     private static Func<int, string?>? Strings(IArrowArray column) => column switch
     {
-        StringArray texts => i => texts.GetString(i),
-        LargeStringArray texts => i => texts.GetString(i),
-        StringViewArray texts => i => texts.GetString(i),
+        // The library's GetString does not look whether a text lies in its buffer: of a damaged file it reads other memory, or ends the
+        // process. GetBytes does.
+        StringArray texts => i => texts.GetBytes(i, out var isNull) is var text && isNull ? null : Encoding.UTF8.GetString(text),
+        LargeStringArray texts => i => texts.GetBytes(i, out var isNull) is var text && isNull ? null : Encoding.UTF8.GetString(text),
+        StringViewArray texts => i => texts.GetBytes(i, out var isNull) is var text && isNull ? null : Encoding.UTF8.GetString(text),
         // What repeats is often stored once, with a number in each row.
         DictionaryArray coded when Strings(coded.Dictionary) is { } values && Numbers(coded.Indices) is { } number =>
             i => number(i) is { } place ? values(checked((int)place)) : null,

@@ -12,23 +12,31 @@ internal static class ArrowMessages
     private const int MostMetadata = 16 << 20;
     private const int Continuation = -1;
     private const int FileMark = 8;
+    private const byte Schema = 1;
 
-    /// <summary>Where the messages begin, and where the last one that is whole ends.</summary>
-    /// <param name="problem">Why there are no more behind it; empty where they end as they should.</param>
-    /// <param name="isCutShort">Whether that is because the file ends before a message does, or before its foot.</param>
-    public static (long Start, long End) Find(Stream bytes, out string problem, out bool isCutShort)
+    // Behind the foot of a file: its length, and the mark again.
+    private const int FootEnd = sizeof(int) + 6;
+
+    private static ReadOnlySpan<byte> EndMark => [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
+
+    /// <summary>Finds the messages of a file, or of a stream in it.</summary>
+    /// <param name="from">Where the stream begins: 0, or <see cref="ArrowExtent.Rest"/> of the one before.</param>
+    public static ArrowExtent Find(Stream bytes, long from = 0)
     {
-        (problem, isCutShort) = ("", false);
+        bytes.Position = from;
         var mark = new byte[FileMark];
-        var isFile = bytes.ReadAtLeast(mark, FileMark, throwOnEndOfStream: false) == FileMark && mark.AsSpan().StartsWith("ARROW1"u8);
-        var (start, number) = (isFile ? FileMark : 0L, 0);
-        for (var position = start; ; number++)
+        var isFile = from == 0
+            && bytes.ReadAtLeast(mark, FileMark, throwOnEndOfStream: false) == FileMark && mark.AsSpan().StartsWith("ARROW1"u8);
+        var (start, foot) = (isFile ? FileMark : from, isFile ? FootOf(bytes) : null);
+        var stop = foot ?? bytes.Length;
+        var (problem, isCutShort) = ("", false);
+        for (var (position, number) = (start, 0); ; number++)
         {
             bytes.Position = position;
             long? length;
             try
             {
-                length = Next(bytes);
+                length = Next(bytes, stop);
             }
             catch (EndOfStreamException)
             {
@@ -36,30 +44,42 @@ internal static class ArrowMessages
             }
             if (length is null)
                 problem = $"message {number} is cut short or claims more than there is";
-            else if (isFile && position == bytes.Length)
+            // Where a foot is, some writers leave out the mark of the end before it (Arrow.jl).
+            else if (isFile && foot is null && position == bytes.Length)
                 (problem, isCutShort) = ($"the file ends behind {number} messages, without its foot", true);
-            if (length is null or 0)
-                return (start, position);
-            position += length.Value;
+            if (length is > 0)
+                position += length.Value;
+            else
+                return new ArrowExtent(start, position, problem, isCutShort)
+                {
+                    Rest = length is null ? stop : BehindMarks(bytes, position, stop),
+                    Stop = stop,
+                    IsFile = isFile,
+                };
         }
     }
 
-    /// <summary>The most rows that a batch claims, among the messages that are whole.</summary>
-    public static long MostRows(Stream bytes)
+    /// <summary>The stream that follows the end of another one, as <c>cat a.arrow b.arrow</c> joins them; null where none does.</summary>
+    public static ArrowExtent? FindNext(Stream bytes, ArrowExtent last) =>
+        last is { IsFile: false, Problem: "" } && last.Rest < last.Stop && TypeOf(bytes, last.Rest) == Schema
+            ? Find(bytes, last.Rest) : null;
+
+    /// <summary>The most rows that a batch claims, among the messages of a stream that are whole.</summary>
+    public static long MostRows(Stream bytes, ArrowExtent stream)
     {
         const int headerType = 1, header = 2, rows = 0, recordBatch = 3;
         var most = 0L;
-        var (position, end) = Find(bytes, out _, out _);
+        var (position, end) = (stream.Start, stream.End);
         try
         {
             while (position < end)
             {
                 bytes.Position = position;
-                var message = FlatTable.Root(Metadata(bytes)!.Value.Bytes);
+                var message = FlatTable.Root(Metadata(bytes, end)!.Value.Bytes);
                 if (message.Byte(headerType) == recordBatch && message.TryTable(header, out var batch))
                     most = Math.Max(most, batch.Long(rows));
                 bytes.Position = position;
-                position += Next(bytes)!.Value;
+                position += Next(bytes, end)!.Value;
             }
         }
         catch (InvalidDataException)
@@ -71,25 +91,65 @@ internal static class ArrowMessages
 
     /// <summary>Whether the first message, if there is one, describes the columns.</summary>
     /// <param name="start">Where it begins.</param>
-    public static bool BeginWithSchema(Stream bytes, long start)
+    public static bool BeginWithSchema(Stream bytes, long start) => TypeOf(bytes, start) is null or Schema;
+
+    // What a message holds; null where there is none, or a damaged one, which the reader says.
+    private static byte? TypeOf(Stream bytes, long position)
     {
-        const int headerType = 1, schema = 1;
-        bytes.Position = start;
+        const int headerType = 1;
+        bytes.Position = position;
         try
         {
-            return Metadata(bytes) is not { } first || first.Bytes.Length == 0 || FlatTable.Root(first.Bytes).Byte(headerType) == schema;
+            return Metadata(bytes, bytes.Length) is { Bytes.Length: > 0 } message ? FlatTable.Root(message.Bytes).Byte(headerType) : null;
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            return true;        // damaged, which the reader says
+            return null;
         }
     }
 
-    // The length of the next message with what belongs to it; 0 at the end, null where it is none. Throws where the file ends before it.
-    private static long? Next(Stream bytes)
+    // Where the foot of a file begins, whose length and mark are at the end; null where there is none.
+    private static long? FootOf(Stream bytes)
     {
-        var left = bytes.Length - bytes.Position;
-        if (Metadata(bytes) is not { } message)
+        var end = new byte[FootEnd];
+        if (bytes.Length < FileMark + FootEnd)
+            return null;
+        bytes.Position = bytes.Length - FootEnd;
+        bytes.ReadExactly(end);
+        var length = BinaryPrimitives.ReadInt32LittleEndian(end);
+        return end.AsSpan(sizeof(int)).SequenceEqual("ARROW1"u8) && length > 0 && length <= bytes.Length - FootEnd - FileMark
+            ? bytes.Length - FootEnd - length : null;
+    }
+
+    // What follows the marks that end a stream, of which some writers make several, or fill up with zeros.
+    private static long BehindMarks(Stream bytes, long position, long stop)
+    {
+        bytes.Position = position;
+        for (var block = new byte[512]; position < stop;)
+        {
+            var read = bytes.ReadAtLeast(block, (int)Math.Min(block.Length, stop - position), throwOnEndOfStream: false);
+            var seen = block.AsSpan(0, (int)Math.Min(read, stop - position));
+            var at = 0;
+            for (var count = -1; count != 0 && at < seen.Length; at += count)
+            {
+                // Before the first version of the format the length of the next message followed at once, and may begin with a zero.
+                var zeros = seen[at..].IndexOfAnyExcept((byte)0);
+                count = seen[at..].StartsWith(EndMark) ? EndMark.Length : zeros < 0 ? seen.Length - at : zeros / sizeof(int) * sizeof(int);
+            }
+            position += at;
+            // The last bytes of a block may be the beginning of a mark.
+            if (at == 0)
+                break;
+            bytes.Position = position;
+        }
+        return position;
+    }
+
+    // The length of the next message with what belongs to it; 0 at the end, null where it is none. Throws where the file ends before it.
+    private static long? Next(Stream bytes, long stop)
+    {
+        var left = stop - bytes.Position;
+        if (Metadata(bytes, stop) is not { } message)
             return null;
         if (message.Bytes.Length == 0)
             return 0;
@@ -98,9 +158,9 @@ internal static class ArrowMessages
     }
 
     // The next message without what belongs to it; empty at the end, null where there is none.
-    private static (int HeadLength, byte[] Bytes)? Metadata(Stream bytes)
+    private static (int HeadLength, byte[] Bytes)? Metadata(Stream bytes, long stop)
     {
-        var (head, left) = (new byte[2 * sizeof(int)], bytes.Length - bytes.Position);
+        var (head, left) = (new byte[2 * sizeof(int)], stop - bytes.Position);
         if (left == 0)
             return (0, []);
         if (left < sizeof(int))
@@ -152,4 +212,21 @@ internal static class ArrowMessages
             return null;
         }
     }
+}
+
+/// <summary>The messages of a stream of Arrow in the bytes of a file.</summary>
+/// <param name="Start">Where the first one begins.</param>
+/// <param name="End">Where the last one that is whole ends.</param>
+/// <param name="Problem">Why there are no more messages; empty where they end as they should.</param>
+/// <param name="IsCutShort">Whether that is because the file ends before a message does, or before its foot.</param>
+internal readonly record struct ArrowExtent(long Start, long End, string Problem, bool IsCutShort)
+{
+    /// <summary>Where what is behind the mark of the end begins; <see cref="Stop"/> where nothing is.</summary>
+    public required long Rest { get; init; }
+
+    /// <summary>Where messages end at the latest: the foot of a file, or its end.</summary>
+    public required long Stop { get; init; }
+
+    /// <summary>Whether it is in the form of a file, with a foot.</summary>
+    public bool IsFile { get; init; }
 }

@@ -103,6 +103,11 @@ public static class CorpusIdentity
         // Of a packed one nothing can be said without unpacking it.
         if (file.Format == DocumentFormat.Arrow && (file.Packing != Packing.None || ArrowFiles.ReadsMoreThanBefore(file)))
             yield return "arrow 2: a batch may have as many rows as the file has bytes";
+        // Only of files whose bytes say so: in packed ones and in members what is behind the first is named, and not read.
+        if (file is { Format: DocumentFormat.Arrow, Packing: Packing.None } && ArrowFiles.IsJoined(file))
+            yield return "arrow 3: streams behind the first one are read";
+        if (file is { Format: DocumentFormat.Tar, Packing: Packing.None } && TarFiles.IsJoined(file))
+            yield return "tar 2: archives behind the first one are read";
         if (file.Licence is { } licence)
             yield return $"licence {licence}";
         if (file.Format is DocumentFormat.Tar or DocumentFormat.Zip)

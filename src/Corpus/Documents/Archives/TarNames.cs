@@ -10,8 +10,8 @@ namespace Elastic.Corpus;
 internal sealed class TarNames(SourceFile file, ReadStatistics statistics, int most = TarNames.Most)
 {
     /// <summary>
-    /// Some twenty bytes for each of the names, and as many for each of the links: a small archive may hold any number of them. Members
-    /// behind these are read, and links behind them count as not read.
+    /// Some twenty bytes for each of the names, and 24 for each of the links: a small archive may hold any number of them. Members behind
+    /// these are read, and links behind them count as not read.
     /// </summary>
     public const int Most = 1 << 20;
 

@@ -15,6 +15,11 @@ public sealed class ArchiveTests : IDisposable
     private const string Xz =
         "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAGcGFja2VkCgAAaNCq3DmCKkIAAR8HFi64cx+2830BAAAAAARZWg==";
 
+    // Two archives by Python, joined: "one" and 700 times "x", then "three" and "four".
+    private const string Joined =
+        "H4sIAAAAAAACA+3aOw6CQBQF0FmKKzD8hPWgYqwkQUhYvqM2RmoBwznNe5lmqvuqW+/7sQ+/lURlUbxm9D2j/GN/vpdVWoVdEmYw3Pu6i1+GbWpvTWC7jsvnP82q"
+        + "YpL/PJf/OYzwp1xvAAAAAAAAAHg7raL/d5j0fzL9n1n0167RANyu8yryX8j/Qi7t0EkBAAAAAAAAAMD/egBcu1ziAFAAAA==";
+
     private static readonly (string Name, string Text)[] Files =
     [
         ("b/page.html", "<p>a page"), ("LICENSE", "Apache License\n  Version 2.0, January 2004"), ("a.txt", "plain"),
@@ -119,7 +124,7 @@ public sealed class ArchiveTests : IDisposable
         Assert.Equal("b.tar", _statistics.Malformed[^1].File);
     }
 
-    // Go's writer leaves the two blocks of zeros out where nobody closes it.
+    // Go's writer leaves the two blocks of zeros out where nobody closes it, and what fills the last block of the last member.
     [Theory]
     [InlineData("a.tar")]
     [InlineData("a.tar.gz")]
@@ -129,6 +134,7 @@ public sealed class ArchiveTests : IDisposable
         var end = whole.Length - 1024;
         Assert.Equal(2, Read(name, Packed(whole)).Count);
         Assert.Equal(2, Read(name, Packed(whole[..end])).Count);
+        Assert.Equal(2, Read(name, Packed(whole[..(end - (1024 - 700))])).Count);
         Assert.Empty(_statistics.Malformed);
         // In the data of the last member, where a block of it ends too, in what fills its last block, and in its header.
         foreach (var cut in new[] { end - 600, end - 512, end - 100, end - 1024 - 100 })
@@ -142,6 +148,51 @@ public sealed class ArchiveTests : IDisposable
                 packed.Write(tar);
             return memory.ToArray();
         }
+    }
+
+    // What follows the end changes what is read only where the id of the corpus says so, too: nobody sees it in a packed file or a member.
+    [Fact]
+    public void Joined_archives_are_read_to_the_last_one_or_named()
+    {
+        const string line = "tar 2: archives behind the first one are read";
+        using var unpacked = new MemoryStream();
+        using (var packed = new GZipStream(new MemoryStream(Convert.FromBase64String(Joined)), CompressionMode.Decompress))
+            packed.CopyTo(unpacked);
+        var (joined, first) = (unpacked.ToArray(), unpacked.ToArray()[..(20 * 512)]);
+
+        Assert.Equal(["one", new string('x', 700), "three", "four"], Read("a.tar", joined).Select(d => d.Text));
+        Assert.Equal(["a.tar:c.txt", "a.tar:d.txt"], ReadOn("a.tar", _statistics).Skip(2).Select(d => d.Name));
+        Assert.Contains(line, ReadingOf("a.tar"));
+        Assert.Equal(2, Read("zeros.tar", [.. first, .. new byte[700]]).Count);
+        Assert.Empty(_statistics.Malformed);
+        Assert.DoesNotContain(line, ReadingOf("zeros.tar"));
+        foreach (var (name, bytes) in new[]
+        {
+            ("a.tar.gz", TestBytes.Gzip(joined)), ("b.tar.gz", [.. TestBytes.Gzip(first), .. TestBytes.Gzip(joined[first.Length..])]),
+        })
+        {
+            Assert.Equal(2, Read(name, bytes).Count);
+            Assert.DoesNotContain(line, ReadingOf(name));
+        }
+        Assert.Equal(2, Read("a.zip", Zip([("a.tar", joined)])).Count);
+        Assert.Equal(3, _statistics.MalformedRecords);
+        Assert.All(_statistics.Malformed, m => Assert.StartsWith(
+            "what follows the end of the archive is lost: ", m.Reason, StringComparison.Ordinal));
+        foreach (var length in new[] { 4, 600 })
+        {
+            var statistics = new ReadStatistics();
+            _folder.Write("rest.tar", [.. first, .. Enumerable.Repeat((byte)'r', length)]);
+            Assert.Equal(2, ReadOn("rest.tar", statistics).Count);
+            Assert.Equal((1, length), (statistics.MalformedRecords, statistics.LostBytes));
+            Assert.DoesNotContain(line, ReadingOf("rest.tar"));
+        }
+        // The library takes a header without its checksum for the end.
+        first.AsSpan(1024 + 148, 8).Clear();
+        Assert.Single(Read("b.tar", first));
+        Assert.Contains("a header has no checksum", _statistics.Malformed[^1].Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain(line, ReadingOf("b.tar"));
+
+        IReadOnlyList<string> ReadingOf(string name) => CorpusIdentity.OfFile(CorpusSources.Resolve([_folder[name]]).Single()).Reading;
     }
 
     [Fact]

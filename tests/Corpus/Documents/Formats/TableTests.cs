@@ -165,13 +165,78 @@ public sealed class TableTests : IDisposable
     public void Arrow_that_is_cut_short_is_refused_and_a_build_that_goes_on_keeps_the_batches_before(bool isFile, int missing, string why)
     {
         var bytes = Arrow(isFile, isLarge: false);
-        var end = missing > 0 ? bytes.Length - missing : bytes.AsSpan().LastIndexOf((byte[])[0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]);
+        var end = missing > 0 ? bytes.Length - missing : bytes.AsSpan().LastIndexOf(EndMark);
         Refusal.Says(
             $"a.arrow is cut short or damaged, and how much of it is lost is not known ({why}", () => Read("a.arrow", bytes[..end]));
         var file = CorpusSources.Resolve([_folder["a.arrow"]]).Single();
         var documents = DocumentReader.Read(file with { Reading = file.Reading with { PassesOverRejects = true } }, _statistics).ToList();
         Assert.Equal(missing > 0 ? 3 : 6, documents.Count);
         Assert.Equal($"a.arrow {why}, and the rest of the file is lost", Assert.Single(_statistics.Malformed).ToString());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_text_of_Arrow_that_lies_outside_of_its_buffer_is_damage(bool isLarge)
+    {
+        var bytes = Arrow(isFile: false, isLarge);
+        byte[] ends = isLarge ? [.. new[] { 14L, 14, 19 }.SelectMany(BitConverter.GetBytes)]
+            : [.. new[] { 14, 14, 19 }.SelectMany(BitConverter.GetBytes)];
+        var place = bytes.AsSpan().LastIndexOf(ends) + ends.Length / 3 * 2;
+        foreach (var wrong in new[] { 200, 1 << 30, int.MinValue })
+        {
+            BitConverter.GetBytes(wrong).CopyTo(bytes, place);
+            Assert.Equal(5, Read("a.arrow", bytes).Count);
+            Assert.StartsWith("batch 1 is damaged from row 3 on (", _statistics.Malformed[^1].Reason, StringComparison.Ordinal);
+        }
+    }
+
+    // Arrow.jl and old libraries for Go leave out the mark of the end before the foot.
+    [Fact]
+    public void A_file_of_Arrow_ends_at_its_foot_with_or_without_the_mark_of_the_end()
+    {
+        var bytes = Arrow(isFile: true, isLarge: false);
+        var mark = bytes.AsSpan().LastIndexOf(EndMark);
+        byte[] unmarked = [.. bytes[..mark], .. bytes[(mark + EndMark.Length)..]];
+        Assert.Equal(6, Read("a.arrow", unmarked).Count);
+        Assert.Equal(6, Read("b.arrow", bytes).Count);
+        Assert.Empty(_statistics.Malformed);
+        Assert.Equal(6, Read("c.arrow", [.. bytes, .. bytes]).Count);
+        Assert.Equal(
+            "c.arrow what follows the messages is not the foot of the file, and is lost", Assert.Single(_statistics.Malformed).ToString());
+        // The foot of the second is that of the file.
+        Assert.Equal(bytes.Length, _statistics.LostBytes);
+    }
+
+    // What follows the end changes what is read only where the id of the corpus says so, too: nobody sees it in a packed file.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Joined_streams_of_Arrow_are_read_to_the_last_one_or_named(bool isLegacy)
+    {
+        const string line = "arrow 3: streams behind the first one are read";
+        var options = new IpcOptions { WriteLegacyIpcFormat = isLegacy };
+        byte[] first = Of("one", 1), second = Of("two", 300);
+        byte[] joined = [.. first, .. second];
+        Assert.Equal(301, Read("a.arrow", joined).Select(d => d.Text).Distinct().Count());
+        Assert.Equal("a.arrow:300", Read("a.arrow", joined)[^1].Name);
+        // Several marks of the end, and zeros; and streams without rows.
+        Assert.Equal(301, Read("b.arrow", [.. first, .. EndMark, .. new byte[1000], .. second]).Count);
+        Assert.Single(Read("c.arrow", [.. first, .. new byte[1001]]));
+        Assert.Single(Read("d.arrow", [.. first, .. Of("none", 0)]));
+        Assert.Empty(_statistics.Malformed);
+        Assert.Single(Read("a.arrow.gz", TestBytes.Gzip(joined)));
+        Assert.Single(Read("e.arrow", [.. first, .. "rest of it"u8]));
+        Assert.All(_statistics.Malformed, m => Assert.StartsWith(
+            "what follows the end of the stream is lost: ", m.Reason, StringComparison.Ordinal));
+        Assert.Equal((2, second.Length + 10), (_statistics.MalformedRecords, _statistics.LostBytes));
+        Assert.Equal(
+            [true, true, false, false, false, false],
+            new[] { "a.arrow", "b.arrow", "c.arrow", "d.arrow", "e.arrow", "a.arrow.gz" }.Select(name =>
+                CorpusIdentity.OfFile(CorpusSources.Resolve([_folder[name]]).Single()).Reading.Contains(line)));
+
+        byte[] Of(string text, int rows) => Written(false, options, new RecordBatch.Builder()
+            .Append("text", false, TableTests.Of([.. Enumerable.Range(0, rows).Select(i => $"{text} {i}")])).Build());
     }
 
     [Fact]
@@ -184,6 +249,8 @@ public sealed class TableTests : IDisposable
         Assert.Equal(3, Read("a.arrow.gz", [.. TestBytes.Gzip(bytes[..end]), .. behind]).Count);
         Assert.Contains("the compressed data ends or breaks here", _statistics.Malformed[0].Reason, StringComparison.Ordinal);
     }
+
+    private static byte[] EndMark => [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
 
     // Two batches of four rows, of which one has no text.
     internal static byte[] Arrow(bool isFile, bool isLarge)
