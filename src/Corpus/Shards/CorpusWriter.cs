@@ -104,8 +104,9 @@ public sealed class CorpusWriter : IDisposable
         var train = _of == ShardSources.InTurn ? _finished : grouped;
         if (train.Count + heldOut.Count == 0)
             throw new ElasticException($"the corpus is empty: no document with text was found ({statistics.EmptyDocuments} empty, " +
-                                       $"{statistics.MalformedRecords} that cannot be read{Because(statistics)}); check corpus.sources, " +
-                                       "and corpus.text-field for the field of .jsonl that holds the text");
+                                       $"{statistics.MalformedRecords} that cannot be read{Because(statistics)}); " +
+                                       (ConversationRecords.Remedy(statistics)
+                                           ?? "check corpus.sources, and corpus.text-field for the field of .jsonl that holds the text"));
         if (statistics.LostShare > MostLost)
             throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
                 $"{100 * statistics.LostShare:0.#} % of the text cannot be read ({statistics.MalformedRecords} records or rests of " +

@@ -1,5 +1,6 @@
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;
 
@@ -172,6 +173,19 @@ public sealed class BuiltCorpusTests : IDisposable
             () => BuildFromFiles());
     }
 
+    [Theory]
+    [InlineData(ChatTemplate.None, "messages", "(it has id, messages)); these are conversations: set corpus.chat-template=tokenizer, or")]
+    [InlineData(ChatTemplate.None, "conversations", "rename \"conversations\" to \"messages\"")]
+    [InlineData(ChatTemplate.None, "conversations", "; then set corpus.chat-template=tokenizer, or chatml")]
+    [InlineData(ChatTemplate.Chatml, "conversations", "rename \"conversations\" to \"messages\", and in each message \"from\" to \"role")]
+    [InlineData(ChatTemplate.Chatml, "dialogue", "corpus.chat-template reads conversations from the field \"messages\": rename the field")]
+    public void Conversations_that_are_read_as_texts_and_those_of_another_form_say_what_to_do(
+        ChatTemplate template, string field, string remedy)
+    {
+        _folder.Write("in/a.jsonl", $"{{\"id\": 1, \"{field}\": [{{\"from\": \"human\", \"value\": \"Is 7 prime?\"}}]}}\n");
+        Refusal.Says(remedy, () => BuildFromFiles(template));
+    }
+
     [Fact]
     public void Files_with_replaced_bytes_are_listed_in_the_corpus_folder()
     {
@@ -183,9 +197,9 @@ public sealed class BuiltCorpusTests : IDisposable
     private static string Text(BuiltCorpus corpus) => File.ReadAllText(Path.Combine(corpus.Folder, CorpusManifest.FileName));
 
     // The files in "in" to the folder "out".
-    private BuiltCorpus BuildFromFiles()
+    private BuiltCorpus BuildFromFiles(ChatTemplate template = ChatTemplate.None)
     {
-        var files = CorpusSources.Resolve([_folder["in"]]);
+        var files = CorpusSources.Find(CorpusSettings.Defaults with { Sources = [_folder["in"]], ChatTemplate = template }).Files;
         var statistics = new ReadStatistics();
         var bytes = Tokenizer.Open("byte");
         using var writer = new CorpusWriter(_folder["out"], CorpusIdentity.Identify(files, Corpora.Settings(_folder["in"])).Id, bytes);

@@ -80,8 +80,8 @@ public static class TokenizerTraining
         cancel.ThrowIfCancellationRequested();
         if (counts.Counts.Count == 0)
             throw new ElasticException(
-                $"there is no text to train on ({documents} documents, {statistics.MalformedRecords} records that cannot be read): check "
-                + "corpus.sources, corpus.text-field and corpus.held-out");
+                $"there is no text to train on ({documents} documents, {statistics.MalformedRecords} records that cannot be read): "
+                + (ConversationRecords.Remedy(statistics) ?? "check corpus.sources, corpus.text-field and corpus.held-out"));
         var trainer = new BpeTrainer(counts.Counts, [TrainedTokenizer.EndOfText], cancel);
         var (tokens, merges) = trainer.Train(
             vocabulary, made => progress?.Report(new TokenizerProgress(documents, bytes, total, made)), cancel);

@@ -151,6 +151,10 @@ public sealed class TokenizerTrainingTests : IDisposable
         var empty = await Assert.ThrowsAsync<Foundation.ElasticException>(
             () => TokenizerTraining.TrainAsync(files, 0, 1000, 1, null, CancellationToken.None));
         Assert.Contains("there is no text to train on", empty.Message, StringComparison.Ordinal);
+        var talks = CorpusSources.Resolve([_folder.Write("a.jsonl", """{"messages": [{"role": "user", "content": "Is 7 prime?"}]}""")]);
+        var unread = await Assert.ThrowsAsync<Foundation.ElasticException>(
+            () => TokenizerTraining.TrainAsync(talks, 0, 1000, 1, null, CancellationToken.None));
+        Assert.Contains("set corpus.chat-template=tokenizer", unread.Message, StringComparison.Ordinal);
         var text = CorpusSources.Resolve([_folder.Write("b.txt", "some text some text")]);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => TokenizerTraining.TrainAsync(text, 0, 1000, 1, null, new CancellationToken(canceled: true)));
