@@ -123,9 +123,12 @@ public static class RunRequests
         if (c.Corpus != run.Corpus)
             differences = [$"corpus: {run.Corpus!.Value.Short} -> {c.Corpus.Short}", .. differences];
         if (differences.Count > 0)
-            return Decision.Refuse($"run {c.Run} was started with other settings ({string.Join("; ", differences)}): " +
-                                   (after < before ? $"it has {timeline.Rounds} rounds and can get more, not fewer; " : "") +
-                                   "put them back, or leave them out, to go on with it; or start a new run under another name");
+            return Decision.Refuse(
+                $"run {c.Run} was started with other settings ({string.Join("; ", MidRunChanges.Beside(differences, run, old))}): " +
+                (after < before ? $"it has {timeline.Rounds} rounds and can get more, not fewer; " : "") +
+                "put them back, or leave them out, to go on with it; " +
+                (c.Corpus == run.Corpus && MidRunChanges.Remedy(run, sameLength) is { } remedy ? $"{remedy}; " : "") +
+                "or start a new run under another name");
         if (c.Elements != run.Elements)
             return Decision.Refuse($"run {c.Run} was begun by a version of Elastic that averages {run.Elements} parameters of this model, "
                 + $"and this one averages {c.Elements}: go on with that version, or start a new run under another name");

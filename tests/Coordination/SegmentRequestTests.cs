@@ -1,6 +1,7 @@
 using System.Globalization;
 using CsCheck;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Simulation;
 using static Elastic.Messages.Runs.RunEvent;
 using static Elastic.Testing.RunSamples;
@@ -40,6 +41,33 @@ public sealed class SegmentRequestTests
         else
             Assert.StartsWith($"run a keeps its settings: {why}", decision.Refusal!, StringComparison.Ordinal);
         Assert.Equal(why is null ? 1 : 0, decision.Events.Count);
+    }
+
+    [Fact]
+    public void A_start_with_a_setting_that_may_change_says_how_it_is_changed_and_what_it_is_since()
+    {
+        var again = VirtualRun.Begin(1);
+        var slow = again with { Settings = Text(s => s with { Optimizer = s.Optimizer with { LearningRate = 0.0005 } }) };
+        Refuses(At(1), slow, "run a was started with other settings (optimizer.learning-rate: 0.003 -> 0.0005): put them back, or leave them "
+            + "out, to go on with it; to change optimizer.learning-rate from round 2 on: pbm run set -n a -k optimizer.learning-rate -v "
+            + "0.0005, or elastic train --changes FILE with the line \"2 optimizer.learning-rate=0.0005\"; or start a new run under another "
+            + "name");
+        var changed = Carry(At(1), Set(Slower, 3));
+        Refuses(changed, slow, "run a was started with other settings (optimizer.learning-rate: 0.003 -> 0.0005, and 0.001 since a change in "
+            + "mid-run): put them back, or leave them out, to go on with it; to change optimizer.learning-rate from round 3 on: pbm run set "
+            + "-n a -k optimizer.learning-rate -v 0.0005 -r 3, or elastic train --changes FILE with the line \"3 "
+            + "optimizer.learning-rate=0.0005\"; or start a new run under another name");
+        // It has that rate already.
+        Refuses(
+            changed, again with { Settings = Text(s => s with { Optimizer = s.Optimizer with { LearningRate = 0.001 } }) },
+            "run a was started with other settings (optimizer.learning-rate: 0.003 -> 0.001, and 0.001 since a change in mid-run): put them "
+            + "back, or leave them out, to go on with it; or start a new run under another name");
+        Assert.Contains("-k optimizer.schedule -v linear", RunRequests.Decide(
+            At(1), null, again with { Settings = Text(s => s with { Optimizer = s.Optimizer with { Schedule = LearningRateSchedule.Linear } }) })
+            .Refusal!, StringComparison.Ordinal);
+        Assert.Contains("-k corpus.mixture -v '[\"books=2\",\"web=1\"]'", RunRequests.Decide(
+            At(1), null, again with { Settings = Text(s => s with { Corpus = s.Corpus with { Mixture = ["books=2", "web=1"] } }) })
+            .Refusal!, StringComparison.Ordinal);
     }
 
     [Fact]
