@@ -41,6 +41,7 @@ internal sealed class RequestAnswers(RunCoordinatorContext context, CorpusWindow
             : new RunReply.Accepted(request.Run, context.Id, told ?? RunNotices.Of(context, decision))
             {
                 Checkpoint = request is RunRequest.Checkpoint ? CheckpointToCome(context.Run) : null,
+                IsFinished = context.Run.IsFinished,
             }));
     }
 

@@ -25,13 +25,19 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
 
         // A default stands for a value of the wrong type: what the records say of it is about nothing that anybody wrote.
         var replaced = wrong.Select(KeyOf).ToList();
+        List<string> found =
+        [
+            .. settings.Training.Problems().Concat(isNew ? settings.Training.ProblemsOfNewRun() : []).Concat(settings.Node.Problems())
+                .Concat(DatabaseAddresses.Problems(settings.Node.Database))
+                .Where(p => !replaced.Exists(key => p.Contains(key, StringComparison.Ordinal))),
+        ];
+        // What is beyond a value that is wrong itself may be wrong by that alone.
+        var keys = found.Select(KeyOf).ToHashSet(StringComparer.Ordinal);
         List<string> problems =
         [
             .. told, .. wrong,
-            .. settings.Training.Problems().Concat(isNew ? settings.Training.ProblemsOfNewRun() : []).Concat(settings.Node.Problems())
-                .Concat(DatabaseAddresses.Problems(settings.Node.Database))
-                .Where(p => !replaced.Exists(key => p.Contains(key, StringComparison.Ordinal)))
-                .Select(p => p + Place(p, values)),
+            .. found.Where(p => SettingsSchema.All.Find(KeyOf(p))?.ShareOf is not { } whole || !keys.Contains(whole)
+                    || !p.Contains(whole, StringComparison.Ordinal)).Select(p => p + Place(p, values)),
         ];
         return problems.Count > 0 ? throw new SettingsException(problems.Distinct()) : settings;
     }

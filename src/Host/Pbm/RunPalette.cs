@@ -168,8 +168,21 @@ internal sealed class RunPalette
             throw new ElasticException(refused.Why);
         if (reply is RunReply.Accepted { Notice: { } notice })
             yield return new PbmLine(notice, new JsonObject { ["run"] = name, ["notice"] = notice });
+        var isFinished = reply is RunReply.Accepted { IsFinished: true };
         yield return new PbmLine(
-            $"started run {name}; see it go: pbm run watch -n {name}", new JsonObject { ["run"] = name, ["started"] = true });
+            isFinished ? FinishedAlready(name, remembered?.Settings, settings.Training)
+                : $"started run {name}; see it go: pbm run watch -n {name}",
+            new JsonObject { ["run"] = name, ["started"] = !isFinished, ["finished"] = isFinished });
+    }
+
+    // What changes no weight is set all the same.
+    private static string FinishedAlready(string name, TrainingSettings? before, TrainingSettings now)
+    {
+        List<string> set = before is null || PartialSettings.Between(before, now) is not { Length: > 0 } changed ? []
+            : [.. JsonNode.Parse(changed)!.AsObject().Select(p => p.Key).Where(k => SettingsSchema.All.Find(k) is { PartOfAnswer: false })];
+        return $"run {name} is finished already"
+            + (set.Count == 0 ? "" : $", and {string.Join(", ", set)} {(set.Count == 1 ? "is" : "are")} set")
+            + $"; more rounds begin with pbm run start -n {name} -s run.rounds=NUMBER";
     }
 
     private async IAsyncEnumerable<PbmLine> ListAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)

@@ -70,10 +70,12 @@ internal static class RunSet
         });
         foreach (var line in lines)
             yield return new PbmLine(line);
+        // A finished run accepts only what makes it longer.
+        var goesOn = run.Phase == RunPhase.Finished && reply is RunReply.Accepted { IsFinished: var stays } && stays != isSaid;
         if (text.Length > 0)
             yield return new PbmLine(isSaid
-                ? $"run {name} is set; all its segments: pbm run status -n {name}"
-                : "nothing is changed yet: the same command with --yes changes it");
+                ? $"run {name} is set{(goesOn ? ", and goes on now" : "")}; all its segments: pbm run status -n {name}"
+                : $"nothing is changed yet: the same command with --yes changes it{(goesOn ? ", and the finished run goes on" : "")}");
     }
 
     private static string[] Assignments(PbmCall call)

@@ -9,6 +9,9 @@ public abstract record RunReply(RunName Run) : ISaidBySeed
     {
         /// <summary>The version that the checkpoint is to have that was asked for; null where none was.</summary>
         public int? Checkpoint { get; init; }
+
+        /// <summary>The run is finished, and this changes nothing about that.</summary>
+        public bool IsFinished { get; init; }
     }
 
     /// <summary>Not done, and why.</summary>

@@ -81,6 +81,9 @@ internal sealed class FakeCluster : IClusterControl
     /// <summary>What the newest start is answered with, besides that it is accepted.</summary>
     public string? Notice { get; set; }
 
+    /// <summary>What starts and changes are answered about the run.</summary>
+    public bool IsFinished { get; set; }
+
     /// <summary>The newest change of settings that was asked for.</summary>
     public RunRequest.Set? Request { get; private set; }
 
@@ -162,7 +165,7 @@ internal sealed class FakeCluster : IClusterControl
     {
         Request = set;
         return Task.FromResult<RunReply>(Refusal is { } why
-            ? new RunReply.Refused(set.Run, why) : new RunReply.Accepted(set.Run, Tiny.RunId, Notice));
+            ? new RunReply.Refused(set.Run, why) : new RunReply.Accepted(set.Run, Tiny.RunId, Notice) { IsFinished = IsFinished });
     }
 
     public Task<RunCurve?> CurveAsync(RunName run, CancellationToken cancel) => Task.FromResult(Curves.Find(c => c.Id.Name == run));
@@ -268,6 +271,7 @@ internal sealed class FakeCluster : IClusterControl
         return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7"), Notice)
         {
             Checkpoint = checkpoint,
+            IsFinished = IsFinished,
         });
     }
 }

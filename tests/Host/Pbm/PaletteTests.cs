@@ -209,6 +209,19 @@ public sealed class PaletteTests
     }
 
     [Fact]
+    public async Task A_start_of_a_finished_run_does_not_say_that_it_has_started()
+    {
+        _cluster.IsFinished = true;
+        _cluster.Remembered = new RememberedRun(new RunId("books-3k9v2mq7"), Testing.TinySettings.Of("books"), Digest.Of([1]));
+        var lines = await Lines("run", "start", new CallValue("name", "books"));
+        Assert.Equal(["run books is finished already; more rounds begin with pbm run start -n books -s run.rounds=NUMBER"], Texts(lines));
+        Assert.Equal((false, true), ((bool)Objects(lines).Single()["started"]!, (bool)Objects(lines).Single()["finished"]!));
+        Assert.Equal(
+            ["run books is finished already, and checkpoint.keep is set; more rounds begin with pbm run start -n books -s run.rounds=NUMBER"],
+            Texts(await Lines("run", "start", new CallValue("name", "books"), new CallValue("set", "checkpoint.keep=5"))));
+    }
+
+    [Fact]
     public async Task A_start_with_nothing_but_the_name_goes_on_with_all_that_the_run_was_started_with()
     {
         var settings = Testing.TinySettings.Of("books", replicas: 3);

@@ -43,6 +43,19 @@ public sealed class RunSetTests
     }
 
     [Fact]
+    public async Task That_a_finished_run_goes_on_is_said_before_and_when_it_does()
+    {
+        (_cluster.Runs, _cluster.IsFinished) = ([FakeCluster.Tiny with { Phase = RunPhase.Finished }], true);
+        Assert.Equal(
+            "nothing is changed yet: the same command with --yes changes it, and the finished run goes on",
+            (await Lines(("key", "run.rounds"), ("value", "12")))[^1]);
+        _cluster.IsFinished = false;
+        Assert.Equal(
+            "run tiny is set, and goes on now; all its segments: pbm run status -n tiny",
+            (await Lines(("key", "run.rounds"), ("value", "12"), ("yes", "")))[^1]);
+    }
+
+    [Fact]
     public async Task What_is_so_already_is_not_asked_for()
     {
         Assert.Equal(
@@ -57,6 +70,11 @@ public sealed class RunSetTests
     [InlineData("node.devices", "cpu:1", "node.devices (-k): it belongs to a node, not to a run")]
     public async Task Values_are_checked_as_at_the_start(string key, string value, string why) => Assert.StartsWith(
         why, (await Assert.ThrowsAsync<SettingsException>(() => Lines(("key", key), ("value", value)))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task A_learning_rate_that_is_wrong_is_the_only_thing_that_is_said() => Assert.Equal(
+        "optimizer.learning-rate = -1: use a number above 0 (-k)",
+        (await Assert.ThrowsAsync<SettingsException>(() => Lines(("key", "optimizer.learning-rate"), ("value", "-1")))).Message);
 
     [Fact]
     public async Task Refusals_and_pairs_that_do_not_match_are_said()
