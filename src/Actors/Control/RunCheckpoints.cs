@@ -29,12 +29,16 @@ public sealed record PlacedCheckpoint(string Path) : IDisposable
 
     internal bool IsFetched { get; init; }
 
+    // In the folder of its run it stays so long, though the run may drop it.
+    internal IDisposable? Hold { get; init; }
+
     // SHA-256 of the manifest of the run's corpus, by which nodes serve it.
     internal Digest? CorpusManifest { get; init; }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        Hold?.Dispose();
         try
         {
             if (IsFetched)
@@ -75,8 +79,10 @@ internal sealed class RunCheckpoints(ElasticNode node, CheckpointRoom room, Func
             var (newest, passedOver) = (run.Checkpoints[^1].Version, new List<string>());
             foreach (var checkpoint in run.Checkpoints.Reverse())
             {
+                var hold = node.Context.Held.Take(run.Id, checkpoint.Version);
                 if (Here(run.Id, checkpoint) is { } here)
-                    return new PlacedCheckpoint(here) { PassedOver = passedOver, CorpusManifest = run.Manifest };
+                    return new PlacedCheckpoint(here) { PassedOver = passedOver, CorpusManifest = run.Manifest, Hold = hold };
+                hold.Dispose();
                 try
                 {
                     var path = await FetchAsync(run, checkpoint, progress, cancel);

@@ -41,6 +41,9 @@ internal sealed record NodeContext
 
     public required CorpusFiles Corpora { get; init; }
 
+    /// <inheritdoc cref="HeldCheckpoints"/>
+    public HeldCheckpoints Held { get; } = new();
+
     /// <summary>The folders that text is read from, as <c>node.corpus-roots</c> says.</summary>
     public required IReadOnlyList<string> CorpusRoots { get; init; }
 

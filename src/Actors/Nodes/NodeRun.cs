@@ -23,7 +23,7 @@ internal sealed class NodeRun : NodeJob
     /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs) : base(run.RunId, context, blobs)
     {
-        (_corpora, _readers, Stages) = (context.Corpora, context.Readers, context.Stages);
+        (_corpora, _readers, Stages, Held) = (context.Corpora, context.Readers, context.Stages, context.Held);
         Setup = new RunSetup(run, context.Facts.Sharing, context.Paths, corpus);
         Fetcher = new RunFetcher(blobs, Setup.Layout, context.Blobs, context.Fetcher);
     }
@@ -44,6 +44,9 @@ internal sealed class NodeRun : NodeJob
 
     /// <summary>What the nodes of other stages of a replica are connected by.</summary>
     public StageConnections Stages { get; }
+
+    /// <inheritdoc cref="HeldCheckpoints"/>
+    public HeldCheckpoints Held { get; }
 
     /// <inheritdoc cref="ComputedReplicas"/>
     public ComputedReplicas Computed { get; } = new();

@@ -110,7 +110,7 @@ internal sealed class BlobWorkActor : ReceiveActor
                 break;
             case NodeCommand.Retain retain:
                 var (freed, unnamed) = run.Surveyed.Retain(retain.Number, retain.Sets, sets => CheckpointFiles.Retain(
-                    run.Paths.Checkpoints(run.Id), run.Blobs, retain.Checkpoints, sets, retain.Round));
+                    run.Paths.Checkpoints(run.Id), run.Blobs, retain.Checkpoints, sets, retain.Round, run.Held.Of(run.Id)));
                 _log.Debug("run {0}: freed {1} bytes", run.Id, freed.FreedBytes);
                 if (freed.Problems.Count > 0)
                     _log.Warning("run {0}: {1}{2}", run.Id, string.Join("; ", freed.Problems.Take(MostProblems)),

@@ -231,26 +231,6 @@ public static class VectorStore
             && (content.Frozen is not { } frozen || (isWhole(frozen) && blobs.ReadSet(frozen).Chunks().Distinct().All(isWhole)));
     }
 
-    /// <summary>Copies a set and its chunks, frozen parameters included, as far as they are not in the store yet.</summary>
-    /// <param name="read">The bytes of a blob, from elsewhere on this machine; null where it is not there.</param>
-    /// <returns>False where some of it was found nowhere.</returns>
-    public static bool CopySet(this BlobStore blobs, Digest set, Func<Digest, byte[]?> read)
-    {
-        ArgumentNullException.ThrowIfNull(blobs);
-        ArgumentNullException.ThrowIfNull(read);
-        bool Copy(Digest blob)
-        {
-            if (blobs.Claim(blob))
-                return true;
-            return read(blob) is { } bytes && Digest.Of(bytes) == blob && blobs.Put(bytes) == blob;
-        }
-
-        bool CopyWhole(Digest digest) => Copy(digest) && blobs.ReadSet(digest) is var content
-            && content.Chunks().Distinct().All(Copy) && (content.Frozen is not { } frozen || CopyWhole(frozen));
-
-        return CopyWhole(set);
-    }
-
     /// <summary>All that a set stands for besides its own bytes.</summary>
     public static IEnumerable<Digest> BlobsOf(this BlobStore blobs, Digest digest)
     {

@@ -79,17 +79,21 @@ public static class CheckpointFiles
     /// </summary>
     /// <param name="versions">Versions of the checkpoints to keep.</param>
     /// <param name="sets">Vector sets to keep; blobs that were written for <paramref name="round"/> or a later one stay, too.</param>
+    /// <param name="held">Further versions, which somebody reads, and which stay with all that they name; null for none.</param>
     /// <returns>What was freed, and the version that was not named and stays; null where it was named, or there is none.</returns>
     public static (Retention Freed, int? Unnamed) Retain(
-        string folder, BlobStore blobs, IReadOnlyList<int> versions, IEnumerable<Digest> sets, int round)
+        string folder, BlobStore blobs, IReadOnlyList<int> versions, IEnumerable<Digest> sets, int round,
+        IReadOnlyList<int>? held = null)
     {
         ArgumentNullException.ThrowIfNull(blobs);
         ArgumentNullException.ThrowIfNull(versions);
         var newest = NewestWhole(folder, blobs);
-        var keep = versions.Select(NameOf).Append(Path.GetFileName(newest?.Path)).ToHashSet();
+        var read = Read(folder).Where(c => c.Manifest is { } manifest && held?.Contains(manifest.Version) == true).ToList();
+        var keep = versions.Concat(held ?? []).Select(NameOf).Append(Path.GetFileName(newest?.Path)).ToHashSet();
         foreach (var path in In(folder).Where(p => !keep.Contains(Path.GetFileName(p))))
             File.Delete(path);
-        var freed = blobs.Retain(newest is null ? sets : sets.Concat(SetsOf(newest.Value.Manifest)), round);
+        var freed = blobs.Retain(
+            sets.Concat(newest is null ? [] : SetsOf(newest.Value.Manifest)).Concat(read.SelectMany(c => SetsOf(c.Manifest!))), round);
         return (freed, newest?.Manifest.Version is { } version && !versions.Contains(version) ? version : null);
     }
 

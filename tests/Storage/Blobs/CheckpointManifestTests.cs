@@ -1,5 +1,6 @@
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Testing;
@@ -153,6 +154,29 @@ public sealed class CheckpointManifestTests : TemporaryFolder
         Assert.True(blobs.IsWhole(kept));
         Assert.False(blobs.Has(Put(new BlobStore(Path.Combine(Folder, "elsewhere")), "old")));
         Assert.Null(CheckpointFiles.Retain(Folder, blobs, [10], [kept], int.MaxValue).Unnamed);
+    }
+
+    [Fact]
+    public void A_checkpoint_that_somebody_reads_stays_with_its_blobs_until_it_is_let_go()
+    {
+        var (blobs, held, run) = (new BlobStore(Path.Combine(Folder, "blobs")), new HeldCheckpoints(), new RunId("a-3k9v2mq7"));
+        var (old, newer) = (Put(blobs, "old"), Put(blobs, "new"));
+        foreach (var (version, parameters) in new[] { (5, old), (10, newer) })
+            File.WriteAllBytes(
+                Path.Combine(Folder, $"round-{version:000000}.json"),
+                (Manifest with { Version = version, Parameters = parameters.Hex, InnerStates = [] }).ToBytes());
+
+        using (held.Take(run, 5))
+        {
+            held.Take(run, 5).Dispose();                               // another one, who is done
+            CheckpointFiles.Retain(Folder, blobs, [10], [newer], int.MaxValue, held.Of(run));
+            Assert.Equal(["round-000010.json", "round-000005.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
+            Assert.True(blobs.IsWhole(old));
+            Assert.Empty(held.Of(new RunId("b-3k9v2mq7")));
+        }
+        CheckpointFiles.Retain(Folder, blobs, [10], [newer], int.MaxValue, held.Of(run));
+        Assert.Equal(["round-000010.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
+        Assert.False(blobs.IsWhole(old));
     }
 
     private static Digest Put(BlobStore blobs, string text) => blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest>
