@@ -120,6 +120,10 @@ internal static class UsageProblems
 
     private static string Commands(Command command) => string.Join(", ", command.Subcommands.Select(c => c.Name));
 
+    // Options of the commands above may be given below, too: --help.
     private static List<string> NamesIn(Command command) =>
-        [.. command.Subcommands.Select(c => c.Name), .. command.Options.Select(o => o.Name)];
+        [.. command.Subcommands.Select(c => c.Name), .. command.Options.Select(o => o.Name), .. Above(command).Distinct()];
+
+    private static IEnumerable<string> Above(Command command) => command.Parents.OfType<Command>().SelectMany(
+        parent => parent.Options.Where(o => o.Recursive).Select(o => o.Name).Concat(Above(parent)));
 }

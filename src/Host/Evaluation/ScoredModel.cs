@@ -10,7 +10,8 @@ namespace Elastic.Host.Evaluation;
 /// <param name="Context">Tokens that it sees at once.</param>
 internal sealed record ScoredModel(string Name, int? Round, string Fingerprint, int Context)
 {
-    public static ScoredModel Of(TextModel model) => new(model.Name, model.Round, model.Fingerprint, model.Settings.Context);
+    public static ScoredModel Of(TextModel model) =>
+        new(model.Run?.Value ?? model.Name, model.Round, model.Fingerprint, model.Settings.Context);
 
     public static ScoredModel Of(EvaluatedCheckpoint checkpoint) => new(
         checkpoint.Run.Name.Value, checkpoint.Manifest.Version, checkpoint.Manifest.Fingerprint, checkpoint.Settings.Model.Context);

@@ -20,6 +20,9 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     /// <summary>What programs call it: the run's name, or the folder's without the folders above it.</summary>
     public string ServedName => Round is null ? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Name))) : Name;
 
+    /// <summary>The run that trained it, however its folder is called; null for a folder's model.</summary>
+    public RunName? Run { get; private init; }
+
     /// <summary>The round that the run's checkpoint was made after; null for a folder's model.</summary>
     public int? Round { get; private init; }
 
@@ -54,6 +57,7 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
         {
             return new TextModel(name, checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
             {
+                Run = new RunId(checkpoint.Manifest.Run).Name,
                 Round = checkpoint.Manifest.Version,
                 Folder = folder,
                 Training = checkpoint.Settings with
@@ -83,9 +87,9 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
                 $"{path} is the folder of a run, which has its own {(tokenizer is null ? "adapter" : "tokenizer")}: leave the other out");
     }
 
-    /// <summary>True for the folder of a run: one with checkpoints, and no Hugging Face folder.</summary>
-    public static bool IsOfRun(string path) =>
-        Directory.Exists(Path.Combine(path, "checkpoints")) && !File.Exists(Path.Combine(path, ModelFolder.ConfigName));
+    /// <summary>True for the folder of a run, also before its first checkpoint, and false for a Hugging Face folder.</summary>
+    public static bool IsOfRun(string path) => new RunFolder(path) is var run
+        && (Directory.Exists(run.Checkpoints) || Directory.Exists(run.Blobs)) && !File.Exists(Path.Combine(path, ModelFolder.ConfigName));
 
     /// <summary>The model of a Hugging Face folder.</summary>
     /// <param name="tokenizer">The tokenizer's name; null for the folder's own.</param>

@@ -52,6 +52,12 @@ public sealed class ExportCommandTests : TemporaryFolder
         Assert.Equal(
             (await Run(["generate", "--run", ExchangedModel.Run, .. how])).Output,
             (await Run(["generate", "--model", fetched, .. how])).Output);
+        // What people compare is called as the run, and not as the folder, which anybody may name as they like.
+        var text = Path.Combine(Folder, "text.txt");
+        await File.WriteAllTextAsync(text, "Some text.", TestContext.Current.CancellationToken);
+        Assert.Contains(
+            "\"run\":\"tiny\",\"round\":4", (await Run("eval", "--model", fetched, "--data", text, "--json")).Output,
+            StringComparison.Ordinal);
 
         Assert.Contains(
             "is the folder of a run, which has its own tokenizer: leave the other out",

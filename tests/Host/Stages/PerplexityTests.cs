@@ -64,6 +64,15 @@ public sealed class PerplexityTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_run_without_a_checkpoint_is_known_for_a_run()
+    {
+        var run = Directory.CreateDirectory(Path.Combine(Folder, "runs", "new-00000000"));
+        run.CreateSubdirectory("blobs");
+        var refusal = Assert.Throws<ElasticException>(() => new Perplexity(Settings(run.FullName)).Read(Draft(Letters)));
+        Assert.Contains("has no checkpoint: train until the first one", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_manifest_names_the_model_from_its_own_place_and_the_build_drops_what_is_not_predicted()
     {
         LettersModel.Write(Folder);
