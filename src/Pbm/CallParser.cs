@@ -5,7 +5,8 @@ namespace Elastic.Pbm;
 
 /// <summary>
 /// Turns words into a call, by the server's catalogue alone: <c>-s value</c>, <c>--long value</c>, <c>--long=value</c>, flags,
-/// and <c>--</c> at the end. The message for a word that does not fit names the nearest word that does.
+/// and <c>--</c> at the end. Only <c>--long=--value</c> gives a value that begins like an option. The message for a word that does not fit
+/// names the nearest word that does.
 /// </summary>
 /// <param name="catalogue">The server's.</param>
 /// <param name="own">What pbm knows itself: it decides which arguments may name a file.</param>
@@ -72,14 +73,18 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue, IReadOnly
             {
                 values.Add(new CallValue(argument.Long, word[(equals + 1)..]));
             }
-            else if (i + 1 < words.Count && words[i + 1] != CommandLine.EndOfOptions
+            else if (i + 1 < words.Count && !words[i + 1].StartsWith("--", StringComparison.Ordinal)
                 && !command.Arguments.Any(a => IsName(a, words[i + 1])))
             {
                 values.Add(new CallValue(argument.Long, words[++i]));
             }
             else
             {
-                problems.Add($"{name} needs a value: {name} {argument.ValueName}");
+                // What follows may be a misspelt argument, which is told next: a run called --dryrun would be started.
+                var next = words.ElementAtOrDefault(i + 1) ?? CommandLine.EndOfOptions;
+                var isMeant = next != CommandLine.EndOfOptions && !command.Arguments.Any(a => IsName(a, next.Split('=')[0]));
+                problems.Add($"{name} needs a value: {name} {argument.ValueName}"
+                    + (isMeant ? $", or --{argument.Long}={next} where that is the value" : ""));
             }
         }
 

@@ -54,6 +54,8 @@ internal sealed record CommandLine(
         // A variable of a script that was not set: the default in its place would be another cluster's.
         if (value.Length == 0)
             throw PbmException.Usage($"{option} is empty: give {what}, or leave it out", "pbm --help");
+        if (value.StartsWith("--", StringComparison.Ordinal))
+            throw PbmException.Usage($"{option} needs {what}: {value} is an option; what has that name is ./{value}", "pbm --help");
         words.RemoveRange(at, 2);
         return value;
     }

@@ -16,6 +16,9 @@ public sealed class CallParserTests : IDisposable
     [InlineData("animal feed -n", "-n needs a value: -n NAME")]
     [InlineData("animal feed -n -q", "-n needs a value: -n NAME")]
     [InlineData("animal feed -n --", "-n needs a value: -n NAME")]
+    [InlineData("animal feed -n --quik",
+        "-n needs a value: -n NAME, or --name=--quik where that is the value\n--quik is no argument of feed: did you mean --quick?")]
+    [InlineData("animal feed -n --food=b", "-n needs a value: -n NAME")]
     [InlineData("animal feed -n a -n b", "-n can be given only once")]
     [InlineData("animal feed -n a --fod b",
         "--fod is no argument of feed: did you mean --food?\n" +
@@ -52,6 +55,7 @@ public sealed class CallParserTests : IDisposable
     [InlineData("-n a=b", "name=a=b")]
     [InlineData("--name=a=b", "name=a=b")]
     [InlineData("-n -5", "name=-5")]
+    [InlineData("--name=--quik", "name=--quik")]
     [InlineData("-n leo -f a --food b -f=c", null)]
     [InlineData("-n leo -f a --food b --food=c", "name=leo food=a food=b food=c")]
     [InlineData("-q -n leo", "quick= name=leo")]

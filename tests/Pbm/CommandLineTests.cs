@@ -54,6 +54,9 @@ public sealed class CommandLineTests
         var refusal = Assert.Throws<PbmException>(() => CommandLine.Parse([option, "", "run", "list"]));
         Assert.Equal(ExitCodes.WrongUsage, refusal.ExitCode);
         Assert.StartsWith($"{option} is empty: give ", refusal.Message, StringComparison.Ordinal);
+        refusal = Assert.Throws<PbmException>(() => CommandLine.Parse([option, "--tokenfile", "run", "list"]));
+        Assert.Equal(ExitCodes.WrongUsage, refusal.ExitCode);
+        Assert.EndsWith(": --tokenfile is an option; what has that name is ./--tokenfile", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]

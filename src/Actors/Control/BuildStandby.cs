@@ -118,7 +118,7 @@ internal sealed class BuildStandby(ElasticNode node, Action<string> tell)
             var folder = Path.Combine(node.Paths.Builds, $"{build.Build}.standby");
             return new StandbyFiles(
                 node.Context.Fetcher, folder, build.Build, PieceBounds.OfSources(plan(build).Manifest, cancel),
-                () => new DriveInfo(node.Paths.Root).AvailableFreeSpace);
+                () => DiskSpace.FreeBytes(node.Paths.Root));
         }
         catch (ElasticException)
         {

@@ -25,7 +25,7 @@ internal sealed class CheckpointRoom(string root, Func<long>? free = null)
     {
         lock (_gate)
         {
-            var room = (free?.Invoke() ?? new DriveInfo(root).AvailableFreeSpace) - LeftFree - _places.Sum(p => p.BytesToCome);
+            var room = (free?.Invoke() ?? DiskSpace.FreeBytes(root)) - LeftFree - _places.Sum(p => p.BytesToCome);
             if (bytes > room)
                 throw new ElasticException(
                     $"{what} take {ByteSize.Text(bytes)}, and {root} has {ByteSize.Text(Math.Max(0, room))} for them: {remedy}");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Elastic.Foundation;
 using Elastic.Host.Display;
 
 namespace Elastic.Host.Doctor;
@@ -17,7 +18,7 @@ internal static class DiskFindings
         try
         {
             Directory.CreateDirectory(data.Root);
-            var free = new DriveInfo(data.Root).AvailableFreeSpace;
+            var free = DiskSpace.FreeBytes(data.Root);
             findings.Add(new Finding("disk", $"{Units.Bytes(free)} free for {data.Root}",
                 free < LeastFree
                     ? "free some space or choose another folder with --data-dir; checkpoint.keep says how many checkpoints stay"

@@ -51,7 +51,7 @@ public static class CheckpointReader
 
         if (passed.Count > 0)
             throw new ElasticException($"no checkpoint of {runFolder}{(round is null ? "" : $" of round {round}")} is whole "
-                + $"({string.Join("; ", passed)}): run train again, it makes new ones");
+                + $"({string.Join("; ", passed)}): run train again, it makes new ones, or fetch it again");
         throw new ElasticException($"{runFolder} has no checkpoint" + (others.Count > 0
             ? $" of round {round}: it has {(others.Count == 1 ? "that" : "those")} of {string.Join(", ", others.Order())}"
             : ": train until the first one, or set checkpoint.every-rounds lower; in a cluster another node may have it: pbm run fetch "
