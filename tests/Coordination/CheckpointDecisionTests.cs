@@ -1,5 +1,4 @@
 using Elastic.Messages.Runs;
-using Elastic.Messages.Work;
 using Elastic.Simulation;
 using Elastic.Testing;
 using static Elastic.Coordination.Tests.RunTests;

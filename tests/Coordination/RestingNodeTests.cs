@@ -1,8 +1,6 @@
-using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
-using Elastic.Simulation;
 using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
 
