@@ -39,15 +39,23 @@ internal static class EarlyStopping
     /// <summary>The event that ends the run with this score; none where it goes on.</summary>
     public static IEnumerable<RunEvent> After(RunState run, RunPlan plan, VersionScore score)
     {
-        var scored = Scored(run, score);
-        if (score.Version >= plan.Rounds)
-            yield break;
-        if (plan.TargetLoss is { } target && score.LossNats <= target)
-            yield return new RunEvent.RunEndedEarly(run.Id, score.Version, string.Create(CultureInfo.InvariantCulture,
-                $"its validation loss of {score.LossNats:0.####} has reached evaluation.target-loss = {target}"));
-        else if (plan.Patience > 0 && scored.ScoresSinceBest >= plan.Patience)
-            yield return new RunEvent.RunEndedEarly(run.Id, score.Version, string.Create(CultureInfo.InvariantCulture,
-                $"evaluation.patience = {plan.Patience} scores in a row were no better than {scored.BestScore!.LossNats:0.####}, that of "
-                + $"version {scored.BestScore.Version}{(scored.BestScore.Version > 0 ? ", whose checkpoint is kept" : "")}"));
+        if (score.Version < plan.Rounds && Why(Scored(run, score), plan) is { } why)
+            yield return new RunEvent.RunEndedEarly(run.Id, score.Version, why);
     }
+
+    /// <summary>With which version a score has ended the run, and why; null where none has.</summary>
+    public static string? Ended(RunState run, RunPlan plan) => plan.EndsAt is not { } end ? null
+        : $"with version {end} of {plan.Timeline.Rounds}: "
+            + ((run.Score?.Version == end ? Why(run, plan) : null) ?? "by a score, under settings that it has no more");
+
+    // Why the newest score ends the run; null where it does not.
+    private static string? Why(RunState scored, RunPlan plan) => scored switch
+    {
+        { Score: { } score } when plan.TargetLoss is { } target && score.LossNats <= target => string.Create(CultureInfo.InvariantCulture,
+            $"its validation loss of {score.LossNats:0.####} has reached evaluation.target-loss = {target}"),
+        { BestScore: { } best } when plan.Patience > 0 && scored.ScoresSinceBest >= plan.Patience => string.Create(
+            CultureInfo.InvariantCulture, $"evaluation.patience = {plan.Patience} scores in a row were no better than "
+            + $"{best.LossNats:0.####}, that of version {best.Version}{(best.Version > 0 ? ", whose checkpoint is kept" : "")}"),
+        _ => null,
+    };
 }

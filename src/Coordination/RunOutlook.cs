@@ -45,6 +45,7 @@ internal sealed class RunOutlook(
             Devices = context.View.Nodes.Where(n => !context.Health.IsUnhealthy(n.Key)).Sum(n => n.Value.Devices.Length),
             Resting = context.Health.Resting(context.Now),
             WaitsFor = WaitsFor,
+            EndedEarly = EarlyStopping.Ended(context.Run, plan),
             Notice = notice,
             Failure = context.Failure,
         }

@@ -56,6 +56,24 @@ public sealed class EarlyStoppingTests
     }
 
     [Fact]
+    public void A_run_that_has_ended_still_says_by_which_score()
+    {
+        var scored = new[] { 5.0, 4, 4.5 }.Select((loss, i) => new VersionScore(i, loss, 1)).Aggregate(
+            Empty, (so, score) => Run.Apply(so, new RunEvent.VersionEvaluated(so.Id, score)));
+        var plan = Plan with { Patience = 1 };
+        Assert.Null(EarlyStopping.Ended(scored, plan));
+        var ended = Run.Apply(scored, new RunEvent.RunEndedEarly(scored.Id, 2, "the event's own words"));
+        Assert.Equal(
+            "with version 2 of 20: evaluation.patience = 1 scores in a row were no better than 4, that of version 1",
+            EarlyStopping.Ended(ended, plan with { EndsAt = ended.EndsAt }));
+        Assert.Equal(
+            "with version 2 of 20: its validation loss of 4.5 has reached evaluation.target-loss = 4.5",
+            EarlyStopping.Ended(ended, plan with { EndsAt = ended.EndsAt, TargetLoss = 4.5 }));
+        Assert.Equal(
+            "with version 2 of 20: by a score, under settings that it has no more", EarlyStopping.Ended(ended, Plan with { EndsAt = 2 }));
+    }
+
+    [Fact]
     public void An_ended_run_has_no_more_rounds_until_it_is_made_longer()
     {
         var run = Run.Apply(Empty, new RunEvent.RunEndedEarly(Empty.Id, 4, "why"));

@@ -93,15 +93,19 @@ internal sealed class TrainRun
         if (corpus.IsGrowing)
             Say("the run begins while its corpus is built: versions are scored once that has ended");
         else if (SampleCut.Of(settings).CountIn(corpus.HeldOutShards) == 0)
-            Say("no validation: " + (settings.Corpus.HeldOut > 0
-                ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
-                : "no text is held out (corpus.held-out = 0)"));
+            Say("no validation: " + (settings.Corpus switch
+            {
+                { HeldOut: 0 } => "no text is held out (corpus.held-out = 0)",
+                { Samples: SampleKind.Documents } => "no document is held out; add text, or hold out more of it (corpus.held-out)",
+                _ => "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)",
+            }));
         if (RunLines.IdleDevices(settings, DeviceNames.Parse(_request.Settings.Node.Devices).Count) is { } idle)
             Say(idle);
         if (RunLines.TooManyThreads(_request.Settings.Node, Environment.ProcessorCount) is { } slow)
             Say(slow);
         var header = RunLines.Header(
-            _request.Settings.Title, settings, SampleStream.Of(settings, corpus).Samples, node.PlanFor(settings)?.Memory);
+            _request.Settings.Title, settings, SampleStream.Of(settings, corpus).Samples, node.PlanFor(settings)?.Memory,
+            (await node.Control.RunsAsync(interrupted)).FirstOrDefault(r => r.Name == _run && r.Rounds > 0)?.Rounds);
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);

@@ -27,6 +27,7 @@ internal static class RunJson
         ["valLanguages"] = view.LanguageScores is { } languages ? Sources(languages, "language") : null,
         ["scoredRound"] = view.ScoredRound,
         ["tokensPerSecond"] = JsonNumber.Finite(view.TokensPerSecond),
+        ["learningRate"] = JsonNumber.Finite(view.LearningRate),
         ["lossScale"] = JsonNumber.Finite(view.LossScale),
         ["skippedSteps"] = view.SkippedSteps,
         ["fingerprint"] = view.Fingerprint?.Hex,
@@ -41,6 +42,7 @@ internal static class RunJson
             ["node"] = r.Node.Value, ["address"] = r.Address, ["why"] = r.Why, ["secondsLeft"] = JsonNumber.Finite(r.SecondsLeft),
         })]),
         ["waitsFor"] = view.WaitsFor,
+        ["endedEarly"] = view.EndedEarly,
         ["notice"] = view.Notice,
         ["failure"] = view.Failure,
     };

@@ -17,10 +17,12 @@ internal static class RunLines
     /// <summary>The lines on top: the run, how its work is divided, and the memory that it takes.</summary>
     /// <param name="blocks">Blocks of text to train on.</param>
     /// <param name="memory">Null where it is not known.</param>
-    public static IReadOnlyList<string> Header(string title, TrainingSettings settings, long blocks, TrainingMemory? memory = null)
+    /// <param name="rounds">Rounds of the run, of which one that was made longer has others than a new one; null for a new one.</param>
+    public static IReadOnlyList<string> Header(
+        string title, TrainingSettings settings, long blocks, TrainingMemory? memory = null, int? rounds = null)
     {
         var (run, batch) = (settings.Run, settings.Batch);
-        var length = Units.Many(RunPlan.RoundsOf(settings, blocks), "round");
+        var length = Units.Many(rounds ?? RunPlan.RoundsOf(settings, blocks), "round");
         if (run.Epochs is { } epochs)
             length += $" ({Units.Many(epochs, "epoch")} of {Units.Count(blocks)} blocks)";
         var tokens = (long)batch.Sequences * settings.SampleTokens;

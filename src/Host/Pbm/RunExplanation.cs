@@ -89,6 +89,7 @@ internal static class RunExplanation
     {
         { Failure: { } failure } => $"it cannot go on: {failure}",
         { WaitsFor: { } waits } => $"it waits for {waits}",
+        { Phase: RunPhase.Finished, EndedEarly: { } ended } => $"it waits for nothing: it has ended early, {ended}",
         { Phase: RunPhase.Finished } => "it waits for nothing: all its rounds are committed",
         { Phase: RunPhase.Paused } => $"it is paused: pbm run resume -n {run.Name} goes on with it",
         { Phase: RunPhase.Stopped } => $"it was stopped: pbm run start -n {run.Name} goes on with it",

@@ -16,6 +16,7 @@ internal static class RunStatus
             ("waits for", run.WaitsFor ?? ""),
             ("failure", run.Failure ?? ""),
             ("notice", run.Notice ?? ""),
+            ("ended early", run.EndedEarly ?? ""),
             ("round", $"{run.Round}/{run.Rounds}"),
             ("step", $"{run.Steps}/{run.TotalSteps}"),
             ("tokens", $"{Units.Count(run.Tokens)} of {Units.Count(run.TotalTokens)}, {Units.Count(run.Samples, "sample")}"),

@@ -143,7 +143,6 @@ internal sealed class RunsApi(WebContext web)
         var json = RunJson.Object(view);
         json["totalSteps"] = view.TotalSteps;
         json["totalTokens"] = view.TotalTokens;
-        json["learningRate"] = view.LearningRate is { } rate && double.IsFinite(rate) ? rate : null;
         return json;
     }
 

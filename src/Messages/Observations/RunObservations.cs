@@ -36,7 +36,11 @@ public sealed record PhaseDuration(RunId RunId, int Round, RunPhase Phase, doubl
 public sealed record StepLoss(
     RunId RunId, NodeId Node, int Round, int Replica, int Step, double LossNats, double LearningRate) : RunObservation(RunId)
 {
-    public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId))];
+    public override IEnumerable<Measure> Measures =>
+    [
+        new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId)),
+        new(MeasureKind.Newest, "elastic_learning_rate", LearningRate, Tag("run", RunId)),
+    ];
 }
 
 /// <summary>

@@ -136,6 +136,9 @@ public sealed record RunView : ISaidBySeed
     /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
     public string? WaitsFor { get; init; }
 
+    /// <summary>With which version a score has ended the run, and why; null where none has.</summary>
+    public string? EndedEarly { get; init; }
+
     /// <summary>A message about what has just happened, e.g. which checkpoint a resume chose and why.</summary>
     public string? Notice { get; init; }
 

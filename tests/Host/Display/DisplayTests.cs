@@ -7,7 +7,6 @@ using Elastic.Host.Display;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.Model.Training;
 using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Display;
@@ -131,25 +130,6 @@ public sealed class DisplayTests
     }
 
     [Fact]
-    public void The_header_names_run_config_and_model()
-    {
-        var settings = ConfigurationLoader.Load(new(["tiny"], [])).Training;
-        Assert.Equal(
-            [
-                "run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 0",
-                "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
-            ],
-            RunLines.Header("tiny", settings, 25_000));
-        Assert.Equal(
-            "memory 7.0 MiB: parameters and moments 4.0 MiB, gradients 2.0 MiB, activations 1.0 MiB",
-            RunLines.Header("tiny", settings, 25_000, new TrainingMemory(4 << 20, 2 << 20, 1 << 20))[2]);
-        Assert.StartsWith(
-            "4 rounds (3 epochs of 400 blocks) x 20 steps x",
-            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1],
-            StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Steps_that_were_skipped_are_said_once_with_the_round_and_the_scale()
     {
         var clean = View with { LossScale = 65_536, SkippedSteps = 7, SkippedRound = 5 };
@@ -201,9 +181,9 @@ public sealed class DisplayTests
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "segments", "checkpoint",
-            "checkpointVersion", "priority", "nodes", "devices", "resting",
-            "waitsFor", "notice", "failure"],
+            "valLanguages", "scoredRound", "tokensPerSecond", "learningRate", "lossScale", "skippedSteps", "fingerprint", "segments",
+            "checkpoint", "checkpointVersion", "priority", "nodes", "devices", "resting",
+            "waitsFor", "endedEarly", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]

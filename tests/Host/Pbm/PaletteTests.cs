@@ -135,9 +135,9 @@ public sealed class PaletteTests
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "segments", "checkpoint",
-            "checkpointVersion", "priority", "nodes", "devices",
-            "waitsFor", "notice", "failure"],
+            "valLanguages", "scoredRound", "tokensPerSecond", "learningRate", "lossScale", "skippedSteps", "fingerprint", "segments",
+            "checkpoint", "checkpointVersion", "priority", "nodes", "devices", "resting",
+            "waitsFor", "endedEarly", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));
 
     [Fact]
@@ -217,7 +217,10 @@ public sealed class PaletteTests
         Assert.Equal(["run books is finished already; more rounds begin with pbm run start -n books -s run.rounds=NUMBER"], Texts(lines));
         Assert.Equal((false, true), ((bool)Objects(lines).Single()["started"]!, (bool)Objects(lines).Single()["finished"]!));
         Assert.Equal(
-            ["run books is finished already, and checkpoint.keep is set; more rounds begin with pbm run start -n books -s run.rounds=NUMBER"],
+            [
+                "run books is finished already, and checkpoint.keep is set; more rounds begin with pbm run start -n books -s "
+                    + "run.rounds=NUMBER",
+            ],
             Texts(await Lines("run", "start", new CallValue("name", "books"), new CallValue("set", "checkpoint.keep=5"))));
     }
 
