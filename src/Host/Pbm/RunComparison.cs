@@ -94,13 +94,22 @@ internal static class RunComparison
         return first.Keys.Union(second.Keys).Order().Select(v => (v, first.GetValueOrDefault(v), second.GetValueOrDefault(v)));
     }
 
-    // Spread evenly, the first and the last among them; of those in between rather rounds that were scored.
+    // Rounds that both have say most; the rest of a longer run gets what they leave of the screen, and a quarter of it at least.
     private static List<(int Version, CurvePoint? One, CurvePoint? Other)> Thinned(
         List<(int Version, CurvePoint? One, CurvePoint? Other)> points)
     {
+        var rest = points.Where(p => p.One is null || p.Other is null).ToList();
+        var shared = Spread([.. points.Except(rest)], MostRows - Math.Min(rest.Count, MostRows / 4));
+        return [.. shared.Concat(Spread(rest, MostRows - shared.Count)).OrderBy(p => p.Version)];
+    }
+
+    // Spread evenly, the first and the last among them; of those in between rather rounds that were scored.
+    private static List<(int Version, CurvePoint? One, CurvePoint? Other)> Spread(
+        List<(int Version, CurvePoint? One, CurvePoint? Other)> points, int most)
+    {
         var scored = points.Where((p, i) => i == points.Count - 1 || p.One?.Score is not null || p.Other?.Score is not null).ToList();
-        var from = points.Count <= MostRows || scored.Count < 2 ? points : scored;
-        var rows = Math.Min(MostRows, from.Count);
+        var from = points.Count <= most || scored.Count < 2 ? points : scored;
+        var rows = Math.Min(most, from.Count);
         return [.. Enumerable.Range(0, rows).Select(i => from[rows == 1 ? 0 : (int)((long)i * (from.Count - 1) / (rows - 1))])];
     }
 

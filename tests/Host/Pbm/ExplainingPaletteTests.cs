@@ -175,6 +175,20 @@ public sealed class ExplainingPaletteTests
     }
 
     [Fact]
+    public async Task A_short_run_and_a_long_one_are_compared_by_the_rounds_that_both_have_and_then_by_the_rest()
+    {
+        foreach (var (run, rounds) in ((RunId, int)[])[(Tiny, 16), (Other, 563)])
+            _cluster.Curves.Add(new RunCurve(run, TinySettings.Of("a"), Digest.Of([1]),
+                [.. Enumerable.Range(0, rounds + 1).Select(i => new CurvePoint(i, i, i, i % 5 == 0 ? new VersionScore(i, i, i) : null))]));
+        var texts = (await Lines("run", "compare", ("name", "tiny"), ("name", "other"))).Select(l => l.Text).OfType<string>().ToList();
+        var rows = texts[2..^1].ConvertAll(t => t.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal("20 of 564 rounds; --json has all", texts[^1]);
+        // A row of both has two columns of tokens, and two of losses.
+        Assert.Equal([0, 5, 10, 15, 16], rows.Where(r => r.Length > 4).Select(r => int.Parse(r[0])));
+        Assert.Equal((15, "20", "563"), (rows.Count(r => r.Length <= 4), rows[5][0], rows[^1][0]));
+    }
+
+    [Fact]
     public async Task Comparing_one_run_three_or_one_that_is_not_there_is_refused()
     {
         foreach (var names in (string[][])[["tiny"], ["tiny", "tiny"], ["a", "b", "c"]])
