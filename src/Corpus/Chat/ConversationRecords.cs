@@ -6,8 +6,8 @@ namespace Elastic.Corpus;
 internal static partial class ConversationRecords
 {
     // ShareGPT's form, which much of what people share has.
-    private const string Rename = "rename \"conversations\" to \"messages\", and in each message \"from\" to \"role\" (human to user, gpt to "
-        + "assistant) and \"value\" to \"content\"";
+    private const string Rename = "rename \"conversations\" to \"messages\", and in each message \"from\" to \"role\" (human to user, gpt "
+        + "to assistant) and \"value\" to \"content\"";
 
     private const string Choose = "set corpus.chat-template=tokenizer, or chatml where the tokenizer comes without a template";
 

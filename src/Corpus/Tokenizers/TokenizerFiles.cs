@@ -39,20 +39,22 @@ public static class TokenizerFiles
     /// <summary>The files, by name.</summary>
     /// <param name="context">Tokens that the model sees at once.</param>
     /// <param name="chat">How conversations are written down, where the model was trained on them.</param>
-    public static IReadOnlyDictionary<string, byte[]> Of(Tokenizer tokenizer, int context, ChatFormat? chat = null)
+    /// <param name="roles">What the folder says that the tokenizer came from; null for nothing.</param>
+    public static IReadOnlyDictionary<string, byte[]> Of(
+        Tokenizer tokenizer, int context, ChatFormat? chat = null, TokenRoles? roles = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (tokenizer is FileTokenizer { Source: var source })
             return new Dictionary<string, byte[]>
             {
                 [Whole] = source.Json,
-                ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat)),
+                ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat, roles)),
             };
         var (tokens, merges) = (TokensOf(tokenizer), MergesOf(tokenizer));
         var files = new Dictionary<string, byte[]>
         {
             [Whole] = Object(json => WriteTokenizer(json, tokenizer, tokens, merges)),
-            ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat)),
+            ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat, roles)),
         };
         if (merges.Count > 0)
         {
@@ -184,7 +186,7 @@ public static class TokenizerFiles
         json.WriteNumber(EndOfText, tokens.Count);
     }
 
-    private static void WriteConfig(Utf8JsonWriter json, Tokenizer tokenizer, int context, ChatFormat? chat)
+    private static void WriteConfig(Utf8JsonWriter json, Tokenizer tokenizer, int context, ChatFormat? chat, TokenRoles? roles)
     {
         if (chat is not null)
             json.WriteString("chat_template", chat.Jinja);
@@ -192,11 +194,14 @@ public static class TokenizerFiles
         json.WriteNumber("model_max_length", context);
         if (tokenizer is FileTokenizer given)
         {
-            if (chat?.Beginning is { } beginning)
+            var said = roles?.Texts ?? TokenRoles.None.Texts;
+            if ((chat?.Beginning ?? said.GetValueOrDefault("bos_token")) is { } beginning)
                 json.WriteString("bos_token", beginning);
             json.WriteString("eos_token", given.TextOf(given.EndOfText));
             foreach (var (role, names) in Roles)
-                if (Array.Find(names, n => given.SpecialToken(n) is not null) is { } token)
+                if (said.GetValueOrDefault(role) is { } text)
+                    json.WriteString(role, text);
+                else if (Array.Find(names, n => given.SpecialToken(n) is not null) is { } token)
                     json.WriteString(role, token);
             return;
         }

@@ -47,8 +47,8 @@ internal static class ConfigCommand
         var rows = SettingsSchema.All.Settings.Select(s => (
             Line: $"{s.Key} = {Shown(s, values.GetValueOrDefault(s.Key))}",
             Where: values.TryGetValue(s.Key, out var value) ? value.Where : "not set")).ToList();
-        var column = rows.Max(r => Math.Min(r.Line.Length, WidestLine)) + 2;
-        return rows.Select(r => $"{r.Line.PadRight(column)}# {r.Where}");
+        var column = rows.Max(r => Math.Min(r.Line.Length, WidestLine)) + 1;
+        return rows.Select(r => $"{r.Line.PadRight(column)} # {r.Where}");
     }
 
     // A path may be long: its comment then stands where it ends.

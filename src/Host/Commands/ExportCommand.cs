@@ -78,6 +78,7 @@ internal static class ExportCommand
                     error.WriteLine($"passed over {passed}");
                 var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
                 var chat = parsed.GetValue(adapter) ? null : ChatOf(checkpoint.Settings, models, tokenizer, root, error.WriteLine);
+                var roles = RolesOf(checkpoint.Settings, models, tokenizer);
                 var name = new RunId(checkpoint.Manifest.Run).Name;
                 var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
                 await WritePlace.WriteAsync(place, target.Remedy(folder.Name), () =>
@@ -87,8 +88,8 @@ internal static class ExportCommand
                     else
                         ModelFolderWriter.Write(
                             place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
-                            TokenizerFiles.Of(tokenizer, model.Context, chat), chat?.BeginningIn(tokenizer),
-                            chat?.EndOfAnswer(tokenizer).Token, cancel);
+                            TokenizerFiles.Of(tokenizer, model.Context, chat, roles),
+                            chat?.BeginningIn(tokenizer) ?? roles.Beginning, chat?.EndOfAnswer(tokenizer).Token, roles.Ends, cancel);
                     return Task.FromResult(place);
                 });
                 var (rounds, bytes) = (checkpoint.Manifest.Version, KeptRuns.SizeOf(place));
@@ -151,6 +152,20 @@ internal static class ExportCommand
         {
             notice($"{Without}{e.Message}");
             return null;
+        }
+    }
+
+    // What the folder says that the run began with, where it is here and can be read; the tokenizer does without.
+    private static TokenRoles RolesOf(TrainingSettings settings, StoredModels? models, Tokenizer tokenizer)
+    {
+        try
+        {
+            return ModelChat.InitOf(settings with { Model = models?.Here(settings.Model) ?? settings.Model }) is { } init
+                ? TokenRoles.Of(init, tokenizer) : TokenRoles.None;
+        }
+        catch (ElasticException)
+        {
+            return TokenRoles.None;
         }
     }
 

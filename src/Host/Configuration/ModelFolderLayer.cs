@@ -57,7 +57,7 @@ internal static class ModelFolderLayer
                 problems.Add($"{path} does not say which token hides others: its tokenizer has no [MASK], and its config.json no "
                     + $"mask_token_id; say it with --set {MaskKey}=N");
             foreach (var setting in decided)
-                if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting, network))
+                if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting, network, tokenizer?.Id))
                     problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
                         + $"({setting.Where}); leave the key out, or name other weights"
                         + (other.Key == ContextKey ? $"; shorter samples has corpus.sample-tokens = {other.Text}" : ""));
@@ -157,14 +157,15 @@ internal static class ModelFolderLayer
     private static string PlaceOfTokenizer(SettingText value) =>
         Path.TrimEndingDirectorySeparator(ElasticSettings.WithFullPath(value).Text);
 
-    private static bool Differs(SettingText written, SettingText decided, string network)
+    private static bool Differs(SettingText written, SettingText decided, string network, string? tokenizer)
     {
         // 0 is no vocabulary of its own.
         if (written.Key == VocabularyKey && written.Text == "0")
             return false;
-        // The folder's own tokenizer may be written as the folder was, too, also where it is one that needs no file.
+        // The folder's own tokenizer may be written as the folder was, too, also where it is one that needs no file; and as a run has it
+        // that began with the folder.
         if (written.Key == TokenizerKey)
-            return PlaceOfTokenizer(written) is var place && place != PlaceOfTokenizer(decided)
+            return written.Text != tokenizer && PlaceOfTokenizer(written) is var place && place != PlaceOfTokenizer(decided)
                 && place != Path.TrimEndingDirectorySeparator(network);
         var kind = SettingsSchema.All.Find(written.Key)!.Kind;
         return (kind.Parse(written.Items, written.IsList), kind.Parse(decided.Items, decided.IsList)) switch

@@ -20,19 +20,20 @@ public static class ModelFolderWriter
     /// <param name="others">Further files by name: the tokenizer's.</param>
     /// <param name="beginning">The token that begins a text; null for the one that ends the text before it.</param>
     /// <param name="endOfAnswer">The token that ends an answer besides the end of text; null for none.</param>
+    /// <param name="otherEnds">Further tokens with which generated text ends; null for none.</param>
     /// <remarks>Adapters are added to the weights beside which they were trained.</remarks>
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
     /// <exception cref="OperationCanceledException">It was ended; nothing stays.</exception>
     public static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
         IReadOnlyDictionary<string, byte[]> others, int? beginning = null, int? endOfAnswer = null,
-        CancellationToken cancel = default) =>
-        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes, beginning, endOfAnswer, cancel);
+        IReadOnlyList<int>? otherEnds = null, CancellationToken cancel = default) =>
+        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes, beginning, endOfAnswer, otherEnds, cancel);
 
     internal static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
         IReadOnlyDictionary<string, byte[]> others, long shardBytes, int? beginning = null, int? endOfAnswer = null,
-        CancellationToken cancel = default)
+        IReadOnlyList<int>? otherEnds = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(model);
@@ -49,7 +50,7 @@ public static class ModelFolderWriter
             if (!model.IsMasked)
                 File.WriteAllBytes(
                     Path.Combine(place, "generation_config.json"),
-                    Json(json => WriteEnds(json, beginning ?? endOfText, endOfText, endOfAnswer)));
+                    Json(json => WriteEnds(json, beginning ?? endOfText, [endOfAnswer ?? endOfText, endOfText, .. otherEnds ?? []])));
             foreach (var (name, bytes) in others)
                 File.WriteAllBytes(Path.Combine(place, name), bytes);
         });
@@ -72,7 +73,7 @@ public static class ModelFolderWriter
         json.WriteString("model_type", format.ModelType);
         format.Write(json, model);
         json.WriteNumber("vocab_size", model.Vocabulary);
-        WriteEnds(json, beginning, endOfText, endOfAnswer: null);
+        WriteEnds(json, beginning, [endOfText]);
         json.WriteString("torch_dtype", type switch
         {
             ElementType.Float32 => "float32",
@@ -82,17 +83,18 @@ public static class ModelFolderWriter
     });
 
     // What generates stops at any token of a list; the model's config names one, as tokenizer_config.json does.
-    private static void WriteEnds(Utf8JsonWriter json, int beginning, int endOfText, int? endOfAnswer)
+    private static void WriteEnds(Utf8JsonWriter json, int beginning, IEnumerable<int> ends)
     {
         json.WriteNumber("bos_token_id", beginning);
-        if (endOfAnswer is not { } answer || answer == endOfText)
+        int[] all = [.. ends.Distinct()];
+        if (all is [var only])
         {
-            json.WriteNumber("eos_token_id", endOfText);
+            json.WriteNumber("eos_token_id", only);
             return;
         }
         json.WriteStartArray("eos_token_id");
-        json.WriteNumberValue(answer);
-        json.WriteNumberValue(endOfText);
+        foreach (var end in all)
+            json.WriteNumberValue(end);
         json.WriteEndArray();
     }
 

@@ -242,6 +242,30 @@ public sealed class TokenizerFilesTests : IDisposable
     }
 
     [Fact]
+    public void What_a_folder_says_of_its_tokens_is_carried_over_for_that_tokenizer_alone()
+    {
+        Write(Elastic.Corpus.Tokenizer.Open("byte"));
+        Edit("tokenizer.json", json => Add(json, 257, "<end>", isSpecial: true));
+        _folder.Write("tokenizer_config.json", """
+            {"eos_token": "<end>", "pad_token": {"content": "<|endoftext|>"}, "unk_token": "<unk>", "bos_token": null}
+            """);
+        _folder.Write("generation_config.json", """{"bos_token_id": 256, "eos_token_id": [257, 256, 999]}""");
+        var tokenizer = FileTokenizer.Open(TokenizerFile.Find(_folder.Path));
+        var roles = TokenRoles.Of(_folder.Path, tokenizer);
+        Assert.Equal((256, "257 256"), (roles.Beginning, string.Join(' ', roles.Ends)));
+        using var config = JsonDocument.Parse(TokenizerFiles.Of(tokenizer, 8, roles: roles)["tokenizer_config.json"]);
+        Assert.Equal(
+            ("<end>", "<|endoftext|>"),
+            (config.RootElement.GetProperty("eos_token").GetString(), config.RootElement.GetProperty("pad_token").GetString()));
+        // The tokenizer has no such token.
+        Assert.False(config.RootElement.TryGetProperty("unk_token", out _));
+
+        Assert.Empty(TokenRoles.Of(_folder["nowhere"], tokenizer).Texts);
+        _folder.Write("tokenizer_config.json", """{"eos_token": "<|endoftext|>", "pad_token": "<end>"}""");
+        Assert.Empty(TokenRoles.Of(_folder.Path, tokenizer).Texts);
+    }
+
+    [Fact]
     public void A_template_that_is_exported_has_the_beginning_and_the_end_that_it_was_written_with()
     {
         Write(Elastic.Corpus.Tokenizer.Open("byte"));

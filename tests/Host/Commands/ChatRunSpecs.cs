@@ -58,6 +58,49 @@ public sealed class ChatRunSpecs : TemporaryFolder
     }
 
     [Fact]
+    public async Task What_the_folder_says_of_tokens_that_a_run_began_with_is_exported_and_its_configuration_is_one()
+    {
+        await TrainAsync();
+        await Run("export", "--run", "talks", "--out", Out, "--data-dir", Data);
+        Edit("tokenizer_config.json", json => json["pad_token"] = "<|im_end|>");
+        Edit("generation_config.json", json => json["eos_token_id"] = new JsonArray(258, 257));
+        string[] settings =
+        [
+            "corpus.chat-template=tokenizer", "batch.sequences=4", "batch.micro=2", "optimizer.schedule=constant", "run.inner-steps=1",
+            "run.rounds=1",
+        ];
+        var (code, _, error) = await Run(
+            ["train", "--run", "more", "--json", "--init", Out, "--corpus", Talks, "--devices", "cpu:1", "--data-dir", Data,
+                .. settings.SelectMany(s => new[] { "--set", s })]);
+        Assert.True(code == ExitCodes.Done, error);
+        var again = Path.Combine(Folder, "again");
+        (code, _, error) = await Run("export", "--run", "more", "--out", again, "--data-dir", Data);
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        JsonNode Of(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(again, name)))!;
+        Assert.Equal(
+            ("<s>", "<|im_end|>", "<|endoftext|>"), ((string?)Of("tokenizer_config.json")["bos_token"],
+                (string?)Of("tokenizer_config.json")["pad_token"], (string?)Of("tokenizer_config.json")["eos_token"]));
+        Assert.Equal("[258,256,257]", Of("generation_config.json")["eos_token_id"]!.ToJsonString());
+
+        // The run's tokenizer has an id; the folder that it began with has that one.
+        (code, var config, error) = await Run("config", "--run", "more", "--data-dir", Data);
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        Assert.Contains("corpus.tokenizer = json-", config, StringComparison.Ordinal);
+        var file = Path.Combine(Folder, "more.conf");
+        await File.WriteAllTextAsync(file, config, TestContext.Current.CancellationToken);
+        (code, _, error) = await Run("train", "--config", file, "--run", "other", "--devices", "cpu:1", "--data-dir", Data, "--dry-run");
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+
+        void Edit(string name, Action<JsonNode> change)
+        {
+            var path = Path.Combine(Out, name);
+            var json = JsonNode.Parse(File.ReadAllText(path))!;
+            change(json);
+            File.WriteAllText(path, json.ToJsonString());
+        }
+    }
+
+    [Fact]
     public async Task Where_the_template_is_not_there_the_evaluation_and_the_export_say_so()
     {
         await TrainAsync();

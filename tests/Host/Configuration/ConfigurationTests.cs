@@ -143,6 +143,15 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public void A_long_value_has_a_space_before_its_comment()
+    {
+        var path = "/data/" + new string('x', 80);
+        var value = new SettingText("node.data-dir", [path], IsList: false, "here");
+        Assert.Contains(
+            $"node.data-dir = \"{path}\" # here", ConfigCommand.Lines(new Dictionary<string, SettingText> { [value.Key] = value }));
+    }
+
+    [Fact]
     public void Every_preset_loads_and_has_no_problems()
     {
         Assert.Equal(

@@ -109,6 +109,12 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 257, ["content"] = "<think>", ["special"] = false });
         File.WriteAllText(file, json.ToJsonString());
         Assert.Equal(Place, Load().Training.Corpus.Tokenizer);
+        // A run that began with the folder has its tokenizer's id, and elastic config says so of that run.
+        var id = TokenizerFiles.Recognize(Place)!.Id;
+        Assert.StartsWith("json-", id, StringComparison.Ordinal);
+        Assert.Equal(Place, Load(Place, $"corpus.tokenizer={id}").Training.Corpus.Tokenizer);
+        Assert.Contains("corpus.tokenizer = json-0", Assert.Throws<SettingsException>(
+            () => Load(Place, $"corpus.tokenizer=json-{new string('0', 32)}-258")).Message, StringComparison.Ordinal);
         Assert.Equal("byte", Load(Place, "corpus.tokenizer=byte").Training.Corpus.Tokenizer);
         Assert.Contains($"corpus.tokenizer = gpt2 (--set): the weights of model.init are of a model with {Place}",
             Assert.Throws<SettingsException>(() => Load(Place, "corpus.tokenizer=gpt2")).Message, StringComparison.Ordinal);
