@@ -73,8 +73,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
         catch (Exception e) when (SocketError(e) is { } socket)
         {
             throw new ElasticException(
-                $"the address {Endpoint.Bracketed(context.Node.Host)}:{context.Node.Port} cannot be bound ({socket.Message}): " +
-                "free it, or set node.port = 0 (--port 0) for any free port", e);
+                $"the control plane cannot listen on {Endpoint.Bracketed(context.Node.Host)}:{context.Node.Port} ({socket.Message}): " +
+                "give another port with --port (0 takes any free one; of a seed, its workers need the port that it then shows), or " +
+                "another address of this machine with --host", e);
         }
     }
 

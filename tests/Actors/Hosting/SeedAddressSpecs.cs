@@ -42,7 +42,7 @@ public sealed class SeedAddressSpecs : TemporaryFolder
     {
         await using var first = await StartAsync("first", NodeDuty.Seed());
         var refused = await Assert.ThrowsAsync<ElasticException>(() => StartAsync("second", NodeDuty.Seed(), first.Endpoint.Port));
-        Assert.StartsWith($"the address {first.Endpoint} cannot be bound (", refused.Message);
+        Assert.StartsWith($"the control plane cannot listen on {first.Endpoint} (", refused.Message);
     }
 
     [Fact]
