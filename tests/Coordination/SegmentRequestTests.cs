@@ -46,28 +46,27 @@ public sealed class SegmentRequestTests
     [Fact]
     public void A_start_with_a_setting_that_may_change_says_how_it_is_changed_and_what_it_is_since()
     {
+        const string Started = "run a was started with other settings (optimizer.learning-rate: 0.003 -> ";
+        const string PutBack = "): put them back, or leave them out, to go on with it; ";
+        const string OrNew = "or start a new run under another name";
         var again = VirtualRun.Begin(1);
-        var slow = again with { Settings = Text(s => s with { Optimizer = s.Optimizer with { LearningRate = 0.0005 } }) };
-        Refuses(At(1), slow, "run a was started with other settings (optimizer.learning-rate: 0.003 -> 0.0005): put them back, or leave them "
-            + "out, to go on with it; to change optimizer.learning-rate from round 2 on: pbm run set -n a -k optimizer.learning-rate -v "
-            + "0.0005, or elastic train --changes FILE with the line \"2 optimizer.learning-rate=0.0005\"; or start a new run under another "
-            + "name");
+        RunRequest.Start With(Func<TrainingSettings, TrainingSettings> change) => again with { Settings = Text(change) };
+        RunRequest.Start Rate(double rate) => With(s => s with { Optimizer = s.Optimizer with { LearningRate = rate } });
+
+        Refuses(At(1), Rate(0.0005), $"{Started}0.0005{PutBack}to change optimizer.learning-rate from round 2 on: pbm run set -n a -k "
+            + "optimizer.learning-rate -v 0.0005, or elastic train --changes FILE with the line \"2 optimizer.learning-rate=0.0005\"; "
+            + OrNew);
         var changed = Carry(At(1), Set(Slower, 3));
-        Refuses(changed, slow, "run a was started with other settings (optimizer.learning-rate: 0.003 -> 0.0005, and 0.001 since a change in "
-            + "mid-run): put them back, or leave them out, to go on with it; to change optimizer.learning-rate from round 3 on: pbm run set "
-            + "-n a -k optimizer.learning-rate -v 0.0005 -r 3, or elastic train --changes FILE with the line \"3 "
-            + "optimizer.learning-rate=0.0005\"; or start a new run under another name");
+        Refuses(changed, Rate(0.0005), $"{Started}0.0005, and 0.001 since a change in mid-run{PutBack}to change optimizer.learning-rate "
+            + "from round 3 on: pbm run set -n a -k optimizer.learning-rate -v 0.0005 -r 3, or elastic train --changes FILE with the line "
+            + $"\"3 optimizer.learning-rate=0.0005\"; {OrNew}");
         // It has that rate already.
-        Refuses(
-            changed, again with { Settings = Text(s => s with { Optimizer = s.Optimizer with { LearningRate = 0.001 } }) },
-            "run a was started with other settings (optimizer.learning-rate: 0.003 -> 0.001, and 0.001 since a change in mid-run): put them "
-            + "back, or leave them out, to go on with it; or start a new run under another name");
-        Assert.Contains("-k optimizer.schedule -v linear", RunRequests.Decide(
-            At(1), null, again with { Settings = Text(s => s with { Optimizer = s.Optimizer with { Schedule = LearningRateSchedule.Linear } }) })
-            .Refusal!, StringComparison.Ordinal);
-        Assert.Contains("-k corpus.mixture -v '[\"books=2\",\"web=1\"]'", RunRequests.Decide(
-            At(1), null, again with { Settings = Text(s => s with { Corpus = s.Corpus with { Mixture = ["books=2", "web=1"] } }) })
-            .Refusal!, StringComparison.Ordinal);
+        Refuses(changed, Rate(0.001), $"{Started}0.001, and 0.001 since a change in mid-run{PutBack}{OrNew}");
+        Asks("-k optimizer.schedule -v linear", s => s with { Optimizer = s.Optimizer with { Schedule = LearningRateSchedule.Linear } });
+        Asks("-k corpus.mixture -v '[\"a=2\",\"b=1\"]'", s => s with { Corpus = s.Corpus with { Mixture = ["a=2", "b=1"] } });
+
+        void Asks(string command, Func<TrainingSettings, TrainingSettings> change) =>
+            Assert.Contains(command, RunRequests.Decide(At(1), null, With(change)).Refusal!, StringComparison.Ordinal);
     }
 
     [Fact]
