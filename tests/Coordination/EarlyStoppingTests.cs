@@ -64,7 +64,8 @@ public sealed class EarlyStoppingTests
         Assert.Null(EarlyStopping.Ended(scored, plan));
         var ended = Run.Apply(scored, new RunEvent.RunEndedEarly(scored.Id, 2, "the event's own words"));
         Assert.Equal(
-            "with version 2 of 20: evaluation.patience = 1 scores in a row were no better than 4, that of version 1",
+            "with version 2 of 20: evaluation.patience = 1 scores in a row were no better than 4, that of version 1, whose checkpoint is "
+                + "kept",
             EarlyStopping.Ended(ended, plan with { EndsAt = ended.EndsAt }));
         Assert.Equal(
             "with version 2 of 20: its validation loss of 4.5 has reached evaluation.target-loss = 4.5",

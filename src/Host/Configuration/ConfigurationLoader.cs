@@ -38,7 +38,7 @@ internal static class ConfigurationLoader
         var title = request.Configs.Count == 0 && run is not null
             ? ElasticSettings.AsStarted
             : string.Join(" + ", ConfigsOf(request, run).Select(c => Path.GetFileName(c)));
-        var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), told);
+        var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), run is null, told);
         var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above, model]), told, isNew: run is null);
         return settings with { Corpus = CorpusOf(run, [.. given, .. above]) };
     }
@@ -50,7 +50,7 @@ internal static class ConfigurationLoader
         RememberedRun? run, ConfigurationRequest request, ICollection<string> problems)
     {
         var (below, given, above) = Layers(request, run, problems);
-        var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), problems);
+        var model = ModelFolderLayer.Of([.. given, .. above], ModelsOf([.. below, .. given, .. above]), run is null, problems);
         return Merge([.. below, .. given, .. above, model]);
     }
 

@@ -16,13 +16,15 @@ internal static class ModelFolderLayer
 {
     private const string InitKey = "model.init", VocabularyKey = "model.vocabulary", TokenizerKey = "corpus.tokenizer";
     private const string MaskKey = "model.mask-token", BaseKey = "model.init-base";
-    private const string ChatKey = "corpus.chat-template", ContextKey = "model.context";
+    private const string ChatKey = "corpus.chat-template", ContextKey = "model.context", DropoutKey = "model.dropout";
 
     /// <summary>The layer; empty where these name no folder.</summary>
     /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
     /// <param name="models">Knows where the copies of folders in stores are, which have been fetched; null for nowhere.</param>
+    /// <param name="isNew">Of a run that has no settings yet.</param>
     /// <param name="problems">Gets what is wrong with the folder, and each value that contradicts it.</param>
-    public static ConfigurationLayer Of(IEnumerable<ConfigurationLayer> given, StoredModels? models, ICollection<string> problems)
+    public static ConfigurationLayer Of(
+        IEnumerable<ConfigurationLayer> given, StoredModels? models, bool isNew, ICollection<string> problems)
     {
         var values = given.SelectMany(l => l.Values).ToList();
         string Here(string place) => models?.PlaceOf(place) ?? place;
@@ -52,6 +54,9 @@ internal static class ModelFolderLayer
                 .. folder.Settings, .. adapter?.Settings ?? [],
                 .. IsLeftTo(written[TokenizerKey].LastOrDefault(), tokenizer) ? [] : Named(tokenizer, network, values),
                 .. MaskOf(folder, tokenizer),
+                // Models of this kind are trained without, also where a preset has that of GPT-2.
+                .. isNew && folder.Model.Architecture == "llama" && !written[DropoutKey].Any()
+                    ? [new SettingText(DropoutKey, ["0"], IsList: false, path)] : Array.Empty<SettingText>(),
             ];
             if (folder.Model.IsMasked && !decided.Exists(s => s.Key == MaskKey) && !written[MaskKey].Any())
                 problems.Add($"{path} does not say which token hides others: its tokenizer has no [MASK], and its config.json no "

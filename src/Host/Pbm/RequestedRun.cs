@@ -48,7 +48,7 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         ];
         if (Corpus.Count > 0)
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
-        layers.Add(ModelFolderLayer.Of(asked, models, problems));
+        layers.Add(ModelFolderLayer.Of(asked, models, run is null, problems));
         var title = configs.Count == 0 ? ElasticSettings.AsStarted : string.Join(" + ", configs.Select(c => c.Value));
         return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers), problems, isNew: run is null) with
         {

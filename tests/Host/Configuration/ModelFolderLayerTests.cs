@@ -39,6 +39,22 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         Assert.Equal("byte", Load(Place, "corpus.chat-template=chatml").Training.Corpus.Tokenizer);
     }
 
+    // The preset has GPT-2's. A run that an earlier version began so keeps it.
+    [Fact]
+    public void A_model_that_is_trained_without_dropout_is_fine_tuned_without()
+    {
+        Write();
+        Assert.Equal(0.1, Load([Place], configs: ["fine-tune"]).Training.Model.Dropout);
+        Directory.Delete(Place, recursive: true);
+        Write(Model with { Architecture = "llama" });
+        Assert.Equal(0, Load([Place], configs: ["fine-tune"]).Training.Model.Dropout);
+        Assert.Equal(0.25, Load([Place], ["model.dropout=0.25"], ["fine-tune"]).Training.Model.Dropout);
+        var begun = Load([Place], ["model.dropout=0.1"], ["fine-tune"]).Training;
+        Assert.Equal(0.1, ConfigurationLoader.LoadFor(
+            new RememberedRun(new("a-00000000"), begun, Digest.Of([])),
+            new(["fine-tune"], []) { Options = [("--init", "model.init", Place)] }).Training.Model.Dropout);
+    }
+
     [Fact]
     public void The_same_holds_for_a_run_that_pbm_starts()
     {
