@@ -46,7 +46,9 @@ internal static class EarlyStopping
     /// <summary>With which version a score has ended the run, and why; null where none has.</summary>
     public static string? Ended(RunState run, RunPlan plan) => plan.EndsAt is not { } end ? null
         : $"with version {end} of {plan.Timeline.Rounds}: "
-            + ((run.Score?.Version == end ? Why(run, plan) : null) ?? "by a score, under settings that it has no more");
+            + (run.Score?.Version != end ? "by a score" : Why(run, plan) ?? "by a score, under settings that it has no more");
+
+    private static bool IsKept(RunState run, VersionScore best) => run.Checkpoints.Any(c => c.Version == best.Version);
 
     // Why the newest score ends the run; null where it does not.
     private static string? Why(RunState scored, RunPlan plan) => scored switch
@@ -55,7 +57,7 @@ internal static class EarlyStopping
             $"its validation loss of {score.LossNats:0.####} has reached evaluation.target-loss = {target}"),
         { BestScore: { } best } when plan.Patience > 0 && scored.ScoresSinceBest >= plan.Patience => string.Create(
             CultureInfo.InvariantCulture, $"evaluation.patience = {plan.Patience} scores in a row were no better than "
-            + $"{best.LossNats:0.####}, that of version {best.Version}{(best.Version > 0 ? ", whose checkpoint is kept" : "")}"),
+            + $"{best.LossNats:0.####}, that of version {best.Version}{(IsKept(scored, best) ? ", whose checkpoint is kept" : "")}"),
         _ => null,
     };
 }

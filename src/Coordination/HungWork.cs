@@ -30,7 +30,7 @@ internal sealed class HungWork(RunCoordinatorContext context, EnlistedNodes node
     public void RestNodes()
     {
         foreach (var (stuck, _) in context.View.InFlight.Where(w => ComputeWork.ReplicaOf(w.Key.Work) is null
-            && context.Now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
+            && context.Now - _stalls.Alive(w.Key, w.Value) > Overlong).DistinctBy(w => w.Key.Node).ToList())
             nodes.Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
         _stalls.Keep(context.View.InFlight.ContainsKey);
         foreach (var (hung, since) in context.View.InFlight.Where(w => w.Key.Work.Kind == ComputeWork.Kind.Name).ToList())

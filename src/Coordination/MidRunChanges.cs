@@ -18,7 +18,9 @@ internal static class MidRunChanges
             ? $"{line}, and {text} since a change in mid-run" : line);
     }
 
-    /// <summary>How the run gets these settings in mid-run; null where it has them, or one of them cannot change.</summary>
+    /// <summary>
+    /// How the run gets these settings in mid-run; null where it has them, one of them cannot change, or no round is left to begin with.
+    /// </summary>
     /// <param name="asked">With the length that the run was started with.</param>
     public static string? Remedy(RunState run, TrainingSettings asked)
     {
@@ -29,6 +31,9 @@ internal static class MidRunChanges
             return null;
         var from = Math.Max(
             Math.Min(run.FarthestRound + 1, RunPlan.EndOf(run).Rounds), run.Changes is [.., var last] ? last.FromRound : 0);
+        if (from >= RunPlan.Of(run).Rounds
+            || (newest.Corpus.Order == CorpusOrder.Stream && changes.Exists(c => c.Setting.Key == "corpus.mixture")))
+            return null;
         return $"to change {string.Join(" and ", changes.Select(c => c.Setting.Key))} from round {from} on: pbm run set -n {run.Name}"
             + string.Concat(changes.Select(c => $" -k {c.Setting.Key} -v {Quoted(c.Text)}"))
             + (run.Changes.IsEmpty ? "" : $" -r {from}") + ", or elastic train --changes FILE with "

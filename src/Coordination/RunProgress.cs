@@ -118,6 +118,8 @@ public sealed class RunProgress
             SourceScores = run.SourceScores,
             LanguageScores = run.LanguageScores,
             ScoredRound = run.Score?.Version,
+            BestRound = run.BestScore?.Version,
+            BestLoss = run.BestScore?.LossNats,
             TokensPerSecond = TokensPerSecond(now),
             LearningRate = newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
             LossScale = scaled.Min(s => s.Scaling?.Scale),

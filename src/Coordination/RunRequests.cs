@@ -69,7 +69,7 @@ public static class RunRequests
             if (c.Elements is < 1 or > ModelSettings.MostParameters)
                 return $"its model has {c.Elements} parameters";
             if (c.Blocks < 1 && (settings.Corpus.Order != CorpusOrder.Stream || settings.Run.Epochs is not null))
-                return "its corpus has no training block: add text, or set model.context lower";
+                return "its corpus has no training block: add text, or set corpus.sample-tokens lower";
             var plan = RunPlan.Of(settings, c.Elements, c.Blocks, c.HeldOutBlocks);
             _ = plan.TokensBefore(plan.Rounds);
             return null;

@@ -55,7 +55,8 @@ internal sealed record CommandLine(
         if (value.Length == 0)
             throw PbmException.Usage($"{option} is empty: give {what}, or leave it out", "pbm --help");
         if (value.StartsWith("--", StringComparison.Ordinal))
-            throw PbmException.Usage($"{option} needs {what}: {value} is an option; what has that name is ./{value}", "pbm --help");
+            throw PbmException.Usage(
+                $"{option} needs {what}: {value} begins like an option; what has that name is ./{value}", "pbm --help");
         words.RemoveRange(at, 2);
         return value;
     }

@@ -42,7 +42,7 @@ public sealed class EarlyStoppingTests
         Assert.Empty(EarlyStopping.After(run, Plan with { Patience = 2 }, new VersionScore(2, 4.1, 1)));
         var end = Assert.IsType<RunEvent.RunEndedEarly>(
             Assert.Single(EarlyStopping.After(run, Plan with { Patience = 2 }, new VersionScore(3, 4.2, 1))));
-        Assert.Equal("evaluation.patience = 2 scores in a row were no better than 4, that of version 1, whose checkpoint is kept", end.Why);
+        Assert.Equal("evaluation.patience = 2 scores in a row were no better than 4, that of version 1", end.Why);
     }
 
     [Fact]
@@ -64,9 +64,13 @@ public sealed class EarlyStoppingTests
         Assert.Null(EarlyStopping.Ended(scored, plan));
         var ended = Run.Apply(scored, new RunEvent.RunEndedEarly(scored.Id, 2, "the event's own words"));
         Assert.Equal(
-            "with version 2 of 20: evaluation.patience = 1 scores in a row were no better than 4, that of version 1, whose checkpoint is "
-                + "kept",
+            "with version 2 of 20: evaluation.patience = 1 scores in a row were no better than 4, that of version 1",
             EarlyStopping.Ended(ended, plan with { EndsAt = ended.EndsAt }));
+        Assert.EndsWith(
+            "that of version 1, whose checkpoint is kept",
+            EarlyStopping.Ended(
+                ended with { Checkpoints = [RunSamples.Checkpoint(1)] }, plan with { EndsAt = ended.EndsAt })!, StringComparison.Ordinal);
+        Assert.Equal("with version 2 of 20: by a score", EarlyStopping.Ended(ended with { Score = null }, plan with { EndsAt = 2 }));
         Assert.Equal(
             "with version 2 of 20: its validation loss of 4.5 has reached evaluation.target-loss = 4.5",
             EarlyStopping.Ended(ended, plan with { EndsAt = ended.EndsAt, TargetLoss = 4.5 }));

@@ -1,7 +1,6 @@
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
-using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
 
 namespace Elastic.Coordination.Tests;

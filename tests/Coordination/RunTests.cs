@@ -29,7 +29,7 @@ public sealed class RunTests
             Refuses(run, Again with { Settings = Text(s => s with { Batch = s.Batch with { Micro = 0 } }) },
                 "run a cannot be started: batch.micro = 0: use 1 to 1048576");
             Refuses(run, Again with { Blocks = 0 },
-                "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
+                "run a cannot be started: its corpus has no training block: add text, or set corpus.sample-tokens lower");
             foreach (var elements in new[] { 0, -1, long.MinValue, ModelSettings.MostParameters + 1, long.MaxValue })
                 Refuses(run, Again with { Elements = elements }, $"run a cannot be started: its model has {elements} parameters");
             var endless = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1_000_000 } });

@@ -56,7 +56,8 @@ public sealed class CommandLineTests
         Assert.StartsWith($"{option} is empty: give ", refusal.Message, StringComparison.Ordinal);
         refusal = Assert.Throws<PbmException>(() => CommandLine.Parse([option, "--tokenfile", "run", "list"]));
         Assert.Equal(ExitCodes.WrongUsage, refusal.ExitCode);
-        Assert.EndsWith(": --tokenfile is an option; what has that name is ./--tokenfile", refusal.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            ": --tokenfile begins like an option; what has that name is ./--tokenfile", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]

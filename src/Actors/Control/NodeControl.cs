@@ -59,7 +59,7 @@ internal sealed class NodeControl(ElasticNode node) : IClusterControl
         var corpus = (known is { } id ? node.OpenCorpus(id) : null)
             ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
         settings = Resolve(settings, corpus);
-        if (await CutDocuments.NoticeAsync(settings, corpus) is { } cut)
+        if (await CutDocuments.NoticeAsync(settings, corpus, cancel) is { } cut)
             progress.Report(cut);
         return await node.StartRunAsync(settings, corpus, origin);
     }

@@ -31,6 +31,9 @@ internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
         if (settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = run.Blobs.PutMade(0, layout.TrainedLength, (_, zeros) => zeros.Span.Clear());
         var version = new VectorSet(set, frozen);
+        // The files may be replaced while they are read.
+        if (weights is not null && await Task.Run(() => weights.Differs(version.Fingerprint)) is { } why)
+            throw new ElasticException(why);
         return new Initialized(run.Blobs.PutSet(version), version.Fingerprint, version.Frozen);
     }
 }

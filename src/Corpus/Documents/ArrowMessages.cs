@@ -36,7 +36,8 @@ internal static class ArrowMessages
             long? length;
             try
             {
-                length = Next(bytes, stop);
+                // A foot that is wrong takes no message away.
+                length = position == foot ? 0 : Next(bytes, bytes.Length);
             }
             catch (EndOfStreamException)
             {

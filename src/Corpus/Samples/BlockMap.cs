@@ -70,9 +70,9 @@ public sealed class BlockMap
         var context = cut.Context;
         var longest = shards.Count == 0 ? 0 : shards.Max(s => s.Tokens);
         return longest < 2
-            ? $"model.context = {context}: there is no text to read, the longest shard has {longest} tokens; " +
+            ? $"samples of {context} tokens: there is no text to read, the longest shard has {longest} tokens; " +
               "add documents to corpus.sources"
-            : $"model.context = {context} is longer than the documents: the longest shard has {longest} tokens; " +
-              $"use model.context = {longest - 1} or less, or add documents to corpus.sources";
+            : $"samples of {context} tokens are longer than the documents: the longest shard has {longest} tokens; " +
+              $"use corpus.sample-tokens = {longest - 1} or less, or add documents to corpus.sources";
     }
 }

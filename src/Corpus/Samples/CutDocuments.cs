@@ -13,7 +13,7 @@ public sealed record CutDocuments(long Documents, long Cut, long Unscored)
     /// <summary>Counts them in a corpus whose shards are here. Reads documents that are cut, of the others their lengths.</summary>
     /// <exception cref="ElasticException">A shard is damaged.</exception>
     /// <exception cref="IOException">A shard is not here.</exception>
-    public static CutDocuments Of(BuiltCorpus corpus, SampleCut cut)
+    public static CutDocuments Of(BuiltCorpus corpus, SampleCut cut, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(corpus);
         ArgumentNullException.ThrowIfNull(cut);
@@ -30,25 +30,41 @@ public sealed record CutDocuments(long Documents, long Cut, long Unscored)
                 if (document.Tokens <= sample.Length)
                     continue;
                 longer++;
+                if (info.Uncounted == 0)
+                    continue;                                          // all of it is scored
+                cancel.ThrowIfCancellationRequested();
                 shard.ReadDocument(index, sample);
-                unscored += Array.TrueForAll(sample[1..], element => (element & SampleElement.NotCounted) != 0) ? 1 : 0;
+                unscored += IsAllRead(sample) ? 1 : 0;
             }
         }
         return new CutDocuments(documents, longer, unscored);
     }
 
     /// <summary>A sentence where some documents are cut; null where none is.</summary>
-    public static Task<string?> NoticeAsync(TrainingSettings settings, BuiltCorpus corpus) => Task.Run(() =>
+    /// <exception cref="OperationCanceledException">Nobody wants to know any more.</exception>
+    public static Task<string?> NoticeAsync(
+        TrainingSettings settings, BuiltCorpus corpus, CancellationToken cancel) => Task.Run(() =>
     {
         try
         {
-            return Of(corpus, SampleCut.Of(settings)).Notice(settings);
+            return Of(corpus, SampleCut.Of(settings), cancel).Notice(settings);
         }
         catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
         {
             return null;                                               // other nodes may have the shard whole: whoever needs it says so
         }
-    });
+    }, cancel);
+
+    // The first token is no target.
+    private static bool IsAllRead(ReadOnlySpan<int> sample)
+    {
+        foreach (var element in sample[1..])
+        {
+            if ((element & SampleElement.NotCounted) == 0)
+                return false;
+        }
+        return true;
+    }
 
     private string? Notice(TrainingSettings settings)
     {

@@ -30,7 +30,7 @@ internal static class CorpusShow
         var sample = new Option<long?>("--sample")
         {
             Description = "The documents of a training sample: source, file and line. Which corpus is meant, and how long a sample is, say "
-                + "--config and --set (corpus.tokenizer, corpus.samples, model.context).",
+                + "--config and --set (corpus.tokenizer, corpus.samples, corpus.sample-tokens, model.context).",
             HelpName = "N",
         };
         var random = new Option<int?>("--random")

@@ -83,7 +83,7 @@ internal sealed class TrainRun
         foreach (var notice in StartingPoint.Notices(_data.Models.Here(settings.Model))
             .Concat(SettingsWithoutEffect.Of(settings)).Concat(SettingsWithoutEffect.Of(_request.Settings.Node)))
             Say(notice);
-        if (!corpus.IsGrowing && await CutDocuments.NoticeAsync(settings, corpus) is { } cut)
+        if (!corpus.IsGrowing && await CutDocuments.NoticeAsync(settings, corpus, interrupted) is { } cut)
             Say(cut);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"), _request.Changes);
         _folder = _data.Run(

@@ -26,6 +26,8 @@ internal static class RunJson
         ["valSources"] = view.SourceScores is { } sources ? Sources(sources) : null,
         ["valLanguages"] = view.LanguageScores is { } languages ? Sources(languages, "language") : null,
         ["scoredRound"] = view.ScoredRound,
+        ["bestRound"] = view.BestRound,
+        ["bestLoss"] = JsonNumber.Finite(view.BestLoss),
         ["tokensPerSecond"] = JsonNumber.Finite(view.TokensPerSecond),
         ["learningRate"] = JsonNumber.Finite(view.LearningRate),
         ["lossScale"] = JsonNumber.Finite(view.LossScale),

@@ -93,6 +93,10 @@ internal static class RunLines
     /// <summary>Why a node rests, and how long still; e.g. "for another 4m 10s: the disk is full".</summary>
     public static string Rest(RestingNode node) => $"for another {Units.Duration(TimeSpan.FromSeconds(node.SecondsLeft))}: {node.Why}";
 
+    /// <summary>The best score, where it is of an earlier round than the newest one; else empty.</summary>
+    public static string Best(RunView view) => view is { BestRound: { } round, BestLoss: { } loss } && round != view.ScoredRound
+        ? $"{loss:0.0000} nats per token, after round {round}" : "";
+
     public static string Loss(RunView view) => view.TrainLoss is { } loss ? $"loss {loss:0.0000}" : "";
 
     /// <summary>The newest score; with its round, where later rounds are committed since.</summary>

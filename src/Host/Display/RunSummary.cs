@@ -33,6 +33,7 @@ internal static class RunSummary
 
         lines.AddRange(
         [
+            .. RunLines.Best(view) is { Length: > 0 } best ? [$"best          {best}"] : Array.Empty<string>(),
             $"fingerprint   {view.Fingerprint?.Hex}",
             $"checkpoint    {view.Checkpoint}",
             $"tensorboard   {folder.TensorBoard}",

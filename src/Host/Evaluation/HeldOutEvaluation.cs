@@ -41,7 +41,7 @@ internal static class HeldOutEvaluation
         }
         var cut = new SampleCut(
             kind ?? model.Training?.Corpus.Samples ?? (model.Settings.ReadsPairs ? SampleKind.Pairs : SampleKind.Blocks),
-            model.Settings.Context);
+            model.Training?.SampleTokens ?? model.Settings.Context);
         if (cut.Kind == SampleKind.Pairs != model.Settings.ReadsPairs)
         {
             throw new SettingsException([

@@ -89,7 +89,8 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
 
     /// <summary>True for the folder of a run, also before its first checkpoint, and false for a Hugging Face folder.</summary>
     public static bool IsOfRun(string path) => new RunFolder(path) is var run
-        && (Directory.Exists(run.Checkpoints) || Directory.Exists(run.Blobs)) && !File.Exists(Path.Combine(path, ModelFolder.ConfigName));
+        && (Directory.Exists(run.Checkpoints) || (Directory.Exists(run.Blobs) && RunId.IsId(Path.GetFileName(Path.GetFullPath(path)))))
+        && !File.Exists(Path.Combine(path, ModelFolder.ConfigName));
 
     /// <summary>The model of a Hugging Face folder.</summary>
     /// <param name="tokenizer">The tokenizer's name; null for the folder's own.</param>

@@ -28,6 +28,7 @@ internal static class RunStatus
                 ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "") +
                   (run.ScoredRound is { } round && round != run.Round ? $", after round {round}" : "")
                 : ""),
+            ("best loss", RunLines.Best(run)),
             ("by source", RunLines.Losses(run.SourceScores)),
             ("by language", RunLines.Losses(run.LanguageScores)),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),

@@ -84,6 +84,12 @@ public sealed record RunView : ISaidBySeed
     /// <summary>The round after which <see cref="ValLoss"/> was taken: later rounds may be committed since.</summary>
     public int? ScoredRound { get; init; }
 
+    /// <summary>The round after which the best loss on the held-out text was taken; null where there is none yet.</summary>
+    public int? BestRound { get; init; }
+
+    /// <summary>That loss, nats per token.</summary>
+    public double? BestLoss { get; init; }
+
     /// <summary>Speed over the last seconds, of all replicas together; 0 while nothing is computed.</summary>
     public double TokensPerSecond { get; init; }
 

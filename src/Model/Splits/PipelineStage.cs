@@ -91,7 +91,7 @@ public abstract class PipelineStage(PipelineGroup group)
         ? (int)numbers * sizeof(float)
         : throw new ElasticException(
             $"the stages of a replica hand each other {(numbers * sizeof(float)) >> 20} MiB for a micro-batch, and can hand over " +
-            $"{MostBytes >> 20} at once: lower batch.micro or model.context, or use run.stages = 1");
+            $"{MostBytes >> 20} at once: lower batch.micro or corpus.sample-tokens, or use run.stages = 1");
 
     /// <summary>Where the stages are apart: copies what the last pass made for the stage behind, or before.</summary>
     /// <param name="into">As many bytes as <see cref="BytesOver"/> says.</param>

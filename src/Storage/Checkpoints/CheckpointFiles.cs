@@ -144,7 +144,7 @@ public static class CheckpointFiles
     private static string NameOf(int version) => $"{Begin}{version.ToString("D6", CultureInfo.InvariantCulture)}{End}";
 
     // Names have six digits, and more from round 1,000,000 on: their order as texts is not that of versions.
-    private static int? VersionOf(string path)
+    internal static int? VersionOf(string path)
     {
         var name = Path.GetFileName(path);
         return name.Length > Begin.Length + End.Length

@@ -89,8 +89,14 @@ internal sealed class CheckpointParameters
     private float[] Chunk(VectorManifest vector, int index)
     {
         var digest = vector.Chunks[index];
-        if (_held.Find(h => h.Chunk == digest) is { Elements: { } held })
-            return held;
+        if (_held.FindIndex(h => h.Chunk == digest) is var at and >= 0)
+        {
+            var held = _held[at];
+            _held.RemoveAt(at);
+            _held.Add(held);
+            return held.Elements;
+        }
+
         var elements = new float[VectorManifest.ElementsOf(vector.Elements, index)];
         _blobs.Read(digest, MemoryMarshal.AsBytes(elements.AsSpan()));
         if (_held.Count == ChunksHeld)

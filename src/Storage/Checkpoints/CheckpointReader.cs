@@ -27,7 +27,7 @@ public static class CheckpointReader
         var (passed, others) = (new List<string>(), new List<int>());
         foreach (var (path, manifest, problem) in CheckpointFiles.Read(Path.Combine(runFolder, "checkpoints")))
         {
-            if (round is { } wanted && (manifest is null || manifest.Version != wanted))
+            if (round is { } wanted && CheckpointFiles.VersionOf(path) is var version && version != wanted)
             {
                 if (manifest is not null)
                     others.Add(manifest.Version);

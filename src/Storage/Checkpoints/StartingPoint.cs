@@ -46,15 +46,17 @@ public static class StartingPoint
             return Opened(() =>
             {
                 var (own, read) = adapter.Beside(folder, model);
-                return new StartingWeights(own, read, adapter, folder);
+                return new StartingWeights(own, read, found => Differs(model, found), adapter, folder);
             }, adapter, folder);
         }
 
         var (layout, network) = (Architectures.LayoutOf(model), ModelIn(path, model));
+        // Beside adapters that are drawn the network's own fingerprint is what the digest is of.
+        string? Other(Digest found) => Differs(model, network == model ? found : FingerprintOf(path, model));
         if (!Directory.Exists(path))
         {
             var stored = CheckpointParameters.Find(path, CheckpointManifest.Read(path), network);
-            return StartingWeights.Beside(stored.Layout, (name, first, into) => stored.Read(name, first, into.Span), layout, seed);
+            return StartingWeights.Beside(stored.Layout, (name, first, into) => stored.Read(name, first, into.Span), layout, seed, Other);
         }
 
         var its = Open(path, network);
@@ -62,7 +64,7 @@ public static class StartingPoint
         {
             its.CheckTies();
             return StartingWeights.Beside(
-                Architectures.LayoutOf(network), (name, first, into) => its.Read(name, first, into.Span), layout, seed, its);
+                Architectures.LayoutOf(network), (name, first, into) => its.Read(name, first, into.Span), layout, seed, Other, its);
         }, its);
     }
 

@@ -135,10 +135,10 @@ public sealed class SampleCutTests : IDisposable
         };
         Assert.Equal(
             "2 of 4 documents are longer than a sample of 3 tokens, and cut; of 1 all that is scored is behind the cut, so that they "
-                + "teach nothing: use a larger corpus.sample-tokens", await CutDocuments.NoticeAsync(settings, corpus));
-        Assert.Null(await CutDocuments.NoticeAsync(settings with { Corpus = settings.Corpus with { SampleTokens = 8 } }, corpus));
+                + "teach nothing: use a larger corpus.sample-tokens", await CutDocuments.NoticeAsync(settings, corpus, default));
+        Assert.Null(await CutDocuments.NoticeAsync(settings with { Corpus = settings.Corpus with { SampleTokens = 8 } }, corpus, default));
         File.Delete(corpus.ShardPath(corpus.TrainShards.Single()));
-        Assert.Null(await CutDocuments.NoticeAsync(settings, corpus));
+        Assert.Null(await CutDocuments.NoticeAsync(settings, corpus, default));
     }
 
     [Fact]

@@ -181,7 +181,8 @@ public sealed class DisplayTests
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "learningRate", "lossScale", "skippedSteps", "fingerprint", "segments",
+            "valLanguages", "scoredRound", "bestRound", "bestLoss", "tokensPerSecond", "learningRate", "lossScale", "skippedSteps",
+            "fingerprint", "segments",
             "checkpoint", "checkpointVersion", "priority", "nodes", "devices", "resting",
             "waitsFor", "endedEarly", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));

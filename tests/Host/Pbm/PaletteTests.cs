@@ -135,7 +135,8 @@ public sealed class PaletteTests
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "learningRate", "lossScale", "skippedSteps", "fingerprint", "segments",
+            "valLanguages", "scoredRound", "bestRound", "bestLoss", "tokensPerSecond", "learningRate", "lossScale", "skippedSteps",
+            "fingerprint", "segments",
             "checkpoint", "checkpointVersion", "priority", "nodes", "devices", "resting",
             "waitsFor", "endedEarly", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));

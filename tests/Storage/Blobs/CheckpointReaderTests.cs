@@ -44,6 +44,10 @@ public sealed class CheckpointReaderTests : TemporaryFolder
         Assert.Equal(
             $"{Folder} has no checkpoint of round 2: it has that of 1",
             Assert.Throws<ElasticException>(() => CheckpointReader.Load(Folder, 2)).Message);
+        File.WriteAllText(Path.Combine(Folder, "checkpoints", "round-000002.json"), "{");
+        Assert.Contains(
+            $"no checkpoint of {Folder} of round 2 is whole (",
+            Assert.Throws<ElasticException>(() => CheckpointReader.Load(Folder, 2)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

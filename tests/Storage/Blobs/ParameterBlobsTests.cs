@@ -25,7 +25,7 @@ public sealed class ParameterBlobsTests : TemporaryFolder
         var momentum = new VectorManifest(parameters.Elements, [run.Put([1, 2, 3])]);
         var version = run.PutSet(new VectorSet(
             new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters, [VectorSet.OuterMomentum] = momentum },
-            run.PutFrozen(vectors)));
+            run.PutFrozen(vectors.Layout, (first, into) => vectors.CopyTo(VectorSet.Parameters, first, into.Span))));
         var all = run.ParameterBlobsOf(version).ToHashSet();
         Assert.Equal(version, run.ParameterBlobsOf(version).First());
         Assert.Equal([.. run.BlobsOf(version).Except(momentum.Chunks), version], all);
