@@ -24,9 +24,12 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
     [InlineData("llama", SampleKind.Packed)]
     [InlineData("bert", SampleKind.Documents)]
     [InlineData("transformer", SampleKind.Pairs)]
-    public async Task The_score_of_a_runs_version_is_that_of_its_checkpoint_for_every_architecture(string architecture, SampleKind samples)
+    [InlineData("gpt2", SampleKind.Documents, 7)]
+    public async Task The_score_of_a_runs_version_is_that_of_its_checkpoint_for_every_architecture(
+        string architecture, SampleKind samples, int tokens = 0)
     {
-        var (view, _, corpus) = await TrainAsync(Settings("a", architecture, samples));
+        var settings = Settings("a", architecture, samples);
+        var (view, _, corpus) = await TrainAsync(settings with { Corpus = settings.Corpus with { SampleTokens = tokens } });
         var json = await EvaluateAsync("--run", "a", "--held-out", corpus.Folder, "--data-dir", Data);
         Assert.Equal(view.ValLoss, json.GetProperty("lossNats").GetDouble());
         Assert.Equal(view.BitsPerByte, json.GetProperty("bitsPerByte").GetDouble());
