@@ -1,5 +1,4 @@
 using Elastic.Messages.Runs;
-using Elastic.Testing;
 using static Elastic.Coordination.Tests.RunTests;
 using static Elastic.Messages.Runs.RunEvent;
 using static Elastic.Testing.RunSamples;
