@@ -200,7 +200,10 @@ public sealed class ModelFolderTests : TemporaryFolder
     public void A_folder_without_a_config_is_no_model()
     {
         Assert.Contains("is no folder of a model: it has no config.json", Refused(), StringComparison.Ordinal);
-        Directory.CreateDirectory(Place);
+        Directory.CreateDirectory(Path.Combine(Place, "checkpoints"));
+        Assert.StartsWith(
+            $"{Place} is the folder of a run: elastic export --model {Place} --out DIR makes one of its model", Refused(),
+            StringComparison.Ordinal);
         File.WriteAllText(Config, "[");
         Assert.Contains("is no JSON", Refused(), StringComparison.Ordinal);
     }
