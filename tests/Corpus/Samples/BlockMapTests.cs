@@ -10,8 +10,8 @@ public class BlockMapTests
     public void A_context_longer_than_the_documents_names_the_largest_that_fits()
     {
         var error = Assert.Throws<ElasticException>(() => new BlockMap([Shard(100), Shard(500)], new SampleCut(SampleKind.Blocks, 500)));
-        Assert.Contains("model.context = 500", error.Message, StringComparison.Ordinal);
-        Assert.Contains("model.context = 499 or less", error.Message, StringComparison.Ordinal);
+        Assert.Contains("samples of 500 tokens are longer than the documents", error.Message, StringComparison.Ordinal);
+        Assert.Contains("use corpus.sample-tokens = 499 or less", error.Message, StringComparison.Ordinal);
         Assert.Equal(1, new BlockMap([Shard(100), Shard(500)], new SampleCut(SampleKind.Blocks, 499)).Blocks);
     }
 
