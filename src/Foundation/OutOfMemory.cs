@@ -20,7 +20,7 @@ public static class OutOfMemory
             || (error is ExternalException && NativeWords.Any(w => error.Message.Contains(w, StringComparison.OrdinalIgnoreCase)));
         return isMemory
             ? $"there is not enough memory ({OneLine.Of(error.Message.Split('\n')[0].TrimEnd('.'), 160)}): "
-              + "lower batch.micro or model.context, use fewer devices (node.devices), or stop other programs"
+              + "lower batch.micro or corpus.sample-tokens, use fewer devices (node.devices), or stop other programs"
             : null;
     }
 

@@ -10,7 +10,7 @@ public sealed class AddedSettingTests
     public sealed record TideSettings : SettingsGroup
     {
         [Setting("tide.height", 1.5, "Metres of water above the mean. One and a half, because that is usual. Higher is wetter.")]
-        [Between(0, 16), Since(7, 0.0)]
+        [Between(0, 16), Since(8, 0.0)]
         public required double Height { get; init; }
     }
 
@@ -57,7 +57,7 @@ public sealed class AddedSettingTests
     public void It_is_in_the_canonical_text_and_older_texts_stand_for_what_was_before_it()
     {
         var text = SettingsText.Write(High);
-        Assert.StartsWith("{\"settings\":7,\"run.name\":", text, StringComparison.Ordinal);
+        Assert.StartsWith("{\"settings\":8,\"run.name\":", text, StringComparison.Ordinal);
         Assert.EndsWith(",\"tide.height\":4.25}", text, StringComparison.Ordinal);
         Assert.Equal(text, SettingsText.Write(SettingsText.Read<WithTide>(text)));
 
@@ -69,7 +69,7 @@ public sealed class AddedSettingTests
             Refusal<WithTide>(text.Replace(",\"tide.height\":4.25", "", StringComparison.Ordinal)));
         // Who does not know the key does not go on with its run.
         Assert.Equal(
-            "the run was started by a newer Elastic, whose settings have version 7 (this one knows 6): go on with that version",
+            "the run was started by a newer Elastic, whose settings have version 8 (this one knows 7): go on with that version",
             Refusal<TrainingSettings>(text));
     }
 

@@ -19,7 +19,7 @@ public sealed class PipelineTests
         Assert.Equal(1 << 30, PipelineStage.BytesOf(1 << 28));
         Assert.Equal(
             "the stages of a replica hand each other 2048 MiB for a micro-batch, and can hand over 2047 at once: lower batch.micro or "
-            + "model.context, or use run.stages = 1",
+            + "corpus.sample-tokens, or use run.stages = 1",
             Assert.Throws<ElasticException>(() => PipelineStage.BytesOf(64L * 1024 * 8192)).Message);
     }
 
