@@ -17,7 +17,7 @@ public sealed class FineTuningScenarios : ClusterScenario
         var folder = Path.Combine(Cluster.Files.Root, "base");
         WriteModel(folder);
         // For some rounds after the death who came late waits a second for blocks whose reader was there, and is overtaken.
-        string[] settings = [$"model.init={folder}", "model.lora-rank=4", "run.rounds=16"];
+        string[] settings = [$"model.init={folder}", "model.lora-rank=4", "run.rounds=10"];
         var go = Path.Combine(Cluster.Files.Root, "go");
         var held = Launch.Faulty("held") with { Environment = new Dictionary<string, string> { ["ELASTIC_GO"] = go } };
         var (seed, workers) = await Cluster.StartAsync(Here.Elastic, [held, Here.Faulty("held", ("ELASTIC_GO", go))], settings);

@@ -54,8 +54,8 @@ internal sealed class ModelConfig
         {
             const string checkpoints = "checkpoints";
             throw new ElasticException(Directory.Exists(System.IO.Path.Combine(folder, checkpoints))
-                ? $"{folder} is the folder of a run: elastic export --model {folder} --out DIR makes one of its model; or name a checkpoint "
-                    + $"in it, {checkpoints}/round-NNNNNN.json, and set the model.* keys to the run's"
+                ? $"{folder} is the folder of a run: elastic export --model {folder} --out DIR makes one of its model; or name a "
+                    + $"checkpoint in it, {checkpoints}/round-NNNNNN.json, and set the model.* keys to the run's"
                 : $"{folder} is no folder of {what}: it has no {name}; name one that {writers} wrote", e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
