@@ -17,7 +17,7 @@ public sealed class FineTuningScenarios : ClusterScenario
         var folder = Path.Combine(Cluster.Files.Root, "base");
         WriteModel(folder);
         // For some rounds after the death who came late waits a second for blocks whose reader was there, and is overtaken.
-        string[] settings = [$"model.init={folder}", "model.lora-rank=4", "run.rounds=10"];
+        string[] settings = [$"model.init={folder}", "model.lora-rank=4", "run.rounds=16"];
         var go = Path.Combine(Cluster.Files.Root, "go");
         var held = Launch.Faulty("held") with { Environment = new Dictionary<string, string> { ["ELASTIC_GO"] = go } };
         var (seed, workers) = await Cluster.StartAsync(Here.Elastic, [held, Here.Faulty("held", ("ELASTIC_GO", go))], settings);
@@ -33,8 +33,8 @@ public sealed class FineTuningScenarios : ClusterScenario
 
         var initialized = Assert.Single(events.OfType<RunEvent.RunInitialized>());
         Assert.NotNull(initialized.Frozen);
-        foreach (var node in new[] { workers[0], late })
-            Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == node.Id);
+        // What the one that was killed had begun in round 1 is lost; whether it came in time for round 0 decides nothing here.
+        Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == late.Id);
     }
 
     // Of the shape that the scenarios' configuration has.
